@@ -38,7 +38,7 @@ def build_week(folder: Path) -> Deployment:
 
 
 def clean(deployment: Deployment, folder: Path) -> dict[str, str]:
-    """Returns the hashes of a clean run over everything delivered."""
+    """Return the hashes of a clean run over everything delivered."""
     again = Deployment(folder)
     shutil.copytree(deployment.folder.raw, folder / "raw")
     shutil.copyfile(deployment.folder.settings, folder / "settings.toml")

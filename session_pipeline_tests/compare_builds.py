@@ -43,7 +43,7 @@ class DataSet:
 
 
 def data_sets() -> list[DataSet]:
-    """Returns the sample, and the shared fixtures if they exist."""
+    """Return the sample, and the shared fixtures if they exist."""
     sample = ROOT / "data"
     files = {str(path.relative_to(sample / "raw")): path for path in (sample / "raw").rglob("*") if path.is_file()}
     found = [DataSet("sample", "2026-10-12", (sample / "settings.toml").read_text(), files)]
@@ -70,7 +70,7 @@ def data_sets() -> list[DataSet]:
 
 
 def export(commit: str, folder: Path) -> Path:
-    """Write the package of a commit into a folder; returns the folder to import it from."""
+    """Write the package of a commit into a folder; return the folder to import it from."""
     archive = subprocess.run(
         ["git", "-C", str(ROOT), "archive", commit, "session_pipeline"], check=True, capture_output=True
     )
@@ -93,7 +93,7 @@ def build(code: Path, data_set: DataSet, folder: Path, visitor_key: Path | None)
 
 
 def files_of(folder: Path) -> dict[str, list[str]]:
-    """Returns the files of each table in a store."""
+    """Return the files of each table in a store."""
     found: dict[str, list[str]] = defaultdict(list)
     with sqlite3.connect(f"file:{folder / 'store' / 'catalog.sqlite'}?mode=ro", uri=True) as catalog:
         for name, path in catalog.execute("select table_name, path from partitions order by table_name, path"):
@@ -102,7 +102,7 @@ def files_of(folder: Path) -> dict[str, list[str]]:
 
 
 def difference(connection: duckdb.DuckDBPyConnection, ones: Sequence[str], others: Sequence[str]) -> tuple[int, int]:
-    """Returns the row count of a table, and how many rows exist on one side only."""
+    """Return the row count of a table, and how many rows exist on one side only."""
     columns = []
     for name, paths in (("one", ones), ("other", others)):
         rows = connection.read_parquet(list(paths), union_by_name=True, hive_partitioning=True)

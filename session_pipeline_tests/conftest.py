@@ -82,7 +82,7 @@ def sample_deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @pytest.fixture(params=["as a small file", "as a large file"])
 def ingest(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ingest]:
-    """Reads every file in one of the two ways, whatever its size."""
+    """Read every file in one of the two ways, whatever its size."""
     if request.param == "as a large file":
         monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", -1)
     ingest = Ingest(tmp_path)

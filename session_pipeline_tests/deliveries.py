@@ -54,7 +54,7 @@ def read_lines(
     file_ids: Mapping[str, str] | None = None,
     sites: Mapping[str, str] | None = None,
 ) -> list[Line]:
-    """Returns the lines of the deliveries, each content once, without the quarantined lines (those without a time).
+    """Return the lines of the deliveries, each content once, without the quarantined lines (those without a time).
 
     Args:
         deliveries: The files.
@@ -99,7 +99,7 @@ def settings(
     funnels: Mapping[str, Funnel] | None = None,
     sites: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Returns the oracle's rules in the form of settings.toml."""
+    """Return the oracle's rules in the form of settings.toml."""
     sessions: dict[str, Any] = {
         "inactivity_minutes": rules.inactivity // timedelta(minutes=1),
         "max_hours": rules.longest // timedelta(hours=1),

@@ -49,7 +49,7 @@ class Deployment:
 
     @classmethod
     def at(cls, folder: Path) -> Self:
-        """Returns the deployment that already exists in a folder, with its settings unchanged."""
+        """Return the deployment that already exists in a folder, with its settings unchanged."""
         deployment = cls.__new__(cls)
         deployment.folder = DataFolder(folder)
         return deployment
@@ -72,7 +72,7 @@ class Deployment:
         upgrade: bool = True,
         publishes: bool = True,
     ) -> list[tuple[str, date | None]]:
-        """Run once; returns the (step, day) pairs that were built. With `days`, build only these and do not publish."""
+        """Run once; return the (step, day) pairs that were built. With `days`, build only these and do not publish."""
         built = []
         needed = None if self.only is None else steps_of(frozenset(self.only))
         with open_run(self.folder, run_id="test", until=until, upgrade=upgrade, wait_seconds=60) as run:
@@ -97,7 +97,7 @@ class Deployment:
             return run.plan()
 
     def table(self, name: str) -> pd.DataFrame:
-        """Returns all rows of a store table with its date column, ordered by date and file; NULL as None."""
+        """Return all rows of a store table with its date column, ordered by date and file; NULL as None."""
         store = open_store(self.folder)
         contract = table(name)
         frames = []
@@ -111,7 +111,7 @@ class Deployment:
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns, dtype=object)
 
     def hashes(self) -> dict[str, str]:
-        """Returns the SHA-256 of every partition, except those of tables that log history."""
+        """Return the SHA-256 of every partition, except those of tables that log history."""
         store = open_store(self.folder)
         found = {
             f"{key} {key.file_id}": partition.sha256
@@ -123,14 +123,14 @@ class Deployment:
 
 
 def by_step(plan: Plan) -> list[tuple[Step, tuple[date | None, ...]]]:
-    """Returns the steps that have something to build, in order, each with its days in order."""
+    """Return the steps that have something to build, in order, each with its days in order."""
     groups = (list(items) for _, items in groupby(plan.items, key=lambda item: item.step.name))
     return [(items[0].step, tuple(item.day for item in items)) for items in groups]
 
 
 @cache
 def steps_of(tables: frozenset[str]) -> frozenset[str]:
-    """Returns the names of the steps that build these tables and all tables that they are made from."""
+    """Return the names of the steps that build these tables and all tables that they are made from."""
     found: set[str] = set()
     wanted = set(tables)
     while wanted:
@@ -157,7 +157,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
 
 def looking() -> duckdb.DuckDBPyConnection:
-    """Returns a connection for reading files; close it after use.
+    """Return a connection for reading files; close it after use.
 
     A separate database for each call would take longer than the read.
     """

@@ -23,7 +23,7 @@ _ANSWER = re.compile(r"\A\n*(?:^\|.*\|\n)*\n*", re.MULTILINE)
 
 
 def with_answers(text: str, warehouse: duckdb.DuckDBPyConnection) -> str:
-    """Returns the text with the result of each query as a table below it."""
+    """Return the text with the result of each query as a table below it."""
     for block in reversed(blocks(text)):
         if block.language == "sql":
             after = _ANSWER.sub("", text[block.end :], count=1)
@@ -37,7 +37,7 @@ def answer(warehouse: duckdb.DuckDBPyConnection, sql: str) -> str:
 
 
 def with_outputs(text: str, data: Path) -> str:
-    """Returns the text with, in each block that begins with `$ session-pipeline ...`, the output of that command."""
+    """Return the text with, in each block that begins with `$ session-pipeline ...`, the output of that command."""
     for block in reversed(blocks(text)):
         if block.language == "console":
             command = block.code.splitlines()[0]

@@ -58,7 +58,7 @@ def blocks(text: str) -> list[Block]:
 
 
 def links(text: str) -> list[str]:
-    """Returns the targets of all links outside code blocks."""
+    """Return the targets of all links outside code blocks."""
     return _LINK.findall(prose(text))
 
 
@@ -67,13 +67,13 @@ def prose(text: str) -> str:
 
 
 def anchors(text: str) -> set[str]:
-    """Returns the anchors that GitHub makes of the headings."""
+    """Return the anchors that GitHub makes of the headings."""
     titles = (heading.lower().replace("`", "") for heading in _HEADING.findall(prose(text)))
     return {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in titles}
 
 
 def examples(text: str) -> Iterator[Example]:
-    """Yields the example below each example mark: a table, with optional settings before it."""
+    """Yield the example below each example mark: a table, with optional settings before it."""
     position = text.find(_EXAMPLE)
     while position >= 0:
         table = _TABLE.search(text, position)
@@ -92,13 +92,13 @@ def examples(text: str) -> Iterator[Example]:
 
 
 def cells(table: str) -> list[list[str]]:
-    """Returns header and rows of a table, without code marks; an escaped bar becomes a bar."""
+    """Return header and rows of a table, without code marks; an escaped bar becomes a bar."""
     lines = [line for line in table.splitlines() if not set(line) <= set("|-: ")]
     return [[_cell(cell) for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
 
 
 def as_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Formats rows as a table that is also readable as plain text; numbers are right-aligned."""
+    """Format rows as a table that is also readable as plain text; numbers are right-aligned."""
     texts = [[_text(value) for value in row] for row in rows]
     is_number = [{type(row[column]) for row in rows} <= {int, float, Decimal, NoneType} for column in range(len(names))]
     widths = [max(3, *(len(row[column]) for row in (names, *texts))) for column in range(len(names))]

@@ -99,13 +99,13 @@ class Ingest:
         return self.take("\n".join(texts) + "\n", rules=rules)
 
     def event(self, rules: ReadingRules = RULES, **fields: Any) -> Row:
-        """Returns the event that a line with these fields, in addition to the usual ones, becomes."""
+        """Return the event that a line with these fields, in addition to the usual ones, becomes."""
         taken = self.take_lines({**EVENT, **fields}, rules=rules)
         assert taken.quarantined == []
         return taken.events[0]
 
     def reason(self, rules: ReadingRules = RULES, **fields: Any) -> tuple[str, str]:
-        """Returns reason and detail of the quarantine of such a line."""
+        """Return reason and detail of the quarantine of such a line."""
         taken = self.take_lines({**EVENT, **fields}, rules=rules)
         assert taken.events == []
         return taken.quarantined[0]["reason"], taken.quarantined[0]["detail"]

@@ -109,12 +109,12 @@ class Orchestrated(Deployment):
         )
 
     def published_at(self) -> float:
-        """Returns the time of the latest publication of the warehouse."""
+        """Return the time of the latest publication of the warehouse."""
         [record] = self.instance.fetch_materializations(dg.AssetKey("warehouse"), limit=1).records
         return record.timestamp
 
     def seen(self, table: str, day: date | None = None) -> Mapping[str, Any]:
-        """Returns the metadata of the latest materialization, as plain values."""
+        """Return the metadata of the latest materialization, as plain values."""
         records = self.instance.fetch_materializations(
             dg.AssetRecordsFilter(dg.AssetKey(table), asset_partitions=[str(day)] if day else None), limit=1
         ).records
@@ -135,7 +135,7 @@ def orchestrated(
 
 
 def failures(result: dg.ExecuteInProcessResult) -> list[str]:
-    """Returns the error message of each failed step, with the cause."""
+    """Return the error message of each failed step, with the cause."""
     said = []
     for event in result.all_events:
         if event.is_step_failure:

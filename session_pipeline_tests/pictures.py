@@ -55,7 +55,7 @@ PIXELS = """async encoded => {
 
 
 def shown() -> dict[str, str]:
-    """Returns a hash of what each picture shows: the page of the sample, and a table's metadata in the UI."""
+    """Return a hash of what each picture shows: the page of the sample, and a table's metadata in the UI."""
     package, sample = ROOT / "session_pipeline" / "report", ROOT / "data"
     parts = [package / name for name in ("templates", "charts", "queries")]
     files = [path for part in (*parts, sample / "raw") for path in part.rglob("*") if path.suffix not in (".pyc", "")]
@@ -74,7 +74,7 @@ def _hash(parts: Iterable[bytes]) -> str:
 
 
 def main() -> None:
-    """Writes both pictures."""
+    """Write both pictures."""
     from playwright.sync_api import sync_playwright
 
     IMAGES.mkdir(exist_ok=True)
@@ -103,7 +103,7 @@ def main() -> None:
 
 
 def small_png(page: Any, png: bytes) -> bytes:
-    """Returns a picture with at most 256 colours, which has about a third of the bytes. `page` decodes it."""
+    """Return a picture with at most 256 colours, which has about a third of the bytes. `page` decodes it."""
     width, height, encoded = page.evaluate(PIXELS, b64encode(png).decode())
     pixels = np.frombuffer(b64decode(encoded), np.uint8).reshape(height, width, 4)[:, :, :3]
     packed = pixels.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
@@ -127,7 +127,7 @@ def small_png(page: Any, png: bytes) -> bytes:
 
 @contextmanager
 def webserver(folder: DataFolder) -> Iterator[str]:
-    """Yields the address of a Dagster webserver of the data folder."""
+    """Yield the address of a Dagster webserver of the data folder."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @contextmanager
 def reserved_port() -> Iterator[int]:
-    """Yields a port of this machine that no other program gets meanwhile.
+    """Yield a port of this machine that no other program gets meanwhile.
 
     It stays bound, but not listened to. Servers bind with SO_REUSEADDR, so the server that is given it can listen.
     """
@@ -61,7 +61,7 @@ def server(
 
 
 def answer(address: str, question: Mapping[str, Any] | None = None) -> Any:
-    """Returns the JSON that a server answers; None if it does not answer yet. A question is sent as GraphQL."""
+    """Return the JSON that a server answers; None if it does not answer yet. A question is sent as GraphQL."""
     body = None if question is None else json.dumps(question).encode()
     try:
         with urlopen(Request(address, body, {"content-type": "application/json"}), timeout=60) as answered:

@@ -124,6 +124,7 @@ CONSTANTS = frozenset(
         "list cohort_names",
         "list compared_signals",
         "list window_ages",
+        "list shared_suffixes",
         "setting capital_letters",
         "setting carried_minutes",
         "setting days_of_week",

@@ -70,7 +70,7 @@ def delivered(folder: Path) -> tuple[Deployment, list[dict[str, Any]]]:
 
 
 def reasons(events: list[dict[str, Any]]) -> dict[tuple[str, str], str | None]:
-    """Returns the reason of each event by source and id, from the rules as they are documented."""
+    """Return the reason of each event by source and id, from the rules as they are documented."""
     with_agents = {(event["source"], event["event_time"][:10]) for event in events if "user_agent" in event}
     days: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for event in events:

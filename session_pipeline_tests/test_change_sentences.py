@@ -12,7 +12,7 @@ MOBILE = ("device", "mobile")
 
 
 def sentence(segment: Segment = MOBILE, **given: Any) -> str:
-    """Returns the sentence of a step from /cart to /pay that is no alert."""
+    """Return the sentence of a step from /cart to /pay that is no alert."""
     values: dict[str, Any] = {"action": "/cart", "next_action": "/pay", "since": None}
     values |= {"window_days": 1, "last_day": date(2026, 4, 9), "count": 1000, "progressed_count": 100}
     values |= {"usual_rate": 0.4, "others": ["desktop", "tablet"], "lost": 0.0, "lost_value": None}
@@ -21,7 +21,7 @@ def sentence(segment: Segment = MOBILE, **given: Any) -> str:
 
 
 def about_others(usual_rate: float, rate: float) -> str:
-    """Returns what the sentence says of the others."""
+    """Return what the sentence says of the others."""
     text = sentence(others_usual_rate=usual_rate, others_rate=rate)
     return text.partition(", for the others it ")[2].removesuffix(".")
 

@@ -78,7 +78,7 @@ def test_every_changed_part_of_a_recipe_is_named_by_its_settings() -> None:
 
 
 def _marks(number: int, key: str) -> list[pytest.MarkDecorator]:
-    """Returns the marks of a setting: the usual tests have every sixth, the reliability tests the others."""
+    """Return the marks of a setting: the usual tests have every sixth, the reliability tests the others."""
     if key == "engine.kind":
         return [pytest.mark.spark, pytest.mark.long]
     return [pytest.mark.reliability] if number % 6 else []

@@ -38,7 +38,7 @@ def test_only_tables_that_the_page_names_have_keys_without_a_site() -> None:
 
 
 def meanings(column: str) -> dict[str, str]:
-    """Returns the meaning of the columns with a name, by table."""
+    """Return the meaning of the columns with a name, by table."""
     return {name: item.meaning for name, table in TABLES.items() for item in table.columns if item.name == column}
 
 

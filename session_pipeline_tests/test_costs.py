@@ -33,7 +33,7 @@ def with_sample(folder: Path) -> Path:
 
 @pytest.fixture
 def done(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Counts what the commands of a test do."""
+    """Count what the commands of a test do."""
     counted: Counter[str] = Counter()
     for owner, name, what in (
         (Store, "__init__", "stores opened"),

@@ -50,7 +50,7 @@ def two_sites(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 
 def rows_of(deployment: Deployment, sql: str) -> list[dict[str, Any]]:
-    """Returns all rows of a query, also those beyond its limit."""
+    """Return all rows of a query, also those beyond its limit."""
     with reader.connect(deployment.folder.path) as warehouse:
         cursor = warehouse.execute(re.sub(r"\nlimit \d+\s*$", "", sql))
         names = [column[0] for column in cursor.description or ()]
@@ -58,7 +58,7 @@ def rows_of(deployment: Deployment, sql: str) -> list[dict[str, Any]]:
 
 
 def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
-    """Returns what a row is about: its texts, dates and numbers of an order."""
+    """Return what a row is about: its texts, dates and numbers of an order."""
     return tuple(
         value for name, value in row.items() if isinstance(value, str | date) or name in NUMBERS or name == "site"
     )
@@ -129,7 +129,7 @@ def test_queries_find_their_days_in_the_data() -> None:
 
 
 def not_numbers(warehouse: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
-    """Returns the rows that have NaN or infinity, the results of a division by 0."""
+    """Return the rows that have NaN or infinity, the results of a division by 0."""
     rows = warehouse.execute(sql).fetchall()
     return [row for row in rows if any(isinstance(value, float) and not math.isfinite(value) for value in row)]
 

@@ -24,7 +24,7 @@ def module_ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
 
 
 def both_ways(ingest: Ingest, content: bytes, name: str) -> tuple[list[Line], list[Line]] | None:
-    """Returns the lines as read by DuckDB and by Python; None if the pipeline would not read the file with DuckDB."""
+    """Return the lines as read by DuckDB and by Python; None if the pipeline would not read the file with DuckDB."""
     admitted = ingest.admit(ingest.deliver(content, name))
     lines = line_reading.lines_by_duckdb(admitted)
     if lines is None:

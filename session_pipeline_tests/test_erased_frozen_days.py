@@ -57,7 +57,7 @@ def erase(deployment: Deployment, person: Person) -> Held:
 
 
 def tables_with(deployment: Deployment, texts: list[str]) -> set[str]:
-    """Returns the tables of the store that have one of these texts."""
+    """Return the tables of the store that have one of these texts."""
     return {place.removeprefix("store/") for place in texts_left(deployment, texts)}
 
 
@@ -209,7 +209,7 @@ def test_users_are_recorded_with_their_site() -> None:
 
 
 def names_of(deployment: Deployment, person: Person, until: date) -> tuple[list[str], list[str]]:
-    """Returns the names of the delivered files that have the person, and of those that were not searched."""
+    """Return the names of the delivered files that have the person, and of those that were not searched."""
     with open_folder(deployment.folder, until=until) as opened:
         held = find_held(opened, person)
     return [path.stem for path in held.files], [path.stem for path in held.unsearched_files]

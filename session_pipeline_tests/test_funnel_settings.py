@@ -109,7 +109,7 @@ def test_longest_window_is_allowed(grain: str) -> None:
         (
             "mode = 'unordered'\nexclusions = [{ where = 'true', before_step = 2 }]",
             STEPS,
-            "an exclusion between some steps in mode unordered, where steps have no order; leave out its after_step and",
+            "an exclusion between some steps in mode unordered, where steps have no order; leave out its after_step",
         ),
     ],
 )

@@ -195,7 +195,7 @@ def test_random_bytes_are_read_completely_or_rejected(ingest: Ingest, name: str)
 
 
 def test_lost_line_of_a_large_file_is_noticed(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checks this test module: a reader that loses lines must fail `take`."""
+    """Check this test module: a reader that loses lines must fail `take`."""
     good = read_large.lines_by_duckdb
     count = 1 + LARGEST_SMALL_BYTES // len(lines(1))
 
@@ -210,7 +210,7 @@ def test_lost_line_of_a_large_file_is_noticed(ingest: Ingest, monkeypatch: pytes
 
 
 def test_lost_line_of_a_small_file_is_noticed(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checks this test module: a reader that loses lines must fail `take`."""
+    """Check this test module: a reader that loses lines must fail `take`."""
     good = small_files.python_rows
 
     def lossy(*arguments: object) -> object:

@@ -84,7 +84,7 @@ def test_persons_equal_the_oracle(
 def identities(
     engine: DuckDBEngine, events: Sequence[Seen], link: Sequence[Seen], unlink: Sequence[Seen]
 ) -> dict[tuple[str, str], str]:
-    """Returns the person of each visitor id with and without a user id, by the models."""
+    """Return the person of each visitor id with and without a user id, by the models."""
     of = {**BY_PERSON, "ignored_user_ids": IGNORED, "link": merges(link), "unlink": merges(unlink)}
     settings = parse_settings(to_toml({"identity": of}))
     rows = [

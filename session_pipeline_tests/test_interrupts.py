@@ -18,14 +18,14 @@ EVENT = {"visitor_id": "ann", "event_time": "2024-03-05T09:00:00Z", "event_name"
 
 
 def interrupted(code: str, *arguments: str) -> tuple[int, str]:
-    """Returns exit code and standard error of the program; `code` runs before the commands are imported."""
+    """Return exit code and standard error of the program; `code` runs before the commands are imported."""
     program = f"import os, signal, sys\nfrom session_pipeline import __main__\n{code}\n__main__.main()"
     ran = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
     return ran.returncode, ran.stderr
 
 
 def at_import(module: str) -> str:
-    """Returns code that sends SIGINT when the import of a module begins."""
+    """Return code that sends SIGINT when the import of a module begins."""
     return f"""
 class Finder:
     def find_spec(self, name, path=None, target=None):

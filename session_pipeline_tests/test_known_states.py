@@ -16,7 +16,7 @@ from session_pipeline_tests.constructed_catalogs import DAY, ONE, UNTIL, Built, 
 
 
 def compared(planner: Planner, monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, date | None]]:
-    """Returns the steps and days that a plan compares."""
+    """Return the steps and days that a plan compares."""
     asked: set[tuple[str, date | None]] = set()
     original = Planner.staleness
 
@@ -31,7 +31,7 @@ def compared(planner: Planner, monkeypatch: pytest.MonkeyPatch) -> set[tuple[str
 
 
 def knowing(known: Known, built: Built, of_settings: str = "", until: date = UNTIL) -> Planner:
-    """Returns a planner that knows, from a text, that the plan of a state was empty."""
+    """Return a planner that knows, from a text, that the plan of a state was empty."""
     planner = built.planner(of_settings, until)
     return Planner(built.partitions, built.recipes, planner.frame, known=known_of(known.text()))
 

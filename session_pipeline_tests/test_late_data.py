@@ -95,7 +95,7 @@ def test_late_delivery_builds_exactly_what_it_can_change(case: Case, weeks: Mapp
 def run(
     deployment: Deployment,
 ) -> tuple[dict[Certainty, set[tuple[str, date | None]]], list[str], list[tuple[str, date | None]]]:
-    """Run once; returns what the plan lists as certain and as possible, the reasons, and what was built."""
+    """Run once; return what the plan lists as certain and as possible, the reasons, and what was built."""
     named: dict[Certainty, set[tuple[str, date | None]]] = {certainty: set() for certainty in Certainty}
     with open_run(deployment.folder, run_id="test", until=UNTIL, wait_seconds=60) as run:
         run.ingest()
@@ -118,7 +118,7 @@ def run(
 
 
 def readers(partitions: set[tuple[str, date | None]], wanted: Sequence[date]) -> set[tuple[str, date | None]]:
-    """Returns the steps, by day, that read one of these partitions; undated ones with None."""
+    """Return the steps, by day, that read one of these partitions; undated ones with None."""
     found: set[tuple[str, date | None]] = {
         (step, day)
         for day in wanted
@@ -134,7 +134,7 @@ def readers(partitions: set[tuple[str, date | None]], wanted: Sequence[date]) ->
 
 
 def below(steps: set[tuple[str, date | None]], wanted: Sequence[date]) -> set[tuple[str, date | None]]:
-    """Returns the steps, by day, that depend directly or indirectly on these steps; these are included."""
+    """Return the steps, by day, that depend directly or indirectly on these steps; these are included."""
     reached = set(steps)
     while True:
         tables = {(table, day) for step, day in reached for table in GIVES.get(step, (step,))}
@@ -149,7 +149,7 @@ def settings_of(timezone: str) -> dict[str, Any]:
 
 
 def partitions_of(deployment: Deployment) -> dict[tuple[str, date | None], str]:
-    """Returns the SHA-256 of everything built."""
+    """Return the SHA-256 of everything built."""
     store = open_store(deployment.folder)
     delivered = ("raw_events", "source_files", "quarantined_lines")
     found = {
@@ -168,7 +168,7 @@ def replaced_in(deployment: Deployment) -> list[tuple[Any, ...]]:
 
 
 def causes_in(deployment: Deployment) -> list[tuple[date, str, str]]:
-    """Returns the day and the reason of each change, and the reason expected for a day with lines of its file."""
+    """Return the day and the reason of each change, and the reason expected for a day with lines of its file."""
     changes, files = deployment.table("session_changes"), deployment.table("source_files")
     paths = dict(zip(files["file_id"], files["path"], strict=True))
     return [(row["event_date"], row["reason"], f"file {paths[row['file_id']]}") for row in changes.to_dict("records")]

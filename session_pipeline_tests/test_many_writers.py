@@ -48,7 +48,7 @@ SAID = re.compile(
 
 
 def visits(name: str, day: date, hour: int = 10) -> list[dict[str, Any]]:
-    """Returns three sessions of a day; the last continues past midnight and has a purchase."""
+    """Return three sessions of a day; the last continues past midnight and has a purchase."""
     return [
         {
             "event_id": f"{name} {day} {visitor} {number}",
@@ -86,7 +86,7 @@ def _call(together: Any, errors: Any, target: Callable[..., None], given: tuple[
 
 
 def published(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Returns all rows that readers see, without history tables and publication times."""
+    """Return all rows that readers see, without history tables and publication times."""
     names = [name for name, contract in TABLES.items() if contract.is_published and not contract.is_log]
     with session_pipeline.connect(folder) as warehouse:
         return {
@@ -177,7 +177,7 @@ def test_concurrent_runs_of_various_days_equal_a_clean_run(tmp_path: Path) -> No
 
 
 def run_at_once(folder: Path, last_days: Sequence[date]) -> list[str]:
-    """Run `session-pipeline run` in one process for each last day; returns what they print."""
+    """Run `session-pipeline run` in one process for each last day; return what they print."""
     command = [sys.executable, "-c", "from session_pipeline.cli import main; main()", "run", "--data", str(folder)]
     running = [
         subprocess.Popen([*command, "--until", str(until)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -38,7 +38,7 @@ HOSTILE = [
 
 
 def history(deployment: Orchestrated) -> bytes:
-    """Returns all bytes of Dagster's home: the event log and the output of runs."""
+    """Return all bytes of Dagster's home: the event log and the output of runs."""
     files = [path for path in deployment.folder.dagster_home.rglob("*") if path.is_file()]
     return b"".join(path.read_bytes() for path in files)
 

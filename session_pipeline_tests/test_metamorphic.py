@@ -438,7 +438,7 @@ def is_few(event: Event) -> bool:
 
 
 def added_up(table: str, rows: Iterable[Mapping[str, Any]]) -> Mapping[tuple[Any, ...], Mapping[str, Any]]:
-    """Returns counts and values, summed for each key. Rates are left out, because they are computed from these."""
+    """Return counts and values, summed for each key. Rates are left out, because they are computed from these."""
     contract = TABLES[table]
     sums: dict[tuple[Any, ...], Counter[str]] = {}
     for row in rows:

@@ -28,7 +28,7 @@ def preset(name: str) -> ReadingRules:
 
 
 def taken(ingest: Ingest, name: str, *lines: Line) -> Taken:
-    """Returns what lines of JSON become with a preset."""
+    """Return what lines of JSON become with a preset."""
     return ingest.take_lines(*lines, rules=replace(preset(name), format="jsonl"))
 
 
@@ -39,7 +39,7 @@ def events(ingest: Ingest, name: str, *lines: Line) -> list[Row]:
 
 
 def identities(rows: list[Row]) -> set[tuple[str, str]]:
-    """Returns the different events among rows of one site."""
+    """Return the different events among rows of one site."""
     return {(row["visitor_id"], row["event_id"]) for row in rows}
 
 
@@ -64,7 +64,7 @@ ACTIONS: list[Line] = [
 
 
 def visit(count: int) -> Line:
-    """Returns a visit as it is exported after some of its actions."""
+    """Return a visit as it is exported after some of its actions."""
     last = {**ACTIONS[count - 1], "timeSpent": None}
     return {
         "idSite": "1", "idVisit": "5", "visitorId": "ab12cd34ab12cd34", "serverTimestamp": last["timestamp"],

@@ -108,7 +108,7 @@ def read(folder: Path, preset: str | None, path: Path) -> FileResult:
 
 
 def as_parquet(lines: list[Line], path: Path) -> Path:
-    """Writes GA4's lines with the types of BigQuery's export."""
+    """Write GA4's lines with the types of BigQuery's export."""
 
     def params(found: list[Line]) -> list[Line]:
         values = [{**each["value"]} for each in found]

@@ -71,7 +71,7 @@ class Shop:
 
 
 def seen(warehouse: duckdb.DuckDBPyConnection) -> tuple[int, int]:
-    """Queries one table after the other; returns the generation and the number of sessions of each day.
+    """Query one table after the other; return the generation and the number of sessions of each day.
 
     Raises:
         MixedError: Two tables or two days have different numbers of sessions.
@@ -81,7 +81,7 @@ def seen(warehouse: duckdb.DuckDBPyConnection) -> tuple[int, int]:
 
 
 def agreed(counts: dict[str, list[Any]]) -> int:
-    """Returns the number of sessions that every table has on every day."""
+    """Return the number of sessions that every table has on every day."""
     found = {(name, day): count for name, rows in counts.items() for day, count in rows if count}
     if found.keys() != {(name, day) for name in counts for day in DAYS} or len(set(found.values())) != 1:
         raise MixedError(str(found))

@@ -252,7 +252,7 @@ def test_name_without_a_known_ending(
     monkeypatch.chdir(tmp_path)
     content = (EXAMPLES / example).read_bytes()
     file = tmp_path / f"E2EXAMPLE.2026-05-04-09.abcd1234{ending}"
-    file.write_bytes(gzip.compress(content) if ending else content)
+    file.write_bytes(gzip.compress(content, mtime=0) if ending else content)
     code, out, err = call("try", file)
     assert code == 1
     assert f"its content needs {keys[0]}" in " ".join(err.split())
@@ -293,11 +293,11 @@ def test_content_that_shows_no_format_suggests_nothing(tmp_path: Path) -> None:
     ("name", "content", "what"),
     [
         ("a.zip", b"PK\x03\x04", "a ZIP archive or a spreadsheet; unpack it, or save the sheet as CSV"),
-        ("a.tar.gz", gzip.compress(bytes(257) + b"ustar"), "a tar archive; unpack it"),
+        ("a.tar.gz", gzip.compress(bytes(257) + b"ustar", mtime=0), "a tar archive; unpack it"),
         ("a.jsonl.bz2", b"BZh91AY&SY", "bzip2; compress it with gzip or zstd"),
         ("a.avro", b"Obj\x01", "an Avro file; write it as Parquet or JSON lines"),
         ("a.orc", b"ORC\n\x06", "an ORC file; write it as Parquet or JSON lines"),
-        ("events", gzip.compress(b"{}"), "gzip, but its name does not end in .gz; rename it"),
+        ("events", gzip.compress(b"{}", mtime=0), "gzip, but its name does not end in .gz; rename it"),
     ],
 )
 def test_reason_says_what_to_do_with_files_of_other_kinds(name: str, content: bytes, what: str, tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_usual_actions_are_those_of_the_named_site() -> None:
 
 
 def group_of(site: str, outcome: str, visits: int) -> dict[str, Any]:
-    """Returns the row of a path that nobody else takes, in a group with this many visits."""
+    """Return the row of a path that nobody else takes, in a group with this many visits."""
     row = {"window_days": 7, "rank": 1, "path": "/a", "session_count": 1, "share": 0.01, "median_seconds": 1.0}
     return row | {"median_action_count": 1.0, "site": site, "outcome": outcome, "group_session_count": visits}
 

@@ -20,7 +20,7 @@ def test_import_of_the_report_does_not_load_the_template_engine() -> None:
 
 
 def window(*days_ago: int) -> Window:
-    """Returns the window that ends with LAST, with visits on these days."""
+    """Return the window that ends with LAST, with visits on these days."""
     return Window([LAST - timedelta(days=days) for days in days_ago], LAST, LAST, is_full=True)
 
 

@@ -67,7 +67,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 
 def page_with(deployment: Deployment, tmp_path: Path, rows: Mapping[str, list[dict[str, Any]]]) -> Page:
-    """Returns the report of a copy of the warehouse with more rows, of the last day unless the row says otherwise."""
+    """Return the report of a copy of the warehouse with more rows, of the last day unless the row says otherwise."""
     folder = DataFolder(tmp_path / "data")
     folder.path.mkdir()
     shutil.copy(deployment.folder.warehouse, folder.warehouse)
@@ -86,7 +86,7 @@ def page_with(deployment: Deployment, tmp_path: Path, rows: Mapping[str, list[di
 
 
 def flaws_of(page: Page) -> list[str]:
-    """Returns the sentences of the flaws, in their order."""
+    """Return the sentences of the flaws, in their order."""
     found = re.findall(r'<p class="sentence">(.*?)</p>', page.html.split('id="works"')[0])
     return [unescape(sentence) for sentence in found]
 
@@ -129,7 +129,7 @@ FORMER_DAY = {"site": "jp", "session_date": LAST - timedelta(days=20), "session_
 
 
 def converted(site: str, currency: str | None, days_ago: int) -> dict[str, Any]:
-    """Returns a row of session_outcomes: a visit with a value."""
+    """Return a row of session_outcomes: a visit with a value."""
     day = LAST - timedelta(days=days_ago)
     return CONVERTED | {
         "session_id": f"{site} {day} {currency}",
@@ -314,13 +314,13 @@ def test_fewer_visits_are_dated_from_the_first_of_their_alerts(deployment: Deplo
 
 
 def summary(site: str, latest: int, count: int = 50) -> list[dict[str, Any]]:
-    """Returns five weeks of visits to a site, up to `latest` days before the last."""
+    """Return five weeks of visits to a site, up to `latest` days before the last."""
     days = [LAST - timedelta(days=days_ago) for days_ago in range(latest, latest + 35)]
     return [OTHER_SITE | {"site": site, "session_date": day, "session_count": count} for day in days]
 
 
 def known_until(day: date) -> dict[str, Any]:
-    """Returns a row of warehouse_info: everything is known until this day."""
+    """Return a row of warehouse_info: everything is known until this day."""
     return {"data_until": day, "built_at": day + timedelta(days=1), "generation": 10**6, "package_version": "0"}
 
 

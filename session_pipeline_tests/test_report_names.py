@@ -17,7 +17,7 @@ LONG = "/articles/" + "very-long-title-" * 5
 
 
 def changed(dimension: str, value: str, action: str, next_action: str, *others: str) -> str:
-    """Returns the sentence of a changed step as the report writes it."""
+    """Return the sentence of a changed step as the report writes it."""
     text = progress_sentence(
         segment=(dimension, value),
         action=action,

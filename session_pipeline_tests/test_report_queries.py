@@ -17,7 +17,7 @@ DAY = timedelta(days=1)
 
 
 def answer(query: str, **tables: Sequence[Row]) -> list[Row]:
-    """Returns the rows of a query for the week that ends with LAST. Columns that are not given are null."""
+    """Return the rows of a query for the week that ends with LAST. Columns that are not given are null."""
     with duckdb.connect() as connection:
         for name, rows in tables.items():
             connection.execute(f"create table {name} ({columns_of(table(name))})")
@@ -28,7 +28,7 @@ def answer(query: str, **tables: Sequence[Row]) -> list[Row]:
 
 
 def rows_of(name: str, tables: Mapping[str, Sequence[Row]]) -> list[Row]:
-    """Returns the rows of a query; by default, the rows of its tables are those of the last day, of all visits."""
+    """Return the rows of a query; by default, the rows of its tables are those of the last day, of all visits."""
     filled = {table_name: [_of_all(table_name) | row for row in rows] for table_name, rows in tables.items()}
     return answer(name, **filled)
 

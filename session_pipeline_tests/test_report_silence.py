@@ -14,7 +14,7 @@ ALL_DAYS = range(7)
 
 
 def silent(counts: Mapping[str, Mapping[int, int]]) -> list[tuple[str | None, date, int, float]]:
-    """Returns the silent sites, from the visits of each site by the number of days before LAST."""
+    """Return the silent sites, from the visits of each site by the number of days before LAST."""
     with duckdb.connect() as connection:
         connection.execute("create table daily_summary (site varchar, session_date date, session_count bigint)")
         for site, of_days in counts.items():
@@ -28,7 +28,7 @@ def silent(counts: Mapping[str, Mapping[int, int]]) -> list[tuple[str | None, da
 def visits(
     latest: int, count: int = 20, weekdays: Collection[int] = ALL_DAYS, without: Collection[int] = (), weeks: int = 5
 ) -> dict[int, int]:
-    """Returns visits on these weekdays, up to `latest` days before LAST, without some days."""
+    """Return visits on these weekdays, up to `latest` days before LAST, without some days."""
     return {
         days_ago: count
         for days_ago in range(latest, latest + 7 * weeks)

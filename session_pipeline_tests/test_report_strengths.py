@@ -9,7 +9,7 @@ from session_pipeline.report.strengths import chance_of, strengths
 
 
 def groups_of_chance(number: int) -> Figures:
-    """Returns the figures of a week of 1,000 visits in 30 groups. Each converts with 3 %, whatever its groups are."""
+    """Return the figures of a week of 1,000 visits in 30 groups. Each converts with 3 %, whatever its groups are."""
     draw = random.Random(number)
     groups: dict[tuple[str, int], list[int]] = {}
     week = [0, 0]

@@ -246,7 +246,7 @@ def limit_files(byte_count: int) -> None:
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path]:
-    """Yields a small disk in memory."""
+    """Yield a small disk in memory."""
     folder.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
@@ -268,7 +268,7 @@ def fill(disk: Path, free_bytes: int) -> None:
 
 @contextmanager
 def watching_spills(deployment: Deployment) -> Iterator[list[int]]:
-    """Yields a list that collects the size of spilled data while the context runs."""
+    """Yield a list that collects the size of spilled data while the context runs."""
     sizes, is_over = [0], threading.Event()
 
     def watch() -> None:

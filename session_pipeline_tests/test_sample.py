@@ -80,7 +80,7 @@ def _good_event(line: str) -> Row | None:
 
 
 def _trouble(line: str) -> str | None:
-    """Returns why the line is not an event; None if it is one."""
+    """Return why the line is not an event; None if it is one."""
     try:
         row = json.loads(line)
     except ValueError:

@@ -21,7 +21,7 @@ def truth(name: str) -> list[dict[str, Any]]:
 
 
 def sessions_by_number(deployment: Deployment) -> dict[str, str]:
-    """Returns, for each session number of the truth, the id of the one session that has its events."""
+    """Return, for each session number of the truth, the id of the one session that has its events."""
     events = deployment.table("events")
     found = {
         event: (session, number)

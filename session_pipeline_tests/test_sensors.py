@@ -60,7 +60,7 @@ def tick(deployment: Orchestrated, name: str, cursor: str | None = None) -> Sens
 
 
 def range_of(request: dg.RunRequest) -> tuple[str, str]:
-    """Returns the first and the last day that a requested run builds."""
+    """Return the first and the last day that a requested run builds."""
     return request.tags[tags.RANGE_START], request.tags[tags.RANGE_END]
 
 

@@ -66,7 +66,7 @@ BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 
 
 def lines_of(random: Random) -> Iterator[dict[str, Any]]:
-    """Yields the events of visitors; some never pause for long, so that their sessions go over several midnights."""
+    """Yield the events of visitors; some never pause for long, so that their sessions go over several midnights."""
     number = 0
     for visitor in range(30):
         pauses = (300, 1100, 1200, 1700, 1800) if visitor % 5 == 0 else PAUSES
@@ -173,7 +173,7 @@ def test_differences_and_own_row_add_up(built: Deployment) -> None:
 
 
 def lines_within_hours(random: Random) -> Iterator[dict[str, Any]]:
-    """Yields events of visitors of six hours, without new_visit, which `[sessions] definition` does not follow."""
+    """Yield events of visitors of six hours, without new_visit, which `[sessions] definition` does not follow."""
     for line in lines_of(random):
         start = datetime(2026, 3, 6, int(line["visitor_id"][1:]) * 7 % 24)
         time = start + timedelta(seconds=random.randrange(6 * 3_600))
@@ -207,7 +207,7 @@ TOOL_OF_SOURCE = {"matomo-org": "matomo", "plausible": "plausible", "umami-softw
 
 
 def rules_of_case(case: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a case's own rules as keys of a definition: those of the tool that it is from, and what it changes."""
+    """Return a case's own rules as keys of a definition: those of the tool that it is from, and what it changes."""
     rule = case["rule"]
     said: dict[str, Any] = {"like": TOOL_OF_SOURCE.get(case["source"].split("/")[0], "snowplow"), "needs": "event"}
     if "timeout_seconds" in rule:

@@ -84,7 +84,7 @@ def build_piecewise(group: Group, folder: Path) -> Deployment:
 
 
 def file_ids(group: Group, deployment: Deployment) -> dict[str, str]:
-    """Returns the file_id of each delivery by name; content delivered twice has one file_id."""
+    """Return the file_id of each delivery by name; content delivered twice has one file_id."""
     by_path = {Path(row["path"]).stem: row["file_id"] for row in deployment.table("source_files").to_dict("records")}
     by_content = {
         delivered.content: by_path[delivered.name] for delivered in group.deliveries if delivered.name in by_path
@@ -111,7 +111,7 @@ def compare(group: Group, table: str, expected: list[Row], deployment: Deploymen
 
 
 def difference(group: Group, table: str, differing: list[tuple[str, Row]]) -> str:
-    """Describes the case with the fewest rows among all cases that differ."""
+    """Describe the case with the fewest rows among all cases that differ."""
     rows_of_case = defaultdict(list)
     for sign, row in differing:
         rows_of_case[case_of(row["visitor_id"])].append((sign, row))

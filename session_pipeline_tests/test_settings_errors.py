@@ -11,7 +11,7 @@ from session_pipeline_tests.settings_texts import STEPS
 
 
 def errors_of(text: str) -> dict[str, str]:
-    """Returns the error of each key."""
+    """Return the error of each key."""
     with pytest.raises(SettingsFileError) as error:
         parse_settings(text)
     return {found.key: f"{found.problem}; {found.hint}" for found in error.value.errors}

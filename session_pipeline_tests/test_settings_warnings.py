@@ -29,7 +29,7 @@ def line(day: date, visitor: str, minute: int, name: str, **fields: Any) -> dict
 
 
 def visit(day: date, visitor: str = "ann") -> list[dict[str, Any]]:
-    """Returns two page views, a click and a purchase with a value."""
+    """Return two page views, a click and a purchase with a value."""
     url = "https://shop.example/item/lamp-1042"
     return [
         line(day, visitor, 0, "page_view", page_url=url, properties={"variant": "b"}),
@@ -50,7 +50,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 
 def found(deployment: Deployment, settings: Mapping[str, Any] | None = None) -> settings_warnings.Findings:
-    """Returns the findings for other settings than the deployment was built with."""
+    """Return the findings for other settings than the deployment was built with."""
     return settings_warnings.find_for_folder(
         deployment.folder, parse_settings(to_toml({"start_date": DAY, **(settings or {})}))
     )

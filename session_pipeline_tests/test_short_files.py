@@ -18,7 +18,7 @@ DAYS = [FIRST + timedelta(days=number) for number in range(len(COUNTS))]
 
 
 def value_of(name: str, sql_type: str) -> str:
-    """Returns SQL of a value of a column for the row with the number i; every fifth value of other columns is null."""
+    """Return SQL of a value of a column for the row with the number i; every fifth value of other columns is null."""
     if name in SESSIONS.key:
         return "printf('%032d', i)"
     value = {

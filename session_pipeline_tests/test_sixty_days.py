@@ -37,7 +37,7 @@ def test_schedule_and_sensors_through_sixty_days(tmp_path: Path) -> None:
 
 
 def clean_run(simulation: Simulation, folder: Path) -> Deployment:
-    """Returns one run over all content that ever arrived complete, with the correct settings."""
+    """Return one run over all content that ever arrived complete, with the correct settings."""
     deployment = Deployment(folder, GOOD)
     for number, arrived in enumerate(simulation.delivered):
         path = deployment.folder.raw / Path(arrived.path).parent / f"{number} {Path(arrived.path).name}"
@@ -78,7 +78,7 @@ def require_failed_ticks_only_without_settings(simulation: Simulation) -> None:
 
 
 def rows(deployment: Deployment) -> Mapping[str, Any]:
-    """Returns all rows of the warehouse, except of tables that record how the data was built."""
+    """Return all rows of the warehouse, except of tables that record how the data was built."""
     with duckdb.connect(str(deployment.folder.warehouse), read_only=True) as connection:
         return {
             name: sorted(map(str, connection.execute(f"select * from {name}").fetchall()))

@@ -26,7 +26,7 @@ def line(number: int, **fields: object) -> str:
 
 
 def contents(format: str) -> Sequence[bytes]:
-    """Returns files of one format that differ in length, dates, errors, repeated lines and header."""
+    """Return files of one format that differ in length, dates, errors, repeated lines and header."""
     if format == "jsonl":
         texts = ["\n".join(line(n % 4, n=number) for n in range(number)) + "\n{bad\n\n" for number in range(1, 6)]
     elif format == "access_log":

@@ -54,7 +54,7 @@ def ingest(tmp_path: Path) -> Iterator[Ingest]:
 
 
 def line_of(number: int, sent: Sent) -> Line:
-    """Returns the fields that all forms of an event have."""
+    """Return the fields that all forms of an event have."""
     return {
         "app_id": "shop", "platform": "web", "event": "unstruct", "event_id": f"e{number}", "domain_userid": "d",
         "collector_tstamp": f"2026-05-04 09:00:{number:02}.000", "event_name": sent.name,
@@ -66,7 +66,7 @@ def self_describing(name: str, data: object, vendor: str = SNOWPLOW, version: in
 
 
 def enriched(events: Sequence[Sent]) -> list[Line]:
-    """Returns the lines with unstruct_event and contexts as enriched events have them, with other entities around."""
+    """Return the lines with unstruct_event and contexts as enriched events have them, with other entities around."""
     lines = []
     for number, sent in enumerate(events):
         contexts = [self_describing("web_page", {"id": "w"})]
@@ -85,7 +85,7 @@ def enriched(events: Sequence[Sent]) -> list[Line]:
 
 
 def columns_of_table(events: Sequence[Sent], *, has_underscores: bool = False) -> list[Line]:
-    """Returns the lines with a column for each kind of entity, as the Analytics SDKs and tables have them."""
+    """Return the lines with a column for each kind of entity, as the Analytics SDKs and tables have them."""
     lines = []
     for number, sent in enumerate(events):
         vendor = sent.vendor.replace(".", "_")
@@ -122,7 +122,7 @@ def as_parquet(lines: list[Line], *, has_texts: bool) -> bytes:
 
 
 def as_csv_of_table(lines: list[Line]) -> str:
-    """Returns the lines with all columns that every table has, by which its header is recognized."""
+    """Return the lines with all columns that every table has, by which its header is recognized."""
     table = as_table([{**dict.fromkeys(RULES.header), **line} for line in lines], has_texts=True)
     return as_csv(table.column_names, *(["" if v is None else v for v in row.values()] for row in table.to_pylist()))
 
@@ -145,7 +145,7 @@ FORMS: Mapping[str, tuple[str, Callable[[Sequence[Sent]], str | bytes]]] = {
 
 
 def shown(ingest: Ingest, form: str, events: Sequence[Sent], columns: Sequence[str]) -> list[tuple[str | None, ...]]:
-    """Returns what events become, in some of our columns."""
+    """Return what events become, in some of our columns."""
     name, content = FORMS[form]
     found = ingest.take(content(events), name, RULES)
     assert found.quarantined == []

@@ -55,7 +55,7 @@ class Runner:
 
 @contextmanager
 def small_ranges() -> Iterator[Runner]:
-    """Makes chunks, small files and ranges small, so that small tests have many of them."""
+    """Make chunks, small files and ranges small, so that small tests have many of them."""
     init = task_reader.TaskReader.__init__
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(line_counts, "CHUNK_BYTES", 2_000)
@@ -149,7 +149,7 @@ class Both:
     counts: Mapping[str, int]
 
     def copied(self, folder: Path) -> tuple[Deployment, Deployment]:
-        """Returns copies that a test can change."""
+        """Return copies that a test can change."""
         one, tasks = (
             Deployment(Path(shutil.copytree(each.folder.path, folder / each.folder.path.name, symlinks=True)))
             for each in (self.one, self.tasks)
@@ -158,7 +158,7 @@ class Both:
 
 
 def two_deliveries(folder: Path) -> tuple[Deployment, Deployment]:
-    """Returns two folders with the same files and the same visitor key, to be read in one process and in tasks."""
+    """Return two folders with the same files and the same visitor key, to be read in one process and in tasks."""
     one, tasks = Deployment(folder / "one"), Deployment(folder / "tasks")
     for each in (one, tasks):
         mixed(each.folder.raw)

@@ -29,6 +29,6 @@ def friction_adds_up(run: "Run", days: Sequence[date]) -> Verdict:
 
 
 def _with_signals(name: str) -> str:
-    """Returns SQL for a table with a row for each of its rows and each signal; met is the signal and its count."""
+    """Return SQL for a table with a row for each of its rows and each signal; met is the signal and its count."""
     counts = ", ".join(f"{{'signal': '{signal}', 'session_count': {signal}_count}}" for signal in SIGNALS)
     return f"select *, unnest([{counts}]) as met from {name}"

@@ -20,7 +20,7 @@ from session_pipeline import data_folder, interrupts
 from session_pipeline.cli.commands import COMMANDS
 from session_pipeline.cli.screen import echo, harmless, stderr
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder, is_utf8
-from session_pipeline.errors import SessionPipelineError, WrongUseError
+from session_pipeline.errors import SessionPipelineError, SettingsError, WrongUseError
 
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, interrupts.EXIT_CODE
 

@@ -53,7 +53,7 @@ def make_ingest() -> dg.AssetsDefinition:
 
     @dg.multi_asset(name="ingest_files", specs=[_table_spec(name, []) for name in INGESTED])
     def ingest_files(context: dg.AssetExecutionContext, pipeline: PipelineResource) -> Results:
-        """Ingests the delivered files under raw/: admits new files, reads their lines, quarantines bad lines."""
+        """Ingest the delivered files under raw/: admit new files, read their lines, quarantine bad lines."""
         with pipeline.opened() as run:
             # Here, because every deployment ingests; and first, so that a failure of the ingest does not prevent it.
             retention.delete_old_runs(context.instance, run.settings.history, context.log.warning)
@@ -162,7 +162,7 @@ def _publish(settings: Settings) -> dg.AssetsDefinition:
 
     @dg.multi_asset(name="publish_tables", specs=specs)
     def publish_tables(context: dg.AssetExecutionContext, pipeline: PipelineResource) -> Results:
-        """Publishes the new state of all tables at once, if nothing within the horizon is stale."""
+        """Publish the new state of all tables at once, if nothing within the horizon is stale."""
         with pipeline.opened() as run:
             result = run.publish()
             if run.outcome.expired_count:
@@ -200,7 +200,7 @@ def _report() -> dg.AssetsDefinition:
 
     @dg.multi_asset(name="write_report", specs=[spec])
     def write_report(pipeline: PipelineResource) -> Results:
-        """Writes the HTML report from the warehouse."""
+        """Write the HTML report from the warehouse."""
         with pipeline.opened() as run:
             run.write_report()
             yield dg.MaterializeResult(asset_key="report", metadata=metadata.of_report(run))

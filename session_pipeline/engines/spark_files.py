@@ -27,7 +27,7 @@ Writer = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 def write_files(contract: Table, paths: Mapping[date | None, Path], part_rows: int = PART_ROWS) -> Writer:
-    """Returns a function for `mapInArrow` that writes the rows of a task, and gives the number of rows of each day."""
+    """Return a function for `mapInArrow` that writes the rows of a task, and gives the number of rows of each day."""
     schema, texts = contract.schema, {day: str(path) for day, path in paths.items()}
     types = types_of(contract)
 
@@ -42,19 +42,19 @@ def write_files(contract: Table, paths: Mapping[date | None, Path], part_rows: i
 
 
 def types_of(contract: Table) -> dict[str, str]:
-    """Returns DuckDB's type of each column."""
+    """Return DuckDB's type of each column."""
     return {column.name: column.type for column in contract.columns}
 
 
 def part_name(number: int) -> str:
-    """Returns the name of a part file; the names are in the order of the rows."""
+    """Return the name of a part file; the names are in the order of the rows."""
     return f"{number:05}.parquet"
 
 
 def _write_day(
     types: Mapping[str, str], schema: pa.Schema, rows: Iterator[pa.RecordBatch], path: str, part_rows: int
 ) -> int:
-    """Writes a file, or a folder of parts if there are more rows than a part has; returns the number of rows."""
+    """Write a file, or a folder of parts if there are more rows than a part has; return the number of rows."""
     counted = _Counted(rows)
     group_rows = min(ROW_GROUP_ROWS, part_rows)  # DuckDB's row groups end at batches
     groups = _in_groups(counted, schema, group_rows)
@@ -97,7 +97,7 @@ class PartTask:
 
 
 def part_tasks(contract: Table, slices: Iterable[Slice], path: Path, part_rows: int) -> list[PartTask]:
-    """Returns the tasks that write a day: one that writes a file, or one for each part in a folder, which is made."""
+    """Return the tasks that write a day: one that writes a file, or one for each part in a folder, which is made."""
     parts = list(_cut(slices, part_rows))
     if len(parts) == 1:
         return [PartTask(contract.name, str(path), parts[0])]
@@ -106,7 +106,7 @@ def part_tasks(contract: Table, slices: Iterable[Slice], path: Path, part_rows: 
 
 
 def write_part(task: PartTask) -> str:
-    """Writes a part file; returns the hash of its bytes."""
+    """Write a part file; return the hash of its bytes."""
     from session_pipeline.tables import table
 
     contract = table(task.table)
@@ -117,7 +117,7 @@ def write_part(task: PartTask) -> str:
 
 
 def _rows_of(slices: Sequence[Slice], columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """Yields the rows of slices. Row groups outside a slice are not read."""
+    """Yield the rows of slices. Row groups outside a slice are not read."""
     import pyarrow.parquet as pq
 
     for each in slices:
@@ -136,7 +136,7 @@ def _rows_of(slices: Sequence[Slice], columns: list[str]) -> Iterator[pa.RecordB
 
 
 def _cut(slices: Iterable[Slice], part_rows: int) -> Iterator[list[Slice]]:
-    """Yields the slices of each part; each part has `part_rows` rows, only the last one can have fewer."""
+    """Yield the slices of each part; each part has `part_rows` rows, only the last one can have fewer."""
     part: list[Slice] = []
     free = part_rows
     for each in slices:
@@ -153,12 +153,12 @@ def _cut(slices: Iterable[Slice], part_rows: int) -> Iterator[list[Slice]]:
 
 
 def write_empty(contract: Table, path: Path) -> None:
-    """Writes a file without rows."""
+    """Write a file without rows."""
     write_rows(types_of(contract), contract.schema, iter(()), str(path))
 
 
 def write_rows(types: Mapping[str, str], schema: pa.Schema, rows: Iterator[pa.RecordBatch], path: str) -> None:
-    """Writes rows in their order to a file that appears when it is complete."""
+    """Write rows in their order to a file that appears when it is complete."""
     written = f"{path}.{uuid4().hex}"
     first: list[pa.RecordBatch] = []
     while sum(batch.num_rows for batch in first) <= short_files.MOST_ROWS:
@@ -177,7 +177,7 @@ def _write_long(types: Mapping[str, str], rows: pa.RecordBatchReader, path: str)
     from session_pipeline.engines.connections import private_connection  # slow to load
 
     columns = ", ".join(f'cast("{name}" as {kind}) as "{name}"' for name, kind in types.items())
-    with private_connection(threads=1, disabled_optimizers="statistics_propagation") as con:
+    with private_connection(threads=1, disabled_optimizers=STATISTICS) as con:
         con.register("_rows", rows)
         con.execute(f"copy (select {columns} from _rows) to '{path}' {FORMAT}")
 
@@ -196,7 +196,7 @@ class _Counted:
 
 
 def _by_day(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[date | None, Iterator[pa.RecordBatch]]]:
-    """Yields each day of rows in order of `_day`, their last column, with its rows. Rows are read one day at a time."""
+    """Yield each day of rows in order of `_day`, their last column, with its rows. Rows are read one day at a time."""
     pieces = _pieces(batches)
     first = next(pieces, None)
     while first is not None:
@@ -219,7 +219,7 @@ def _by_day(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[date | None, It
 
 
 def _pieces(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[date | None, pa.RecordBatch]]:
-    """Yields batches cut where the day changes, without the day."""
+    """Yield batches cut where the day changes, without the day."""
     for batch in batches:
         days = batch.column(batch.num_columns - 1).to_pylist()
         batch = batch.select(range(batch.num_columns - 1))
@@ -233,7 +233,7 @@ def _pieces(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[date | None, pa
 
 
 def _in_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema, size: int) -> Iterator[pa.RecordBatch]:
-    """Yields the rows in batches of `size` rows; the last one can be smaller."""
+    """Yield the rows in batches of `size` rows; the last one can be smaller."""
     waiting: list[pa.RecordBatch] = []
     count = 0
     for batch in batches:

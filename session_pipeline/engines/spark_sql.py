@@ -27,13 +27,13 @@ SPARK_TYPES: Mapping[str, str] = {
 
 
 def model_for_spark(model: str, parameters: Mapping[str, Scalar]) -> str:
-    """Returns the SQL of a model for Spark, with macros expanded and parameters filled in."""
+    """Return the SQL of a model for Spark, with macros expanded and parameters filled in."""
     return for_spark(fill(models.text(model), parameters))
 
 
 @lru_cache(maxsize=1024)
 def for_spark(sql: str) -> str:
-    """Returns a SELECT in DuckDB's SQL as Spark's SQL, with macros expanded."""
+    """Return a SELECT in DuckDB's SQL as Spark's SQL, with macros expanded."""
     query = models.expand(sqlglot.parse_one(sql, read="duckdb"))
     return query.transform(_corrected, copy=False).sql("spark", comments=False)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from pyarrow import parquet
 
 from session_pipeline.engines.connections import private_connection
+from session_pipeline.engines.parquet_files import FORMAT
 from session_pipeline.engines.sql import literal, rows_of
 from session_pipeline.store import crash_points
 from session_pipeline.store.files import at_once, make_folder, refusal_explained, sync_file, sync_folder

@@ -28,7 +28,7 @@ class Macro:
     arguments: tuple[Argument, ...]
 
     def comment(self, name: str) -> str:
-        """Returns the comment in the warehouse: the row, and how the macro is called."""
+        """Return the comment in the warehouse: the row, and how the macro is called."""
         return f"{self.grain.removesuffix('.')}; {name}({', '.join(map(str, self.arguments))})."
 
 

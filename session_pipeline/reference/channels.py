@@ -36,7 +36,7 @@ class _Lists(TypedDict):
 
 
 def channel_tables() -> dict[str, SmallTable]:
-    """Makes the tables that `session_channels.sql` joins, by the names that it uses.
+    """Make the tables that `session_channels.sql` joins, by the names that it uses.
 
     Returns:
         channel_sources: source (a host, "name.*" or a value of utm_source), source_class, medium_class (null: the
@@ -95,17 +95,17 @@ def channel_tables() -> dict[str, SmallTable]:
 
 
 def channels() -> tuple[str, ...]:
-    """Returns all channels, in the order of the rules."""
+    """Return all channels, in the order of the rules."""
     return tuple(dict.fromkeys(rule["channel"] for rule in _lists()["rules"]))
 
 
 def click_id_types() -> tuple[str, ...]:
-    """Returns the parameters of URLs that are click ids, in lower case."""
+    """Return the parameters of URLs that are click ids, in lower case."""
     return tuple(_lists()["click_ids"])
 
 
 def _decisions(lists: _Lists) -> list[dict[str, str]]:
-    """Returns the channel of every combination of classes, given by the first rule that holds."""
+    """Return the channel of every combination of classes, given by the first rule that holds."""
     source_classes = dict.fromkeys([*lists["sources"], "other", "none"])
     medium_classes = [*lists["mediums"], "other", "none"]
     decisions = []
@@ -123,7 +123,7 @@ def _decisions(lists: _Lists) -> list[dict[str, str]]:
 
 
 def _only(source: str) -> str:
-    """Returns the entry for a source without its subdomains, in the notation of channels.toml."""
+    """Return the entry for a source without its subdomains, in the notation of channels.toml."""
     return f"www.{source}" if "." in source else source
 
 

@@ -31,12 +31,12 @@ class Column:
 
 
 def arrow_type(sql_type: str) -> "pa.DataType":
-    """Returns the Arrow type of a column type."""
+    """Return the Arrow type of a column type."""
     return _arrow_types()[sql_type]
 
 
 def arrow_schema(columns: Iterable[Column]) -> "pa.Schema":
-    """Returns the Arrow schema of a file with these columns."""
+    """Return the Arrow schema of a file with these columns."""
     import pyarrow as pa
 
     return pa.schema([pa.field(column.name, arrow_type(column.type)) for column in columns])
@@ -59,30 +59,30 @@ def _arrow_types() -> Mapping[str, "pa.DataType"]:
 
 
 def text(name: str, meaning: str, *, is_personal: bool = False) -> Column:
-    """Returns a VARCHAR column."""
+    """Return a VARCHAR column."""
     return Column(name, "VARCHAR", meaning, is_personal)
 
 
 def count(name: str, meaning: str) -> Column:
-    """Returns a BIGINT column. Counts are never null unless the meaning says so."""
+    """Return a BIGINT column. Counts are never null unless the meaning says so."""
     return Column(name, "BIGINT", meaning)
 
 
 def flag(name: str, meaning: str) -> Column:
-    """Returns a BOOLEAN column. Flags are never null unless the meaning says so."""
+    """Return a BOOLEAN column. Flags are never null unless the meaning says so."""
     return Column(name, "BOOLEAN", meaning)
 
 
 def time(name: str, meaning: str) -> Column:
-    """Returns a TIMESTAMP column: UTC, microseconds."""
+    """Return a TIMESTAMP column: UTC, microseconds."""
     return Column(name, "TIMESTAMP", meaning)
 
 
 def rate(name: str, meaning: str) -> Column:
-    """Returns a DOUBLE column with a share from 0 to 1; null where the denominator is 0."""
+    """Return a DOUBLE column with a share from 0 to 1; null where the denominator is 0."""
     return Column(name, "DOUBLE", meaning)
 
 
 def date(name: str, meaning: str) -> Column:
-    """Returns a DATE column: a local date in the reporting time zone."""
+    """Return a DATE column: a local date in the reporting time zone."""
     return Column(name, "DATE", meaning)

@@ -52,11 +52,15 @@ PAGE_URL = text(
 )
 PAGE_HOST = text("page_host", "Host of page_url, lower case.")
 PAGE_PATH = text("page_path", "Path of page_url, from the first slash; '/' if it has none.")
-PAGE_TITLE = text("page_title", "Title of the page.")
+PAGE_TITLE = text("page_title", "Title of the page; null if the source gives none.")
 REFERRER = text(
-    "referrer", "Page the visitor came from; query parameters outside the allow-list are removed.", is_personal=True
+    "referrer",
+    "Page the visitor came from; query parameters outside the allow-list are removed. Null if none is known.",
+    is_personal=True,
 )
-REFERRER_HOST = text("referrer_host", "Host of the referrer, lower case; in sessions: of the first event.")
+REFERRER_HOST = text(
+    "referrer_host", "Host of the referrer, lower case; in sessions: of the first event. Null without a referrer."
+)
 UTM_SOURCE = text(
     "utm_source",
     "Campaign source, given or from page_url; in sessions: of the first event that names a campaign; null without one.",
@@ -83,9 +87,11 @@ CLICK_ID_TYPE = text(
     "Advertising click id in page_url: its parameter's name (gclid, ...), not its value. In sessions: "
     "of the first event. Null without one.",
 )
-SEARCH_TERM = text("search_term", "What the visitor searched for on the site.", is_personal=True)
-ELEMENT = text("element", "Page element that the visitor used.")
-STATUS_CODE = count("status_code", "HTTP status, or the source's error number.")
+SEARCH_TERM = text(
+    "search_term", "What the visitor searched for on the site; null if the event is no search.", is_personal=True
+)
+ELEMENT = text("element", "Page element that the visitor used; null if the source gives none.")
+STATUS_CODE = count("status_code", "HTTP status, or the source's error number; null if the source gives none.")
 EVENT_VALUE = Column(
     "value", "DECIMAL(18,6)", "Monetary or other value of the event, in currency; null if it has none."
 )
@@ -214,7 +220,10 @@ DECIDED_AT = time("decided_at", "Time of the event that decided the outcome; nul
 DECIDING_EVENT_ID = text(
     "deciding_event_id", "Event that decided the outcome; null if the session as a whole did.", is_personal=True
 )
-DECIDING_PAGE = text("deciding_page", "page_path of the event that decided the outcome.")
+DECIDING_PAGE = text(
+    "deciding_page",
+    "page_path of the event that decided the outcome; null if it has no page, or the session as a whole decided.",
+)
 GOAL = text("goal", "Name of the goal in the settings.")
 REACHED_AT = time("reached_at", "Time of the first event that meets the goal.")
 DIMENSION = text("dimension", "Name of the dimension: packaged (channel, device, ...) or defined in the settings.")
@@ -231,7 +240,7 @@ VISITOR_COUNT = count("visitor_count", "Distinct visitors, without bots; in rete
 BOUNCE_COUNT = count("bounce_count", "Sessions with outcome bounce, without bots.")
 ENGAGED_COUNT = count(
     "engaged_count",
-    "Sessions with is_engaged, without bots. Their outcome can also be another than engaged, such as a purchase.",
+    "Sessions with is_engaged, whatever their outcome, without bots; not those with the outcome engaged.",
 )
 CONVERTED_COUNT = count("converted_count", "Sessions whose outcome is a conversion, without bots.")
 BOT_SESSION_COUNT = count(

@@ -17,7 +17,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 @lru_cache(maxsize=64)
 def zone(name: str) -> ZoneInfo:
-    """Loads a time zone from the pinned tzdata package, never from the machine's own files.
+    """Load a time zone from the pinned tzdata package, never from the machine's own files.
 
     Raises:
         ValueError: There is no zone of this name.
@@ -33,7 +33,7 @@ def zone(name: str) -> ZoneInfo:
 
 
 def dates(first: date, last: date) -> Iterator[date]:
-    """Yields every calendar date from first to last, both included."""
+    """Yield every calendar date from first to last, both included."""
     for offset in range((last - first).days + 1):
         yield first + timedelta(days=offset)
 
@@ -58,7 +58,7 @@ class Calendar:
     _starts: dict[date, datetime] = field(default_factory=dict, compare=False, repr=False)
 
     def start(self, day: date) -> datetime:
-        """Returns the first instant of a local day.
+        """Return the first instant of a local day.
 
         If midnight does not exist, this is the instant at which the clocks skip it. If the whole date does not exist,
         it is the start of the next date.
@@ -68,7 +68,7 @@ class Calendar:
         return self._starts[day]
 
     def end(self, day: date) -> datetime:
-        """Returns the first instant after a local day."""
+        """Return the first instant after a local day."""
         return max(self.start(day), self.start(day + ONE_DAY))
 
     def exists(self, day: date) -> bool:
@@ -76,21 +76,21 @@ class Calendar:
         return self.end(day) > self.start(day)
 
     def previous(self, day: date) -> date:
-        """Returns the latest earlier day that exists."""
+        """Return the latest earlier day that exists."""
         day -= ONE_DAY
         while not self.exists(day):
             day -= ONE_DAY
         return day
 
     def next(self, day: date) -> date:
-        """Returns the earliest later day that exists."""
+        """Return the earliest later day that exists."""
         day += ONE_DAY
         while not self.exists(day):
             day += ONE_DAY
         return day
 
     def local_date(self, instant: datetime) -> date:
-        """Returns the local day whose interval contains an instant, also where local dates run backwards."""
+        """Return the local day whose interval contains an instant, also where local dates run backwards."""
         day = instant.replace(tzinfo=UTC).astimezone(zone(self.timezone)).date()
         while instant < self.start(day):
             day -= ONE_DAY
@@ -99,7 +99,7 @@ class Calendar:
         return day
 
     def utc_dates(self, day: date) -> tuple[date, ...]:
-        """Returns the UTC dates that overlap a local day."""
+        """Return the UTC dates that overlap a local day."""
         if not self.exists(day):
             return ()
         return tuple(dates(self.start(day).date(), (self.end(day) - MICROSECOND).date()))
@@ -110,7 +110,7 @@ class Calendar:
         return self.local_date(end - MICROSECOND) < day
 
     def reach(self, day: date, span: timedelta) -> tuple[date, ...]:
-        """Returns the existing days from a day to the one that contains the last instant before its end plus span."""
+        """Return the existing days from a day to the one that contains the last instant before its end plus span."""
         last = self.local_date(self.end(day) + span - MICROSECOND)
         return tuple(reached for reached in dates(day, last) if self.exists(reached))
 

@@ -13,6 +13,6 @@ from typing import Any
 
 @cache
 def packaged_definitions() -> Mapping[str, Mapping[str, Any]]:
-    """Returns the packaged definitions by name, as they are written in the file."""
+    """Return the packaged definitions by name, as they are written in the file."""
     text = files(__package__).joinpath("definitions.toml").read_text(encoding="utf-8")
     return MappingProxyType(tomllib.loads(text))

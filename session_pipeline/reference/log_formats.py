@@ -107,7 +107,7 @@ class LogFormat:
 
 @lru_cache(maxsize=64)
 def parse_log_format(written: str, key: str = "log_format") -> LogFormat:
-    """Parses a format, given by its name (combined, vhost_combined, ...) or as a string of directives.
+    """Parse a format, given by its name (combined, vhost_combined, ...) or as a string of directives.
 
     Raises:
         SettingsError: It has an unknown directive, or no time or request.
@@ -139,14 +139,14 @@ def parse_log_format(written: str, key: str = "log_format") -> LogFormat:
 
 
 def other_formats(written: str) -> dict[str, LogFormat]:
-    """Returns the named formats whose lines differ from those of a format, by name."""
+    """Return the named formats whose lines differ from those of a format, by name."""
     own = parse_log_format(written).pattern
     found = {name: parse_log_format(name) for name in NAMED_FORMATS}
     return {name: each for name, each in found.items() if each.pattern != own}
 
 
 def _words_before_address(text: str, fields: Iterable[LogField]) -> int | None:
-    """Returns the number of words before the first address; None unless the server itself writes all of them."""
+    """Return the number of words before the first address; None unless the server itself writes all of them."""
     before, directive = [], ""
     for field in fields:
         if field.name in ADDRESSES:
@@ -160,7 +160,7 @@ def _words_before_address(text: str, fields: Iterable[LogField]) -> int | None:
 
 
 def _name_of(match: re.Match[str], taken: Collection[str], key: str) -> str:
-    """Returns the field name of a directive; empty for a directive that is ignored.
+    """Return the field name of a directive; empty for a directive that is ignored.
 
     Of several directives for the same field, the first gets its name. The others keep their own names, or are ignored
     if they are addresses.
@@ -198,7 +198,7 @@ def _nginx_name(variable: str) -> str:
 
 
 def _values_of(match: re.Match[str], is_quoted: bool, before: str, after: str) -> str:
-    """Returns a pattern for the values that can occur at the place of a directive."""
+    """Return a pattern for the values that can occur at the place of a directive."""
     groups = match.groupdict()
     if letter := groups.get("letter"):
         name, is_header = _apache_name(letter, groups["argument"]), letter in FOREIGN

@@ -57,7 +57,7 @@ OF_DIRECTIVE: Mapping[str, str] = {
 
 
 def values_of(directive: str, name: str, *, is_header: bool, is_quoted: bool) -> str | None:
-    """Returns a pattern for what a server can write at the place of a directive; None if it can be any text.
+    """Return a pattern for what a server can write at the place of a directive; None if it can be any text.
 
     Args:
         directive: The directive, without parts that do not change its output: '%l', '%{sec}t', '$time_local'.

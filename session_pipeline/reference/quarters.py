@@ -13,15 +13,15 @@ RECORDED = "quarters"  # among the counts of a partition of raw_events
 
 
 def recorded(quarters: Iterable[int]) -> dict[str, str]:
-    """Returns what the catalog records about a partition that has events in these quarter hours: the bits, in hex."""
+    """Return what the catalog records about a partition that has events in these quarter hours: the bits, in hex."""
     return {RECORDED: f"{sum(1 << quarter for quarter in quarters):x}"}
 
 
 def mask_of(counts: Mapping[str, str]) -> int:
-    """Returns the recorded quarter hours of a partition, as bits."""
+    """Return the recorded quarter hours of a partition, as bits."""
     return int(counts[RECORDED], 16)
 
 
 def quarters_in(mask: int) -> tuple[int, ...]:
-    """Returns the numbers of the quarter hours that are given as bits."""
+    """Return the numbers of the quarter hours that are given as bits."""
     return tuple(number for number in range(mask.bit_length()) if mask >> number & 1)

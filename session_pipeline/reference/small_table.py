@@ -24,7 +24,7 @@ class SmallTable:
     rows: Sequence[Mapping[str, Any]]
 
     def to_arrow(self) -> "pa.Table":
-        """Returns the table in Arrow's form."""
+        """Return the table in Arrow's form."""
         import pyarrow as pa
 
         from session_pipeline.reference.column import arrow_type

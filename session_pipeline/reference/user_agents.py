@@ -53,12 +53,12 @@ _PHONE = re.compile(r"Mobi|Phone|iPod|BlackBerry|Opera Mini|MIDP|Symbian")
 
 
 def user_agent_id(user_agent: str) -> str:
-    """Returns the key of a user agent: md5 of its UTF-8 text in hexadecimal, equal to `md5` in DuckDB and Spark."""
+    """Return the key of a user agent: md5 of its UTF-8 text in hexadecimal, equal to `md5` in DuckDB and Spark."""
     return hashlib.md5(user_agent.encode(), usedforsecurity=False).hexdigest()
 
 
 def classify(user_agents: Iterable[str | None]) -> "pa.Table":
-    """Classifies each user agent.
+    """Classify each user agent.
 
     Args:
         user_agents: As they were sent, in any order; they may repeat. Null, blank and "-" mean that no user agent was
@@ -81,7 +81,7 @@ def classify(user_agents: Iterable[str | None]) -> "pa.Table":
 
 @cache
 def _listed_crawlers() -> tuple[Mapping[str, Any], ...]:
-    """Reads the crawler list from its file, because the package itself reads it in the encoding of the locale."""
+    """Read the crawler list from its file, because the package itself reads it in the encoding of the locale."""
     package = find_spec("crawleruseragents")
     assert package is not None
     assert package.origin is not None
@@ -90,7 +90,7 @@ def _listed_crawlers() -> tuple[Mapping[str, Any], ...]:
 
 @cache
 def lists_fingerprint() -> str:
-    """Returns a hash that changes when one of the lists changes, for the fingerprints of classified user agents."""
+    """Return a hash that changes when one of the lists changes, for the fingerprints of classified user agents."""
     patterns = [entry["pattern"] for entry in _listed_crawlers()]
     packages = ("ua-parser", "ua-parser-builtins", "ua-parser-rs")
     rules = [f"{package} {version(package)}" for package in packages]
@@ -100,7 +100,7 @@ def lists_fingerprint() -> str:
 
 @cache
 def _additions() -> Mapping[str, Mapping[str, Any]]:
-    """Returns what bots.toml adds: patterns of bots by kind, and what is a person."""
+    """Return what bots.toml adds: patterns of bots by kind, and what is a person."""
     return tomllib.loads(files(__package__).joinpath("bots.toml").read_text(encoding="utf-8"))
 
 
@@ -115,7 +115,7 @@ def _is_crawler(text: str, name: str) -> bool:
 
 
 def reduced_agent(user_agent: str) -> str:
-    """Returns the user agent of a person reduced to browser, system and kind of device; that of a bot as it is.
+    """Return the user agent of a person reduced to browser, system and kind of device; that of a bot as it is.
 
     The result, such as "reduced (Chrome/129; Windows/10; desktop)", has the major versions, and is classified like the
     whole text. Blank, "-" and reduced texts stay as they are.
@@ -159,7 +159,7 @@ def _row(user_agent: str) -> dict[str, str | bool | None]:
 
 
 def _device(text: str, os: str) -> str:
-    """Returns the kind of device. By the vendors' own rule, browsers on phones send "Mobi".
+    """Return the kind of device. By the vendors' own rule, browsers on phones send "Mobi".
 
     An Android browser that does not send it is on a tablet. An iPad that requests desktop pages, the default since
     iPadOS 13, identifies itself as a Mac and counts as desktop.
@@ -179,7 +179,7 @@ def _device(text: str, os: str) -> str:
 
 
 def _parsed(text: str) -> "PartialResult":
-    """Returns the browser and the operating system."""
+    """Return the browser and the operating system."""
     from ua_parser import Domain  # loads YAML, and most commands classify nothing
 
     return _browsers_and_systems()(text, Domain.USER_AGENT | Domain.OS)
@@ -208,7 +208,7 @@ def _devices() -> "Resolver":
 
 @cache
 def _spiders() -> "Resolver":
-    """Returns the rules that name each device a spider. Others take the name of a device from the text."""
+    """Return the rules that name each device a spider. Others take the name of a device from the text."""
     return _resolver(([], [], [rule for rule in _rules()[2] if getattr(rule, "family", None) == SPIDER]))
 
 
@@ -226,7 +226,7 @@ def _resolver(rules: "Matchers") -> "Resolver":
 
 @cache
 def _crawlers() -> "ua_parser_rs.UserAgentExtractor":
-    """Returns the crawler list in ua-parser's engine: all patterns in one pass, linear in the length of the text.
+    """Return the crawler list in ua-parser's engine: all patterns in one pass, linear in the length of the text.
 
     The package's own functions take 0.1 ms for a person and 18 ms for a crawler; this takes 2 µs. The group makes the
     engine return the text that the first matching entry matched.

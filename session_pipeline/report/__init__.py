@@ -41,7 +41,7 @@ class Written:
 
 
 def write(folder: DataFolder, settings: "Settings | None" = None) -> Written:
-    """Writes the report about the published warehouse atomically, as latest.html.
+    """Write the report about the published warehouse atomically, as latest.html.
 
     The same page is also written as YYYY-MM-DD.html, named by its last day. Files of other days are not changed.
 
@@ -65,7 +65,7 @@ def write(folder: DataFolder, settings: "Settings | None" = None) -> Written:
 
 
 def write_day(folder: DataFolder, last_day: date, settings: "Settings | None" = None) -> Path:
-    """Writes the report of the week that ends with this day, and returns its path; latest.html is not changed.
+    """Write the report of the week that ends with this day, and return its path; latest.html is not changed.
 
     Raises:
         WrongUseError: The warehouse has no such day.
@@ -79,12 +79,12 @@ def write_day(folder: DataFolder, last_day: date, settings: "Settings | None" = 
 
 
 def day_file(folder: DataFolder, last_day: date) -> Path:
-    """Returns the path of the report whose last day is this day."""
+    """Return the path of the report whose last day is this day."""
     return folder.reports / f"{last_day}.html"
 
 
 def day_of(path: Path) -> date | None:
-    """Returns the day that a report is named by; None for latest.html and for pages that are no reports."""
+    """Return the day that a report is named by; None for latest.html and for pages that are no reports."""
     try:
         return date.fromisoformat(path.stem) if DAY.fullmatch(path.stem) else None
     except ValueError:

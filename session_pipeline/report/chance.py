@@ -20,7 +20,7 @@ def is_significant(count: int, total: int, other_count: int, other_total: int) -
 
 
 def _wilson(count: int, total: int) -> tuple[float, float, float]:
-    """Returns a share and the bounds of its 95 % interval."""
+    """Return a share and the bounds of its 95 % interval."""
     share = count / total
     centre = share + Z_95**2 / (2 * total)
     reach = Z_95 * sqrt(share * (1 - share) / total + Z_95**2 / (4 * total**2))

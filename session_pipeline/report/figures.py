@@ -79,16 +79,16 @@ class Figures:
         return list(self._by_name)
 
     def rows(self, name: str) -> list[Row]:
-        """Returns the rows of a figure; an empty list if the figure was not queried."""
+        """Return the rows of a figure; an empty list if the figure was not queried."""
         return self._by_name[name].rows if name in self._by_name else []
 
     def query(self, name: str) -> str:
-        """Returns the query of a figure, ready to run."""
+        """Return the query of a figure, ready to run."""
         return self._by_name[name].sql
 
 
 def read(connection: duckdb.DuckDBPyConnection, timezone: str, last_day: date | None = None) -> Figures:
-    """Queries a warehouse for all figures.
+    """Query a warehouse for all figures.
 
     Args:
         connection: A connection to the warehouse.
@@ -130,7 +130,7 @@ def _window(
 
 
 def run_query(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Scalar]) -> Figure:
-    """Runs a query of queries/ with these parameters."""
+    """Run a query of queries/ with these parameters."""
     sql = filled(name, parameters)
     result = connection.execute(sql)
     names = [column[0] for column in result.description or ()]
@@ -138,6 +138,6 @@ def run_query(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapp
 
 
 def filled(name: str, parameters: Mapping[str, Scalar]) -> str:
-    """Returns a query of queries/ with the values of its parameters, ready to run."""
+    """Return a query of queries/ with the values of its parameters, ready to run."""
     text = files(__package__).joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
     return fill(text, parameters).strip()

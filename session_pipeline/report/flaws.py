@@ -88,7 +88,7 @@ class Look:
 
 
 def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings: Settings) -> Look:
-    """Returns the three flaws to look at first, about the visits of figures.window."""
+    """Return the three flaws to look at first, about the visits of figures.window."""
     window = figures.window
     if window is None:
         return Look([], has_changes=False, can_compare=False, detectable=[])
@@ -125,7 +125,7 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
 
 
 def _ordered(rows: list[Row], values: Sequence[LostValue | None], currencies: Currencies, lost: str) -> list[Row]:
-    """Returns rows in their order, the largest lost value first; by lost conversions if values cannot be compared."""
+    """Return rows in their order, the largest lost value first; by lost conversions if values cannot be compared."""
     return rows if currencies.can_compare(values) else sorted(rows, key=lambda row: -(row[lost] or 0.0))
 
 
@@ -140,7 +140,7 @@ def is_worse(row: Row, conversions: set[str]) -> bool:
 
 
 def _silence(figures: Figures) -> list[Flaw]:
-    """Returns one flaw about the sites that have no visits any more, or about all sites together."""
+    """Return one flaw about the sites that have no visits any more, or about all sites together."""
     rows = figures.rows("silent_sites")
     if not rows:
         return []
@@ -225,7 +225,7 @@ def _opportunity(number: int, row: Row, window: Window, currencies: Currencies) 
 
 
 def _friction(connection: duckdb.DuckDBPyConnection, figures: Figures, window: Window, count: int) -> list[Flaw]:
-    """Returns the actions with most difficulties, those that go with most missing conversions first.
+    """Return the actions with most difficulties, those that go with most missing conversions first.
 
     The first sentence begins with the share of all visits. Actions with a significant difficulty are left out, because
     they have a place of their own.
@@ -273,7 +273,7 @@ def _friction(connection: duckdb.DuckDBPyConnection, figures: Figures, window: W
 
 
 def hard_times(figures: Figures) -> str:
-    """Says how many visits had a hard time, although no action has enough of them for a flaw of its own."""
+    """Say how many visits had a hard time, although no action has enough of them for a flaw of its own."""
     week = next(row for row in figures.rows("visits") if row["period"] == "week")
     if week["friction_rate"] is None:
         return ""
@@ -292,7 +292,7 @@ def _lost(row: Row | None) -> float:
 
 
 def _time_of(row: Row, window: Window) -> str:
-    """Returns when a change was last seen: now, or then if that was before the last day."""
+    """Return when a change was last seen: now, or then if that was before the last day."""
     return "now" if row["last_alert_day"] == window.last_day else "then"
 
 
@@ -312,7 +312,7 @@ def _ids(text: str | None) -> list[str]:
 
 
 def detectable(figures: Figures, window: Window) -> list[str]:
-    """Says which fault would have been found, or how many visits are needed to find one."""
+    """Say which fault would have been found, or how many visits are needed to find one."""
     steps = figures.rows("detectable")
     if steps:
         row = steps[0]
@@ -341,7 +341,7 @@ def detectable(figures: Figures, window: Window) -> list[str]:
 
 
 def visits_needed(rate: float, drop: float = 0.5) -> int:
-    """Returns how many visits at a step are needed to find a drop of its rate.
+    """Return how many visits at a step are needed to find a drop of its rate.
 
     A likelihood ratio test of two samples, with BASE_RATIO times as many visits before, must be expected to reach
     Z_FOUND.

@@ -25,17 +25,17 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 
 
 def number(value: float | None) -> str:
-    """Formats a count: 12,345."""
+    """Format a count: 12,345."""
     return NOTHING if value is None else _signed(f"{value:,.0f}")
 
 
 def counted(count: int, noun: str) -> str:
-    """Formats a count with its noun: 1 visit, 3,480 visits."""
+    """Format a count with its noun: 1 visit, 3,480 visits."""
     return f"{number(count)} {noun}" + ("" if count == 1 else "s")
 
 
 def money(value: float | None, currency: str | None) -> str:
-    """Formats a sum with its currency, if it has one; XXX means that a visit has several currencies."""
+    """Format a sum with its currency, if it has one; XXX means that a visit has several currencies."""
     if value is None:
         return NOTHING
     shown = unit(currency)
@@ -43,27 +43,27 @@ def money(value: float | None, currency: str | None) -> str:
 
 
 def unit(currency: str | None) -> str:
-    """Returns the unit of a sum: its currency, if it has one."""
+    """Return the unit of a sum: its currency, if it has one."""
     return "in mixed currencies" if currency == "XXX" else currency or ""
 
 
 def unit_beside_others(currency: str | None) -> str:
-    """Returns the unit of a sum that stands next to sums in other currencies."""
+    """Return the unit of a sum that stands next to sums in other currencies."""
     return unit(currency) or "without a currency"
 
 
 def money_beside_others(value: float, currency: str | None) -> str:
-    """Formats a sum that stands next to sums in other currencies."""
+    """Format a sum that stands next to sums in other currencies."""
     return f"{money(value, None)}{THIN_SPACE}{unit_beside_others(currency)}"
 
 
 def rounded(value: float | None) -> str:
-    """Formats a sum for a headline: without decimals from 1,000 on."""
+    """Format a sum for a headline: without decimals from 1,000 on."""
     return money(value, None) if value is None or abs(value) < 1000 else number(value)
 
 
 def percent(share: float | None) -> str:
-    """Formats a share from 0 to 1: 12.3 %."""
+    """Format a share from 0 to 1: 12.3 %."""
     if share is None:
         return NOTHING
     if 0 < share < 0.0005:
@@ -72,14 +72,14 @@ def percent(share: float | None) -> str:
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """Formats the bounds of a share: 12.3–14.5 %."""
+    """Format the bounds of a share: 12.3–14.5 %."""
     if low is None or high is None:
         return NOTHING
     return f"{low * 100:.1f}–{high * 100:.1f}{THIN_SPACE}%"
 
 
 def points(change: float | None) -> str:
-    """Formats a difference of shares in percentage points: +1.2 pp."""
+    """Format a difference of shares in percentage points: +1.2 pp."""
     if change is None:
         return NOTHING
     text = f"{change * 100:+.1f}"
@@ -87,7 +87,7 @@ def points(change: float | None) -> str:
 
 
 def growth(now: float | None, before: float | None) -> str:
-    """Formats a change relative to the value before: +12.0 %. A value of 0 or below, as after refunds, has none."""
+    """Format a change relative to the value before: +12.0 %. A value of 0 or below, as after refunds, has none."""
     if now is None or before is None or before <= 0:
         return NOTHING
     text = f"{(now / before - 1) * 100:+.1f}"
@@ -95,41 +95,41 @@ def growth(now: float | None, before: float | None) -> str:
 
 
 def day(value: date) -> str:
-    """Formats a day without its year: Sat 24 Oct."""
+    """Format a day without its year: Sat 24 Oct."""
     return f"{WEEKDAYS[value.weekday()]} {short_day(value)}"
 
 
 def short_day(value: date) -> str:
-    """Formats a day without its weekday and year: 24 Oct."""
+    """Format a day without its weekday and year: 24 Oct."""
     return f"{value.day} {MONTHS[value.month - 1]}"
 
 
 def full_day(value: date) -> str:
-    """Formats a day: Sat 24 Oct 2026."""
+    """Format a day: Sat 24 Oct 2026."""
     return f"{day(value)} {value.year}"
 
 
 def short_days(first: date, last: date) -> str:
-    """Formats the days from first to last, both included, without the year: 18–24 Oct."""
+    """Format the days from first to last, both included, without the year: 18–24 Oct."""
     if first.month == last.month:
         return f"{first.day}–{short_day(last)}"
     return f"{short_day(first)} – {short_day(last)}"
 
 
 def days(first: date, last: date) -> str:
-    """Formats the days from first to last, both included: 18–24 Oct 2026."""
+    """Format the days from first to last, both included: 18–24 Oct 2026."""
     if first.year == last.year:
         return f"{short_days(first, last)} {last.year}"
     return f"{short_day(first)} {first.year} – {short_day(last)} {last.year}"
 
 
 def moment(value: datetime) -> str:
-    """Formats a time in UTC, to the minute."""
+    """Format a time in UTC, to the minute."""
     return f"{full_day(value)}, {value.hour:02}:{value.minute:02} UTC"
 
 
 def duration(seconds: int) -> str:
-    """Formats a duration in its largest whole unit: 7 days."""
+    """Format a duration in its largest whole unit: 7 days."""
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
         if seconds % length == 0:
             return counted(seconds // length, unit)
@@ -137,7 +137,7 @@ def duration(seconds: int) -> str:
 
 
 def short_duration(seconds: float | None) -> str:
-    """Formats a duration for reading: 40 s, 3 min, 1.5 h."""
+    """Format a duration for reading: 40 s, 3 min, 1.5 h."""
     if seconds is None:
         return NOTHING
     if seconds < 90:
@@ -146,28 +146,28 @@ def short_duration(seconds: float | None) -> str:
 
 
 def words(name: str) -> str:
-    """Formats a name from the settings or an event name as words: add_to_cart becomes add to cart."""
+    """Format a name from the settings or an event name as words: add_to_cart becomes add to cart."""
     return name.replace("_", " ")
 
 
 def in_visits(text: str) -> str:
-    """Writes a text about tables in the words of the report: visits instead of sessions."""
+    """Write a text about tables in the words of the report: visits instead of sessions."""
     return SESSION.sub(lambda match: "Visit" if match[0][0] == "S" else "visit", text)
 
 
 def shortened(text: str, length: int = LENGTH) -> str:
-    """Shortens a text to at most `length` characters, in its middle: long paths often differ at the end only."""
+    """Shorten a text to at most `length` characters, in its middle: long paths often differ at the end only."""
     end = (length - 1) // 2
     return text if len(text) <= length else f"{text[: length - 1 - end]}…{text[len(text) - end :]}"
 
 
 def full(text: str) -> str:
-    """Returns a text that shortened() shortens, for a tooltip; else nothing. Paths may have thousands of characters."""
+    """Return a text that shortened() shortens, for a tooltip; else nothing. Paths may have thousands of characters."""
     return "" if len(text) <= LENGTH else shortened(text, FULL_LENGTH)
 
 
 def decoded(path: str) -> str:
-    """Decodes a percent-encoded path for reading. What is no text, or has a meaning in an address, stays encoded."""
+    """Decode a percent-encoded path for reading. What is no text, or has a meaning in an address, stays encoded."""
     return ENCODED.sub(lambda match: _decoded(match[0]), path)
 
 
@@ -180,14 +180,14 @@ def _decoded(encoded: str) -> str:
 
 
 def isolated(name: str) -> str:
-    """Isolates a name with characters from right to left, so that it does not reorder the sentence it is in."""
+    """Isolate a name with characters from right to left, so that it does not reorder the sentence it is in."""
     name = name.translate(DIRECTIONS)
     is_mixed = any(bidirectional(character) in RIGHT_TO_LEFT for character in name)
     return f"{ISOLATE}{name}{END_OF_ISOLATE}" if is_mixed else name
 
 
 def sentence_start(text: str) -> str:
-    """Capitalizes the first letter of a text."""
+    """Capitalize the first letter of a text."""
     return text[:1].upper() + text[1:]
 
 

@@ -18,7 +18,7 @@ WIDTH = 380
 def funnel_views(
     rows: Sequence[Row], drops: Sequence[Row], settings: Settings, findings: Findings
 ) -> dict[str, tuple[list[Row], Markup]]:
-    """Returns the steps of each funnel with its chart, in the order of the settings.
+    """Return the steps of each funnel with its chart, in the order of the settings.
 
     Each step has `instead`: the most common actions that followed where attempts ended there, with their shares.
     """
@@ -37,14 +37,14 @@ def funnel_views(
 
 
 def unit(funnel: FunnelSettings) -> str:
-    """Describes the unit that a funnel counts, and its window from the first step to the last."""
+    """Describe the unit that a funnel counts, and its window from the first step to the last."""
     within = f", within {formats.duration(funnel.window_seconds)}" if funnel.window_seconds else ""
     kind = {"session": "by visit", "visitor": "by visitor"}.get(funnel.grain, f"by {funnel.grain}")
     return kind + within
 
 
 def _mark(funnel: str, steps: Sequence[Row], findings: Findings) -> None:
-    """Marks the funnel steps that match no event, and the step with the largest loss.
+    """Mark the funnel steps that match no event, and the step with the largest loss.
 
     The loss before a step that matches no event is caused by its condition and not by visitors, so it is never the
     largest loss.

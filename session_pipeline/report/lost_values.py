@@ -29,12 +29,12 @@ class LostValue:
 
 
 def of_step(row: Row) -> LostValue | None:
-    """Returns the lost value of a changed step; its window is compared with the days before it."""
+    """Return the lost value of a changed step; its window is compared with the days before it."""
     return _lost(row, row["last_alert_day"], row["window_days"] + BASE_DAYS)
 
 
 def of_opportunity(row: Row, last_day: date) -> LostValue | None:
-    """Returns the lost value of a difficulty, in the window that ends with this day."""
+    """Return the lost value of a difficulty, in the window that ends with this day."""
     return _lost(row, last_day, row["window_days"])
 
 
@@ -51,13 +51,13 @@ class Currencies:
     found: Sequence[tuple[str, date, str | None]] = ()
 
     def worth(self, lost: LostValue | None) -> list[str]:
-        """Returns what is missing, if conversions have a value; the sentences have the number of conversions."""
+        """Return what is missing, if conversions have a value; the sentences have the number of conversions."""
         if lost is None:
             return []
         return [f"worth about {formats.rounded(lost.value)} {formats.unit(self._of(lost))}".rstrip()]
 
     def in_sentence(self, sentence: str, lost: LostValue | None) -> str:
-        """Returns the sentence of a table with the currency behind its value; the tables know none."""
+        """Return the sentence of a table with the currency behind its value; the tables know none."""
         unit = formats.unit(self._of(lost)) if lost is not None else ""
         return VALUE.sub(lambda found: f"{found[0]} {unit}", sentence) if unit else sentence
 
@@ -67,7 +67,7 @@ class Currencies:
         return len(currencies) <= 1 and SEVERAL not in currencies
 
     def _of(self, lost: LostValue) -> str | None:
-        """Returns the currency of a value; XXX for several, and None if any part of it has no currency."""
+        """Return the currency of a value; XXX for several, and None if any part of it has no currency."""
         found = {
             currency
             for site, day, currency in self.found
@@ -78,7 +78,7 @@ class Currencies:
 
 
 def currencies(connection: duckdb.DuckDBPyConnection, values: Iterable[LostValue | None]) -> Currencies:
-    """Queries the currencies of all sites on the days of these values. Without a value, nothing is queried."""
+    """Query the currencies of all sites on the days of these values. Without a value, nothing is queried."""
     known = [lost for lost in values if lost is not None]
     if not known:
         return Currencies()

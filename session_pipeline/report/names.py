@@ -33,7 +33,7 @@ class Label(NamedTuple):
 
 
 def label(action: str) -> Label:
-    """Returns the name of an action: pages as in an address bar, events in words."""
+    """Return the name of an action: pages as in an address bar, events in words."""
     if action == "/":
         return Label("home page", "/")
     is_page = action.startswith("/")
@@ -42,24 +42,24 @@ def label(action: str) -> Label:
 
 
 def action_in_sentence(action: str) -> str:
-    """Returns the name of an action as a part of a sentence."""
+    """Return the name of an action as a part of a sentence."""
     return "the home page" if action == "/" else formats.isolated(label(action).text)
 
 
 def value_label(dimension: str, value: str) -> str:
-    """Returns a value of a dimension. Values that come from events, such as campaigns, stay as they are."""
+    """Return a value of a dimension. Values that come from events, such as campaigns, stay as they are."""
     return formats.words(value) if dimension in OWN_VOCABULARY else value
 
 
 def value_in_sentence(dimension: str, value: str) -> str:
-    """Returns a value of a dimension as a part of a sentence."""
+    """Return a value of a dimension as a part of a sentence."""
     if dimension == LANDING:
         return action_in_sentence(value)
     return formats.isolated(formats.shortened(value_label(dimension, value), 50))
 
 
 def sentence(row: Row) -> str:
-    """Returns the sentence of a row in the words of the report: visits instead of sessions, and its names for people.
+    """Return the sentence of a row in the words of the report: visits instead of sessions, and its names for people.
 
     Only whole names of the row are replaced, so a name that contains `/` or "session" stays as it is.
     """

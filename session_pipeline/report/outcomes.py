@@ -41,7 +41,7 @@ class Tile:
 
 
 def outcome_rows(figures: Figures, settings: Settings) -> list[Row]:
-    """Returns the outcomes in the order of the settings, with is_converted, is_significant, a colour and a trend."""
+    """Return the outcomes in the order of the settings, with is_converted, is_significant, a colour and a trend."""
     conversions = {rule.name for rule in settings.outcomes if rule.is_conversion}
     rows = ordered(figures.rows("outcomes"), [rule.name for rule in settings.outcomes])
     days = [row["session_date"] for row in figures.rows("days")]
@@ -60,7 +60,7 @@ def outcome_rows(figures: Figures, settings: Settings) -> list[Row]:
 
 
 def outcomes_by_day(figures: Figures, rows: Sequence[Row]) -> list[tuple[date, list[int]]]:
-    """Returns each day with the visits of each outcome, latest first."""
+    """Return each day with the visits of each outcome, latest first."""
     counts = {(row["outcome"], row["session_date"]): row["session_count"] for row in figures.rows("outcome_days")}
     return [
         (day["session_date"], [counts.get((row["outcome"], day["session_date"]), 0) for row in rows])
@@ -69,14 +69,14 @@ def outcomes_by_day(figures: Figures, rows: Sequence[Row]) -> list[tuple[date, l
 
 
 def ordered(rows: Sequence[Row], names: Sequence[str], column: str = "outcome") -> list[Row]:
-    """Returns rows in the order of the settings, then rows that the settings do not name; engaged and bounce last."""
+    """Return rows in the order of the settings, then rows that the settings do not name; engaged and bounce last."""
     order = {name: number for number, name in enumerate(names)}
     last = {name: number for number, name in enumerate(ALWAYS_LAST, start=1)} if column == "outcome" else {}
     return sorted(rows, key=lambda row: (last.get(row[column], 0), order.get(row[column], len(order)), row[column]))
 
 
 def tiles(figures: Figures, visits: Mapping[str, Row], window: Window) -> list[Tile]:
-    """Returns the figures of the week. Visitors have a tile if conversions have no value, or hard times are unknown."""
+    """Return the figures of the week. Visitors have a tile if conversions have no value, or hard times are unknown."""
     week, before, days = visits["week"], visits["before"], figures.rows("days")
 
     def trend(key: str, name: str, values: Sequence[float | None]) -> Markup:
@@ -143,7 +143,7 @@ def tiles(figures: Figures, visits: Mapping[str, Row], window: Window) -> list[T
 
 
 def _value_tile(figures: Figures, sums: Sequence[Row], window: Window, grown: Growth, trend: Trend) -> Tile:
-    """Returns the value of the week in each currency of the two weeks, the largest number first."""
+    """Return the value of the week in each currency of the two weeks, the largest number first."""
     sums = [{**row, "week_value": row["week_value"] or 0.0} for row in sums]
     first = sums[0]
     others = ", ".join(formats.money_beside_others(row["week_value"], row["currency"]) for row in sums[1:])
@@ -160,7 +160,7 @@ def _value_tile(figures: Figures, sums: Sequence[Row], window: Window, grown: Gr
 
 
 def bars(outcomes: Sequence[Row], visits: Mapping[str, Row], window: Window) -> list[Bar]:
-    """Returns a bar for the week and one for the week before, if they have visits."""
+    """Return a bar for the week and one for the week before, if they have visits."""
     periods = [("week", formats.short_days(window.first_day, window.last_day))]
     if window.has_some_before:
         periods.append(("before", formats.short_days(window.before_first_day, window.before_last_day)))
@@ -185,7 +185,7 @@ def bars(outcomes: Sequence[Row], visits: Mapping[str, Row], window: Window) -> 
 
 
 def _trend(values: Sequence[float | None], is_share: bool = True) -> str:
-    """Describes a trend in a sentence."""
+    """Describe a trend in a sentence."""
     known = [value for value in values if value is not None]
     if not known:
         return ""
@@ -194,7 +194,7 @@ def _trend(values: Sequence[float | None], is_share: bool = True) -> str:
 
 
 def _colour(outcomes: Sequence[Row]) -> None:
-    """Adds a colour to each outcome. Conversions have shades of one colour, other outcomes of another."""
+    """Add a colour to each outcome. Conversions have shades of one colour, other outcomes of another."""
     numbers = {True: 0, False: 0}
     for row in outcomes:
         if row["outcome"] in ALWAYS_LAST:

@@ -77,7 +77,7 @@ class Page:
 
 @cache
 def templates() -> Environment:
-    """Returns the templates of the page. Each is compiled once in a process."""
+    """Return the templates of the page. Each is compiled once in a process."""
     environment = Environment(
         loader=PackageLoader("session_pipeline.report", "templates"),
         autoescape=True,
@@ -90,7 +90,7 @@ def templates() -> Environment:
 
 
 def render(figures: Figures, settings: Settings, findings: Findings, look: Look | None) -> Page:
-    """Returns the page, with warnings about the settings at the top. `look` is None if there are no visits."""
+    """Return the page, with warnings about the settings at the top. `look` is None if there are no visits."""
     content = {} if figures.window is None else _visit_content(figures, figures.window, settings, findings)
     template = templates().get_template("page.html")
     text = template.render(
@@ -115,7 +115,7 @@ def render(figures: Figures, settings: Settings, findings: Findings, look: Look 
 
 
 def _charts(content: Mapping[str, Any]) -> dict[str, str]:
-    """Returns the main charts: how visits ended, day by day, and the funnels."""
+    """Return the main charts: how visits ended, day by day, and the funnels."""
     if not content:
         return {}
     found = {"How visits ended": content["outcomes_image"], "Day by day": content["days_image"]}
@@ -124,7 +124,7 @@ def _charts(content: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _visit_content(figures: Figures, window: Window, settings: Settings, findings: Findings) -> dict[str, Any]:
-    """Returns the content of the templates that exists only if there are visits."""
+    """Return the content of the templates that exists only if there are visits."""
     visits = {row["period"]: row for row in figures.rows("visits")}
     found = outcomes.outcome_rows(figures, settings)
     days, sites = figures.rows("days"), figures.rows("sites")
@@ -169,24 +169,24 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
 
 
 def in_both_widths(draw: Callable[[str, int], Markup], key: str, wide: int = WIDE) -> Markup:
-    """Draws a chart in two widths, of which page.css shows the one for the window."""
+    """Draw a chart in two widths, of which page.css shows the one for the window."""
     images = [("wide", draw(f"{key}-wide", wide)), ("narrow", draw(f"{key}-narrow", NARROW))]
     return Markup("").join(Markup('<div class="{}">{}</div>').format(size, image) for size, image in images)
 
 
 def fitting(sizes: Sequence[int], room: int) -> int:
-    """Returns how many of the first parts fit; one always does."""
+    """Return how many of the first parts fit; one always does."""
     return max(min(1, len(sizes)), sum(end <= room for end in accumulate(sizes)))
 
 
 def _shown(breakdowns: Mapping[str, list[Row]]) -> dict[str, list[Row]]:
-    """Returns the breakdowns that the page has room for: those of each site first, then own dimensions by name."""
+    """Return the breakdowns that the page has room for: those of each site first, then own dimensions by name."""
     first = sorted(breakdowns, key=lambda name: (name not in COMMON_DIMENSIONS, name))[:MOST_DIMENSIONS]
     return {name: rows for name, rows in breakdowns.items() if name in first}
 
 
 def _with_charts(compared: Mapping[str, Sequence[Row]]) -> dict[str, tuple[str, Sequence[Row], Markup]]:
-    """Returns the title, the rows and the chart of each breakdown. All charts have one scale."""
+    """Return the title, the rows and the chart of each breakdown. All charts have one scale."""
     shown = [row for rows in compared.values() for row in rows[:CHART_ROWS]]
     certain = [row["high"] for row in shown if row["session_count"] >= FEWEST_VISITS]
     highest = max([*certain, *(row["conversion_rate"] for row in shown)], default=1.0)
@@ -202,7 +202,7 @@ def _with_charts(compared: Mapping[str, Sequence[Row]]) -> dict[str, tuple[str, 
 
 
 def _cohorts(rows: Sequence[Row]) -> list[tuple[Row, list[Row | None]]]:
-    """Returns each week of first visits with its later weeks; None for a week that is not over."""
+    """Return each week of first visits with its later weeks; None for a week that is not over."""
     weeks = sorted({row["periods_after"] for row in rows})
     found = []
     for _, group in groupby(rows, itemgetter("first_day")):

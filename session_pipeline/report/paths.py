@@ -51,7 +51,7 @@ class VisitGroup:
 def visit_groups(
     paths: Sequence[Row], common: Sequence[Row], outcomes: Sequence[Row], has_several_sites: bool
 ) -> list[VisitGroup]:
-    """Returns the visits with a conversion that has a value (with any, if none has one) and those without."""
+    """Return the visits with a conversion that has a value (with any, if none has one) and those without."""
     with_value = [row["outcome"] for row in outcomes if row["is_converted"] and row["has_value"]]
     if len(with_value) == 1:
         title = f"Visits with {_article(with_value[0])} {formats.isolated(formats.words(with_value[0]))}"
@@ -89,7 +89,7 @@ def _is_rare(path: Row) -> bool:
 
 
 def _compared_site(rows: Sequence[Row], outcomes: Sequence[str]) -> str:
-    """Returns the site with the most visits of the first outcome, then of the second; empty without any visit."""
+    """Return the site with the most visits of the first outcome, then of the second; empty without any visit."""
 
     def visits(site: str) -> list[int]:
         return [
@@ -108,7 +108,7 @@ def _article(noun: str) -> str:
 
 
 def _common(rows: Sequence[Row], site: str, kind: str) -> list[tuple[Label, float]]:
-    """Returns the actions that many visits to a site do, in their usual order."""
+    """Return the actions that many visits to a site do, in their usual order."""
     rows = [row for row in rows if row["site"] == site]
     most = [row for row in rows if (row[f"{kind}_share"] or 0) >= MANY_DO and row[f"{kind}_place"] is not None]
     most = sorted(most, key=lambda row: (-row[f"{kind}_share"], row["action"]))[:STEPS_SHOWN]
@@ -117,13 +117,13 @@ def _common(rows: Sequence[Row], site: str, kind: str) -> list[tuple[Label, floa
 
 
 def _window_days(rows: Sequence[Row]) -> int:
-    """Returns the shortest window in which enough visits take the most common path; the week if there is none."""
+    """Return the shortest window in which enough visits take the most common path; the week if there is none."""
     usual = [row["window_days"] for row in rows if row["rank"] == 1 and row["session_count"] >= FEWEST_ON_PATH]
     return min(usual, default=WEEK)
 
 
 def _steps(path: str) -> list[Label]:
-    """Returns the label of each step of a path."""
+    """Return the label of each step of a path."""
     return [label(action) for action in path.split(JOIN)[:STEPS_SHOWN] if action != "(more)"]
 
 
@@ -132,7 +132,7 @@ def _is_cut(path: str) -> bool:
 
 
 def step_grid(rows: Sequence[Row]) -> tuple[list[int], list[tuple[str, list[Row | None]]]]:
-    """Returns the positions, and for each action its visits at each position: frequent actions first."""
+    """Return the positions, and for each action its visits at each position: frequent actions first."""
     positions = sorted({row["step_number"] for row in rows})
     found = {(row["action"], row["step_number"]): row for row in rows}
     totals: dict[str, int] = {}

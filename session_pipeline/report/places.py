@@ -17,7 +17,7 @@ Candidate = tuple[str, Row]  # step, outcome or moment
 def chosen(
     steps: Sequence[Row], outcomes: Sequence[Row], moments: Sequence[Row], window: Window, count: int
 ) -> list[Candidate]:
-    """Returns what has a place: what lasts in its order, then a change that is over, then what can come from it.
+    """Return what has a place: what lasts in its order, then a change that is over, then what can come from it.
 
     While other sites have something that lasts, a site has one place. A change that is over has one for two weeks.
 
@@ -46,7 +46,7 @@ def chosen(
 
 
 def _of_sites(candidates: Sequence[Candidate], count: int) -> list[Candidate]:
-    """Returns candidates in their order: the first of each site, and the next ones if there are fewer sites."""
+    """Return candidates in their order: the first of each site, and the next ones if there are fewer sites."""
     sites = [row["site"] for _, row in candidates]
     places = sorted(range(len(sites)), key=lambda place: (sites[place] in sites[:place], place))
     return [candidates[place] for place in sorted(places[: max(count, 0)])]

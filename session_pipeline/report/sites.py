@@ -14,12 +14,12 @@ def has_several(figures: Figures) -> bool:
 
 
 def place(figures: Figures, row: Row) -> str:
-    """Returns the site of a row to put behind an action, such as ` on site shop`; nothing if there is one site."""
+    """Return the site of a row to put behind an action, such as ` on site shop`; nothing if there is one site."""
     return f" on site {formats.isolated(row['site'])}" if has_several(figures) else ""
 
 
 def with_sentences(figures: Figures, name: str) -> list[Row]:
-    """Returns the rows of a figure, each with its sentence in the words of the report, and with its site."""
+    """Return the rows of a figure, each with its sentence in the words of the report, and with its site."""
     start = "On site {}: " if has_several(figures) else ""
     return [
         {**row, "sentence": start.format(formats.isolated(row["site"])) + names.sentence(row)}

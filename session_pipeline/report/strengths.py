@@ -36,7 +36,7 @@ class Strength:
 
 
 def strengths(figures: Figures) -> list[Strength]:
-    """Returns at most two things that work, of different kinds where possible."""
+    """Return at most two things that work, of different kinds where possible."""
     by_kind = [
         [_found(row, CAUTION, "next_best_actions") for row in sites.with_sentences(figures, "next_best_actions")],
         [_found(row, IMPROVED, "gains") for row in sites.with_sentences(figures, "gains")],
@@ -52,7 +52,7 @@ def _found(row: Row, note: str, figure: str) -> Strength:
 
 
 def _best_groups(figures: Figures) -> list[Strength]:
-    """Returns the best value of each dimension that surely converts more often than all visits; pages come last.
+    """Return the best value of each dimension that surely converts more often than all visits; pages come last.
 
     Chance must give so many conversions with a probability below CHANCE divided by the number of groups, so that it
     rarely causes any finding. Visits that begin late in a funnel, such as in the cart, convert more often for no other
@@ -85,7 +85,7 @@ def _best_groups(figures: Figures) -> list[Strength]:
 
 
 def chance_of(converted: int, visits: int, rate: float) -> float:
-    """Returns the binomial probability that at least `converted` of `visits` convert; 1 if no more than expected do."""
+    """Return the binomial probability that at least `converted` of `visits` convert; 1 if no more than expected do."""
     if converted <= rate * visits:
         return 1.0
     if rate <= 0:

@@ -12,7 +12,7 @@ Value = str | float | None
 
 
 def element(name: str, *children: Markup | str, **attributes: Value) -> Markup:
-    """Returns an element. In names of attributes, `_` stands for `-`; attributes that are None are left out."""
+    """Return an element. In names of attributes, `_` stands for `-`; attributes that are None are left out."""
     written = Markup("").join(
         Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), number(value) if _is_number(value) else value)
         for key, value in attributes.items()
@@ -23,7 +23,7 @@ def element(name: str, *children: Markup | str, **attributes: Value) -> Markup:
 
 
 def image(key: str, width: float, height: float, title: str, description: str, *children: Markup) -> Markup:
-    """Returns a complete image with an accessible name and description.
+    """Return a complete image with an accessible name and description.
 
     Args:
         key: Start of the ids in the image; different for each image of the page.
@@ -49,7 +49,7 @@ def image(key: str, width: float, height: float, title: str, description: str, *
 
 
 def standalone(drawing: Markup) -> str:
-    """Returns an image as a complete SVG file: in light colours on paper, with the styles that it needs."""
+    """Return an image as a complete SVG file: in light colours on paper, with the styles that it needs."""
     css = files(__package__).joinpath("templates", "page.css").read_text(encoding="utf-8")
     colours = css[css.index(":root {") : css.index("}") + 1]
     styles = [rule for rule in css.splitlines() if rule.startswith(".chart")]
@@ -60,23 +60,23 @@ def standalone(drawing: Markup) -> str:
 
 
 def text(content: str, x: float, y: float, style: str | None = None, **attributes: Value) -> Markup:
-    """Returns a text whose baseline is at y; `style` is a class of page.css."""
+    """Return a text whose baseline is at y; `style` is a class of page.css."""
     return element("text", content, x=x, y=y, class_=style, **attributes)
 
 
 def rectangle(x: float, y: float, width: float, height: float, fill: str, tooltip: str = "") -> Markup:
-    """Returns a rectangle in a colour of page.css; browsers show the tooltip when the pointer is on it."""
+    """Return a rectangle in a colour of page.css; browsers show the tooltip when the pointer is on it."""
     content = (element("title", tooltip),) if tooltip else ()
     return element("rect", *content, x=x, y=y, width=width, height=height, fill=f"var(--{fill})")
 
 
 def line(x1: float, y1: float, x2: float, y2: float, style: str) -> Markup:
-    """Returns a straight line; `style` is a class of page.css."""
+    """Return a straight line; `style` is a class of page.css."""
     return element("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=style)
 
 
 def number(value: Value) -> str:
-    """Formats a coordinate with at most two decimals, the same on all machines."""
+    """Format a coordinate with at most two decimals, the same on all machines."""
     return f"{float(value or 0):.2f}".rstrip("0").rstrip(".")
 
 

@@ -22,7 +22,7 @@ from session_pipeline.reference.days import Calendar, zone
 from session_pipeline.run import delivered_files
 from session_pipeline.run.profile import PLAN, Profile
 from session_pipeline.settings import Settings, load_settings
-from session_pipeline.store.catalog import RUN_IS_OPEN
+from session_pipeline.store.catalog import FROZEN_TIMEZONE, RUN_IS_OPEN
 from session_pipeline.store.shortage import report_shortage
 from session_pipeline.store.store import Store
 from session_pipeline.tables.frame import Frame

@@ -31,17 +31,8 @@ from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.reference.days import zone
 from session_pipeline.run.pipeline import Run, open_run
 from session_pipeline.run.sampled_fields import fields_in, fields_of
-from session_pipeline.run.suggested_requests import suggested_request, with_request
-from session_pipeline.run.suggested_times import time_keys
-from session_pipeline.run.suggestions import (
-    is_like_data,
-    missing_columns,
-    needs_decimal_comma,
-    suggested_address,
-    suggested_columns,
-    suggested_key_values,
-    suggested_log_format,
-)
+from session_pipeline.run.suggested_keys import Suggested, suggested_keys
+from session_pipeline.run.suggestions import is_like_data, suggested_log_format
 from session_pipeline.settings import (
     OWN_FOLDER,
     key_of_source,

@@ -116,7 +116,7 @@ class ActionPattern:
 
 
 def parse_pattern(text: str) -> ActionPattern:
-    """Returns the parsed pattern.
+    """Return the parsed pattern.
 
     Raises:
         SettingsError: The text is not a pattern. The key of the error is empty.
@@ -153,7 +153,7 @@ def _actions(item: Item) -> Iterator[Action]:
 
 
 def lengths(item: Item) -> tuple[int, int | None]:
-    """Returns the smallest and the largest number of actions of an item; None without a maximum."""
+    """Return the smallest and the largest number of actions of an item; None without a maximum."""
     match item:
         case Action():
             return 1, 1
@@ -171,7 +171,7 @@ def lengths(item: Item) -> tuple[int, int | None]:
 
 
 def _can_begin_with_a_limit(item: Item) -> bool:
-    """Returns whether the first action can have a time limit, although no action of the item is before it."""
+    """Return whether the first action can have a time limit, although no action of the item is before it."""
     match item:
         case Action():
             return item.gap is not None
@@ -304,7 +304,7 @@ class _Parser:
         raise self._unexpected("no action", f"write an action; {_QUOTES}")
 
     def _refuse_wildcard(self, token: re.Match[str], name: str) -> None:
-        """Refuses /product/.*, which would repeat the action /product/. and not match all that begin with /product/."""
+        """Refuse /product/.*, which would repeat the action /product/. and not match all that begin with /product/."""
         if token["name"] and name.endswith(".") and (self._is_next("*") or self._is_next("+")):
             self._place = token.start()
             hint = "write whole names, such as [a b] for several; to repeat this one, quote it; . is any action"
@@ -329,7 +329,7 @@ class _Parser:
         return token["name"]
 
     def _arrow(self) -> Arrow | None:
-        """Takes an arrow; returns None if there is none."""
+        """Take an arrow; return None if there is none."""
         token = self._peek()
         if token is None or not (token["arrow"] or token["gap"]):
             self._refuse_unknown_limit("-[")

@@ -71,7 +71,7 @@ class DefinitionSettings(Section):
     @model_validator(mode="before")
     @classmethod
     def _lay_over(cls, given: Any) -> Any:
-        """Adds the keys of the packaged definition that `like` names."""
+        """Add the keys of the packaged definition that `like` names."""
         if not isinstance(given, dict) or "like" not in given:
             return given
         known = packaged_definitions()
@@ -113,7 +113,7 @@ class DefinitionsSettings(Section):
 
 
 def followed(sessions: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns [sessions] with the rules of its definition about when a session ends.
+    """Return [sessions] with the rules of its definition about when a session ends.
 
     Rules that need more than the times and values of events are not followed: which sessions a tool lists, and the
     events that start or end one.

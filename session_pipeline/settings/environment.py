@@ -53,19 +53,19 @@ class Variable:
 
 
 def variables(environment: Mapping[str, str]) -> Iterator[Variable | SettingsError]:
-    """Yields the variables that set keys, sorted by name, and an error for each variable that cannot be read."""
+    """Yield the variables that set keys, sorted by name, and an error for each variable that cannot be read."""
     for name in sorted(environment):
         if name.startswith(PREFIX) and name not in OTHERS and not OF_SERVICES.fullmatch(name):
             yield _variable(name, environment[name])
 
 
 def variable_of(path: Path) -> str:
-    """Returns the name of the variable that sets a key."""
+    """Return the name of the variable that sets a key."""
     return PREFIX + DELIMITER.join(path).upper()
 
 
 def closest_variable(name: str) -> str | None:
-    """Returns the name of the variable that was probably meant."""
+    """Return the name of the variable that was probably meant."""
     parts = name.removeprefix(PREFIX).split(DELIMITER)
     known = [*_paths(Settings)]
     if parts[0].upper() == "SOURCES" and len(parts) > 1:
@@ -105,7 +105,7 @@ def _path(values: Any, length: int) -> Path:
 
 
 def _read(section: type[Section], prefix: str, name: str, text: str) -> dict[str, Any]:
-    """Returns the values that one variable sets. Variables are read one by one, so that errors can name them."""
+    """Return the values that one variable sets. Variables are read one by one, so that errors can name them."""
     from pydantic_settings import EnvSettingsSource  # takes a third of a second to import
     from pydantic_settings import SettingsError as NotJsonError
 

@@ -91,7 +91,7 @@ class FunnelSettings(Section):
         return (self.breakdown,) if isinstance(self.breakdown, str) else self.breakdown or ()
 
     def step_name(self, number: int) -> str:
-        """Returns the name of a step, numbered from 1; in mode unordered the number of steps, such as 2 of 3."""
+        """Return the name of a step, numbered from 1; in mode unordered the number of steps, such as 2 of 3."""
         return f"{number} of {len(self.steps)}" if self.mode == "unordered" else self.steps[number - 1].name
 
     @field_validator("window_seconds")
@@ -158,7 +158,7 @@ class FunnelSettings(Section):
         return self
 
     def _contradictions(self) -> Iterator[tuple[str, str]]:
-        """Yields what is wrong with settings that are valid one by one, and what to do."""
+        """Yield what is wrong with settings that are valid one by one, and what to do."""
         steps, names = self.steps, [step.name for step in self.steps]
         window = self.window_seconds
         if window is not None and self.min_seconds > window:

@@ -53,7 +53,7 @@ _HINTS: Mapping[str, str] = {
 
 
 def load_settings(data_folder: Path) -> Settings:
-    """Loads the settings of a data folder. The environment overrides the file, which overrides the packaged defaults.
+    """Load the settings of a data folder. The environment overrides the file, which overrides the packaged defaults.
 
     A folder with `raw/` and without settings.toml has the packaged defaults.
 
@@ -84,7 +84,7 @@ def parse_settings(
     *,
     folder: Path | None = None,
 ) -> Settings:
-    """Combines the text of a settings file and environment variables with the packaged defaults.
+    """Combine the text of a settings file and environment variables with the packaged defaults.
 
     A section overrides the packaged section key by key. A list ([[outcomes]], [[goals]], [[funnels]], ...),
     [dimensions] and [sources] replace the packaged ones as a whole. A variable replaces the key that it names, after
@@ -128,7 +128,7 @@ def parse_settings(
 
 
 def _with_presets(sources: Any, folder: Path | None, errors: list[SettingsError]) -> Any:
-    """Returns the sources with the keys of their presets below their own; adds the errors of presets."""
+    """Return the sources with the keys of their presets below their own; add the errors of presets."""
     if not isinstance(sources, dict):
         return sources
     merged = dict(sources)
@@ -155,17 +155,17 @@ def _with_presets(sources: Any, folder: Path | None, errors: list[SettingsError]
 
 
 def path_of_source(name: str, *keys: str) -> str:
-    """Returns the path of a source, or of a key of it, as in settings.toml: sources.web.columns or sources."a b"."""
+    """Return the path of a source, or of a key of it, as in settings.toml: sources.web.columns or sources."a b"."""
     return _path(("sources", name, *keys))
 
 
 def key_of_source(name: str) -> str:
-    """Returns the header of a source's section in settings.toml, such as [sources.web] or [sources."a b"]."""
+    """Return the header of a source's section in settings.toml, such as [sources.web] or [sources."a b"]."""
     return f"[{path_of_source(name)}]"
 
 
 def source_section(name: str, keys: Mapping[str, Any]) -> str:
-    """Returns the section of a source as it is written in settings.toml: texts, booleans, lists of texts and tables."""
+    """Return the section of a source as it is written in settings.toml: texts, booleans, lists of texts and tables."""
     lines = [f"{key} = {_as_toml(value)}" for key, value in keys.items()]
     return "\n".join([key_of_source(name), *lines, ""])
 
@@ -182,7 +182,7 @@ def _as_toml(value: Any) -> str:
 
 
 def settings_template() -> str:
-    """Returns the commented settings that `init` writes: all keys that have a default, with their defaults."""
+    """Return the commented settings that `init` writes: all keys that have a default, with their defaults."""
     return files(__package__).joinpath("template.toml").read_text(encoding="utf-8")
 
 
@@ -201,7 +201,7 @@ def _read(text: str, file: str) -> dict[str, Any]:
 
 
 def _with(tables: Mapping[str, Any], variable: Variable) -> dict[str, Any]:
-    """Returns the tables with the value of a variable at its path. A whole section is merged key by key.
+    """Return the tables with the value of a variable at its path. A whole section is merged key by key.
 
     Raises:
         SettingsError: The path leads into a value that is not a table.
@@ -221,7 +221,7 @@ def _with(tables: Mapping[str, Any], variable: Variable) -> dict[str, Any]:
 
 
 def _causes(found: Sequence[ErrorDetails]) -> list[ErrorDetails]:
-    """Leaves out lists that are too short only because their elements are invalid."""
+    """Leave out lists that are too short only because their elements are invalid."""
     inner = {other["loc"][:length] for other in found for length in range(len(other["loc"]))}
     return [details for details in found if details["type"] != "too_short" or details["loc"] not in inner]
 
@@ -245,7 +245,7 @@ def _explained(details: ErrorDetails, given: Sequence[Variable]) -> SettingsErro
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    """Returns the path of a key, such as `funnels[0].steps[1].where`."""
+    """Return the path of a key, such as `funnels[0].steps[1].where`."""
     path = ""
     for part in location:
         if isinstance(part, int):
@@ -257,7 +257,7 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 
 def _variable_at(location: tuple[int | str, ...], given: Sequence[Variable], is_refused: bool) -> Variable | None:
-    """Returns the variable that set the value at a location; the most specific one if there are several.
+    """Return the variable that set the value at a location; the most specific one if there are several.
 
     A variable below the location can also be the reason why a value exists there, but not the reason why several keys
     contradict each other.

@@ -102,7 +102,7 @@ class ActionSettings(Section):
 
 
 def _condition_count(funnels: Iterable[object]) -> int:
-    """Returns the number of conditions of funnels that are not validated yet."""
+    """Return the number of conditions of funnels that are not validated yet."""
     lists = [funnel.get(name) for funnel in funnels if isinstance(funnel, dict) for name in ("steps", "exclusions")]
     return sum(len(entries) for entries in lists if isinstance(entries, list))
 
@@ -263,7 +263,7 @@ class Settings(Section):
         return dimensions
 
     def source(self, name: str, recognized: str | None = None) -> SourceSettings:
-        """Returns the settings for the files under raw/<name>; the defaults if the settings do not name the source.
+        """Return the settings for the files under raw/<name>; the defaults if the settings do not name the source.
 
         Args:
             name: The source.

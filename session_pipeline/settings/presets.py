@@ -28,26 +28,26 @@ _TABLES = (
 
 @cache
 def packaged_names() -> tuple[str, ...]:
-    """Returns the names of the packaged presets, sorted."""
+    """Return the names of the packaged presets, sorted."""
     folder = files("session_pipeline").joinpath("ingest", "presets")
     return tuple(sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml")))
 
 
 @cache
 def packaged_text(name: str) -> str:
-    """Returns the text of a packaged preset."""
+    """Return the text of a packaged preset."""
     return files("session_pipeline").joinpath("ingest", "presets", f"{name}.toml").read_text(encoding="utf-8")
 
 
 @cache
 def packaged_preset(name: str) -> Preset:
-    """Returns a packaged preset."""
+    """Return a packaged preset."""
     return Preset.model_validate(tomllib.loads(packaged_text(name)))
 
 
 @cache
 def packaged_recognitions() -> Mapping[str, Recognition]:
-    """Returns how the files of each packaged preset are recognized, by name.
+    """Return how the files of each packaged preset are recognized, by name.
 
     The rest of the presets is not validated, because parsing their expressions takes longer than a small ingest.
     """
@@ -56,14 +56,14 @@ def packaged_recognitions() -> Mapping[str, Recognition]:
 
 
 def with_preset(own: SourceSettings, name: str) -> SourceSettings:
-    """Returns the settings of a source whose files are recognized: those of the preset, and the source's own keys."""
+    """Return the settings of a source whose files are recognized: those of the preset, and the source's own keys."""
     preset = packaged_preset(name)
     given = {key: getattr(preset, key) for key in SourceSettings.model_fields}
     return SourceSettings.model_construct(**{**given, **{key: getattr(own, key) for key in own.model_fields_set}})
 
 
 def read_preset(name: str, folder: Path | None, key: str) -> tuple[str, dict[str, Any]]:
-    """Reads a preset: a file of the user's, or a packaged one. A user's file of the same name comes first.
+    """Read a preset: a file of the user's, or a packaged one. A user's file of the same name comes first.
 
     Args:
         name: Its name, or the path of a TOML file relative to `folder`.
@@ -88,7 +88,7 @@ def read_preset(name: str, folder: Path | None, key: str) -> tuple[str, dict[str
 
 
 def over_preset(own: Mapping[str, Any], preset: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the keys of a source over those of its preset, both as they were read from TOML.
+    """Return the keys of a source over those of its preset, both as they were read from TOML.
 
     A column that the source sets in columns or expressions replaces both in the preset. Constants stay, because they
     are what a column has without a field. The rules for event names of the source come before those of the preset.

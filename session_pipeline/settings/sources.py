@@ -45,7 +45,7 @@ REQUEST_PARTS = ("line", "method", "target", "path", "query", "host", "scheme")
 
 
 def _fields(value: Any) -> str | tuple[str, ...]:
-    """Accepts one field or a list of fields; an empty list: the column has no field."""
+    """Accept one field or a list of fields; an empty list: the column has no field."""
     if isinstance(value, str):
         return checked_label(value)
     if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):

@@ -32,12 +32,12 @@ Parser = Callable[..., object]
 
 
 def refusal(problem: str, hint: str) -> PydanticCustomError:
-    """Returns an error for a validator to raise. The problem continues a sentence that begins with the key."""
+    """Return an error for a validator to raise. The problem continues a sentence that begins with the key."""
     return PydanticCustomError("refused", "{problem}; {hint}", {"problem": problem, "hint": hint})
 
 
 def shown(value: object) -> str:
-    """Returns a value as it is written in the settings file, shortened to fit into a sentence."""
+    """Return a value as it is written in the settings file, shortened to fit into a sentence."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):
@@ -49,21 +49,21 @@ def shown(value: object) -> str:
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """Returns a hint with the known name that was probably meant, or with all known names."""
+    """Return a hint with the known name that was probably meant, or with all known names."""
     names = tuple(known)
     match = get_close_matches(name, names, n=1)
     return f"did you mean {match[0]}?" if match else f"write one of {', '.join(names)}"
 
 
 def toml_hint(error: tomllib.TOMLDecodeError) -> str:
-    """Returns how to fix a text that is not TOML."""
+    """Return how to fix a text that is not TOML."""
     if str(error).startswith("Invalid value"):
         return "fix that line: strings need quotes, true and false are lower case"
     return "fix that line"
 
 
 def distinct(what: str, name_of: Callable[[Any], str] = str) -> AfterValidator:
-    """Returns a validator that requires the entries of a list to have different names."""
+    """Return a validator that requires the entries of a list to have different names."""
 
     def check(entries: tuple[Any, ...]) -> tuple[Any, ...]:
         name, count = Counter(map(name_of, entries)).most_common(1)[0] if entries else ("", 0)
@@ -75,7 +75,7 @@ def distinct(what: str, name_of: Callable[[Any], str] = str) -> AfterValidator:
 
 
 def at_most(limit: int, what: str, count: Callable[[Any], int] = len) -> BeforeValidator:
-    """Returns a validator that limits the length of a list. It runs first, because each entry takes time to read."""
+    """Return a validator that limits the length of a list. It runs first, because each entry takes time to read."""
 
     def check(entries: object) -> object:
         if isinstance(entries, list | dict) and (found := count(entries)) > limit:
@@ -119,7 +119,7 @@ def _timezone(name: str) -> str:
 
 @cache
 def _places() -> tuple[str, ...]:
-    """Returns the zones of places. Similar abbreviations and offsets are hours away from each other."""
+    """Return the zones of places. Similar abbreviations and offsets are hours away from each other."""
     names = files("tzdata").joinpath("zones").read_text(encoding="utf-8").split()
     return tuple(name for name in names if "/" in name and not name.startswith("Etc/"))
 
@@ -143,7 +143,7 @@ def _line_pattern(pattern: str) -> str:
 
 
 def checked_label(text: str) -> str:
-    """Returns a label.
+    """Return a label.
 
     Raises:
         PydanticCustomError: It is not a label.

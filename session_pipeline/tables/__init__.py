@@ -48,7 +48,7 @@ TABLES: Mapping[str, Table] = {contract.name: contract for group in GROUPS for c
 
 
 def table(name: str) -> Table:
-    """Returns the contract of a table.
+    """Return the contract of a table.
 
     Raises:
         KeyError: There is no such table.

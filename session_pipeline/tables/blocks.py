@@ -19,7 +19,7 @@ FIRST_DAY = date(1970, 1, 1)
 
 
 def day_number(day: date) -> int:
-    """Returns the number of days from 1970-01-01 to a day."""
+    """Return the number of days from 1970-01-01 to a day."""
     return (day - FIRST_DAY).days
 
 
@@ -33,14 +33,14 @@ class Blocks:
         self._before: dict[tuple[int, int], tuple[date, ...]] = {}
 
     def before(self, day: date) -> tuple[date, ...]:
-        """Returns the dates of the partitions that have the blocks and the single days before a day, in order."""
+        """Return the dates of the partitions that have the blocks and the single days before a day, in order."""
         number, tens = day_number(day), BLOCK_DAYS[0]
         block = number // tens
         single = self._built_between(block * tens, number)
         return tuple(sorted({*self._blocks_before(0, block), *single}))
 
     def closed_by(self, day: date) -> tuple[date, ...]:
-        """Returns the dates of the partitions that have the parts of the blocks that a day closes.
+        """Return the dates of the partitions that have the parts of the blocks that a day closes.
 
         A part that the day closes, too, is not among them, but the parts of this part are.
         """
@@ -62,7 +62,7 @@ class Blocks:
         return tuple(sorted(dates))
 
     def _blocks_before(self, level: int, block: int) -> tuple[date, ...]:
-        """Returns the dates of the blocks of this and longer lengths that the days before a block are divided into."""
+        """Return the dates of the blocks of this and longer lengths that the days before a block are divided into."""
         key = level, block
         if key not in self._before:
             longer: tuple[date, ...] = ()
@@ -80,7 +80,7 @@ class Blocks:
         return day_number(self._wanted[0]) // BLOCK_DAYS[-1] if self._wanted else 0
 
     def _day_that_closes(self, level: int, block: int) -> tuple[date, ...]:
-        """Returns the first day to build after a block; () if no day of the block is built, or none after it."""
+        """Return the first day to build after a block; () if no day of the block is built, or none after it."""
         key = level, block
         if key not in self._closing:
             length = BLOCK_DAYS[level]

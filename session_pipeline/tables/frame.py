@@ -70,7 +70,7 @@ class Frame:
         return dict(pairwise(self.wanted))
 
     def next_wanted(self, day: date) -> date | None:
-        """Returns the next day to build after one of the days to build, or None."""
+        """Return the next day to build after one of the days to build, or None."""
         return self._next_wanted.get(day)
 
     @cached_property
@@ -84,7 +84,7 @@ class Frame:
         return Blocks(self.wanted)
 
     def only_wanted(self, days: Iterable[date]) -> tuple[date, ...]:
-        """Returns those of the given days that are to be built."""
+        """Return those of the given days that are to be built."""
         return tuple(filter(self.is_wanted, days))
 
     @cached_property
@@ -93,7 +93,7 @@ class Frame:
         return parameters.parameters(self.settings)
 
     def bounds(self, day: date) -> dict[str, date | datetime]:
-        """Returns the first instant of a day, the first instant after it, and the day before it."""
+        """Return the first instant of a day, the first instant after it, and the day before it."""
         return {
             "day_start": self.calendar.start(day),
             "day_end": self.calendar.end(day),
@@ -101,17 +101,17 @@ class Frame:
         }
 
     def observed_until(self, day: date) -> datetime:
-        """Returns the end of what is known for the visitor funnels of a day."""
+        """Return the end of what is known for the visitor funnels of a day."""
         return min(self.calendar.end(self.until), self.calendar.end(day) + self.longest_visitor_window)
 
     def end_of_reach(self, day: date) -> date | None:
-        """Returns the last day to build, if sessions of the day can reach beyond it; otherwise None."""
+        """Return the last day to build, if sessions of the day can reach beyond it; otherwise None."""
         reach = self.reach(day)
         last = max(self.only_wanted(reach))
         return None if last == reach[-1] else last
 
     def days(self, days: Sequence[date]) -> SmallTable:
-        """Returns the table `days`: a row for each day that a query builds."""
+        """Return the table `days`: a row for each day that a query builds."""
         rows = [
             {
                 "event_date": day,
@@ -126,7 +126,7 @@ class Frame:
         return SmallTable(DAYS, rows)
 
     def day_parts(self, days: Sequence[date]) -> SmallTable:
-        """Returns the table `day_parts`: a row for each of these days and each UTC date that overlaps it.
+        """Return the table `day_parts`: a row for each of these days and each UTC date that overlaps it.
 
         Models join it to tables by UTC date. An equal join and a range are fast on every engine; a range alone is not.
         """
@@ -144,12 +144,12 @@ class Frame:
         return timedelta(seconds=max(windows, default=0))
 
     def reach(self, day: date) -> tuple[date, ...]:
-        """Returns the day and the days after it on which its sessions can have events."""
+        """Return the day and the days after it on which its sessions can have events."""
         span = timedelta(hours=self.settings.sessions.max_hours) - MICROSECOND
         return self.calendar.reach(day, span)
 
     def reaching(self, day: date) -> tuple[date, ...]:
-        """Returns the earlier days whose sessions can have events on the day."""
+        """Return the earlier days whose sessions can have events on the day."""
         before = self.calendar.previous(day)
         # A session lasts at most 24 hours, and a day at least 23.
         candidates = (self.calendar.previous(before), before)

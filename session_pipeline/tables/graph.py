@@ -167,5 +167,5 @@ class Step:
         return read & {*BOUNDS, "observed_until"}
 
     def runs(self, settings: Settings) -> list[tuple[Computation, Mapping[str, Scalar]]]:
-        """Returns each computation as often as it runs, with the values of its varying parameters."""
+        """Return each computation as often as it runs, with the values of its varying parameters."""
         return [(computation, run) for computation in self.computed for run in computation.runs(settings)]

@@ -24,7 +24,7 @@ MACROS = "macros"
 
 @cache
 def text(model: str) -> str:
-    """Returns the SQL of a model.
+    """Return the SQL of a model.
 
     Raises:
         ModelError: There is no such model.
@@ -36,30 +36,30 @@ def text(model: str) -> str:
 
 
 def names() -> tuple[str, ...]:
-    """Returns the names of all models, in alphabetical order."""
+    """Return the names of all models, in alphabetical order."""
     return tuple(sorted(_paths()))
 
 
 @cache
 def macros() -> str:
-    """Returns the SQL that creates the shared macros."""
+    """Return the SQL that creates the shared macros."""
     return files(__package__).joinpath(f"{MACROS}.sql").read_text(encoding="utf-8")
 
 
 @cache
 def expanded(model: str) -> exp.Expr:
-    """Returns the parsed SQL of a model, with its macros expanded."""
+    """Return the parsed SQL of a model, with its macros expanded."""
     return expand(_parsed(model))
 
 
 def expand(query: exp.Expr) -> exp.Expr:
-    """Returns a copy of a query with the shared macros expanded."""
+    """Return a copy of a query with the shared macros expanded."""
     return query.transform(_expand_call)
 
 
 @cache
 def tokens(model: str) -> tuple[str, ...]:
-    """Returns the words and signs of a model, without comments and layout.
+    """Return the words and signs of a model, without comments and layout.
 
     Commands that build nothing read models only by their tokens, because the SQL parser takes 0.3 seconds for all
     models. A test compares what they find with the parsed SQL.
@@ -69,7 +69,7 @@ def tokens(model: str) -> tuple[str, ...]:
 
 @cache
 def meaning(model: str) -> str:
-    """Returns the hash of a model and of the macros that it calls. Comments and layout do not change it."""
+    """Return the hash of a model and of the macros that it calls. Comments and layout do not change it."""
     macros_called: dict[str, tuple[str, ...]] = {}
     new = set(tokens(model)) & _macro_tokens().keys()
     while new:
@@ -82,13 +82,13 @@ def meaning(model: str) -> str:
 
 @cache
 def parameters(model: str) -> frozenset[str]:
-    """Returns the names of the parameters that a model reads."""
+    """Return the names of the parameters that a model reads."""
     return frozenset(PARAMETER.findall(COMMENT.sub("", text(model))))
 
 
 @cache
 def tables_read(model: str) -> frozenset[str]:
-    """Returns the names that a model reads from, without its own CTEs: tables, computations, relations and lists."""
+    """Return the names that a model reads from, without its own CTEs: tables, computations, relations and lists."""
     found = tokens(model)
     read, own = set(), set()
     for before, word, after, second in zip(("", *found), found, (*found[1:], ""), (*found[2:], "", ""), strict=False):
@@ -101,7 +101,7 @@ def tables_read(model: str) -> frozenset[str]:
 
 @cache
 def columns_read(model: str) -> frozenset[str]:
-    """Returns all names that a model mentions; its columns are among them."""
+    """Return all names that a model mentions; its columns are among them."""
     return frozenset(filter(NAME.fullmatch, tokens(model)))
 
 
@@ -119,7 +119,7 @@ def _paths() -> Mapping[str, Traversable]:
 
 @cache
 def _macros() -> Mapping[str, tuple[tuple[str, ...], exp.Expression]]:
-    """Returns the parameters and the body of each macro."""
+    """Return the parameters and the body of each macro."""
     found = {}
     for create in sqlglot.parse(macros(), read="duckdb"):
         assert isinstance(create, exp.Create)
@@ -148,7 +148,7 @@ def _tokens_of(sql: str) -> tuple[str, ...]:
 
 @cache
 def _macro_tokens() -> Mapping[str, tuple[str, ...]]:
-    """Returns the tokens of each macro, by its name."""
+    """Return the tokens of each macro, by its name."""
     found = {}
     for statement in " ".join(_tokens_of(macros())).split(" ; "):
         words = tuple(statement.split(" "))

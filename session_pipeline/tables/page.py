@@ -20,7 +20,7 @@ steps on the way: they are not in the warehouse.
 
 
 def tables_page() -> str:
-    """Returns all tables with their grain, key and columns, as Markdown."""
+    """Return all tables with their grain, key and columns, as Markdown."""
     rows = ["| table | one row is | date |", "|---|---|---|"]
     for contract in TABLES.values():
         grain = contract.grain.removeprefix("One row is ").removesuffix(".")

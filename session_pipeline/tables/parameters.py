@@ -30,7 +30,7 @@ SMALL_LETTERS = "".join(map(str.lower, CAPITAL_LETTERS))
 
 
 def parameters(settings: Settings) -> dict[str, Scalar]:
-    """Returns all parameters by name. Durations have the units that the models compare."""
+    """Return all parameters by name. Durations have the units that the models compare."""
     return {
         "z": Z_95,
         "days_of_week": DAYS_OF_WEEK,

@@ -21,7 +21,7 @@ class Rule:
 
 
 def matches(source: str, columns: str, rules: Sequence[Rule], empty: str) -> str:
-    """Returns SQL that gives the rows of a table and the rules that they meet, one row per pair.
+    """Return SQL that gives the rows of a table and the rules that they meet, one row per pair.
 
     One scan evaluates all rules, so the cost is linear in their number. With one scan per rule, planning would take
     about as long as running, and plans with hundreds of scans run out of memory.
@@ -36,7 +36,7 @@ def matches(source: str, columns: str, rules: Sequence[Rule], empty: str) -> str
 
 
 def with_rules_met(source: str, rules: Sequence[Rule], flag: str, met: str, types: Mapping[str, str]) -> str:
-    """Returns SQL that adds two columns to the rows of a relation: whether a rule is met, and the list of rules met.
+    """Return SQL that adds two columns to the rows of a relation: whether a rule is met, and the list of rules met.
 
     Args:
         source: The relation.
@@ -55,7 +55,7 @@ def with_rules_met(source: str, rules: Sequence[Rule], flag: str, met: str, type
 
 
 def session_values(columns: str, names: Sequence[str]) -> str:
-    """Returns SQL that gives columns of sessions as rows of (columns, dimension, dimension_value); '' without names."""
+    """Return SQL that gives columns of sessions as rows of (columns, dimension, dimension_value); '' without names."""
     if not names:
         return ""
     values = ", ".join(
@@ -68,7 +68,7 @@ def session_values(columns: str, names: Sequence[str]) -> str:
 
 
 def _met(rules: Sequence[Rule]) -> str:
-    """Returns a struct for each rule: its fields where it is met, otherwise null."""
+    """Return a struct for each rule: its fields where it is met, otherwise null."""
     structs = [", ".join(f"{text_sql(name)}: {sql}" for name, sql in rule.fields.items()) for rule in rules]
     return ", ".join(
         f"case when {rule.where} then {{{fields}}} end" for rule, fields in zip(rules, structs, strict=True)
@@ -76,7 +76,7 @@ def _met(rules: Sequence[Rule]) -> str:
 
 
 def _any(conditions: Sequence[str]) -> str:
-    """Joins conditions with `or` as a balanced tree, which has few levels."""
+    """Join conditions with `or` as a balanced tree, which has few levels."""
     level = [f"({condition})" for condition in conditions]
     while len(level) > 1:
         level = [f"({' or '.join(level[place : place + 2])})" for place in range(0, len(level), 2)]
@@ -84,22 +84,22 @@ def _any(conditions: Sequence[str]) -> str:
 
 
 def event_condition(condition: str, key: str) -> str:
-    """Returns a condition on events as SQL; `key` is its path in the settings."""
+    """Return a condition on events as SQL; `key` is its path in the settings."""
     return parse_condition(condition, EVENT_CONDITION_COLUMNS, key=key).sql("duckdb")
 
 
 def value_sql(expression: str | None, key: str) -> str:
-    """Returns a numeric expression on events as SQL; without one, a null of the same type."""
+    """Return a numeric expression on events as SQL; without one, a null of the same type."""
     if expression is None:
         return "cast(null as decimal(18, 6))"
     return parse_number(expression, EVENT_CONDITION_COLUMNS, key=key).sql("duckdb")
 
 
 def number_sql(value: int) -> str:
-    """Returns a whole number as SQL."""
+    """Return a whole number as SQL."""
     return f"cast({value} as bigint)"
 
 
 def text_sql(value: str) -> str:
-    """Returns a string as an SQL literal."""
+    """Return a string as an SQL literal."""
     return exp.Literal.string(value).sql("duckdb")

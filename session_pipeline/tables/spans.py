@@ -34,15 +34,15 @@ class Span:
     ahead: Callable[[Frame], int] = field(default=lambda frame: DAYS_OF_A_SESSION, compare=False, repr=False)
 
     def dates(self, frame: Frame, day: date | None) -> tuple[date, ...]:
-        """Returns the dates that are read for a day, in order; for a table without days, usually all days to build."""
+        """Return the dates that are read for a day, in order; for a table without days, usually all days to build."""
         return tuple(self._dates_of_all(frame) if day is None else self._dates(frame, day))
 
     def all_dates(self, frame: Frame, days: Iterable[date]) -> tuple[date, ...]:
-        """Returns the dates that are read for any of these days, in order."""
+        """Return the dates that are read for any of these days, in order."""
         return tuple(sorted({read for day in days for read in self._dates(frame, day)}))
 
     def distance(self, frame: Frame, day: date) -> int:
-        """Returns the number of days between a day and the furthest later date that is read for it; 0 without one."""
+        """Return the number of days between a day and the furthest later date that is read for it; 0 without one."""
         return max((0, *((read - day).days for read in self.dates(frame, day))))
 
 
@@ -103,7 +103,7 @@ WHOLE_TABLE = Span("the table, which has no days", lambda frame, day: ())
 
 
 def days_back(count: int) -> Span:
-    """Returns the span of the day and the days before it, `count` days in total."""
+    """Return the span of the day and the days before it, `count` days in total."""
     return Span(
         f"the {count} days up to the day",
         lambda frame, day: frame.only_wanted(dates(day - (count - 1) * ONE_DAY, day)),
@@ -112,7 +112,7 @@ def days_back(count: int) -> Span:
 
 
 def usual_span(reader: Table, read: Table) -> Span:
-    """Returns the span that follows from the date columns of two tables.
+    """Return the span that follows from the date columns of two tables.
 
     A table by session_date that reads a table by event_date needs every day that its sessions can reach. Otherwise it
     would lose their events after midnight.

@@ -42,15 +42,15 @@ _TABLES_BY_PERSON = frozenset(name for step in _BY_PERSON for name in step.table
 
 
 def steps_of(settings: Settings) -> tuple[Step, ...]:
-    """Returns the steps that are built with these settings, in the order of the data flow."""
+    """Return the steps that are built with these settings, in the order of the data flow."""
     return (*IDENTITY_STEPS, *STEPS, *identity.STEPS_AFTER_SESSIONS) if settings.identity.is_by_person else STEPS
 
 
 def is_optional(table_name: str) -> bool:
-    """Returns whether the settings decide if a table is built."""
+    """Return whether the settings decide if a table is built."""
     return table_name in _TABLES_BY_PERSON
 
 
 def is_built(table_name: str, settings: Settings) -> bool:
-    """Returns whether a table is built with these settings."""
+    """Return whether a table is built with these settings."""
     return settings.identity.is_by_person or not is_optional(table_name)

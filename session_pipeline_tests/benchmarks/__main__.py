@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def part_of(record: dict[str, Any]) -> Part:
-    """Returns a part from its record in the results."""
+    """Return a part from its record in the results."""
     measured = {name: Measured(**each) for name, each in record["measured"].items()}
     return Part(record["size"], measured, record["stages"], record["milliseconds"])
 

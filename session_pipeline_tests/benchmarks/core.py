@@ -23,7 +23,7 @@ TABLES = ("events", "sessions", "session_actions", "session_outcomes")
 
 
 def needed_steps() -> set[str]:
-    """Returns the names of the steps that build TABLES and what they read."""
+    """Return the names of the steps that build TABLES and what they read."""
     found: set[str] = set()
     waiting: list[Step] = [STEP_OF_TABLE[name] for name in TABLES]
     while waiting:
@@ -35,7 +35,7 @@ def needed_steps() -> set[str]:
 
 
 def run_core(folder: Path) -> int:
-    """Run the core on a data folder that was not built before; returns the number of sessions."""
+    """Run the core on a data folder that was not built before; return the number of sessions."""
     needed = needed_steps()
     with open_run(DataFolder(folder), run_id="core") as run:
         run.ingest()

@@ -44,7 +44,7 @@ class Measured:
     note: str = ""
 
     def typical(self, what: str) -> float | None:
-        """Returns the median of a figure; None without a round."""
+        """Return the median of a figure; None without a round."""
         return median(getattr(self, what)) if getattr(self, what) else None
 
 
@@ -107,13 +107,13 @@ class Others:
         self._started, self._busy, self._own = perf_counter(), _busy_seconds(), _own_seconds()
 
     def cores(self) -> float:
-        """Returns the number of cores that other programs used since then, on average."""
+        """Return the number of cores that other programs used since then, on average."""
         seconds = perf_counter() - self._started
         return max(0.0, (_busy_seconds() - self._busy - (_own_seconds() - self._own)) / seconds)
 
 
 def _busy_seconds() -> float:
-    """Returns the seconds in which any core was used, or was taken by the host of a virtual machine."""
+    """Return the seconds in which any core was used, or was taken by the host of a virtual machine."""
     with open("/proc/stat") as file:
         user, nice, system, _idle, _waiting, *interrupted, stolen = map(int, file.readline().split()[1:9])
     return (user + nice + system + sum(interrupted) + stolen) / os.sysconf("SC_CLK_TCK")

@@ -37,7 +37,7 @@ Figure = Callable[[Results], float | None]
 
 
 def typical(part: str, contender: str, what: str) -> Figure:
-    """Returns a function that gives the median of a figure; None where it was not measured."""
+    """Return a function that gives the median of a figure; None where it was not measured."""
 
     def figure(results: Results) -> float | None:
         measured = results[part].measured.get(contender) if part in results else None
@@ -47,7 +47,7 @@ def typical(part: str, contender: str, what: str) -> Figure:
 
 
 def ratio(above: Figure, below: Figure) -> Figure:
-    """Returns a function that divides two figures."""
+    """Return a function that divides two figures."""
 
     def figure(results: Results) -> float | None:
         one, other = above(results), below(results)
@@ -116,7 +116,7 @@ def page(results: Results, facts: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def machine() -> dict[str, str]:
-    """Returns what the figures depend on, as text."""
+    """Return what the figures depend on, as text."""
     with open("/proc/cpuinfo") as file:
         models = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
     found = {"Python": platform.python_version()}

@@ -58,7 +58,7 @@ class Input:
 
 
 def line(**said: Any) -> bytes:
-    """Returns a JSON line that is a valid event with the given fields changed; None leaves a field out."""
+    """Return a JSON line that is a valid event with the given fields changed; None leaves a field out."""
     return json.dumps({name: value for name, value in {**EVENT, **said}.items() if value is not None}).encode() + b"\n"
 
 
@@ -75,7 +75,7 @@ def refused(what: str, name: str | bytes, content: bytes | Callable[[], bytes], 
 
 
 def aside(what: str, bad: bytes, reason: str, **more: Any) -> Input:
-    """Returns a file of three lines; the second is quarantined."""
+    """Return a file of three lines; the second is quarantined."""
     return Input(
         what, "x.jsonl", line() + bad.rstrip(b"\n") + b"\n" + line(), accepted=2, set_aside={2: reason}, **more
     )

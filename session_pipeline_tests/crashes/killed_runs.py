@@ -115,7 +115,7 @@ def run_in_child(
 
 
 def places_of(ended: Sequence[Ended]) -> Counter[str]:
-    """Returns how many runs were killed at each crash point."""
+    """Return how many runs were killed at each crash point."""
     return Counter(one.places[-1] for one in ended if one.was_killed and one.places)
 
 

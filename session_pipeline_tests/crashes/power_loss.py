@@ -40,7 +40,7 @@ class SimulatedDisk:
         self._durable = {inode for path in _folders(folder) for inode, _ in _note(path, notes).values()}
 
     def recorder(self, then: Callable[[], None] | None = None) -> Callable[[], None]:
-        """Returns a function that the process calls first: it records each fsync from then on, then calls `then`."""
+        """Return a function that the process calls first: it records each fsync from then on, then calls `then`."""
         return partial(_record, self._folder, self._notes, then)
 
     def lose_power(self, target: Path, lost: Lost) -> None:

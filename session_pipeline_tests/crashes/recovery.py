@@ -77,7 +77,7 @@ class Scenario:
     places: Sequence[str]
 
     def deploy(self, folder: Path) -> Deployment:
-        """Returns a copy of the deployment with the change."""
+        """Return a copy of the deployment with the change."""
         shutil.copytree(self.start, folder)
         deployment = Deployment.at(folder)
         self.change(deployment)
@@ -151,7 +151,7 @@ def walk(
 
 
 def places_met(scenario: Scenario, folder: Path, *, prepare: Callable[[], None] | None = None) -> Sequence[str]:
-    """Returns the crash points that an undisturbed run reaches."""
+    """Return the crash points that an undisturbed run reaches."""
     ended = run_in_child(scenario.deploy(folder), scenario.until, writes_report=True, prepare=prepare)
     assert ended.error is None, ended.error
     return ended.places
@@ -191,12 +191,12 @@ def _is_input(item: Any) -> bool:
 
 
 def state_of(deployment: Deployment) -> State:
-    """Returns the present state of a deployment."""
+    """Return the present state of a deployment."""
     return State(deployment.hashes(), warehouse_of(deployment.folder), lake_of(deployment.folder))
 
 
 def without_logs(state: State) -> State:
-    """Returns the state without tables that log history."""
+    """Return the state without tables that log history."""
     logs = {name for name, contract in TABLES.items() if contract.is_log}
     return State(
         state.partitions,
@@ -206,7 +206,7 @@ def without_logs(state: State) -> State:
 
 
 def warehouse_of(folder: DataFolder) -> dict[str, str]:
-    """Returns a digest of the rows of each table of the warehouse."""
+    """Return a digest of the rows of each table of the warehouse."""
     if not folder.warehouse.exists():
         return {}
     digests = {}
@@ -219,7 +219,7 @@ def warehouse_of(folder: DataFolder) -> dict[str, str]:
 
 
 def lake_of(folder: DataFolder) -> dict[str, str | None]:
-    """Returns the SHA-256 of each file of the lake. Files of history tables are only checked to be readable."""
+    """Return the SHA-256 of each file of the lake. Files of history tables are only checked to be readable."""
     found: dict[str, str | None] = {}
     for path in sorted(folder.lake.glob("**/*.parquet")):
         name = path.relative_to(folder.lake)
@@ -232,7 +232,7 @@ def lake_of(folder: DataFolder) -> dict[str, str | None]:
 
 
 def faults_of(deployment: Deployment) -> list[str]:
-    """Returns damaged files, missing files and files left behind."""
+    """Return damaged files, missing files and files left behind."""
     folder = deployment.folder
     with closing(open_store(folder)) as store:
         faults = [f"{partition.path}: {problem}" for partition, problem in store.verify() if problem]

@@ -90,7 +90,7 @@ def ledger_closes(deployment: Deployment, mirror: Mirror, until: date) -> None:
 
 
 def tables_with(deployment: Deployment, damaged: set[Path]) -> set[str]:
-    """Returns the tables that contain one of the damaged files: their damage was not detected yet."""
+    """Return the tables that contain one of the damaged files: their damage was not detected yet."""
     with closing(open_store(deployment.folder)) as store:
         return {part.key.table for part in store.partitions.values() if store.path_of(part) in damaged}
 
@@ -143,7 +143,7 @@ def equals_a_clean_run(deployment: Deployment, mirror: Mirror, until: date, fold
 
 
 def clean_run(mirror: Mirror, until: date, folder: Path) -> Deployment:
-    """Returns a new deployment, run over all content ever accepted. Each file is named by its file_id."""
+    """Return a new deployment, run over all content ever accepted. Each file is named by its file_id."""
     clean = Deployment(folder)
     *early, (options, contents) = mirror.phases()
     for before, gone in early:
@@ -159,7 +159,7 @@ def clean_run(mirror: Mirror, until: date, folder: Path) -> Deployment:
 
 
 def warehouse_rows(path: Path, store_folder: Path, names: Iterable[str] = tuple(PUBLISHED)) -> Mapping[str, Rows]:
-    """Returns all rows of the tables as readers see them; an empty mapping if there is no warehouse."""
+    """Return all rows of the tables as readers see them; an empty mapping if there is no warehouse."""
     if not path.is_file():
         return {}
     with closing(warehouse.connect(path, store_folder)) as connection:
@@ -177,7 +177,7 @@ def assert_equal(name: str, found: Rows, wanted: Rows, here: str, there: str) ->
 
 
 def store_rows(deployment: Deployment, spoiled: set[str]) -> Mapping[str, Rows]:
-    """Returns all rows of the published tables in the store, except the spoiled tables."""
+    """Return all rows of the published tables in the store, except the spoiled tables."""
     with closing(open_store(deployment.folder)) as store:
         return {name: _store_rows(store, name) for name in PUBLISHED if name not in spoiled}
 

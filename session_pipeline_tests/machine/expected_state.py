@@ -69,21 +69,21 @@ class Mirror:
                 self.read[content] = self.options
 
     def accepted_lines(self) -> list[Line]:
-        """Returns every line ever accepted."""
+        """Return every line ever accepted."""
         return [line for content, options in self.read.items() for line in content.accepted_lines(options)]
 
     def lines_of_days(self, until: date) -> list[Line]:
-        """Returns the accepted lines of the days that are built."""
+        """Return the accepted lines of the days that are built."""
         zone = self.options.timezone
         first, end = self.options.earliest, oracle.day_end(until, zone)
         return [line for line in self.accepted_lines() if first <= line.event_time < end]
 
     def expected(self, until: date) -> dict[str, list[Row]]:
-        """Returns the rows that the oracles expect in each table."""
+        """Return the rows that the oracles expect in each table."""
         return tables_of(self.lines_of_days(until), self.options.rules, self.options.funnels, DAYS, until)
 
     def phases(self) -> Iterator[tuple[Options, list[Content]]]:
-        """Yields the deliveries of a clean run.
+        """Yield the deliveries of a clean run.
 
         Content that is gone comes first, with the options of its reading; then all other content.
         """

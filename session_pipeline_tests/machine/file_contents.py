@@ -78,7 +78,7 @@ class Content:
         return f"{self.source}/{name}.{self.format}{'.gz' if is_compressed else ''}"
 
     def accepted_lines(self, options: Options) -> list[Line]:
-        """Returns the lines that are accepted when the file is read with these options."""
+        """Return the lines that are accepted when the file is read with these options."""
         first_number = 1 if self.format == "jsonl" else 2
         return [
             self._line(event, number, options)
@@ -108,7 +108,7 @@ def _as_json(event: Event) -> str:
 
 
 def _as_record(event: Event) -> str:
-    """Returns a CSV record as the JSON text that its content hash is computed from."""
+    """Return a CSV record as the JSON text that its content hash is computed from."""
     said = event.said
     fields = {name: str(said[name]) if name in said else None for name in FIELDS}
     return json.dumps(fields, separators=(",", ":"))

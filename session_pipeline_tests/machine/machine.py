@@ -40,17 +40,17 @@ Harm = Callable[[bytes], bytes | None]
 
 
 def flipped(data: bytes) -> bytes:
-    """Returns the bytes with one bit changed."""
+    """Return the bytes with one bit changed."""
     return data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :]
 
 
 def cut_short(data: bytes) -> bytes:
-    """Returns the first half of the bytes."""
+    """Return the first half of the bytes."""
     return data[: len(data) // 2]
 
 
 def removed(data: bytes) -> None:
-    """Returns None: the file is removed."""
+    """Return None: the file is removed."""
 
 
 HARMS: tuple[Harm, ...] = (flipped, cut_short, removed)
@@ -350,7 +350,7 @@ class Machine:
                 self._shown = None
 
     def _look_at_the_ledger(self) -> Mapping[str, str]:
-        """Returns the accepted files, each with the hash of the settings it was read with."""
+        """Return the accepted files, each with the hash of the settings it was read with."""
         with closing(open_store(self.deployment.folder)) as store:
             ledger = store.catalog.source_files().items()
         self._read_by = {file_id: item.fingerprint for file_id, item in ledger if item.facts["status"] == "accepted"}

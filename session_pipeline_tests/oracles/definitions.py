@@ -107,7 +107,7 @@ class Session:
 
 
 def sessions(events: Iterable[Event], definition: Definition) -> list[Session]:
-    """Returns the sessions of all visitors."""
+    """Return the sessions of all visitors."""
     streams: dict[Any, list[Event]] = defaultdict(list)
     for event in events:
         key = event["client_session_id"] if definition.client_session else None
@@ -200,7 +200,7 @@ def _soft_break(
 
 
 def _known(events: Sequence[Event], event: Event, name: str) -> str | None:
-    """Returns the last value, if it is from the day of the event or from the day before."""
+    """Return the last value, if it is from the day of the event or from the day before."""
     last = events[-1] if events else None
     return None if last is None or event["event_date"] - last["event_date"] > ONE_DAY else last[name]
 
@@ -215,7 +215,7 @@ def daily_definitions(
     definitions: Mapping[str, Definition],
     is_conversion: Test,
 ) -> dict[tuple[date, str, str], dict[str, Any]]:
-    """Returns the rows of the table by date, site and definition.
+    """Return the rows of the table by date, site and definition.
 
     Args:
         events: Rows of `events`, without those of bot sessions, with properties as a mapping.

@@ -97,7 +97,7 @@ class Session:
 
 
 def sessions_of(events: Iterable[Row], options: Options) -> list[Session]:
-    """Returns all sessions with their actions."""
+    """Return all sessions with their actions."""
     grouped: dict[str, list[Row]] = defaultdict(list)
     for event in events:
         grouped[event["session_id"]].append(event)
@@ -119,7 +119,7 @@ def sessions_of(events: Iterable[Row], options: Options) -> list[Session]:
 
 
 def session_friction(events: Sequence[Row], options: Options) -> list[dict[str, Any]]:
-    """Returns the rows of session_friction."""
+    """Return the rows of session_friction."""
     sessions = sessions_of(events, options)
     exits = places(sessions)
     return [
@@ -144,7 +144,7 @@ def session_friction(events: Sequence[Row], options: Options) -> list[dict[str, 
 
 
 def places(sessions: Iterable[Session]) -> dict[tuple[date, str, str], tuple[int, int]]:
-    """Returns, by day, site and place, the people's sessions that were there, and those that left there."""
+    """Return, by day, site and place, the people's sessions that were there, and those that left there."""
     counts: dict[tuple[date, str, str], list[int]] = defaultdict(lambda: [0, 0])
     for session in sessions:
         if session.is_bot or not session.actions:
@@ -158,7 +158,7 @@ def places(sessions: Iterable[Session]) -> dict[tuple[date, str, str], tuple[int
 def signals_of(
     session: Session, exits: Mapping[tuple[date, str, str], tuple[int, int]], options: Options
 ) -> dict[tuple[str, str], Found]:
-    """Returns what was found in a session, by place and signal."""
+    """Return what was found in a session, by place and signal."""
     found: dict[tuple[str, str], Found] = defaultdict(Found)
 
     def add(signal: str, place: str, action: Action, lost: timedelta = NOTHING) -> None:
@@ -224,14 +224,14 @@ def signals_of(
 
 
 def compared_term(action: Action) -> str:
-    """Returns the search term of an action in lower case, with one space between words."""
+    """Return the search term of an action in lower case, with one space between words."""
     return " ".join(action.event["search_term"].lower().split())
 
 
 def series(
     actions: Iterable[Action], belongs: Callable[[Action], Any], kind: Callable[[Action], tuple[str, ...]]
 ) -> Iterator[list[Action]]:
-    """Yields the actions that belong, in a list for each place, element and kind."""
+    """Yield the actions that belong, in a list for each place, element and kind."""
     lists: dict[tuple[Any, ...], list[Action]] = defaultdict(list)
     for action in actions:
         if belongs(action):
@@ -240,7 +240,7 @@ def series(
 
 
 def rage_clicks(clicks: Sequence[Action], options: Options) -> Iterator[int]:
-    """Yields the index of the click that completes each burst: the first that ends enough clicks within the time."""
+    """Yield the index of the click that completes each burst: the first that ends enough clicks within the time."""
     was_fast = False
     for last in range(options.rage_click_clicks - 1, len(clicks)):
         time = clicks[last].time - clicks[last - options.rage_click_clicks + 1].time
@@ -253,7 +253,7 @@ def rage_clicks(clicks: Sequence[Action], options: Options) -> Iterator[int]:
 def observable(
     events: Iterable[Row], sessions: Iterable[Session], options: Options
 ) -> dict[tuple[date, str], set[str]]:
-    """Returns the signals that the events of people can show, by day and site."""
+    """Return the signals that the events of people can show, by day and site."""
     people = [session for session in sessions if not session.is_bot]
     by_site: dict[tuple[date, str], list[Row]] = defaultdict(list)
     for session in people:
@@ -283,7 +283,7 @@ def observable(
 
 
 def action_friction(events: Sequence[Row], options: Options) -> list[dict[str, Any]]:
-    """Returns the rows of action_friction."""
+    """Return the rows of action_friction."""
     sessions = sessions_of(events, options)
     found = [row for row in session_friction(events, options) if not row["is_bot"]]
     shown = observable(events, sessions, options)
@@ -296,7 +296,7 @@ def action_friction(events: Sequence[Row], options: Options) -> list[dict[str, A
 
 
 def daily_friction(events: Sequence[Row], options: Options) -> list[dict[str, Any]]:
-    """Returns the rows of daily_friction."""
+    """Return the rows of daily_friction."""
     sessions = sessions_of(events, options)
     found = [row for row in session_friction(events, options) if not row["is_bot"]]
     shown = observable(events, sessions, options)
@@ -310,7 +310,7 @@ def daily_friction(events: Sequence[Row], options: Options) -> list[dict[str, An
 
 
 def counts(found: Sequence[Row], shown: Iterable[str], session_count: int) -> dict[str, Any]:
-    """Returns the counts of some rows of session_friction; None where a signal cannot be shown."""
+    """Return the counts of some rows of session_friction; None where a signal cannot be shown."""
     shown = set(shown)
     hard = {row["session_id"] for row in found if row["is_hard_time"]} if shown & {*HARD} else None
     lost = sum(row["seconds_lost"] for row in found if row["is_hard_time"] and row["signal"] != "error_loop")

@@ -66,7 +66,7 @@ class Persons:
         self._users, self._visitors = _merged(equal["users"]), _merged(equal["visitors"])
 
     def of(self, visitor: str, user: str) -> str:
-        """Returns the id whose visitor an event counts for."""
+        """Return the id whose visitor an event counts for."""
         if user and user in self._owners.get(visitor, ()):
             return self._id(self._group_of_user(user))
         group = self._group_of_visitor(visitor)
@@ -93,7 +93,7 @@ class Persons:
 
 
 def _pairs(seen: Seen) -> Iterator[Pair]:
-    """Yields what an event says: who used which visitor id, and which two ids are the same."""
+    """Yield what an event says: who used which visitor id, and which two ids are the same."""
     if seen.user:
         if seen.visitor:
             yield "owner", (seen.visitor, seen.user)
@@ -105,7 +105,7 @@ def _pairs(seen: Seen) -> Iterator[Pair]:
 
 
 def _merged(sets: Iterable[set[str]]) -> list[frozenset[str]]:
-    """Merges sets with a common element until there are none."""
+    """Merge sets with a common element until there are none."""
     groups: list[set[str]] = []
     for each in sets:
         apart = [group for group in groups if not group & each]
@@ -116,7 +116,7 @@ def _merged(sets: Iterable[set[str]]) -> list[frozenset[str]]:
 def sessions(
     events: Iterable[tuple[str, datetime, str]], timeout: timedelta = timedelta(minutes=30)
 ) -> set[tuple[str, tuple[str, ...]]]:
-    """Returns the sessions of events (whose, when, event id), each with the ids of its events, in order."""
+    """Return the sessions of events (whose, when, event id), each with the ids of its events, in order."""
     of: dict[str, list[list[tuple[datetime, str]]]] = {}
     for whose, when, event_id in sorted(events):
         series = of.setdefault(whose, [])

@@ -45,7 +45,7 @@ class Difference:
 
 
 def spark_settings(master: str, conf: Mapping[str, str] = SMALL_CONF) -> str:
-    """Returns the lines of settings.toml that choose Spark."""
+    """Return the lines of settings.toml that choose Spark."""
     pairs = ", ".join(f'"{key}" = "{value}"' for key, value in conf.items())
     return f'\n[engine]\nkind = "spark"\nmaster = "{master}"\nconf = {{ {pairs} }}\n'
 
@@ -111,7 +111,7 @@ def _date(name: str) -> str:
 
 
 def compare(one: Path, other: Path) -> list[Difference]:
-    """Returns a result for each table of two data folders; tables with clock times are left out."""
+    """Return a result for each table of two data folders; tables with clock times are left out."""
     ones, others = _files(one), _files(other)
     only_one = (ones.keys() ^ others.keys()) - VOLATILE
     assert not only_one, f"only one side has {sorted(only_one)}"

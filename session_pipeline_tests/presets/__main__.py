@@ -11,7 +11,7 @@ HEADINGS = ("preset", "file", "lines", "accepted", "events", "views", "sessions"
 
 
 def row(preset: str, file: Path, result: FileResult) -> tuple[str, ...]:
-    """Returns the row of a file."""
+    """Return the row of a file."""
     outcomes = Counter(session.outcome + (" (bot)" if session.is_bot else "") for session in result.sessions)
     is_same = result.events == events_of(preset) and list(result.sessions) == sessions_of(preset)
     return (
@@ -28,7 +28,7 @@ def row(preset: str, file: Path, result: FileResult) -> tuple[str, ...]:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     files = {f"{path.parent.name}-{number}": path for number, path in enumerate(examples())}
     with tempfile.TemporaryDirectory(prefix="presets-") as folder:
         results = read_files(Path(folder), {source: (path.parent.name, path) for source, path in files.items()})

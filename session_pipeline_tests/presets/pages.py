@@ -13,14 +13,14 @@ START, END = "<!-- generated: python -m session_pipeline_tests.presets.pages -->
 
 
 def with_generated_part(page: str, preset: Preset) -> str:
-    """Returns the page with the current generated part."""
+    """Return the page with the current generated part."""
     before, rest = page.split(START)
     _, after = rest.split(END)
     return f"{before}{START}\n\n{generated_part(preset)}\n{END}{after}"
 
 
 def generated_part(preset: Preset) -> str:
-    """Returns the tables of columns and event names."""
+    """Return the tables of columns and event names."""
     rows = ["| column | read from |", "|---|---|"]
     for column in dict.fromkeys([*preset.columns, *preset.expressions, *preset.constants]):
         fields = preset.columns.get(column, ())
@@ -44,7 +44,7 @@ def generated_part(preset: Preset) -> str:
 
 
 def main() -> None:
-    """Writes all pages."""
+    """Write all pages."""
     for name in packaged_names():
         path = PAGES / f"{name}.md"
         path.write_text(with_generated_part(path.read_text(encoding="utf-8"), packaged_preset(name)), encoding="utf-8")

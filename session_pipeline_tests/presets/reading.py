@@ -1,4 +1,4 @@
-"""Reads the example files of all presets as a user's run does, and returns what each of them tells.
+"""Reads the example files of all presets as a user's run does, and return what each of them tells.
 
 Each file is a source with its own site, so all files are read in one data folder.
 """
@@ -43,12 +43,12 @@ class FileResult:
 
 
 def examples(folder: Path = EXAMPLES) -> list[Path]:
-    """Returns the example files, by preset."""
+    """Return the example files, by preset."""
     return sorted(path for path in folder.glob("*/*") if path.is_file() and not path.name.startswith((".", "_")))
 
 
 def read_files(folder: Path, files: Mapping[str, tuple[str | None, Path]]) -> dict[str, FileResult]:
-    """Reads files in one data folder, and returns the result of each.
+    """Read files in one data folder, and return the result of each.
 
     Args:
         folder: An empty folder.
@@ -116,7 +116,7 @@ def _result_of(run: Run, source: str, facts: Mapping[str, object]) -> FileResult
 
 
 def _visitor(time: datetime) -> str:
-    """Returns who is meant, because ids of visitors differ between tools: the time says it."""
+    """Return who is meant, because ids of visitors differ between tools: the time says it."""
     found = [event for event in EVENTS if abs(event.time - time) < timedelta(seconds=2)]
     return found[0].visitor if found else "nobody"
 

@@ -137,7 +137,7 @@ LIMITS: Mapping[str, Limits] = {
 
 
 def events_of(preset: str) -> list[StoryEvent]:
-    """Returns the events of the story that the files of a preset show."""
+    """Return the events of the story that the files of a preset show."""
     limits = LIMITS.get(preset, Limits())
     return [
         replace(
@@ -152,7 +152,7 @@ def events_of(preset: str) -> list[StoryEvent]:
 
 
 def sessions_of(preset: str) -> list[StorySession]:
-    """Returns the sessions of the story that the files of a preset show."""
+    """Return the sessions of the story that the files of a preset show."""
     limits = LIMITS.get(preset, Limits())
     if limits.sessions is not None:
         return list(limits.sessions)

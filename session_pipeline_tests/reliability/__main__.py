@@ -67,19 +67,19 @@ MEANINGS: Mapping[str, str] = {
 
 
 def figures_table(figures: Mapping[str, float]) -> str:
-    """Returns the figures as a table, in the order of MEANINGS."""
+    """Return the figures as a table, in the order of MEANINGS."""
     return as_table(["counted", "what"], [(f"{figures[name]:,}", meaning) for name, meaning in MEANINGS.items()])
 
 
 def with_figures(page: str, figures: Mapping[str, float], how: str) -> str:
-    """Returns the page with its figures replaced."""
+    """Return the page with its figures replaced."""
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}\n{how}\n\n{figures_table(figures)}\n\n{END}{after}"
 
 
 def main() -> int:
-    """Run the tests and write the page; returns the exit code of the tests."""
+    """Run the tests and write the page; return the exit code of the tests."""
     started = perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "figures.json"

@@ -15,7 +15,7 @@ FIGURES = "SESSION_PIPELINE_FIGURES"  # the file that figures are added to; with
 
 
 def effort() -> int:
-    """Returns 1 in a usual test run, more in a longer one."""
+    """Return 1 in a usual test run, more in a longer one."""
     return int(os.environ.get(EFFORT, "1"))
 
 
@@ -40,7 +40,7 @@ def tell(text: str) -> None:
 
 
 def messages_beside(figures: Path) -> Path:
-    """Returns the path of the message file next to the file of figures."""
+    """Return the path of the message file next to the file of figures."""
     return figures.with_suffix(".txt")
 
 

@@ -171,7 +171,7 @@ def moment(number: int, hour: str) -> datetime:
 
 
 def agenda() -> list[tuple[datetime, Happening]]:
-    """Returns all happenings in order of time."""
+    """Return all happenings in order of time."""
     usual = [
         (moment(number + 1, USUAL_HOURS[number % len(USUAL_HOURS)]), Arrives(number))
         for number in range(1, DAYS + 1)
@@ -182,7 +182,7 @@ def agenda() -> list[tuple[datetime, Happening]]:
 
 
 def events(number: int, visitor: int) -> list[dict[str, Any]]:
-    """Returns a visitor's events on a day, including the end of a session that began the day before."""
+    """Return a visitor's events on a day, including the end of a session that began the day before."""
     visits = [*(visit(number - 1, visitor) if number - 1 not in (0, EMPTY_DAY) else []), *visit(number, visitor)]
     return [
         event for event in visits if datetime.fromisoformat(event["event_time"]).astimezone(HOME).date() == day(number)
@@ -190,7 +190,7 @@ def events(number: int, visitor: int) -> list[dict[str, Any]]:
 
 
 def visit(number: int, visitor: int) -> list[dict[str, Any]]:
-    """Returns the events of a session by its first day.
+    """Return the events of a session by its first day.
 
     Visitor 0 buys, visitor 2 pauses, visitor 3 stays past midnight.
     """

@@ -259,7 +259,7 @@ def limit_files(byte_count: int) -> None:
 
 @contextmanager
 def simulation_in(folder: Path, on_day: Callable[[Entry], None]) -> Iterator[Simulation]:
-    """Yields a simulation before its first day; the clock is simulated inside the context."""
+    """Yield a simulation before its first day; the clock is simulated inside the context."""
     try:
         with simulated(moment(1, "00:00")) as clock:
             yield Simulation(folder, clock, on_day)

@@ -1,7 +1,7 @@
 -- One row is a line of a delivered file, in the file's order: its fields, or why it is quarantined.
 -- Blank lines are kept as empty rows, because a row's position gives the line number. For the same
--- reason, this query has no join and no grouping, which could change the order. reading/work.py turns off
--- the optimizer that would make joins of long lists of constants.
+-- reason, this query has no join and no grouping, which could change the order. reading/work.py
+-- turns off the optimizer that would make joins of long lists of constants.
 with typed as (
     select
         *,

@@ -10,7 +10,7 @@ from session_pipeline.report.svg import image, rectangle, text
 
 
 def comparison(key: str, width: int, title: str, rates: Sequence[tuple[str, float, str]]) -> Markup:
-    """Draws a bar for each rate: its label, its value from 0 to 1, and its colour. All bars have the same scale."""
+    """Draw a bar for each rate: its label, its value from 0 to 1, and its colour. All bars have the same scale."""
     pitch, bar_height, rate_width = 19, 11, 54
     label_width = max(text_width(label) for label, _, _ in rates) * 0.9 + 4
     highest = max(max(rate for _, rate, _ in rates), 0.0001)

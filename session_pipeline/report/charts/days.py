@@ -26,7 +26,7 @@ SIDE_BY_SIDE, GAP = 900, 48
 
 
 def days(key: str, width: int, rows: Sequence[Row]) -> Markup:
-    """Draws two line charts by day: visits and their conversion rate. Days that are not final have hollow points.
+    """Draw two line charts by day: visits and their conversion rate. Days that are not final have hollow points.
 
     On a wide image, the charts are next to each other, otherwise one below the other. Without any conversion, there is
     only the chart of visits.
@@ -52,7 +52,7 @@ def days(key: str, width: int, rows: Sequence[Row]) -> Markup:
 def _panel(
     title: str, column: str, ticks: Sequence[float], rows: Sequence[Row], places: tuple[float, float, float], top: float
 ) -> list[Markup]:
-    """Returns one chart; `places` are the positions of its title, of its axis and of its right end."""
+    """Return one chart; `places` are the positions of its title, of its axis and of its right end."""
     start, left, right = places
     is_share = column == "conversion_rate"
     shown = formats.percent if is_share else formats.number
@@ -83,7 +83,7 @@ def _description(rows: Sequence[Row]) -> str:
 
 
 def _dates(rows: Sequence[Row], x: Sequence[float], bottom: float) -> list[Markup]:
-    """Returns the labels of the days, as many as fit. The last day always has one."""
+    """Return the labels of the days, as many as fit. The last day always has one."""
     pitch = x[1] - x[0] if len(x) > 1 else math.inf
     stride = max(1, math.ceil(6 * CHARACTER_WIDTH / pitch))
     labelled = range(len(rows) - 1, -1, -stride)

@@ -11,7 +11,7 @@ from session_pipeline.report.svg import image, rectangle, text
 
 
 def funnel(key: str, width: int, name: str, steps: Sequence[Row]) -> Markup:
-    """Draws a bar for each funnel step, followed by the loss since the previous step; highlights the largest loss."""
+    """Draw a bar for each funnel step, followed by the loss since the previous step; highlight the largest loss."""
     pitch, bar_top, bar_height = 45, 20, 18
     interval_width = 92
     drawn: list[Markup] = []
@@ -46,7 +46,7 @@ def _description(steps: Sequence[Row]) -> str:
 
 
 def _loss(before: Row, step: Row, width: int, top: float) -> list[Markup]:
-    """Returns the bar of the loss before a step, and its text where there is room for it.
+    """Return the bar of the loss before a step, and its text where there is room for it.
 
     A step that matches no event has no loss, because no visit could reach it.
     """

@@ -31,12 +31,12 @@ class Scale:
     end: float
 
     def __call__(self, value: float) -> float:
-        """Returns the position of a value."""
+        """Return the position of a value."""
         return self.start + (self.end - self.start) * value / self.highest
 
 
 def nice_ticks(highest: float, count: int, smallest_step: float) -> list[float]:
-    """Returns ticks from 0 to at least `highest`, at most `count` steps of 1, 2 or 5 times a power of ten.
+    """Return ticks from 0 to at least `highest`, at most `count` steps of 1, 2 or 5 times a power of ten.
 
     A step is not smaller than `smallest_step`. There is always at least one step.
     """
@@ -49,12 +49,12 @@ def nice_ticks(highest: float, count: int, smallest_step: float) -> list[float]:
 
 
 def tick_label(tick: float, is_share: bool) -> str:
-    """Returns the label of a tick: a whole percentage, or a count."""
+    """Return the label of a tick: a whole percentage, or a count."""
     return f"{round(tick * 100)}{formats.THIN_SPACE}%" if is_share else formats.number(tick)
 
 
 def vertical_grid(ticks: Sequence[float], x: Scale, bottom: float) -> list[Markup]:
-    """Returns the grid lines and labels of a horizontal axis of shares."""
+    """Return the grid lines and labels of a horizontal axis of shares."""
     drawn = []
     for tick in ticks:
         drawn += [
@@ -65,13 +65,13 @@ def vertical_grid(ticks: Sequence[float], x: Scale, bottom: float) -> list[Marku
 
 
 def text_width(content: str) -> float:
-    """Returns an upper bound of the width of a text in pixels."""
+    """Return an upper bound of the width of a text in pixels."""
     wide = sum(east_asian_width(character) in "WF" for character in content)
     return wide * WIDE_CHARACTER_WIDTH + (len(content) - wide) * CHARACTER_WIDTH
 
 
 def fitted(content: str, room: float) -> str:
-    """Shortens a text so that it fits into `room` pixels."""
+    """Shorten a text so that it fits into `room` pixels."""
     length = len(content)
     while length > 1 and text_width(formats.shortened(content, length)) > room:
         length -= 1
@@ -79,11 +79,11 @@ def fitted(content: str, room: float) -> str:
 
 
 def lines(points: Sequence[tuple[float, float | None]], style: str = "series") -> list[Markup]:
-    """Returns a line through the points, with a gap where a value is missing."""
+    """Return a line through the points, with a gap where a value is missing."""
     return [line(x1, y1, x2, y2, style) for (x1, y1), (x2, y2) in pairwise(points) if not (y1 is None or y2 is None)]
 
 
 def point(x: float, y: float, tooltip: str, *, radius: float = 3.5, is_hollow: bool = False) -> Markup:
-    """Returns a point; browsers show the tooltip when the pointer is on it."""
+    """Return a point; browsers show the tooltip when the pointer is on it."""
     attributes: dict[str, Value] = {"cx": x, "cy": y, "r": radius, "class_": "hollow point" if is_hollow else "point"}
     return element("circle", element("title", tooltip), **attributes)

@@ -23,7 +23,7 @@ MOST_LABEL_SHARE = 0.36
 
 
 def rates(key: str, width: int, title: str, rows: Sequence[Row], highest: float) -> Markup:
-    """Draws the conversion rate of each value as a point on its 95 % interval, on a scale up to `highest`.
+    """Draw the conversion rate of each value as a point on its 95 % interval, on a scale up to `highest`.
 
     Intervals that reach beyond the scale are cut.
     """

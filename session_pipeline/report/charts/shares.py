@@ -19,7 +19,7 @@ class Bar:
 
 
 def stacked_bars(key: str, width: int, bars: Sequence[Bar]) -> Markup:
-    """Draws bars of equal length, one below the other, divided into shares. Parts have their names where these fit."""
+    """Draw bars of equal length, one below the other, divided into shares. Parts have their names where these fit."""
     pitch, bar_height = 32, 26
     label_width = max(text_width(bar.label) for bar in bars) * 0.9 + 8
     x = Scale(1, label_width, width)

@@ -12,7 +12,7 @@ WEEK = 7
 def sparkline(
     key: str, width: int, height: int, title: str, description: str, values: Sequence[float | None]
 ) -> Markup:
-    """Draws a line through the values of the days, from 0 to the largest, with the last week on a band.
+    """Draw a line through the values of the days, from 0 to the largest, with the last week on a band.
 
     Days without a value are left out. Fewer than two values give no image.
     """

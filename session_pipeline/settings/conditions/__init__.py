@@ -30,7 +30,7 @@ class _Settings(DuckDB):
 
 
 def parse_condition(text: str, columns: Mapping[str, str], *, key: str) -> exp.Expression:
-    """Parses a condition: an expression over the columns of one row that is true, false or null.
+    """Parse a condition: an expression over the columns of one row that is true, false or null.
 
     Args:
         text: The expression, in DuckDB's SQL.
@@ -48,13 +48,13 @@ def parse_condition(text: str, columns: Mapping[str, str], *, key: str) -> exp.E
 
 
 def parse_number(text: str, columns: Mapping[str, str], *, key: str) -> exp.Expression:
-    """Parses an expression that gives a number, as DECIMAL(18,6); null if it does not fit. See `parse_condition`."""
+    """Parse an expression that gives a number, as DECIMAL(18,6); null if it does not fit. See `parse_condition`."""
     number = _parse(text, columns, key, "number").copy()
     return exp.TryCast(this=number, to=exp.DataType.build("DECIMAL(18, 6)"), safe=True)
 
 
 def parse_scalar(text: str, columns: Mapping[str, str], *, key: str) -> exp.Expression:
-    """Parses an expression that gives any single value. See `parse_condition`."""
+    """Parse an expression that gives any single value. See `parse_condition`."""
     return _parse(text, columns, key, None).copy()
 
 
@@ -111,7 +111,7 @@ def _read(text: str) -> exp.Expr:
 
 
 def _settle(node: exp.Expr, columns: Mapping[str, str]) -> None:
-    """Gives a node an unambiguous form: column names in lower case, complete JSON paths, casts that cannot fail."""
+    """Give a node an unambiguous form: column names in lower case, complete JSON paths, casts that cannot fail."""
     match node:
         case exp.Column():
             name = node.name.lower()

@@ -43,7 +43,7 @@ _HINTS: Mapping[str, str] = {
 
 
 def kind_of(root: exp.Paren, columns: Mapping[str, str]) -> str | None:
-    """Binds a tree in DuckDB and computes it over one row of nulls; returns the kind of its value, None for null.
+    """Bind a tree in DuckDB and compute it over one row of nulls; return the kind of its value, None for null.
 
     DuckDB casts implicitly where kinds differ: `event_name = 5` reads every name as a number, and fails on the first
     that is not a number. Therefore the kinds of operands that must be of the same kind are compared here.
@@ -75,7 +75,7 @@ def kind_of(root: exp.Paren, columns: Mapping[str, str]) -> str | None:
 
 
 def _alike(node: exp.Expr) -> list[list[exp.Expr]]:
-    """Returns the operands of a node that must be of the same kind, in groups."""
+    """Return the operands of a node that must be of the same kind, in groups."""
     match node:
         case exp.And() | exp.Or():
             return [[node.this, node.expression, exp.true()]]
@@ -95,7 +95,7 @@ def _alike(node: exp.Expr) -> list[list[exp.Expr]]:
 
 
 def _known_type(node: exp.Expr, columns: Mapping[str, str]) -> str | None:
-    """Returns the type of a value if it is known without DuckDB; otherwise None."""
+    """Return the type of a value if it is known without DuckDB; otherwise None."""
     match node.unnest():
         case exp.Column() as column:
             return columns[column.name]

@@ -14,7 +14,7 @@ _OTHER_ESCAPES = re.compile(r"\\[^Cv]")
 
 
 def pattern_problem(pattern: str, *, is_replaced: bool = False) -> str | None:
-    """Returns why a regular expression is invalid and what to write instead; None if it is valid.
+    """Return why a regular expression is invalid and what to write instead; None if it is valid.
 
     Args:
         pattern: The regular expression.

@@ -12,7 +12,7 @@ class Complaint(Exception):
 
 
 def ask(sql: str, parameters: Sequence[object] = ()) -> tuple[Any, ...]:
-    """Returns the first row of a query.
+    """Return the first row of a query.
 
     Raises:
         Complaint: DuckDB cannot bind or compute it.

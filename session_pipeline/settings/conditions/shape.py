@@ -86,7 +86,7 @@ class Refused(Exception):
 
 
 def check(node: exp.Expr, json: str = "properties") -> None:
-    """Refuses a node that is not allowed, or that engines read differently.
+    """Refuse a node that is not allowed, or that engines read differently.
 
     Args:
         node: The node.
@@ -109,7 +109,7 @@ def check(node: exp.Expr, json: str = "properties") -> None:
 
 
 def _differing(node: exp.Expr, json: str) -> str | None:
-    """Returns what to write instead of a node that is allowed in general, but not in this form; None if it is valid."""
+    """Return what to write instead of a node that is allowed in general, but not in this form; None if it is valid."""
     match node:
         case exp.Literal() if not node.is_string and not _NUMBER.fullmatch(node.name):
             return f"write a number with at most {_MOST_DIGITS} digits before and after the point"
@@ -157,7 +157,7 @@ def _differing(node: exp.Expr, json: str) -> str | None:
 
 
 def _last_json(node: exp.Expr) -> str | None:
-    """Returns the column with JSON that an operator ends in; None if it ends in something else."""
+    """Return the column with JSON that an operator ends in; None if it ends in something else."""
     while isinstance(node, exp.Binary):
         node = node.expression
     return node.name.lower() if isinstance(node, exp.Column) and node.name.lower() in JSON_COLUMNS else None
@@ -173,6 +173,6 @@ def is_literal(node: exp.Expr | None, *, is_string: bool = True) -> TypeGuard[ex
 
 
 def shown(node: exp.Expr) -> str:
-    """Returns a node as SQL, shortened to fit into a sentence."""
+    """Return a node as SQL, shortened to fit into a sentence."""
     text = node.sql("duckdb", unsupported_level=ErrorLevel.IGNORE, comments=False)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -22,7 +22,7 @@ _PREFIXES = frozenset((TokenType.NOT, TokenType.DASH, TokenType.PLUS, TokenType.
 
 
 def check_length(text: str) -> None:
-    """Refuses a text that is too long.
+    """Refuse a text that is too long.
 
     Raises:
         Refused: The text is too long.
@@ -35,7 +35,7 @@ def check_length(text: str) -> None:
 
 
 def check_nesting(tokens: Sequence[Token]) -> None:
-    """Refuses tokens that nest too deeply, counted in one pass.
+    """Refuse tokens that nest too deeply, counted in one pass.
 
     Raises:
         Refused: The tokens nest too deeply.
@@ -50,7 +50,7 @@ def check_nesting(tokens: Sequence[Token]) -> None:
 
 
 def check_depth(root: exp.Expr) -> None:
-    """Refuses a tree that is too deep for recursive functions.
+    """Refuse a tree that is too deep for recursive functions.
 
     Raises:
         Refused: The tree is too deep.
@@ -64,7 +64,7 @@ def check_depth(root: exp.Expr) -> None:
 
 
 def balance(root: exp.Expr) -> exp.Expr:
-    """Returns the tree with each long chain of `and` or `or` as a balanced tree of few levels, with the same value."""
+    """Return the tree with each long chain of `and` or `or` as a balanced tree of few levels, with the same value."""
     # Chains are found from the top. The operands of a chain are visited after it is replaced.
     waiting = [root]
     while waiting:
@@ -83,7 +83,7 @@ def balance(root: exp.Expr) -> exp.Expr:
 
 
 def _chain(node: exp.Expr) -> list[exp.Expr]:
-    """Returns the operands of `a or b or c`, in order; an empty list if the node is not such a chain."""
+    """Return the operands of `a or b or c`, in order; an empty list if the node is not such a chain."""
     if not isinstance(node, exp.And | exp.Or):
         return []
     operands = []

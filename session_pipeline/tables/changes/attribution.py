@@ -78,13 +78,13 @@ class Drop:
         return drop if drop.is_alert and part >= EXPLAINED_SHARE * self.window.lost(self.step) else None
 
     def restore(self, sessions: float, left: float, lost_by: "Drop") -> None:
-        """Restores sessions that another drop accounts for, up to a sum of sessions, with the score that is left."""
+        """Restore sessions that another drop accounts for, up to a sum of sessions, with the score that is left."""
         self.parts.append((sessions - self.restored, lost_by))
         self.restored, self.left, self.is_weak = sessions, left, left > ALERT_SCORE
 
 
 def attribute(counts: SiteCounts, tested: Sequence[Tested]) -> dict[tuple[int, int], Drop]:
-    """Returns the drops of a day that are alerts or are explained by one, by length of the window and step."""
+    """Return the drops of a day that are alerts or are explained by one, by length of the window and step."""
     drops = list(_drops(counts, tested))
     if not any(drop.can_alert for drop in drops):
         return {}
@@ -106,7 +106,7 @@ def attribute(counts: SiteCounts, tested: Sequence[Tested]) -> dict[tuple[int, i
 
 
 def _drops(counts: SiteCounts, tested: Sequence[Tested]) -> Sequence[Drop]:
-    """Returns the drops that an alert can be, or can explain."""
+    """Return the drops that an alert can be, or can explain."""
     drops = []
     for rows in tested:
         window = rows.window
@@ -121,7 +121,7 @@ def _drops(counts: SiteCounts, tested: Sequence[Tested]) -> Sequence[Drop]:
 
 
 def _are_conversions_missing(counts: SiteCounts, window: Window, step: int, lost: float) -> bool:
-    """Returns whether conversions after the action of a step are missing, and enough for what depends on its loss.
+    """Return whether conversions after the action of a step are missing, and enough for what depends on its loss.
 
     More visits that convert less are no loss, unless visits grew everywhere: beyond that, they are not counted.
     """
@@ -137,7 +137,7 @@ def _are_conversions_missing(counts: SiteCounts, window: Window, step: int, lost
 
 
 def _growth(counts: SiteCounts, window: Window, action: int) -> float:
-    """Returns how many times as many visits as usual are at an action, apart from a single source of more; at least 1.
+    """Return how many times as many visits as usual are at an action, apart from a single source of more; at least 1.
 
     Of each dimension, the values with enough conversions count, without the one that gained the most visits. The
     dimension with the least growth counts.
@@ -192,7 +192,7 @@ def _usual_rate(window: Window, step: int) -> float:
 
 
 def _left(drop: Drop, restored: float) -> float:
-    """Returns the score of a drop with some sessions restored."""
+    """Return the score of a drop with some sessions restored."""
     window, step = drop.window, drop.step
     k1, n1 = window.progressed[[step]] + restored, window.at_risk[[step]]
     root = signed_root(k1, n1, window.usual_progressed[[step]], window.usual_at_risk[[step]])
@@ -200,7 +200,7 @@ def _left(drop: Drop, restored: float) -> float:
 
 
 def _restored(counts: SiteCounts, top: Drop, drop: Drop) -> float:
-    """Returns the sessions of a drop to restore: those so far, and those that the loss at `top` accounts for."""
+    """Return the sessions of a drop to restore: those so far, and those that the loss at `top` accounts for."""
     lost = drop.window.lost(top.step)  # by the same step, in the window of the drop
     if lost <= 0:
         return drop.restored
@@ -208,7 +208,7 @@ def _restored(counts: SiteCounts, top: Drop, drop: Drop) -> float:
 
 
 def _narrowest(counts: SiteCounts, candidates: Sequence[Drop]) -> Drop:
-    """Returns the strongest drop; of those nearly as strong in its segment and window, the one closest to the fault.
+    """Return the strongest drop; of those nearly as strong in its segment and window, the one closest to the fault.
 
     That is the step that begins later and ends sooner.
     """
@@ -240,12 +240,12 @@ class _Base:
         return len(self.counts.actions) - 1
 
     def visits(self, segment: int, action: int) -> float:
-        """Returns the sessions of a segment at an action."""
+        """Return the sessions of a segment at an action."""
         place = self.counts.position_of.get((segment, action, self.goal))
         return 0.0 if place is None else float(self.window.usual_at_risk[place])
 
     def passed(self, action: int, later: int) -> float:
-        """Returns the sessions that went on from an action to a later one."""
+        """Return the sessions that went on from an action to a later one."""
         place = self.counts.position_of.get((0, action, later))
         return 0.0 if place is None else float(self.window.usual_progressed[place])
 
@@ -256,7 +256,7 @@ class _Base:
         return self.passed(action, other) > OFTEN_BEFORE * self.passed(other, action)
 
     def went_on(self, action: int, later: int) -> float:
-        """Returns the share of sessions at an action that went on to a later one."""
+        """Return the share of sessions at an action that went on to a later one."""
         if action == later:
             return 1.0
         place = self.counts.position_of.get((0, action, later))
@@ -264,11 +264,11 @@ class _Base:
         return self.passed(action, later) / at_risk if at_risk else 0.0
 
     def had_before(self, action: int, earlier: int) -> float:
-        """Returns the share of sessions at an action that had been at an earlier one."""
+        """Return the share of sessions at an action that had been at an earlier one."""
         return self.passed(earlier, action) / max(1.0, self.visits(0, action))
 
     def carried(self, top: Drop, drop: Drop) -> float:
-        """Returns how many sessions a session lost at `top`, from A to B, takes from another step, from C to D."""
+        """Return how many sessions a session lost at `top`, from A to B, takes from another step, from C to D."""
         (segment, a, b), (other, c, d) = (self.counts.steps[each.step].tolist() for each in (top, drop))
         dimension, other_dimension = self.counts.segments[segment][0], self.counts.segments[other][0]
         if dimension == other_dimension and segment != other:
@@ -280,7 +280,7 @@ class _Base:
         return shared * self._was_at(c, a, b) * max(0.0, b_to_d - self._without(a, b, d, b_to_d))
 
     def _was_at(self, c: int, a: int, b: int) -> float:
-        """Returns the share of the sessions lost from A to B that had been at C."""
+        """Return the share of the sessions lost from A to B that had been at C."""
         if c == a:
             return 1.0
         if b == self.goal:  # C before A, or on the way from A to the goal
@@ -289,7 +289,7 @@ class _Base:
         return max(self.had_before(a, c), self.had_before(b, c))
 
     def _without(self, a: int, b: int, d: int, b_to_d: float) -> float:
-        """Returns the share of sessions at A that do not go on to B and still reach D."""
+        """Return the share of sessions at A that do not go on to B and still reach D."""
         if d == b:
             return 0.0
         a_to_b = self.went_on(a, b)

@@ -30,7 +30,7 @@ class SlidingSums:
         np.cumsum(by_day, axis=0, out=self._sums[1:])
 
     def between(self, first: int, last: int) -> Counts:
-        """Returns the sums of the days from `first` to `last`, both included; days before the first count as empty."""
+        """Return the sums of the days from `first` to `last`, both included; days before the first count as empty."""
         sums: Counts = self._sums[max(last + 1, 0)] - self._sums[max(first, 0)]
         return sums
 
@@ -133,12 +133,12 @@ class SiteCounts:
         return found
 
     def day(self, position: int) -> date:
-        """Returns the date of a position."""
+        """Return the date of a position."""
         return self.first + timedelta(days=position)
 
 
 def counts_of_sites(rows: "pa.Table") -> list[SiteCounts]:
-    """Returns the counts of each site, in the order of their names, from the rows of progress_counts."""
+    """Return the counts of each site, in the order of their names, from the rows of progress_counts."""
     sites, site_of = _sorted_codes(rows, "site")
     found = (_of_site(rows.filter(_mask(site_of == number)), site) for number, site in enumerate(sites))
     return [counts for counts in found if counts.steps.size]
@@ -213,7 +213,7 @@ def _of_site(rows: "pa.Table", site: str) -> SiteCounts:
 
 
 def _is_read(keys: Counts, converted: Floats, size: int) -> NDArray[np.bool_]:
-    """Returns which steps tests read: few, because most actions and values of dimensions are rare.
+    """Return which steps tests read: few, because most actions and values of dimensions are rare.
 
     A step is tested only if enough sessions that took it converted. To explain a drop, steps between the actions of
     such steps are read, among all sessions, and to the goal in their segments. From the sessions at risk of a step,
@@ -239,21 +239,21 @@ def _is_read(keys: Counts, converted: Floats, size: int) -> NDArray[np.bool_]:
 
 
 def _steps(keys: Counts, size: int) -> Counts:
-    """Returns the segment, action and next action of each key."""
+    """Return the segment, action and next action of each key."""
     return np.stack((keys // size // size, keys // size % size, keys % size), axis=1)
 
 
 def _known(
     rows: "pa.Table", day: Counts, action: Counts, is_whole: NDArray[np.bool_], day_count: int, action_count: int
 ) -> NDArray[np.bool_]:
-    """Returns for each day and action whether its steps are known; those of an action without visits are (as zero)."""
+    """Return for each day and action whether its steps are known; those of an action without visits are (as zero)."""
     known = np.ones((day_count, action_count), np.bool_)
     known[day[is_whole], action[is_whole]] = rows["is_followed"].to_numpy(zero_copy_only=False)[is_whole]
     return known
 
 
 def _segments(rows: "pa.Table") -> tuple[list[Segment], Counts]:
-    """Returns the segments, all sessions first, and the position of each row's segment."""
+    """Return the segments, all sessions first, and the position of each row's segment."""
     dimensions, dimension = _sorted_codes(rows, "dimension")
     values, value = _sorted_codes(rows, "dimension_value")
     keys, segment = np.unique(dimension * len(values) + value, return_inverse=True)
@@ -265,7 +265,7 @@ def _segments(rows: "pa.Table") -> tuple[list[Segment], Counts]:
 
 
 def _actions(rows: "pa.Table") -> tuple[list[str], Counts, Counts]:
-    """Returns the actions, the goal last, and the positions of each row's action and next action."""
+    """Return the actions, the goal last, and the positions of each row's action and next action."""
     names, name = _sorted_codes(rows, "action")
     later_names, later_name = _sorted_codes(rows, "next_action")
     actions = [*sorted({*names, *later_names} - {GOAL}), GOAL]
@@ -278,7 +278,7 @@ def _actions(rows: "pa.Table") -> tuple[list[str], Counts, Counts]:
 
 
 def _sorted_codes(rows: "pa.Table", column: str) -> tuple[list[str], Counts]:
-    """Returns the distinct texts of a column in order, and the position of each row's text among them."""
+    """Return the distinct texts of a column in order, and the position of each row's text among them."""
     encoded = rows[column].combine_chunks().dictionary_encode()
     texts = encoded.dictionary.to_pylist()
     order = sorted(range(len(texts)), key=texts.__getitem__)
@@ -309,6 +309,6 @@ def _by_day(day_count: int, width: int, day: Counts, place: Counts, counts: Coun
 
 
 def _positions(keys: Counts, wanted: Counts) -> Counts:
-    """Returns the position of each wanted key among sorted keys; -1 for a key that is not there."""
+    """Return the position of each wanted key among sorted keys; -1 for a key that is not there."""
     places = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
     return np.where(keys[places] == wanted, places, -1) if len(keys) else np.full(len(wanted), -1)

@@ -38,7 +38,7 @@ COUNT_DIGITS = 3
 
 
 def outcome_changes(rows: "pa.Table") -> "pa.Table":
-    """Returns the rows of outcome_changes for the days that are asked for, from the rows of outcome_counts."""
+    """Return the rows of outcome_changes for the days that are asked for, from the rows of outcome_counts."""
     import pyarrow as pa
 
     contract = next(table for table in contracts.TABLES if table.name == "outcome_changes")
@@ -50,7 +50,7 @@ def outcome_changes(rows: "pa.Table") -> "pa.Table":
 
 
 def _sites(rows: Sequence[Row]) -> Iterator[OutcomeCounts]:
-    """Yields the counts of each site, in the order of their names, from the rows of outcome_counts."""
+    """Yield the counts of each site, in the order of their names, from the rows of outcome_counts."""
     for site in sorted({row["site"] for row in rows}):
         of_site = [row for row in rows if row["site"] == site]
         asked = sorted({row["session_date"].toordinal() for row in of_site if row["is_asked_for"]})
@@ -104,7 +104,7 @@ def _rows_of_day(counts: OutcomeCounts, day: int) -> Sequence[Row]:
 
 
 def _largest(counts: OutcomeCounts, day: int) -> set[tuple[str, str]]:
-    """Returns the segments of each dimension that have the most sessions, and enough days for a comparison.
+    """Return the segments of each dimension that have the most sessions, and enough days for a comparison.
 
     A value that has all sessions is left out, because it would be tested twice.
     """
@@ -126,7 +126,7 @@ def _place(row: Row) -> tuple[Any, ...]:
 
 
 def _rows(counts: OutcomeCounts, day: int, window_days: int, tested: Sequence[tuple[Scores, int]]) -> Iterator[Row]:
-    """Yields the rows of a window that are worth having: large scores, and in any case the largest one."""
+    """Yield the rows of a window that are worth having: large scores, and in any case the largest one."""
     if not tested:
         return
     sizes = [abs(float(scores.score[place])) for scores, place in tested]
@@ -188,7 +188,7 @@ def _row(counts: OutcomeCounts, day: int, window_days: int, scores: Scores, plac
 
 
 def _period(counts: OutcomeCounts, day: int, window_days: int, place: int, scores: Scores) -> Period:
-    """Returns the days of a change of a rate, among those of its window and of the days before it."""
+    """Return the days of a change of a rate, among those of its window and of the days before it."""
     window = day - window_days + 1
     first = window - BASE_DAYS
     return period_of_change(

@@ -27,7 +27,7 @@ MADE_BY_SQL = frozenset(("low", "high"))
 
 
 def progress_changes(rows: "pa.Table") -> "pa.Table":
-    """Returns the rows of progress_changes for the days that are asked for, from the rows of progress_counts."""
+    """Return the rows of progress_changes for the days that are asked for, from the rows of progress_counts."""
     import pyarrow as pa
 
     contract = next(table for table in contracts.TABLES if table.name == "progress_changes")
@@ -50,14 +50,14 @@ def _rows_of_day(counts: SiteCounts, day: int) -> Sequence[Row]:
 
 
 def _place(row: Row) -> tuple[Any, ...]:
-    """Returns what rows are ranked by: alerts by lost value, or lost conversions without values; others by score."""
+    """Return what rows are ranked by: alerts by lost value, or lost conversions without values; others by score."""
     lost = (-(row["associated_lost_value"] or 0.0), -row["associated_lost"]) if row["is_alert"] else (0.0, 0.0)
     key = row["dimension"] != WHOLE[0], row["dimension"], row["dimension_value"], row["action"], row["next_action"]
     return not row["is_alert"], *lost, row["score"], row["window_days"], *key
 
 
 def _rows(counts: SiteCounts, tested: Tested, drops: Mapping[tuple[int, int], Drop]) -> Iterator[Row]:
-    """Yields the rows of a window that are worth having: large scores, and in any case the lowest one."""
+    """Yield the rows of a window that are worth having: large scores, and in any case the lowest one."""
     is_kept = np.abs(tested.score) >= KEPT_SCORE
     is_kept[np.argmin(tested.score)] = True
     for place in np.flatnonzero(is_kept).tolist():
@@ -159,7 +159,7 @@ def _name(counts: SiteCounts, drop: Drop) -> str:
 
 
 def _mean_value(counts: SiteCounts, window: Window, step: int) -> float | None:
-    """Returns the mean value of a conversion after the action in the days before the window; None without a value."""
+    """Return the mean value of a conversion after the action in the days before the window; None without a value."""
     goal = counts.position_of[int(counts.steps[step, 0]), int(counts.steps[step, 1]), len(counts.actions) - 1]
     conversions = float(window.usual_progressed[goal])
     values = counts.values[max(window.first_usual, 0) : window.first, counts.visits[step]]
@@ -168,7 +168,7 @@ def _mean_value(counts: SiteCounts, window: Window, step: int) -> float | None:
 
 
 def _values(counts: SiteCounts, dimension: str, last: int) -> Sequence[str]:
-    """Returns the values of a dimension that have sessions on the days that are read for a day.
+    """Return the values of a dimension that have sessions on the days that are read for a day.
 
     The counts can have more days, because neighbouring days are built together.
     """
@@ -178,7 +178,7 @@ def _values(counts: SiteCounts, dimension: str, last: int) -> Sequence[str]:
 
 
 def _others(counts: SiteCounts, window: Window, step: int) -> tuple[int | None, float | None, float | None]:
-    """Returns the sessions at risk of the other values of the dimension, and their rates in the window and before.
+    """Return the sessions at risk of the other values of the dimension, and their rates in the window and before.
 
     They are all sessions minus those of the value, on the days that have the dimension: before a test of variants
     begins, for example, nobody has another variant.
@@ -201,7 +201,7 @@ def _others(counts: SiteCounts, window: Window, step: int) -> tuple[int | None, 
 
 
 def _period(counts: SiteCounts, drop: Drop) -> Period:
-    """Returns the days of a drop, among those of its window and of the days before it."""
+    """Return the days of a drop, among those of its window and of the days before it."""
     window = drop.window
     first = max(window.first_usual, 0)
     return period_of_change(
@@ -215,7 +215,7 @@ def _period(counts: SiteCounts, drop: Drop) -> Period:
 
 
 def _examples(counts: SiteCounts, window: Window, step: int, period: Period | None) -> str | None:
-    """Returns the ids of sessions of the window that stopped at the action before a drop was over, the latest first."""
+    """Return the ids of sessions of the window that stopped at the action before a drop was over, the latest first."""
     over_from = None if period is None else period.over_from
     last = window.last if over_from is None else over_from - 1
     found: list[str] = []

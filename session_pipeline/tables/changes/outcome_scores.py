@@ -48,7 +48,7 @@ class OutcomeCounts:
     with_outcome: Counts
 
     def day(self, position: int) -> date:
-        """Returns the date of a position."""
+        """Return the date of a position."""
         return self.first + timedelta(days=position)
 
 
@@ -73,7 +73,7 @@ class Scores:
 
 
 def rate_scores(sessions: Counts, with_outcome: Counts, window_days: int) -> Scores:
-    """Scores the rates of a window by the likelihood ratio.
+    """Score the rates of a window by the likelihood ratio.
 
     The usual rate of a weekday is drawn to the rate of all days, so that few sessions of a weekday count little.
 
@@ -106,7 +106,7 @@ def rate_scores(sessions: Counts, with_outcome: Counts, window_days: int) -> Sco
 
 
 def session_scores(sessions: Counts) -> Scores:
-    """Scores the sessions of the last day against the median of its weekday, by the deviations of all days.
+    """Score the sessions of the last day against the median of its weekday, by the deviations of all days.
 
     Args:
         sessions: The sessions of the 56 days before and of the day: a row for each day.
@@ -116,7 +116,7 @@ def session_scores(sessions: Counts) -> Scores:
 
 
 def _session_score(sessions: Sequence[int]) -> tuple[float, float, float]:
-    """Returns the count to expect, the spread and the score of the last day of a series."""
+    """Return the count to expect, the spread and the score of the last day of a series."""
     start = next((place for place, count in enumerate(sessions[:-1]) if count), BASE_DAYS)
     past = sessions[start:-1][::-1]  # from yesterday on
     if len(past) < LEAST_BASE_DAYS:
@@ -133,7 +133,7 @@ def _session_score(sessions: Sequence[int]) -> tuple[float, float, float]:
 
 
 def _likelihood_root(k: Floats, expected: Floats, n: Floats, is_tested: NDArray[np.bool_]) -> Floats:
-    """Returns the signed root of the likelihood ratio of k of n against an expected count."""
+    """Return the signed root of the likelihood ratio of k of n against an expected count."""
     total = np.zeros(len(k))
     for count, usual in ((k, expected), (n - k, n - expected)):
         is_there = is_tested & (count > 0)
@@ -146,6 +146,6 @@ def _scores(is_tested: NDArray[np.bool_], expected: Floats, spread: Floats, scor
 
 
 def _in_order(terms: Floats) -> Floats:
-    """Returns the sums of columns, added row by row: the digits do not depend on the number of columns."""
+    """Return the sums of columns, added row by row: the digits do not depend on the number of columns."""
     total: Floats = np.cumsum(terms, axis=0)[-1]
     return total

@@ -45,7 +45,7 @@ class Period:
 def period_of_change(
     counts: Counts, totals: Counts, *, start: int, window: int, spread: float, is_drop: bool
 ) -> Period:
-    """Returns the days of a change in a window.
+    """Return the days of a change in a window.
 
     The days of a change that is over are those that differ most from all others. It is over if at least three days
     follow, if these clearly differ from it, if their share is usual again, and if the latest of them, however many,
@@ -71,12 +71,12 @@ def period_of_change(
 def _ended(
     counts: Counts, totals: Counts, window: int, deviation: float, *, is_drop: bool
 ) -> tuple[int, int, Shares] | None:
-    """Returns the first day of a change, the first day after it, and the shares; None while it lasts."""
+    """Return the first day of a change, the first day after it, and the shares; None while it lasts."""
     last = len(counts)
     k, n = (np.concatenate(([0.0], np.cumsum(each, dtype=np.float64))) for each in (counts, totals))
 
     def scores(first: NDArray[Any], end: NDArray[Any], others_k: Floats, others_n: Floats) -> Floats:
-        """Returns how days, from `first` to before `end`, differ from others: negative in the direction of a change."""
+        """Return how days, from `first` to before `end`, differ from others: negative in the direction of a change."""
         score = signed_root(k[end] - k[first], n[end] - n[first], others_k, others_n) / deviation
         return score if is_drop else -score
 

@@ -44,7 +44,7 @@ class Window:
         return self.first - BASE_DAYS
 
     def lost(self, step: int) -> float:
-        """Returns the sessions that no longer take a step; 0 where there are too few sessions to say."""
+        """Return the sessions that no longer take a step; 0 where there are too few sessions to say."""
         n1, n0 = float(self.at_risk[step]), float(self.usual_at_risk[step])
         if n1 < LEAST_SESSIONS or n0 < LEAST_USUAL_SESSIONS:
             return 0.0
@@ -73,7 +73,7 @@ class Tested:
 
 
 def tested_windows(counts: SiteCounts, day: int) -> Iterator[Tested]:
-    """Yields the tested steps of each window that ends with a day and has enough days before it."""
+    """Yield the tested steps of each window that ends with a day and has enough days before it."""
     for days in WINDOWS:
         first = day - days + 1
         has_sessions = counts.has_sessions[max(first - BASE_DAYS, 0) : max(first, 0)]
@@ -100,7 +100,7 @@ def _window(counts: SiteCounts, days: int, last: int) -> Window:
 
 
 def _tested(counts: SiteCounts, window: Window) -> Tested:
-    """Returns the steps that conversions of the window depend on, with their scores."""
+    """Return the steps that conversions of the window depend on, with their scores."""
     is_goal = counts.steps[:, 2] == len(counts.actions) - 1
     # Whoever takes a step that always comes with a conversion has converted: it is the goal itself.
     is_conversion = ~is_goal & (window.usual_progressed_and_converted == window.usual_progressed)
@@ -129,7 +129,7 @@ def _tested(counts: SiteCounts, window: Window) -> Tested:
 
 
 def _is_whole(counts: SiteCounts, window: Window) -> NDArray[np.bool_]:
-    """Returns the steps of a dimension value that has all sessions of the step: they would be tested twice."""
+    """Return the steps of a dimension value that has all sessions of the step: they would be tested twice."""
     whole = counts.whole_of
     is_part: NDArray[np.bool_] = (counts.steps[:, 0] != 0) & (whole >= 0)
     is_part &= window.at_risk == window.at_risk[whole]
@@ -138,7 +138,7 @@ def _is_whole(counts: SiteCounts, window: Window) -> NDArray[np.bool_]:
 
 
 def _spread(counts: SiteCounts, window: Window, step: Counts, k0: Floats, n0: Floats) -> Floats:
-    """Returns how much more the days, and the weeks, before the window differ than by chance alone; at least 1.
+    """Return how much more the days, and the weeks, before the window differ than by chance alone; at least 1.
 
     Pearson's statistic over its degrees of freedom. Weeks count, because neighbouring days are alike, so single days
     alone say too little about a window of many days. Few weeks say little, so they are drawn towards 1.

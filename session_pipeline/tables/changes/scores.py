@@ -19,7 +19,7 @@ BISECTIONS = 40  # a share is then known to 12 digits
 
 
 def signed_root(k1: Floats, n1: Floats, k0: Floats, n0: Floats) -> Floats:
-    """Returns the signed root of the likelihood ratio of two shares: negative where k1 / n1 is lower than k0 / n0.
+    """Return the signed root of the likelihood ratio of two shares: negative where k1 / n1 is lower than k0 / n0.
 
     Its square is the statistic G of Wilks (1938), about chi-squared with one degree of freedom if the shares are equal.
     Where a side has no trials, the result is 0.
@@ -34,7 +34,7 @@ def signed_root(k1: Floats, n1: Floats, k0: Floats, n0: Floats) -> Floats:
 
 
 def _terms(k: Floats, n: Floats, share: Floats) -> Floats:
-    """Returns k ln(k / (n share)) + (n - k) ln((n - k) / (n (1 - share))); a term with no cases is 0."""
+    """Return k ln(k / (n share)) + (n - k) ln((n - k) / (n (1 - share))); a term with no cases is 0."""
     missed = n - k
     ratios = np.where(k > 0, k, 1.0) / np.where(k > 0, n * share, 1.0)
     missed_ratios = np.where(missed > 0, missed, 1.0) / np.where(missed > 0, n * (1 - share), 1.0)
@@ -42,12 +42,12 @@ def _terms(k: Floats, n: Floats, share: Floats) -> Floats:
 
 
 def drop_q_values(scores: Floats) -> Floats:
-    """Returns for each score the share of wrong findings if it and all lower scores count as drops; one-sided."""
+    """Return for each score the share of wrong findings if it and all lower scores count as drops; one-sided."""
     return q_values([0.5 * math.erfc(-score / math.sqrt(2)) for score in scores.tolist()])
 
 
 def first_day_of_change(counts: Sequence[int], totals: Sequence[int], *, is_drop: bool) -> int:
-    """Returns the position from which on the share is most likely another one; at least seven positions come before it.
+    """Return the position from which on the share is most likely another one; at least seven positions come before it.
 
     Args:
         counts: The cases of each day, such as sessions that went on.
@@ -63,7 +63,7 @@ def first_day_of_change(counts: Sequence[int], totals: Sequence[int], *, is_drop
 
 
 def largest_share_with_score(score: float, n1: Floats, k0: Floats, n0: Floats, spread: Floats) -> Floats:
-    """Returns the largest share of n1 that has at most this (negative) score; NaN where even 0 has a higher one."""
+    """Return the largest share of n1 that has at most this (negative) score; NaN where even 0 has a higher one."""
     wanted = score * np.sqrt(spread)
     low, high = np.zeros(len(n1)), k0 / n0
     is_there = signed_root(np.zeros(len(n1)), n1, k0, n0) <= wanted

@@ -18,17 +18,17 @@ LEAST_WITH_PERCENT = 100  # visits; a share of fewer is written as two counts
 
 
 def day_text(day: date) -> str:
-    """Returns a day as text: 9 April."""
+    """Return a day as text: 9 April."""
     return f"{day.day} {MONTHS[day.month - 1]}"
 
 
 def window_text(days: int, day: date) -> str:
-    """Returns a window that ends with a day as text: in the 7 days to 9 April."""
+    """Return a window that ends with a day as text: in the 7 days to 9 April."""
     return f"on {day_text(day)}" if days == 1 else f"in the {days} days to {day_text(day)}"
 
 
 def visits_of(segment: Segment) -> str:
-    """Returns the visits of a segment as text: mobile visits, visits with variant b."""
+    """Return the visits of a segment as text: mobile visits, visits with variant b."""
     dimension, value = segment
     if segment == WHOLE:
         return "visits"
@@ -42,7 +42,7 @@ def visits_of(segment: Segment) -> str:
 
 
 def days_text(first: date, last: date) -> str:
-    """Returns days as text: on 9 April, from 9 to 12 April, from 28 March to 2 April."""
+    """Return days as text: on 9 April, from 9 to 12 April, from 28 March to 2 April."""
     if first == last:
         return f"on {day_text(first)}"
     start = str(first.day) if (first.year, first.month) == (last.year, last.month) else day_text(first)
@@ -50,12 +50,12 @@ def days_text(first: date, last: date) -> str:
 
 
 def step_text(segment: Segment, action: str, next_action: str) -> str:
-    """Returns a step as text, for explained_by: platform=mobile: shipping > payment."""
+    """Return a step as text, for explained_by: platform=mobile: shipping > payment."""
     return f"{segment[0]}={segment[1]}: {action} > {next_action}"
 
 
 def drop_text(segment: Segment, action: str, next_action: str) -> str:
-    """Returns a drop without figures as text: fewer mobile visits at shipping go on to payment."""
+    """Return a drop without figures as text: fewer mobile visits at shipping go on to payment."""
     does = "convert afterwards" if next_action == GOAL else f"go on to {next_action}"
     return f"fewer {visits_of(segment)} at {action} {does}"
 
@@ -78,7 +78,7 @@ def progress_sentence(
     lost_value: float | None,
     explained_by: str | None,
 ) -> str:
-    """Returns the sentence of a row of progress_changes.
+    """Return the sentence of a row of progress_changes.
 
     Args:
         segment: The dimension and its value.
@@ -140,7 +140,7 @@ def ended_progress_sentence(
     lost: float,
     lost_value: float | None,
 ) -> str:
-    """Returns the sentence of a row of progress_changes whose drop is over.
+    """Return the sentence of a row of progress_changes whose drop is over.
 
     Args:
         segment: The dimension and its value.
@@ -190,7 +190,7 @@ def outcome_sentence(
     session_count: int,
     expected: float,
 ) -> str:
-    """Returns the sentence of a row of outcome_changes.
+    """Return the sentence of a row of outcome_changes.
 
     Args:
         segment: The dimension and its value.
@@ -218,7 +218,7 @@ def outcome_sentence(
 def ended_outcome_sentence(
     *, segment: Segment, outcome: str, since: date, over_since: date, rates: tuple[float, float, float]
 ) -> str:
-    """Returns the sentence of a row of outcome_changes whose change is over.
+    """Return the sentence of a row of outcome_changes whose change is over.
 
     Args:
         segment: The dimension and its value.

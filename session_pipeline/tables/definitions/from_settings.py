@@ -36,7 +36,7 @@ COLUMNS: Mapping[str, str] = {
 
 
 def least_break(definition: DefinitionSettings) -> int | None:
-    """Returns the shortest gap that starts a session, in microseconds; None if no gap does."""
+    """Return the shortest gap that starts a session, in microseconds; None if no gap does."""
     seconds = definition.inactivity_seconds
     if seconds is None:
         return None
@@ -44,7 +44,7 @@ def least_break(definition: DefinitionSettings) -> int | None:
 
 
 def session_definitions(settings: Settings) -> SmallTable:
-    """Returns the definitions to count by, one row each."""
+    """Return the definitions to count by, one row each."""
     own = {
         "own_page_views": settings.sessions.engaged_page_views,
         "own_microseconds": settings.sessions.engaged_seconds * SECOND,
@@ -54,7 +54,7 @@ def session_definitions(settings: Settings) -> SmallTable:
 
 
 def only_if_counted(make: Callable[[Settings], SmallTable]) -> Callable[[Settings], SmallTable]:
-    """Returns a list that is empty if no definition is counted."""
+    """Return a list that is empty if no definition is counted."""
 
     def made(settings: Settings) -> SmallTable:
         table = make(settings)
@@ -64,7 +64,7 @@ def only_if_counted(make: Callable[[Settings], SmallTable]) -> Callable[[Setting
 
 
 def marking_events(settings: Settings) -> str:
-    """Returns SQL for the events that start or end a session by a condition of a definition."""
+    """Return SQL for the events that start or end a session by a condition of a definition."""
     columns = "session_id, event_number"
     empty = (
         f"select {columns}, cast(null as varchar) as definition, cast(null as boolean) as is_start,"
@@ -104,7 +104,7 @@ def _row(name: str, definition: DefinitionSettings) -> dict[str, Any]:
 
 
 def _stay(prefix: str, stay: StaySettings | None) -> dict[str, int | None]:
-    """Returns the least numbers with which a visitor stays; all null if the tool does not judge it."""
+    """Return the least numbers with which a visitor stays; all null if the tool does not judge it."""
     if stay is None:
         return {f"{prefix}_{name}": None for name in STAYS}
     microseconds = None if stay.seconds is None else round(stay.seconds * SECOND) + int(stay.is_longer)

@@ -14,7 +14,7 @@ from session_pipeline.tables.spans import Span
 
 
 def _around(days_before: int, days_after: int, name: str) -> Span:
-    """Returns the span of a day and the days around it; nothing if no definition is counted."""
+    """Return the span of a day and the days around it; nothing if no definition is counted."""
 
     def around(frame: Frame, day: date) -> tuple[date, ...]:
         if not frame.settings.definitions.also:

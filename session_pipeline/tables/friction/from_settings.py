@@ -8,12 +8,12 @@ from session_pipeline.tables.settings_sql import event_condition, number_sql
 
 
 def events_with_pages(settings: Settings) -> str:
-    """Returns SQL that adds to events their page: page_path and the parameters that belong to an action."""
+    """Return SQL that adds to events their page: page_path and the parameters that belong to an action."""
     return f"select *, {page_of_action(settings)} as page from events"
 
 
 def marked_events(settings: Settings) -> str:
-    """Returns SQL that adds to events which kinds they are of, and the forms that they start or submit.
+    """Return SQL that adds to events which kinds they are of, and the forms that they start or submit.
 
     form_marks lists the number of each form that the event starts, from 1, and minus the number of each form that it
     submits; null if there is none.
@@ -35,14 +35,14 @@ def marked_events(settings: Settings) -> str:
 
 
 def page_actions(settings: Settings) -> str:
-    """Returns SQL that gives the page of each event with the action of a view of the page: (page, action)."""
+    """Return SQL that gives the page of each event with the action of a view of the page: (page, action)."""
     action = folded_page(settings, "page")
     pages = "(select distinct page_path, page from events_with_pages where page_path is not null) as pages"
     return f"select page, {action} as action from {pages}"
 
 
 def friction_signals(settings: Settings) -> SmallTable:
-    """Returns the signals that are looked for, and whether they mean a hard time: (signal, is_hard_time)."""
+    """Return the signals that are looked for, and whether they mean a hard time: (signal, is_hard_time)."""
     rows = [
         {"signal": signal, "is_hard_time": signal in HARD_TIME_SIGNALS}
         for signal in SIGNALS

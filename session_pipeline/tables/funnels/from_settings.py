@@ -14,7 +14,7 @@ MOST_SECONDS = 2**31 - 1
 
 
 def session_breakdowns(settings: Settings) -> str:
-    """Returns SQL for the breakdowns of sessions: (session_id, funnel, breakdown), for funnels with a breakdown."""
+    """Return SQL for the breakdowns of sessions: (session_id, funnel, breakdown), for funnels with a breakdown."""
     asked_for = [funnel for funnel in settings.funnels if funnel.dimensions]
     own = sorted({name for funnel in asked_for for name in funnel.dimensions} - set(SESSION_BREAKDOWNS))
     if not asked_for:
@@ -38,7 +38,7 @@ def session_breakdowns(settings: Settings) -> str:
 
 
 def _joined(funnel: FunnelSettings, aliases: dict[str, str]) -> str:
-    """Returns SQL for the values of a funnel's dimensions, joined so that different values stay different."""
+    """Return SQL for the values of a funnel's dimensions, joined so that different values stay different."""
     values = [
         f"coalesce(cast({f'{aliases[name]}.dimension_value' if name in aliases else f's.{name}'} as varchar), '(none)')"
         for name in funnel.dimensions
@@ -53,7 +53,7 @@ def _escaped(value: str) -> str:
 
 
 def funnels(settings: Settings) -> SmallTable:
-    """Returns the funnels, with the options that concern whole attempts.
+    """Return the funnels, with the options that concern whole attempts.
 
     breakdown_step is 0 for the step of the entry, -1 for the last reached step, otherwise the number of a step.
     """
@@ -96,7 +96,7 @@ def _capped(seconds: int | None) -> int | None:
 
 
 def funnel_step_rules(settings: Settings) -> SmallTable:
-    """Returns the funnel steps, with where an attempt comes from and how long it can take.
+    """Return the funnel steps, with where an attempt comes from and how long it can take.
 
     from_step is the step that an attempt must have reached: the required step before this one. entry_step is null if no
     attempt can enter at the step. Both are null in mode unordered, where unordered_attempts.sql finds the entries.
@@ -146,7 +146,7 @@ def _step_rules(funnel: FunnelSettings) -> list[dict[str, object]]:
 
 
 def exclusion_rules(settings: Settings) -> SmallTable:
-    """Returns the exclusions: (funnel, step_number, after_step, before_step), numbered -1, -2, ..."""
+    """Return the exclusions: (funnel, step_number, after_step, before_step), numbered -1, -2, ..."""
     rows = [
         {
             "funnel": funnel.name,
@@ -162,7 +162,7 @@ def exclusion_rules(settings: Settings) -> SmallTable:
 
 
 def funnel_step_names(settings: Settings) -> SmallTable:
-    """Returns the funnel steps: (funnel, step_number, step, is_optional, is_last)."""
+    """Return the funnel steps: (funnel, step_number, step, is_optional, is_last)."""
     rows = [
         {
             "funnel": funnel.name,

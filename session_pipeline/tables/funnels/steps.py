@@ -13,12 +13,12 @@ Numbers = Callable[[FunnelSettings], Sequence[int]]
 
 
 def _once_if_any(is_used: Callable[[FunnelSettings], bool]) -> Runs:
-    """Runs a model once if some funnel needs it."""
+    """Run a model once if some funnel needs it."""
     return lambda settings: [{}] if any(map(is_used, settings.funnels)) else []
 
 
 def _for_each(model: str, numbers: Numbers) -> Computation:
-    """Runs a model of reached_steps for each step number that some funnel has, in order."""
+    """Run a model of reached_steps for each step number that some funnel has, in order."""
 
     def runs(settings: Settings) -> Sequence[Mapping[str, Scalar]]:
         found = sorted({number for funnel in settings.funnels for number in numbers(funnel)})

@@ -15,7 +15,7 @@ def has_stops(funnel: FunnelSettings) -> bool:
 
 
 def stopping_steps(settings: Settings) -> SmallTable:
-    """Returns what stops an attempt: (funnel, step_number, met_step, is_stop).
+    """Return what stops an attempt: (funnel, step_number, met_step, is_stop).
 
     An attempt at step_number is stopped by an event that meets met_step. With one event per step, an event that also
     meets a step that the attempt can take next, or one that may occur, does not stop it: for such a step, is_stop is
@@ -42,7 +42,7 @@ def stopping_steps(settings: Settings) -> SmallTable:
 
 
 def _effects(funnel: FunnelSettings) -> Iterator[tuple[int, int, bool]]:
-    """Yields the step of an attempt, a step that an event meets, and whether the event stops the attempt."""
+    """Yield the step of an attempt, a step that an event meets, and whether the event stops the attempt."""
     count = len(funnel.steps)
     required = [number for number, step in enumerate(funnel.steps, start=1) if not step.optional]
     for step in required:
@@ -56,12 +56,12 @@ def _effects(funnel: FunnelSettings) -> Iterator[tuple[int, int, bool]]:
 
 
 def _may_occur(funnel: FunnelSettings, step: int, met: int) -> bool:
-    """Returns whether an event of a step that is not next may occur in mode strict, because its settings allow it."""
+    """Return whether an event of a step that is not next may occur in mode strict, because its settings allow it."""
     return funnel.mode == "strict" and funnel.repeated == "ignore" and met > 0 and not _stops(funnel, step, met)
 
 
 def _stops(funnel: FunnelSettings, step: int, met: int) -> bool:
-    """Returns whether an event of a step that is not next stops an attempt; 0 is an event of no step."""
+    """Return whether an event of a step that is not next stops an attempt; 0 is an event of no step."""
     repeated = funnel.repeated
     if funnel.mode == "ordered":
         return met == 1 if repeated == "restart" else 1 < met <= step

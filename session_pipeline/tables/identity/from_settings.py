@@ -7,7 +7,7 @@ from session_pipeline.settings.conditions import parse_scalar
 
 
 def linking_events(settings: Settings) -> str:
-    """Returns SQL that adds `previous_id` to raw events; '' without one."""
+    """Return SQL that adds `previous_id` to raw events; '' without one."""
     given = settings.identity.previous_id
     if not given:
         return "select *, '' as previous_id from raw_events"
@@ -16,7 +16,7 @@ def linking_events(settings: Settings) -> str:
 
 
 def identity_merges(settings: Settings) -> SmallTable:
-    """Returns the merges by hand: (origin, site, visitor_id, user_id, previous_id).
+    """Return the merges by hand: (origin, site, visitor_id, user_id, previous_id).
 
     The origin is link or unlink. A site or an id that is not given is ''.
     """
@@ -31,7 +31,7 @@ def identity_merges(settings: Settings) -> SmallTable:
 
 
 def ignored_user_ids(settings: Settings) -> SmallTable:
-    """Returns the user ids that name nobody: (user_id)."""
+    """Return the user ids that name nobody: (user_id)."""
     return SmallTable(
         {"user_id": "VARCHAR"}, [{"user_id": each} for each in sorted(set(settings.identity.ignored_user_ids))]
     )

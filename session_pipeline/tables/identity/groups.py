@@ -9,7 +9,7 @@ Node = tuple[str, str, str]  # site, kind and id
 
 
 def id_groups(links: "pa.Table") -> "pa.Table":
-    """Returns each linked id with the smallest id of its group: (site, kind, id, group_id).
+    """Return each linked id with the smallest id of its group: (site, kind, id, group_id).
 
     Args:
         links: Links between two ids of one kind: (site, kind, id, other_id).

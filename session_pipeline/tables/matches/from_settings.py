@@ -9,7 +9,7 @@ from session_pipeline.tables.settings_sql import Rule, event_condition, number_s
 
 
 def outcomes_met(settings: Settings) -> str:
-    """Returns SQL that adds meets_outcome and outcomes_met, a list of (rule, value), to events."""
+    """Return SQL that adds meets_outcome and outcomes_met, a list of (rule, value), to events."""
     rules = [
         Rule(
             where=event_condition(rule.where, f"outcomes[{number}].where"),
@@ -24,7 +24,7 @@ def outcomes_met(settings: Settings) -> str:
 
 
 def goals_met(settings: Settings) -> str:
-    """Returns SQL that adds meets_goal and goals_met, a list of (goal, value), to the events with outcomes met."""
+    """Return SQL that adds meets_goal and goals_met, a list of (goal, value), to the events with outcomes met."""
     rules = [
         Rule(
             where=event_condition(goal.where, f"goals[{number}].where"),
@@ -38,7 +38,7 @@ def goals_met(settings: Settings) -> str:
 
 
 def steps_met(settings: Settings) -> str:
-    """Returns SQL that adds meets_step and steps_met, a list of (funnel, step_number), to the events with goals met.
+    """Return SQL that adds meets_step and steps_met, a list of (funnel, step_number), to the events with goals met.
 
     Funnel steps are numbered 1, 2, ... and exclusions -1, -2, ... In mode strict, an event that meets no step of the
     funnel meets step 0, because it stops attempts.

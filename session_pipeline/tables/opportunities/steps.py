@@ -31,7 +31,7 @@ COMPARED_SIGNALS: Mapping[Signal, bool] = {
 
 
 def _compared_signals(settings: Settings) -> SmallTable:
-    """Returns the signals that are compared: (signal, is_of_a_visit)."""
+    """Return the signals that are compared: (signal, is_of_a_visit)."""
     rows = [{"signal": signal, "is_of_a_visit": is_of_a_visit} for signal, is_of_a_visit in COMPARED_SIGNALS.items()]
     return SmallTable({"signal": "VARCHAR", "is_of_a_visit": "BOOLEAN"}, rows)
 

@@ -17,7 +17,7 @@ DIMENSIONS_PER_SCAN = 5
 
 
 def outcome_sessions(settings: Settings) -> str:
-    """Returns SQL for the sessions that meet a rule with where_session: (session_id, priority)."""
+    """Return SQL for the sessions that meet a rule with where_session: (session_id, priority)."""
     rules = [
         Rule(
             where=parse_condition(
@@ -33,7 +33,7 @@ def outcome_sessions(settings: Settings) -> str:
 
 
 def dimension_values(settings: Settings) -> str:
-    """Returns SQL for each session's first known value of dimensions from the settings.
+    """Return SQL for each session's first known value of dimensions from the settings.
 
     Its columns are (session_id, session_date, site, dimension, dimension_value). Each value is computed once for each
     event, and one scan computes only some dimensions: while DuckDB reads a value from `properties`, it holds the
@@ -53,7 +53,7 @@ def dimension_values(settings: Settings) -> str:
 
 
 def _first_values(values: Mapping[str, str]) -> str:
-    """Returns SQL for the first value of each session that is not null, of SQL expressions by dimension."""
+    """Return SQL for the first value of each session that is not null, of SQL expressions by dimension."""
     session = "session_id, session_date, site"
     names = {dimension: f"_value_{number}" for number, dimension in enumerate(values)}
     computed = ", ".join(f"{value} as {names[dimension]}" for dimension, value in values.items())
@@ -73,7 +73,7 @@ def _first_values(values: Mapping[str, str]) -> str:
 
 
 def breakdown_values(settings: Settings) -> str:
-    """Returns SQL for the breakdowns of each session: (session_id, site, dimension, dimension_value)."""
+    """Return SQL for the breakdowns of each session: (session_id, site, dimension, dimension_value)."""
     own = ", ".join(map(text_sql, settings.dimensions))
     selects = [
         session_values("session_id, site", [name for name in settings.breakdowns.dimensions if name != LIFECYCLE]),
@@ -96,7 +96,7 @@ def breakdown_values(settings: Settings) -> str:
 
 
 def outcome_rules(settings: Settings) -> SmallTable:
-    """Returns the outcome rules: (priority, outcome, is_conversion)."""
+    """Return the outcome rules: (priority, outcome, is_conversion)."""
     rows = [
         {"priority": priority, "outcome": rule.name, "is_conversion": rule.is_conversion}
         for priority, rule in enumerate(settings.outcomes)

@@ -57,12 +57,12 @@ class Text:
         return 2 * len(self.gaps) + 1
 
     def letters(self, name: str | None) -> tuple[str, ...]:
-        """Returns the letters of a name, one for each class of times; None for actions that no pattern names."""
+        """Return the letters of a name, one for each class of times; None for actions that no pattern names."""
         first = 0 if name is None else (self.names.index(name) + 1) * self.gap_classes
         return LETTERS[first : first + self.gap_classes]
 
     def expression(self, item: Item) -> str:
-        """Returns the regular expression of an item."""
+        """Return the regular expression of an item."""
         match item:
             case Action():
                 return self._letter_class(item)
@@ -105,14 +105,14 @@ def _is_within(gap: Limit | None, place: int, gaps: Sequence[int]) -> bool:
 
 
 def _ranges(letters: Sequence[str]) -> Iterator[str]:
-    """Yields sorted letters as they are written in a character class, with a range for three or more neighbours."""
+    """Yield sorted letters as they are written in a character class, with a range for three or more neighbours."""
     for _, group in groupby(enumerate(letters), lambda item: ord(item[1]) - item[0]):
         run = [letter for _, letter in group]
         yield "".join(run) if len(run) < 3 else f"{run[0]}-{run[-1]}"
 
 
 def texts(patterns: Sequence[PatternSettings]) -> tuple[Text, ...]:
-    """Returns the texts of the patterns. Patterns share a text if it has enough letters for both."""
+    """Return the texts of the patterns. Patterns share a text if it has enough letters for both."""
     found: list[Text] = []
     for setting in patterns:
         pattern = parse_pattern(setting.pattern)

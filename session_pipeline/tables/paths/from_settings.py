@@ -34,19 +34,19 @@ PART_PARAMETERS = frozenset(
 
 
 def window_ages(settings: Settings) -> SmallTable:
-    """Returns the days of each window, as their distance from its last day: (window_days, age_days)."""
+    """Return the days of each window, as their distance from its last day: (window_days, age_days)."""
     rows = [{"window_days": days, "age_days": age} for days in PATH_WINDOWS for age in range(days)]
     return SmallTable({"window_days": "BIGINT", "age_days": "BIGINT"}, rows)
 
 
 def path_positions(settings: Settings) -> SmallTable:
-    """Returns the positions of a path, including that of '(more)': (position)."""
+    """Return the positions of a path, including that of '(more)': (position)."""
     rows = [{"position": position} for position in range(1, settings.paths.max_path_actions + 2)]
     return SmallTable({"position": "BIGINT"}, rows)
 
 
 def action_letters(settings: Settings) -> str:
-    """Returns SQL that gives each action a letter in each text: (text_number, session_id, place, letter, ...).
+    """Return SQL that gives each action a letter in each text: (text_number, session_id, place, letter, ...).
 
     `place` is the position in the text, from 1.
     """
@@ -72,7 +72,7 @@ def _placed(text: Text, columns: str) -> str:
 
 
 def _letter(text: Text) -> str:
-    """Returns SQL for the letter of an action."""
+    """Return SQL for the letter of an action."""
     cases = " ".join(f"when action = {text_sql(name)} then {_of_gap(text, name)}" for name in text.names)
     other = _of_gap(text, None)
     return f"case {cases} else {other} end" if cases else other
@@ -88,7 +88,7 @@ def _of_gap(text: Text, name: str | None) -> str:
 
 
 def untimed_patterns(settings: Settings) -> list[Mapping[str, Scalar]]:
-    """Returns the patterns without limits on time other than those between neighbours, as regular expressions."""
+    """Return the patterns without limits on time other than those between neighbours, as regular expressions."""
     return [
         {"of_text": text.number, "pattern_name": name, "expression": _whole(text, pattern)}
         for text in texts(settings.patterns)
@@ -111,7 +111,7 @@ def _whole(text: Text, pattern: ActionPattern) -> str:
 
 
 def timed_patterns(settings: Settings) -> SmallTable:
-    """Returns the patterns with limits on time: (pattern, text_number, within_microseconds)."""
+    """Return the patterns with limits on time: (pattern, text_number, within_microseconds)."""
     rows = [
         {
             "pattern": name,
@@ -126,13 +126,13 @@ def timed_patterns(settings: Settings) -> SmallTable:
 
 
 def part_lengths(settings: Settings) -> SmallTable:
-    """Returns the lengths that a part of a pattern with limits on time can have: (part_length)."""
+    """Return the lengths that a part of a pattern with limits on time can have: (part_length)."""
     longest = LONGEST_PART if timed_patterns(settings).rows else 0
     return SmallTable({"part_length": "BIGINT"}, [{"part_length": length} for length in range(1, longest + 1)])
 
 
 def timed_parts(settings: Settings) -> list[Mapping[str, Scalar]]:
-    """Returns the parts of the patterns with limits on time, each pattern from its last part to its first."""
+    """Return the parts of the patterns with limits on time, each pattern from its last part to its first."""
     return [
         run
         for text in texts(settings.patterns)
@@ -171,7 +171,7 @@ def _parts(text: Text, name: str, pattern: ActionPattern) -> list[Mapping[str, S
 
 
 def _bounds(limit: Limit) -> tuple[int, int]:
-    """Returns the range in which an action's time and place lies after those of the action before it.
+    """Return the range in which an action's time and place lies after those of the action before it.
 
     Time and place are microseconds * PLACES + place, and a later action has a higher place. An action is within a range
     of microseconds exactly if the difference is at least the lowest * PLACES and less than (the highest + 1) * PLACES.

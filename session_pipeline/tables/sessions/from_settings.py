@@ -11,7 +11,7 @@ from session_pipeline.tables.settings_sql import text_sql
 
 
 def raw_events_of_persons(settings: Settings) -> str:
-    """Returns SQL that adds `person_id` to raw events: whose sessions they are in, the visitor's or a person's."""
+    """Return SQL that adds `person_id` to raw events: whose sessions they are in, the visitor's or a person's."""
     if not settings.identity.is_by_person:
         return "select *, visitor_id as person_id from stored_raw_events"
     return (
@@ -24,7 +24,7 @@ def raw_events_of_persons(settings: Settings) -> str:
 
 
 def paged_events(settings: Settings) -> str:
-    """Returns SQL that adds `action_page` to events: the page path and parameters that an action depends on.
+    """Return SQL that adds `action_page` to events: the page path and parameters that an action depends on.
 
     It is '' for events that are not page views, and for page views without a path.
     """
@@ -33,7 +33,7 @@ def paged_events(settings: Settings) -> str:
 
 
 def page_of_action(settings: Settings, path: str = "page_path") -> str:
-    """Returns SQL for the page path of an event with the parameters that belong to an action.
+    """Return SQL for the page path of an event with the parameters that belong to an action.
 
     Args:
         settings: The settings.
@@ -44,7 +44,7 @@ def page_of_action(settings: Settings, path: str = "page_path") -> str:
 
 
 def _parameters(settings: Settings) -> str:
-    """Returns SQL for the query parameters in an action, such as '?page=2'; '' if the settings name none."""
+    """Return SQL for the query parameters in an action, such as '?page=2'; '' if the settings name none."""
     values = []
     for name in settings.actions.query_parameters:
         pattern = text_sql(f"^[^#?]*[?](?:[^#&]*&)*?{re.escape(name)}=([^&#]+)")
@@ -57,7 +57,7 @@ def _parameters(settings: Settings) -> str:
 
 
 def folded(settings: Settings) -> str:
-    """Returns SQL for the action of page_path, after the fold rules in their order."""
+    """Return SQL for the action of page_path, after the fold rules in their order."""
     action: exp.Expression = exp.column("page_path")
     for rule in settings.actions.fold:
         action = exp.RegexpReplace(
@@ -70,12 +70,12 @@ def folded(settings: Settings) -> str:
 
 
 def folded_page(settings: Settings, page: str) -> str:
-    """Returns SQL for the action of a page: page_path after the fold rules, then the parameters of the page."""
+    """Return SQL for the action of a page: page_path after the fold rules, then the parameters of the page."""
     return f"{folded(settings)} || substring({page}, length(page_path) + 1)"
 
 
 def folded_paths(settings: Settings) -> str:
-    """Returns SQL that gives each page of the day's page views with its action: (page_path, action)."""
+    """Return SQL that gives each page of the day's page views with its action: (page_path, action)."""
     return (
         f"select action_page as page_path, {folded_page(settings, 'action_page')} as action"
         " from (select distinct page_path, action_page from paged_events"
@@ -84,7 +84,7 @@ def folded_paths(settings: Settings) -> str:
 
 
 def ruled_agents(settings: Settings) -> str:
-    """Returns SQL that adds to classified user agents what the settings say: (own_reason, is_exception)."""
+    """Return SQL that adds to classified user agents what the settings say: (own_reason, is_exception)."""
     agent = f"left(user_agent, {LOOKED_AT_CHARACTERS})"
     cases = " ".join(
         f"when regexp_matches({agent}, {text_sql(pattern)}) then {text_sql(f'settings: {pattern}')}"
@@ -96,12 +96,12 @@ def ruled_agents(settings: Settings) -> str:
 
 
 def ignored_events(settings: Settings) -> SmallTable:
-    """Returns the events that are not actions: (event_name)."""
+    """Return the events that are not actions: (event_name)."""
     return _event_names(settings.actions.ignored_events)
 
 
 def passive_events(settings: Settings) -> SmallTable:
-    """Returns the events that are not interactions: (event_name)."""
+    """Return the events that are not interactions: (event_name)."""
     return _event_names(settings.sessions.passive_events)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _classify(rows: "pa.Table") -> "pa.Table":
-    """Classifies the user agents of each day. Which of two texts with the same md5 counts is decided by day."""
+    """Classify the user agents of each day. Which of two texts with the same md5 counts is decided by day."""
     import pyarrow as pa
 
     texts: dict[date, list[str]] = {}

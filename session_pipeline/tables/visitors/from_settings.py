@@ -7,17 +7,17 @@ from session_pipeline.tables.parameters import DAYS_OF_WEEK
 
 
 def block_lengths(settings: Settings) -> SmallTable:
-    """Returns the lengths of blocks of days: (block_days)."""
+    """Return the lengths of blocks of days: (block_days)."""
     return SmallTable({"block_days": "BIGINT"}, [{"block_days": length} for length in BLOCK_DAYS])
 
 
 def cohort_names(settings: Settings) -> SmallTable:
-    """Returns what a cohort did for the first time on its day: (cohort)."""
+    """Return what a cohort did for the first time on its day: (cohort)."""
     return SmallTable({"cohort": "VARCHAR"}, [{"cohort": "first_visit"}, {"cohort": "first_conversion"}])
 
 
 def retention_periods(settings: Settings) -> SmallTable:
-    """Returns the periods of retention: (period, periods_after, first_day_after, last_day_after).
+    """Return the periods of retention: (period, periods_after, first_day_after, last_day_after).
 
     The days of a period are counted from the day of the cohort, which is day 0.
     """
