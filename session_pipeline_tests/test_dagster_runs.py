@@ -16,6 +16,7 @@ from dagster._core.test_utils import freeze_time
 
 from session_pipeline.checks import CHECKS
 from session_pipeline.defs import resources, tags
+from session_pipeline.defs.check_results import sentence_of
 from session_pipeline.defs.history import failed_checks
 from session_pipeline.defs.jobs import UNDATED
 from session_pipeline.run.pipeline import open_run, open_store
@@ -298,6 +299,6 @@ def test_condition_without_matches_is_a_check_warning(tmp_path: Path) -> None:
         assert found.asset_key == dg.AssetKey("warehouse")
         assert found.metadata["warnings"].value == 1
         sentence = found.metadata[key].value
-        assert found.description == f"{key}: {sentence}"
+        assert sentence_of(found) == f"{key}: {sentence}"
         assert "similar values of event_name: 'purchase'" in str(sentence)
         assert found.metadata["problems"].value == [f"{key}: event_name = 'purchese' matches no event"]

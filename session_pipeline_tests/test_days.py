@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from session_pipeline.reference.days import MICROSECOND, Calendar, zone
+from session_pipeline.reference.days import MICROSECOND, Calendar, day_ranges, zone
 
 HOUR = timedelta(hours=1)
 
@@ -91,3 +91,17 @@ def test_calendar_equality_ignores_cached_values() -> None:
 def test_unknown_time_zone_is_rejected(name: str) -> None:
     with pytest.raises(ValueError, match="there is no time zone"):
         zone(name)
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        ([], ""),
+        ([5], "2026-10-05"),
+        ([6, 5, 7], "2026-10-05 to 2026-10-07"),
+        ([5, 7, 9, 10], "2026-10-05, 2026-10-07, 2026-10-09 to 2026-10-10"),
+        ([1, 2, 4, 6, 8, 9], "2026-10-01 to 2026-10-02, ..., 2026-10-08 to 2026-10-09 (4 stretches)"),
+    ],
+)
+def test_days_are_written_as_ranges(days: list[int], expected: str) -> None:
+    assert day_ranges(date(2026, 10, day) for day in days) == expected
