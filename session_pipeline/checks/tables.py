@@ -16,7 +16,8 @@ if TYPE_CHECKING:  # slow to load; commands that only look need no run
 def audit_recompute(run: "Run", days: Sequence[date]) -> Verdict:
     """The latest day with events, recomputed from raw events, has equal rows. Of a big day, some visitors are compared.
 
-    Stale days are left out, because their rows are expected to differ.
+    All visitors are compared if sessions are those of persons or of client sessions. Stale days are left out, because
+    their rows are expected to differ.
     """
     step = STEP_OF_TABLE["events"]
     fresh = [day for day in days if has_events(run, day) and run.planner.staleness(step, day) is None]
