@@ -109,6 +109,7 @@ def settings(
     sessions |= {"at_border": "starts"} if rules.starts_at_border else {}
     sessions |= {"split_at_utc_hour": True} if rules.split_at_utc_hour else {}
     sessions |= {"split_on_new_campaign": True} if rules.breaks_at_first_campaign else {}
+    sessions |= {"client_sessions": rules.client_sessions} if rules.client_sessions != "ignore" else {}
     if rules.separator is not None:
         sessions["separator"] = rules.separator
     return {

@@ -8,7 +8,14 @@ import pytest
 from session_pipeline_tests.oracles import sessions as oracle
 from session_pipeline_tests.oracles.expected_tables import known_lines
 from session_pipeline_tests.oracles.generated_cases import CASES_IN_A_GROUP, PLACES, SEEDS, Group, group
-from session_pipeline_tests.oracles.sessions import CHANGES, MICROSECOND, Copy, Event, local_date
+from session_pipeline_tests.oracles.sessions import (
+    CHANGES,
+    CLIENT_SESSION_TIMEOUT,
+    MICROSECOND,
+    Copy,
+    Event,
+    local_date,
+)
 
 AT_LEAST = {
     "inactivity": 100,
@@ -26,6 +33,8 @@ AT_LEAST = {
     "on the day after the session's": 100,
     "two days after the session's": 3,
     "session that may go on": 50,
+    "among events of another client session": 100,
+    "gap in a client session without a timeout: 12 hours": 10,
     "copy": 100,
     "copy of an event of the day before": 100,
 }
@@ -60,8 +69,15 @@ def met_by_events(events: list[Event], cases: Group) -> Counter[str]:
     }
     met: Counter[str] = Counter()
     for previous, event in pairwise(events):
-        if previous.line.visitor == event.line.visitor:
-            met[gaps.get(event.event_time - previous.event_time, "other gap")] += 1
+        if (previous.line.site, previous.series) == (event.line.site, event.series):
+            gap = event.event_time - previous.event_time
+            met[gaps.get(gap, "other gap")] += 1
+            if rules.is_without_timeout(event.line) and gap == CLIENT_SESSION_TIMEOUT:
+                met["gap in a client session without a timeout: 12 hours"] += 1
+    in_order = sorted(events, key=lambda event: (event.line.visitor, event.order))
+    for previous, between, event in zip(in_order, in_order[1:], in_order[2:], strict=False):
+        if previous.session_id == event.session_id != between.session_id:
+            met["among events of another client session"] += 1
     for event in events:
         day = local_date(event.event_time, timezone)
         since_break = event.event_time - event.run_started_at

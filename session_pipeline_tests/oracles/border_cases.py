@@ -8,7 +8,13 @@ from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
-from session_pipeline_tests.oracles.sessions import MICROSECOND, ONE_DAY, Rules, day_start
+from session_pipeline_tests.oracles.sessions import (
+    CLIENT_SESSION_TIMEOUT,
+    MICROSECOND,
+    ONE_DAY,
+    Rules,
+    day_start,
+)
 
 SEPARATOR = "login"
 EVENT_NAMES = ("page_view", "page_view", "page_view", "cart", "purchase", "logout")
@@ -62,11 +68,17 @@ class BorderCases:
         seconds = (self.midnights[-1] - self.midnights[0]) // SECOND
         return self.midnights[0] + self.random.randrange(seconds) * SECOND
 
+    def timeout(self) -> timedelta:
+        """Return the timeout; where the sessions of sources have another one, often that."""
+        if self.rules.client_sessions != "key_without_timeout":
+            return self.rules.inactivity
+        return self.random.choice([self.rules.inactivity, CLIENT_SESSION_TIMEOUT])
+
     # Times of events
 
     def gaps(self) -> list[datetime]:
         """Return times with gaps around the timeout, with ties, often over midnight."""
-        timeout = self.rules.inactivity
+        timeout = self.timeout()
         steps = (
             0 * SECOND,
             0 * SECOND,
@@ -88,7 +100,7 @@ class BorderCases:
     def around_midnight(self) -> list[datetime]:
         """Return times on both sides of a midnight: at it, at the timeout, and at the hour in which ids are kept."""
         midnight = self.random.choice(self.midnights)
-        timeout = self.rules.inactivity
+        timeout = self.timeout()
         times = []
         for _ in range(self.random.randint(2, 10)):
             distance = self.random.choice([0 * SECOND, SECOND, timeout // 2, timeout, HOUR])
@@ -121,12 +133,13 @@ class BorderCases:
     def record(self, visitor_id: str, at: datetime, says: float) -> Record:
         """Return an event that has each field that can start a session with probability `says`."""
 
-        def said(*choices: Any) -> Any:
-            return self.random.choice(choices) if self.random.random() < says else None
+        def said(*choices: Any, often: float = says) -> Any:
+            return self.random.choice(choices) if self.random.random() < often else None
 
         page_url = f"https://shop.example/{self.random.choice('pqr')}"
         campaign = said("spring", "summer", "Spring")
         in_url = campaign and self.random.random() < 0.3
+        in_client_session = says if self.rules.client_sessions == "ignore" else max(says, 0.6)
         return {
             "site": "main",
             "visitor_id": visitor_id,
@@ -135,7 +148,7 @@ class BorderCases:
             "page_url": f"{page_url}?utm_campaign={campaign}" if in_url else page_url,
             "utm_campaign": None if in_url else campaign,
             "user_id": said("ann", "bob"),
-            "client_session_id": said("first", "second"),
+            "client_session_id": said("first", "second", often=in_client_session),
             "sequence": said(*range(6)),
             "referrer": said("https://search.example/", "https://shop.example/p"),
         }

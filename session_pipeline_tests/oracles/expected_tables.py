@@ -100,7 +100,7 @@ def open_row(event: Event, day: date) -> Row:
     return {
         "event_date": day,
         "site": event.line.site,
-        "visitor_id": event.line.visitor_id,
+        "visitor_id": event.series,
         "event_time": event.event_time,
         "session_id": event.session_id,
         "session_date": event.session_date,

@@ -53,6 +53,9 @@ VARIANTS: tuple[dict[str, bool], ...] = (
     {"split_at_utc_hour": True},
 )
 
+# In most groups, the sessions of sources are ignored.
+CLIENT_SESSIONS = ("ignore", "ignore", "key", "ignore", "key_without_timeout")
+
 SITES = {"second": "second"}
 SOURCE_OF_SITE = {"main": "test", "second": "second"}
 
@@ -96,6 +99,7 @@ def group(seed: int) -> Group:
     timezone, first_day = PLACES[seed % len(PLACES)]
     rules = _rules(random, timezone, TIMINGS[seed % len(TIMINGS)], splits_at_midnight=seed % 4 == 3)
     rules = replace(rules, **VARIANTS[(seed + seed // 4) % len(VARIANTS)])
+    rules = replace(rules, client_sessions=CLIENT_SESSIONS[seed % len(CLIENT_SESSIONS)])
     cases = BorderCases(random, rules, first_day, DAY_COUNT)
     records = [record for case in range(CASES_IN_A_GROUP) for record in cases.case(f"{case:04d}")]
     last_hour = [cases.comes_late("late", HOUR), cases.comes_late("later", HOUR - SECOND)]

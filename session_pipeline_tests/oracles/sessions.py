@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 ONE_DAY = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
 CARRIED_FOR_COPIES = timedelta(hours=1)
+CLIENT_SESSION_TIMEOUT = timedelta(hours=12)  # of sessions whose timeout is that of their source
 
 # The breaks at a changed value, in order of priority, and the field of a line that has the value.
 CHANGES = {"client_session": "client_session_id", "user": "user_id", "campaign": "utm_campaign"}
@@ -60,7 +61,8 @@ class Rules:
     """The settings that sessions depend on. `breaks_at` has the names of CHANGES that are switched on.
 
     With `breaks_at_first_campaign`, a session that has no campaign ends at an event that has one, if an event before it
-    came from another host; and campaigns are compared in lower case.
+    came from another host; and campaigns are compared in lower case. `client_sessions` is ignore, key or
+    key_without_timeout.
     """
 
     timezone: str = "UTC"
@@ -72,10 +74,29 @@ class Rules:
     starts_at_border: bool = False
     split_at_utc_hour: bool = False
     breaks_at_first_campaign: bool = False
+    client_sessions: str = "ignore"
 
-    def is_too_long(self, gap: timedelta) -> bool:
-        """Return whether a gap starts a session."""
-        return gap > self.inactivity or (self.starts_at_border and gap == self.inactivity)
+    def is_too_long(self, gap: timedelta, line: Line) -> bool:
+        """Return whether a gap starts a session, in the series of a line."""
+        longest = self.inactivity
+        if self.is_without_timeout(line):
+            longest = max(longest, CLIENT_SESSION_TIMEOUT)
+        return gap > longest or (self.starts_at_border and gap == longest)
+
+    def is_without_timeout(self, line: Line) -> bool:
+        """Return whether the source of a line has ended its sessions already."""
+        return self.client_sessions == "key_without_timeout" and line.client_session_id is not None
+
+    def series_of(self, line: Line) -> str:
+        """Return which series of the site a line belongs to, with the name that it has in open_sessions.
+
+        Sessions follow each other in a series: of a visitor, or of a visitor's client session, or of those events of
+        a visitor that have none. The length of the visitor_id keeps pairs apart.
+        """
+        if self.client_sessions == "ignore":
+            return line.visitor_id
+        visitor = f"{len(line.visitor_id)}|{line.visitor_id}"
+        return visitor if line.client_session_id is None else f"{visitor}|{line.client_session_id}"
 
     @property
     def remembered(self) -> frozenset[str]:
@@ -93,12 +114,13 @@ class Copy:
 
 @dataclass(frozen=True)
 class Event:
-    """A kept line in its session, with the values that the visitor's next event depends on.
+    """A kept line in its session, with the values that the next event of its series depends on.
 
     `run_started_at` is the time of the last break other than max_hours.
     """
 
     line: Line
+    series: str
     session_id: str
     session_date: date
     event_number: int
@@ -206,22 +228,22 @@ def last_hour(kept: Iterable[Line], day: date, timezone: str) -> list[Line]:
 
 
 def sessionize(kept: Iterable[Line], rules: Rules) -> list[Event]:
-    """Assign every kept line to a session. The events are returned visitor by visitor, in order."""
-    lines_of_visitor = defaultdict(list)
+    """Assign every kept line to a session. The events are returned series by series, in order."""
+    lines_of_series = defaultdict(list)
     for line in kept:
-        lines_of_visitor[line.visitor].append(line)
+        lines_of_series[line.site, rules.series_of(line)].append(line)
 
     events = []
-    for visitor in sorted(lines_of_visitor):
+    for series in sorted(lines_of_series):
         previous = None
-        for line in sorted(lines_of_visitor[visitor], key=lambda line: line.order):
+        for line in sorted(lines_of_series[series], key=lambda line: line.order):
             previous = next_event(previous, line, rules)
             events.append(previous)
     return events
 
 
 def next_event(previous: Event | None, line: Line, rules: Rules) -> Event:
-    """Assign a visitor's next line to the session of the previous event or to a new session."""
+    """Assign the next line of a series to the session of the previous event or to a new session."""
     reason = hard_break(previous, line, rules)
     known = {} if previous is None or reason else dict(previous.known)
     reason = reason or changed_value(known, line, rules)
@@ -239,21 +261,22 @@ def next_event(previous: Event | None, line: Line, rules: Rules) -> Event:
         session_id, session_date = previous.session_id, previous.session_date
         event_number = previous.event_number + 1
     else:
-        session_id, session_date = session_id_of(line), local_date(line.event_time, rules.timezone)
+        session_id, session_date = session_id_of(line, rules), local_date(line.event_time, rules.timezone)
         event_number = 1
-    return Event(line, session_id, session_date, event_number, reason, run_started_at, known)
+    series = rules.series_of(line)
+    return Event(line, series, session_id, session_date, event_number, reason, run_started_at, known)
 
 
 def hard_break(previous: Event | None, line: Line, rules: Rules) -> str | None:
     """Return the break at which known values are forgotten, or None."""
-    if previous is None or rules.is_too_long(line.event_time - previous.event_time):
+    if previous is None or rules.is_too_long(line.event_time - previous.event_time, line):
         return "inactivity"
-    if rules.split_at_midnight and previous.event_time < day_start(
-        local_date(line.event_time, rules.timezone), rules.timezone
-    ):
-        return "midnight"
-    if rules.split_at_utc_hour and whole_hour(previous.event_time) != whole_hour(line.event_time):
-        return "utc_hour"
+    if not rules.is_without_timeout(line):
+        day = local_date(line.event_time, rules.timezone)
+        if rules.split_at_midnight and previous.event_time < day_start(day, rules.timezone):
+            return "midnight"
+        if rules.split_at_utc_hour and whole_hour(previous.event_time) != whole_hour(line.event_time):
+            return "utc_hour"
     if rules.separator is not None and line.event_name == rules.separator:
         return "separator"
     return None
@@ -278,17 +301,17 @@ def value_of(line: Line, change: str, rules: Rules) -> str | None:
     return value.lower() if value and change == "campaign" and rules.breaks_at_first_campaign else value
 
 
-def session_id_of(first: Line) -> str:
-    """Return the hash of the first event's site, length of visitor_id, visitor_id, id and time as DuckDB prints it."""
+def session_id_of(first: Line, rules: Rules) -> str:
+    """Return the hash of the first event's site, length of its series, series, id and time as DuckDB prints it."""
     printed = first.event_time.isoformat(sep=" ")
     if first.event_time.microsecond:
         printed = printed.rstrip("0")
-    visitor = f"{len(first.visitor_id)}|{first.visitor_id}"
-    return md5("|".join([first.site, visitor, first.event_id, printed]).encode()).hexdigest()
+    series = rules.series_of(first)
+    return md5("|".join([first.site, str(len(series)), series, first.event_id, printed]).encode()).hexdigest()
 
 
 def open_at_end(events: Sequence[Event], day: date, rules: Rules) -> list[Event]:
-    """Return the last event of each visitor whose session may continue after the day.
+    """Return the last event of each series whose session may continue after the day.
 
     Args:
         events: The events that `sessionize` returns.
@@ -296,8 +319,8 @@ def open_at_end(events: Sequence[Event], day: date, rules: Rules) -> list[Event]
         rules: The settings.
     """
     end = day_end(day, rules.timezone)
-    last = {event.line.visitor: event for event in events if event.event_time < end}
-    return [event for event in last.values() if not rules.is_too_long(end - event.event_time)]
+    last = {(event.line.site, event.series): event for event in events if event.event_time < end}
+    return [event for event in last.values() if not rules.is_too_long(end - event.event_time, event.line)]
 
 
 def summarize(events: Sequence[Event], rules: Rules, until: date) -> list[Session]:

@@ -17,7 +17,12 @@ inner join days as d
     on s.event_date = d.event_date
 where
     date_diff('microsecond', s.event_time, d.day_end)
-    < cast(greatest($inactivity_minutes, $least_client_session_minutes) as bigint) * 60000000
-    + $border_microseconds
+    < cast(
+        case
+            when s.is_client_session
+                then greatest($inactivity_minutes, $least_client_session_minutes)
+            else $inactivity_minutes
+        end as bigint
+    ) * 60000000 + $border_microseconds
 qualify
     row_number() over (partition by s.event_date, s.site, s.series_id order by s.place desc) = 1

@@ -251,6 +251,7 @@ runs as (
         known_user_id,
         known_campaign,
         run_reason,
+        client_session_id is not null as is_client_session,
         open_session_id is not null as is_carried,
         last_value(
             case
@@ -328,6 +329,7 @@ in_sessions as (
         p.line_number,
         p.place,
         p.previous_time,
+        p.is_client_session,
         p.is_carried,
         p.run_started_at,
         p.known_client_session_id,
@@ -360,6 +362,7 @@ select
     file_id,
     line_number,
     place,
+    is_client_session,
     is_carried,
     run_started_at,
     known_user_id,
