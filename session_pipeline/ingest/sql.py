@@ -23,11 +23,11 @@ MACROS: Mapping[str, tuple[str, ...]] = {
 
 def forget(connection: duckdb.DuckDBPyConnection) -> None:
     """Drop the views and tables of a reading and free their memory."""
-    for name in ("accepted_lines", "given_lines", "checked_lines", "delivered_lines"):
-        connection.execute(f"drop view if exists {name}")
+    connection.execute("drop view if exists accepted_lines")
     for name in ("numbered_lines", "delivered_lines"):
         connection.unregister(name)
-    connection.execute("drop table if exists earlier_lines")
+    for name in ("earlier_lines", "read_lines"):
+        connection.execute(f"drop table if exists {name}")
 
 
 def define(connection: duckdb.DuckDBPyConnection, name: str) -> None:

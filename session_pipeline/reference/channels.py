@@ -5,6 +5,7 @@
 """
 
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from itertools import product
@@ -35,7 +36,8 @@ class _Lists(TypedDict):
     click_ids: dict[str, dict[str, str]]
 
 
-def channel_tables() -> dict[str, SmallTable]:
+@cache
+def channel_tables() -> Mapping[str, SmallTable]:
     """Make the tables that `session_channels.sql` joins, by the names that it uses.
 
     Returns:

@@ -36,14 +36,15 @@ DROPPED_VALUE = f"(?:{_JSON_SCALAR}|{_JSON_LIST}|{_JSON_OBJECT})"
 SEPARATORS = r"[ _.$@:/-]"
 
 
-def given_lines(rules: ReadingRules, format: str, shapes: Sequence[Sequence[str]] = ()) -> str:
-    """Return a SELECT from checked_lines that gives the fields of each line as text, under our column names.
+def given_lines(checked_lines: str, rules: ReadingRules, format: str, shapes: Sequence[Sequence[str]] = ()) -> str:
+    """Return a SELECT from checked lines that gives the fields of each line as text, under our column names.
 
     Where a line has no value, the constant of the column is used. Each line is parsed once into a struct, for the
     fields at its top level. If there are other fields, it is parsed a second time for those: nested fields, and fields
     whose names differ only in case, which a struct cannot contain.
 
     Args:
+        checked_lines: The SQL of a relation of checked lines: the SELECT of checked_lines.sql in brackets.
         rules: The rules of the source.
         format: The format of the file.
         shapes: Frequent shapes of lines: the keys of an object, in order. They make reading faster and never change it.
@@ -81,6 +82,7 @@ def given_lines(rules: ReadingRules, format: str, shapes: Sequence[Sequence[str]
         columns.append("event_in_line")
     return query(
         "given_lines",
+        checked_lines=checked_lines,
         structure=literal(structure),
         deeper=f"json_extract_string(line, [{pointers}])" if fields.pointers else "cast(null as varchar[])",
         shapes_of_columns=shape_list(known.of_columns),

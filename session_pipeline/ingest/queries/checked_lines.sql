@@ -10,7 +10,7 @@ with lines as (
         end as _start,
         reason is null and json_valid(line) as _is_valid,
         may_be_lax(line) as _may_be_lax
-    from delivered_lines
+    from $delivered_lines
 ),
 
 checked as (

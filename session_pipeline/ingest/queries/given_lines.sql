@@ -10,7 +10,7 @@ with parsed as (
         case when is_object then from_json(line, $structure) end as _at_top,
         case when is_object then $deeper end as _deeper,
         case when is_object then json_keys(line) end as _keys
-    from checked_lines
+    from $checked_lines
 ),
 
 compared as (

@@ -16,7 +16,7 @@ with typed as (
             when may_be_lax(properties) then not is_lax(properties)
             else true
         end as _has_properties
-    from given_lines
+    from $given_lines
 ),
 
 -- _rest is what has no column: the line's other fields, and the content of properties.

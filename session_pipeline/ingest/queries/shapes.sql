@@ -3,7 +3,7 @@ with first_lines as (
     select
         line,
         is_object
-    from checked_lines
+    from $checked_lines
     limit $sampled_lines -- noqa: AM09
 )
 

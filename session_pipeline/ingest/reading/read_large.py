@@ -106,14 +106,15 @@ class LargeFile(Work):
         self._quarantine.finish()
         return errors
 
-    def _shapes(self) -> Sequence[Sequence[str]]:
-        return [keys for (keys,) in self._connection.execute(query("shapes"), SAMPLE).fetchall()]
+    def _shapes(self, checked_lines: str) -> Sequence[Sequence[str]]:
+        frequent = query("shapes", checked_lines=checked_lines)
+        return [keys for (keys,) in self._connection.execute(frequent, SAMPLE).fetchall()]
 
-    def _lines_at_once(self) -> int | None:
-        first = f"(select line from delivered_lines limit {MEASURED_LINES})"
+    def _lines_at_once(self, delivered_lines: str) -> int | None:
+        first = f"(select line from {delivered_lines} limit {MEASURED_LINES})"
         [(length,)] = self._connection.execute(f"select avg(strlen(line)) from {first}").fetchall()
         at_once = max(int(BYTES_AT_ONCE / length), FEWEST_AT_ONCE) if length and length > LONG_LINE_BYTES else None
-        return super()._lines_at_once() or at_once
+        return super()._lines_at_once(delivered_lines) or at_once
 
     def _nameless_ids(self) -> pa.Array:
         event_ids = super()._nameless_ids()
@@ -148,7 +149,7 @@ class LargeFile(Work):
         line_number = first_line_number = self._lines_before + lines.first_line_number
         part_rows = _rows_of_part(self._admitted)
         with one_behind(self._take_part) as take_part:
-            for part in parts_of_rows(self._rows(lines), part_rows):
+            for part in parts_of_rows(self._connection.sql(self._rows(lines)), part_rows):
                 take_part(line_number, part)
                 line_number += len(part)
         return line_number - first_line_number - self._figures.further.get(self._admitted.file_id, 0)

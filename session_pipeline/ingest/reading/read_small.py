@@ -45,7 +45,10 @@ class SmallFiles(Work):
         path = self._scratch / f"{self._files[0].file_id}.lines.parquet"
         try:
             collected = small_files.collect(self._files, path, rows_of)
-            rows = self._rows(lines_in(path, self._format)).to_arrow_table()
+            select = self._rows(lines_in(path, self._format))
+            # Binding this query takes longer than reading some lines. As a relation, it would be bound twice.
+            self._connection.execute(f"create or replace temp table read_lines as {select}")
+            rows = self._connection.table("read_lines").to_arrow_table()
         finally:
             path.unlink(missing_ok=True)
         events = rows.column("event_in_line") if self._rules.events_in else None

@@ -90,11 +90,11 @@ class Work(ABC):
     def _read_lines(self) -> Errors:
         """Read the lines and write their rows."""
 
-    def _shapes(self) -> Sequence[Sequence[str]]:
+    def _shapes(self, checked_lines: str) -> Sequence[Sequence[str]]:
         """Return frequent sequences of keys, with which lines are read faster."""
         return ()
 
-    def _lines_at_once(self) -> int | None:
+    def _lines_at_once(self, delivered_lines: str) -> int | None:
         """Return how many lines are given at once; None leaves it to DuckDB, which takes 2,048."""
         return CHANGED_LINES_AT_ONCE if self._rules.changes_lines else None
 
@@ -127,21 +127,23 @@ class Work(ABC):
             define(self._connection, "requests")
             self._rules.visitor_key.give_to(self._connection)
 
-    def _rows(self, lines: Lines) -> duckdb.DuckDBPyRelation:
-        """Return the query of read_lines.sql."""
+    def _rows(self, lines: Lines) -> str:
+        """Return the query of read_lines.sql.
+
+        It contains the queries that it reads from. Each of them as a view would be bound again in the next one.
+        """
         self._desk.execute("create or replace temp table earlier_lines (content_id uuid, line_count bigint)")
-        selects = {
-            "delivered_lines": format_named(self._format).as_json(lines.select, self._rules),
-            "checked_lines": reshaped(query("checked_lines"), self._rules, self._format),
-        }
-        for view, select in selects.items():
-            self._connection.execute(f"create or replace temp view {view} as {select}")
-        select = given_lines(self._rules, self._format, self._shapes())
-        self._connection.execute(f"create or replace temp view given_lines as {select}")
-        if (row_count := self._lines_at_once()) is not None:
-            self._connection.execute("drop view delivered_lines")
-            self._connection.register("delivered_lines", self._in_batches(selects["delivered_lines"], row_count))
-        return self._connection.sql(query("read_lines", **parts_of(self._rules, self._format)))
+        delivered = f"({format_named(self._format).as_json(lines.select, self._rules)})"
+        shapes = self._shapes(self._checked(delivered))
+        if (row_count := self._lines_at_once(delivered)) is not None:
+            self._connection.register("delivered_lines", self._in_batches(delivered, row_count))
+            delivered = "delivered_lines"
+        given = given_lines(self._checked(delivered), self._rules, self._format, shapes)
+        return query("read_lines", given_lines=f"({given})", **parts_of(self._rules, self._format))
+
+    def _checked(self, delivered_lines: str) -> str:
+        """Return the query of checked_lines.sql, with the lines as they are mapped to columns."""
+        return f"({reshaped(query('checked_lines', delivered_lines=delivered_lines), self._rules, self._format)})"
 
     def _in_batches(self, select: str, row_count: int) -> pa.RecordBatchReader:
         """Return the rows of a SELECT in their order, read by a connection of its own."""
