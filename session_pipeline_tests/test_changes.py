@@ -1,7 +1,7 @@
 """Tests the logs of changes: replaced session ids, and the history of each day's figures."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -37,7 +37,10 @@ def deployment(tmp_path: Path) -> Deployment:
 
 
 def session_of(deployment: Deployment, event_id: str) -> tuple[str, date]:
-    events = deployment.table("events")
+    return session_in(deployment.table("events"), event_id)
+
+
+def session_in(events: pd.DataFrame, event_id: str) -> tuple[str, date]:
     found = events[events["event_id"] == event_id].iloc[0]
     return found["session_id"], found["session_date"]
 
@@ -51,70 +54,93 @@ def file_names(deployment: Deployment) -> Mapping[str, str]:
     return dict(zip(files["file_id"], files["path"], strict=True))
 
 
-def test_late_event_at_the_end_keeps_the_session_id(deployment: Deployment) -> None:
-    deployment.deliver("first", visits(event("08T10:00:00", "a"), event("08T10:10:00", "b")))
-    deployment.run(UNTIL)
-    before = session_of(deployment, "a")
-    deployment.deliver("late", [event("08T10:30:00", "late")])
-    deployment.run(UNTIL)
-    assert session_of(deployment, "late") == before
-    assert deployment.table("session_changes").empty
+class Late:
+    """Two deliveries of several visitors: the first events, and one late event of each visitor."""
+
+    def __init__(self, folder: Path, first: Mapping[str, Sequence[str]], late: Mapping[str, str]) -> None:
+        deployment = Deployment(folder, only=("session_changes",))
+        events = [event(time, f"{visitor} {time}", visitor) for visitor, times in first.items() for time in times]
+        deployment.deliver("first", visits(*events))
+        deployment.run(UNTIL)
+        self._before = deployment.table("events")
+        deployment.deliver("late", [event(time, f"{visitor} {time}", visitor) for visitor, time in late.items()])
+        deployment.run(UNTIL)
+        self._after = deployment.table("events")
+        self._changes = deployment.table("session_changes")
+        self.file_names = file_names(deployment)
+
+    def before(self, visitor: str, time: str) -> tuple[str, date]:
+        """Return id and date of the session that an event was in before the second delivery."""
+        return session_in(self._before, f"{visitor} {time}")
+
+    def after(self, visitor: str, time: str) -> tuple[str, date]:
+        return session_in(self._after, f"{visitor} {time}")
+
+    def changes(self, visitor: str) -> pd.DataFrame:
+        return self._changes[self._changes["visitor_id"] == visitor].reset_index(drop=True)
 
 
-def test_late_event_at_the_start_changes_the_session_id(deployment: Deployment) -> None:
-    deployment.deliver("first", visits(event("08T10:00:00", "a"), event("08T10:10:00", "b")))
-    deployment.run(UNTIL)
-    before = session_of(deployment, "a")
-    deployment.deliver("late", [event("08T09:50:00", "late")])
-    deployment.run(UNTIL)
-    changes = deployment.table("session_changes")
-    after = session_of(deployment, "late")
-    assert rows(changes, "visitor_id", "replaced_session_id", "session_id", "change", "event_count") == [
-        ("anna", before[0], after[0], "restarted", 2)
+@pytest.fixture(scope="module")
+def late_on_the_day(tmp_path_factory: pytest.TempPathFactory) -> Late:
+    first = {
+        "end": ("08T10:00:00", "08T10:10:00"),
+        "start": ("08T10:00:00", "08T10:10:00"),
+        "gap": ("08T10:00:00", "08T10:50:00"),
+    }
+    late = {"end": "08T10:30:00", "start": "08T09:50:00", "gap": "08T10:25:00"}
+    return Late(tmp_path_factory.mktemp("on the day"), first, late)
+
+
+@pytest.fixture(scope="module")
+def late_on_the_day_before(tmp_path_factory: pytest.TempPathFactory) -> Late:
+    first = {"moved": ("08T00:10:00", "08T00:20:00"), "merged": ("07T23:25:00", "08T00:10:00")}
+    return Late(tmp_path_factory.mktemp("before"), first, {"moved": "07T23:50:00", "merged": "07T23:45:00"})
+
+
+def test_late_event_at_the_end_keeps_the_session_id(late_on_the_day: Late) -> None:
+    assert late_on_the_day.after("end", "08T10:30:00") == late_on_the_day.before("end", "08T10:00:00")
+    assert late_on_the_day.changes("end").empty
+    assert late_on_the_day.changes("other").empty
+
+
+def test_late_event_at_the_start_changes_the_session_id(late_on_the_day: Late) -> None:
+    before = late_on_the_day.before("start", "08T10:00:00")
+    after = late_on_the_day.after("start", "08T09:50:00")
+    changes = late_on_the_day.changes("start")
+    assert rows(changes, "replaced_session_id", "session_id", "change", "event_count") == [
+        (before[0], after[0], "restarted", 2)
     ]
     assert rows(changes, "event_date", "reason", "run_id") == [(THURSDAY, "file test/late.jsonl", "test")]
-    assert file_names(deployment)[changes["file_id"][0]] == "test/late.jsonl"
+    assert late_on_the_day.file_names[changes["file_id"][0]] == "test/late.jsonl"
 
 
-def test_late_event_in_a_gap_merges_two_sessions(deployment: Deployment) -> None:
-    deployment.deliver("first", visits(event("08T10:00:00", "a"), event("08T10:50:00", "b")))
-    deployment.run(UNTIL)
-    first, second = session_of(deployment, "a"), session_of(deployment, "b")
+def test_late_event_in_a_gap_merges_two_sessions(late_on_the_day: Late) -> None:
+    first, second = (late_on_the_day.before("gap", time) for time in ("08T10:00:00", "08T10:50:00"))
     assert first != second
-    deployment.deliver("late", [event("08T10:25:00", "late")])
-    deployment.run(UNTIL)
-    changes = deployment.table("session_changes")
+    changes = late_on_the_day.changes("gap")
     assert rows(changes, "replaced_session_id", "session_id", "change", "event_count") == [
         (second[0], first[0], "merged", 1)
     ]
 
 
-def test_late_event_moves_a_session_to_the_day_before(deployment: Deployment) -> None:
-    deployment.deliver("first", visits(event("08T00:10:00", "a"), event("08T00:20:00", "b")))
-    deployment.run(UNTIL)
-    before = session_of(deployment, "a")
+def test_late_event_moves_a_session_to_the_day_before(late_on_the_day_before: Late) -> None:
+    before = late_on_the_day_before.before("moved", "08T00:10:00")
     assert before[1] == THURSDAY
-    deployment.deliver("late", [event("07T23:50:00", "late")])
-    deployment.run(UNTIL)
-    after = session_of(deployment, "a")
-    assert after == session_of(deployment, "late")
-    changes = deployment.table("session_changes")
+    after = late_on_the_day_before.after("moved", "08T00:10:00")
+    assert after == late_on_the_day_before.after("moved", "07T23:50:00")
+    changes = late_on_the_day_before.changes("moved")
     columns = ("replaced_session_id", "replaced_session_date", "session_id", "session_date", "change", "event_date")
     assert rows(changes, *columns) == [(before[0], THURSDAY, after[0], WEDNESDAY, "restarted", THURSDAY)]
-    assert file_names(deployment)[changes["file_id"][0]] == "test/late.jsonl"
+    assert late_on_the_day_before.file_names[changes["file_id"][0]] == "test/late.jsonl"
     assert rows(changes, "reason") == [("file test/late.jsonl (lines of other days)",)]
 
 
-def test_late_event_merges_a_session_into_the_day_before(deployment: Deployment) -> None:
-    deployment.deliver("first", visits(event("07T23:25:00", "a"), event("08T00:10:00", "b")))
-    deployment.run(UNTIL)
-    first, second = session_of(deployment, "a"), session_of(deployment, "b")
-    deployment.deliver("late", [event("07T23:45:00", "late")])
-    deployment.run(UNTIL)
-    changes = deployment.table("session_changes")
+def test_late_event_merges_a_session_into_the_day_before(late_on_the_day_before: Late) -> None:
+    first, second = (late_on_the_day_before.before("merged", time) for time in ("07T23:25:00", "08T00:10:00"))
+    changes = late_on_the_day_before.changes("merged")
     columns = ("replaced_session_id", "replaced_session_date", "session_id", "session_date", "change", "event_date")
     assert rows(changes, *columns) == [(second[0], THURSDAY, first[0], WEDNESDAY, "merged", THURSDAY)]
-    assert file_names(deployment)[changes["file_id"][0]] == "test/late.jsonl"
+    assert late_on_the_day_before.file_names[changes["file_id"][0]] == "test/late.jsonl"
 
 
 def test_late_separator_splits_a_session_and_keeps_its_id(deployment: Deployment) -> None:

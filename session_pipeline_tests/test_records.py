@@ -18,11 +18,14 @@ from session_pipeline.ingest.reading import read_large, small_files
 from session_pipeline_tests.ingesting import EVENT, RULES, Ingest, Taken
 
 
-@pytest.fixture(params=["as a small file", "as a large file", "in parts"])
+# A large file in parts is read in the same way as one in a single part, which only the long tests read.
+@pytest.fixture(
+    params=["as a small file", pytest.param("as a large file", marks=pytest.mark.long), "as a large file in parts"]
+)
 def ingest(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ingest]:
     if request.param != "as a small file":
         monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", -1)
-    if request.param == "in parts":
+    if request.param == "as a large file in parts":
         monkeypatch.setattr(read_large, "MOST_ROWS_OF_PART", 2)
     monkeypatch.setattr(json_values, "CHUNK_BYTES", 7)  # so that values lie in several chunks
     ingest = Ingest(tmp_path)
