@@ -26,7 +26,7 @@ from session_pipeline_tests.oracles.funnels import Attempt, Exclusion, Funnel, L
 from session_pipeline_tests.oracles.sessions import Event, Rules
 
 VISITOR_COUNT = 300
-FUNNEL_COUNT = 60
+FUNNEL_COUNT = 30
 NOON = datetime(2026, 10, 5, 12)
 DAY = date(2026, 10, 5)
 UNTIL = date(2026, 10, 7)
@@ -170,9 +170,9 @@ def plain(row: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted(values.items()))
 
 
-@pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    return Case(3, tmp_path_factory.mktemp("options"))
+@pytest.fixture(scope="module", params=[3, pytest.param(6, marks=pytest.mark.long)])
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    return Case(request.param, tmp_path_factory.mktemp("options"))
 
 
 NAMES = [f"{number}" for number in range(FUNNEL_COUNT)]

@@ -213,7 +213,11 @@ def test_init_writes_fields_whose_values_fit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "log_format"), [("", ' "-"', "nginx_main"), ("shop.example:443 ", "", "vhost_combined")]
+    ("before", "after", "log_format"),
+    [
+        ("", ' "-"', "nginx_main"),
+        pytest.param("shop.example:443 ", "", "vhost_combined", marks=pytest.mark.long),
+    ],
 )
 def test_init_and_try_find_the_log_format(
     before: str, after: str, log_format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -326,7 +330,12 @@ EXCEL = "visitor_id;event_name;event_time;value\nv1;purchase;11/20/2026 06:10:00
     ("name", "text", "keys"),
     [
         ("a.csv", SPLIT, 'expressions, time_format = "%d.%m.%Y %H:%M"'),
-        ("a.tsv", SPLIT.replace(",", "\t"), 'expressions, time_format = "%d.%m.%Y %H:%M"'),
+        pytest.param(
+            "a.tsv",
+            SPLIT.replace(",", "\t"),
+            'expressions, time_format = "%d.%m.%Y %H:%M"',
+            marks=pytest.mark.long,
+        ),
         (
             "a.jsonl",
             '{"visitor_id": "v", "event_name": "a", "date": "2026-11-20", "time": "10:00"}\n',
@@ -377,7 +386,7 @@ def test_log_format_is_suggested_if_more_lines_fit_it(
     assert (web.log_format if web else None) == log_format
 
 
-@pytest.mark.parametrize("before", ["", "shop.example "])
+@pytest.mark.parametrize("before", ["", pytest.param("shop.example ", marks=pytest.mark.long)])
 def test_init_names_start_date_for_old_logs(before: str, tmp_path: Path) -> None:
     file = tmp_path / "access.log"
     file.write_text(f'{before}192.0.2.7 - - [10/Oct/2018:13:55:36 +0000] "GET / HTTP/1.1" 200 5 "-" "a"\n')

@@ -48,7 +48,9 @@ def ingest(deployment: Deployment) -> IngestSummary:
         return run.ingest()
 
 
-@pytest.mark.parametrize("format", NAMES)
+@pytest.mark.parametrize(
+    "format", [pytest.param(name, marks=pytest.mark.long) if name == "tsv" else name for name in NAMES]
+)
 def test_rows_of_a_file_are_the_same_alone_and_with_others(
     tmp_path: Path, format: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
