@@ -11,6 +11,7 @@ from typing import Any
 
 from session_pipeline.build.fingerprints import PART_HASHES
 from session_pipeline.engines.base import Engine
+from session_pipeline.engines.sql import quote
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.store.part_files import paths_at
 from session_pipeline.store.paths import folder_name
@@ -190,12 +191,16 @@ class StepRunner:
         self, table_name: str, one: Sequence[Path], other: Sequence[Path], *, sample_divisor: int = 1
     ) -> bool:
         """Whether some files of a table and some others have the same rows, or the same rows of a sample."""
+        contract = table(table_name)
+        columns = ", ".join(quote(column.name) for column in contract.columns)
         with self._engine.job() as job:
-            job.add_input(table(table_name), one, name="one", sample_divisor=sample_divisor)
-            job.add_input(table(table_name), other, name="other", sample_divisor=sample_divisor)
+            job.add_input(contract, one, name="one", sample_divisor=sample_divisor)
+            job.add_input(contract, other, name="other", sample_divisor=sample_divisor)
+            # One grouping of all rows takes a third of the time of two `except all`.
             differing = job.rows(
-                "(select * from one except all select * from other)"
-                " union all (select * from other except all select * from one) limit 1"
+                "select count(*) as row_count"
+                " from (select *, 1 as surplus from one union all select *, -1 as surplus from other)"
+                f" group by {columns} having sum(surplus) <> 0 limit 1"
             )
             return len(differing) == 0
 
