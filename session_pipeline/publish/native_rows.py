@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from session_pipeline.engines.connections import private_connection
+from session_pipeline.engines.parquet_files import ROW_GROUP_ROWS
 from session_pipeline.engines.sql import literal, query_text, quote, rows_of
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
@@ -171,6 +172,9 @@ def _insert(
     fresh: Sequence[Partition],
     kept: Kept,
 ) -> None:
+    # DuckDB compresses inserted rows at once, but those that fill no row group again at the end of the transaction.
+    is_long = sum(partition.row_count for partition in fresh) > ROW_GROUP_ROWS
+    connection.execute(f"set session enable_optimistic_write = {literal(is_long)}")
     in_files, in_memory = kept.divide(contract, fresh)
     if in_memory:
         connection.execute(f"insert into {quote(contract.name)} by name {in_memory}")
