@@ -1,5 +1,16 @@
 -- One row is an event of a session that starts on the day, and a funnel step or exclusion that it
 -- meets.
+with actions as (
+    select
+        session_id,
+        event_number,
+        action_number,
+        action,
+        next_action
+    from session_actions
+    where session_id in (select session_id from funnel_matches)
+)
+
 select
     m.funnel,
     m.step_number,
@@ -24,7 +35,7 @@ inner join sessions as s
     on m.session_id = s.session_id
 left join session_breakdowns as v
     on m.funnel = v.funnel and m.session_id = v.session_id
-left join session_actions as a
+left join actions as a
     on m.session_id = a.session_id and m.event_number = a.event_number
-left join session_actions as n
+left join actions as n
     on m.session_id = n.session_id and a.action_number + 2 = n.action_number
