@@ -1,73 +1,72 @@
 -- One row is an action on a day of a site, by dimension value.
-with stopped as (
+with segments as (
+    select distinct
+        segment_number,
+        dimension,
+        dimension_value
+    from session_segments
+),
+
+stopped as (
     select
-        f.session_date,
-        f.site,
-        s.dimension,
-        s.dimension_value,
-        f.action,
-        f.session_id,
+        s.segment_number,
+        f.label_number,
+        f.session_number,
         row_number() over (
-            partition by f.session_date, f.site, s.dimension, s.dimension_value, f.action
-            order by f.session_id
+            partition by s.segment_number, f.label_number order by f.session_number
         ) as place
     from first_actions as f
     inner join session_segments as s
-        on f.session_id = s.session_id
+        on f.session_number = s.session_number
     where f.is_last and not f.is_converted
 ),
 
 examples as (
     select
-        session_date,
-        site,
-        dimension,
-        dimension_value,
-        action,
+        p.segment_number,
+        p.label_number,
         concat_ws(
             ' ',
-            max(case when place = 1 then session_id end),
-            max(case when place = 2 then session_id end),
-            max(case when place = 3 then session_id end)
+            max(case when p.place = 1 then s.session_id end),
+            max(case when p.place = 2 then s.session_id end),
+            max(case when p.place = 3 then s.session_id end)
         ) as stopped_session_ids
-    from stopped
-    where place <= 3
-    group by session_date, site, dimension, dimension_value, action
+    from stopped as p
+    inner join numbered_sessions as s
+        on p.session_number = s.session_number
+    where p.place <= 3
+    group by p.segment_number, p.label_number
 ),
 
 counted as (
     select
-        f.session_date,
-        f.site,
-        s.dimension,
-        s.dimension_value,
-        f.action,
+        s.segment_number,
+        f.label_number,
         f.is_followed,
         count(*) as session_count,
         count(*) filter (where f.is_converted) as converted_count,
         sum(f.value) as converted_value
     from first_actions as f
     inner join session_segments as s
-        on f.session_id = s.session_id
-    group by f.session_date, f.site, s.dimension, s.dimension_value, f.action, f.is_followed
+        on f.session_number = s.session_number
+    group by s.segment_number, f.label_number, f.is_followed
 )
 
 select
-    c.session_date,
-    c.site,
-    c.dimension,
-    c.dimension_value,
-    c.action,
+    a.session_date,
+    a.site,
+    s.dimension,
+    s.dimension_value,
+    a.action,
     c.session_count,
     c.converted_count,
     c.converted_value,
     c.is_followed,
     e.stopped_session_ids
 from counted as c
+inner join segments as s
+    on c.segment_number = s.segment_number
+inner join numbered_actions as a
+    on c.label_number = a.label_number
 left join examples as e
-    on
-        c.session_date = e.session_date
-        and c.site = e.site
-        and c.dimension = e.dimension
-        and c.dimension_value = e.dimension_value
-        and c.action = e.action
+    on c.segment_number = e.segment_number and c.label_number = e.label_number

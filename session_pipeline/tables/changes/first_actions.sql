@@ -4,14 +4,15 @@
 -- converts after all of its actions.
 with firsts as (
     select
-        session_date,
-        site,
-        session_id,
-        action,
-        min(event_number) as event_number
-    from session_actions
-    where not is_bot
-    group by session_date, site, session_id, action
+        s.session_number,
+        n.label_number,
+        min(a.event_number) as event_number
+    from session_actions as a
+    inner join numbered_sessions as s
+        on a.session_id = s.session_id
+    inner join numbered_actions as n
+        on a.session_date = n.session_date and a.site = n.site and a.action = n.action
+    group by s.session_number, n.label_number
 ),
 
 step_actions as (
@@ -39,62 +40,45 @@ step_actions as (
 
 actions as (
     select
-        f.session_date,
-        f.site,
-        f.action,
+        f.label_number,
         s.action is not null as is_of_a_step,
         row_number() over (
-            partition by f.session_date, f.site order by f.session_count desc, f.action asc
+            partition by n.session_date, n.site order by f.session_count desc, n.action asc
         ) as place
     from (
         select
-            session_date,
-            site,
-            action,
+            label_number,
             count(*) as session_count
         from firsts
-        group by session_date, site, action
+        group by label_number
     ) as f
+    inner join numbered_actions as n
+        on f.label_number = n.label_number
     left join step_actions as s
-        on f.session_date = s.session_date and f.site = s.site and f.action = s.action
-),
-
-conversions as (
-    select
-        o.session_id,
-        o.value,
-        max(m.event_number) as last_event_number
-    from session_outcomes as o
-    left join outcome_matches as m
-        on o.session_id = m.session_id and o.outcome = m.rule
-    where o.is_converted
-    group by o.session_id, o.value
+        on n.session_date = s.session_date and n.site = s.site and n.action = s.action
 ),
 
 last_firsts as (
     select
-        session_id,
+        session_number,
         max(event_number) as event_number
     from firsts
-    group by session_id
+    group by session_number
 )
 
 select
-    f.session_date,
-    f.site,
-    f.session_id,
-    f.action,
+    f.session_number,
+    f.label_number,
     f.event_number,
-    c.session_id is not null
-    and coalesce(c.last_event_number > f.event_number, true) as is_converted,
-    case when coalesce(c.last_event_number > f.event_number, true) then c.value end as value,
+    s.is_converted and coalesce(s.last_event_number > f.event_number, true) as is_converted,
+    case when coalesce(s.last_event_number > f.event_number, true) then s.value end as value,
     f.event_number = l.event_number as is_last,
     a.place <= $most_followed_actions or a.is_of_a_step as is_followed
 from firsts as f
 inner join actions as a
-    on f.session_date = a.session_date and f.site = a.site and f.action = a.action
+    on f.label_number = a.label_number
 inner join last_firsts as l
-    on f.session_id = l.session_id
-left join conversions as c
-    on f.session_id = c.session_id
+    on f.session_number = l.session_number
+inner join numbered_sessions as s
+    on f.session_number = s.session_number
 where a.place <= $most_actions or a.is_of_a_step

@@ -1,6 +1,7 @@
 -- One row is a session of the day and a segment that it belongs to: all sessions, or a value of a
 -- dimension. The most frequent values of a dimension on a day of a site are kept; the others are
 -- '(other)'. A dimension that no session of the day has a value of is left out.
+-- The number of a segment stands for its dimension and value.
 with found as (
     select
         session_id,
@@ -22,13 +23,12 @@ valued as (
     select
         s.session_date,
         s.site,
-        f.session_id,
+        s.session_number,
         f.dimension,
         coalesce(f.dimension_value, '(none)') as dimension_value
     from found as f
-    inner join sessions as s
+    inner join numbered_sessions as s
         on f.session_id = s.session_id
-    where not s.is_bot
 ),
 
 counted as (
@@ -56,27 +56,60 @@ ranked as (
             partition by session_date, site, dimension
         ) as has_values
     from counted
+),
+
+kept as (
+    select
+        session_date,
+        site,
+        dimension,
+        dimension_value,
+        case
+            when place <= $most_dimension_values then dimension_value
+            else '(other)'
+        end as kept_value
+    from ranked
+    where has_values = 1
+),
+
+segments as (
+    select
+        dimension,
+        dimension_value,
+        cast(row_number() over (order by dimension, dimension_value) as integer)
+            as segment_number
+    from (
+        select
+            dimension,
+            kept_value as dimension_value
+        from kept
+        union
+        select
+            'all' as dimension,
+            'all' as dimension_value
+    ) as named
 )
 
 select
-    v.session_id,
-    v.dimension,
-    case
-        when r.place <= $most_dimension_values then v.dimension_value
-        else '(other)'
-    end as dimension_value
+    v.session_number,
+    s.segment_number,
+    s.dimension,
+    s.dimension_value
 from valued as v
-inner join ranked as r
+inner join kept as k
     on
-        v.session_date = r.session_date
-        and v.site = r.site
-        and v.dimension = r.dimension
-        and v.dimension_value = r.dimension_value
-where r.has_values = 1
+        v.session_date = k.session_date
+        and v.site = k.site
+        and v.dimension = k.dimension
+        and v.dimension_value = k.dimension_value
+inner join segments as s
+    on k.dimension = s.dimension and k.kept_value = s.dimension_value
 union all
 select
-    session_id,
-    'all' as dimension,
-    'all' as dimension_value
-from sessions
-where not is_bot
+    n.session_number,
+    s.segment_number,
+    s.dimension,
+    s.dimension_value
+from numbered_sessions as n
+cross join segments as s
+where s.dimension = 'all' and s.dimension_value = 'all'

@@ -33,7 +33,12 @@ STEPS: tuple[Step, ...] = (
         tables=("action_visits", "action_progress"),
         relations={"column_values": Relation(from_settings.column_values, reads=("sessions",))},
         lists={"own_dimensions": from_settings.own_dimensions},
-        computed=(Computation("first_actions", "first_actions"), Computation("session_segments", "session_segments")),
+        computed=(
+            Computation("numbered_actions", "numbered_actions"),
+            Computation("numbered_sessions", "numbered_sessions"),
+            Computation("first_actions", "first_actions"),
+            Computation("session_segments", "session_segments"),
+        ),
     ),
     Step(
         name="progress_changes",

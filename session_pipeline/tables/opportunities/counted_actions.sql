@@ -2,13 +2,11 @@
 -- A milestone is an action with an event that meets a funnel step or the conversion of its session.
 with visited as (
     select
-        session_date,
-        site,
-        action,
+        label_number,
         count(*) as session_count
     from moments
     where is_first
-    group by session_date, site, action
+    group by label_number
 ),
 
 milestone_events as (
@@ -38,14 +36,17 @@ milestones as (
 )
 
 select
-    v.session_date,
-    v.site,
-    v.action,
+    n.session_date,
+    n.site,
+    n.action,
+    n.label_number,
     m.action is not null as is_milestone,
     row_number() over (
-        partition by v.session_date, v.site
-        order by v.session_count desc, v.action asc
+        partition by n.session_date, n.site
+        order by v.session_count desc, n.action asc
     ) as place
 from visited as v
+inner join numbered_actions as n
+    on v.label_number = n.label_number
 left join milestones as m
-    on v.session_date = m.session_date and v.site = m.site and v.action = m.action
+    on n.session_date = m.session_date and n.site = m.site and n.action = m.action

@@ -1,110 +1,68 @@
 -- One row is a moment: an action of a session before its last conversion, with what is known by
 -- then. value is that of the conversions after it.
 -- Positions are put into buckets, because few sessions are at an action at exactly equal positions.
-with converting_events as (
+with later_values as (
+    -- One row is the events between two conversions of a session that converts several times, and
+    -- the value of all later conversions. In other sessions, this is the whole value.
     select
-        m.session_id,
-        m.event_number,
-        m.value
-    from outcome_matches as m
-    inner join session_outcomes as o
-        on m.session_id = o.session_id and m.rule = o.outcome
-    where o.is_converted
-),
-
-conversions as (
-    -- A session that converts as a whole has no such event: its conversion is after every action.
-    select
-        o.session_id,
-        o.value,
-        max(e.event_number) as last_event_number,
-        count(e.event_number) > 1 as has_several
-    from session_outcomes as o
-    left join converting_events as e
-        on o.session_id = e.session_id
-    where o.is_converted
-    group by o.session_id, o.value
-),
-
-events_in_order as (
-    -- One row is an action or a conversion of a session that converts several times. In all other
-    -- sessions, the whole value is that of a later conversion.
-    select
-        a.session_id,
-        a.event_number,
-        cast(null as decimal(18, 6)) as value,
-        1 as is_action
-    from session_actions as a
-    inner join conversions as c
-        on a.session_id = c.session_id
-    where c.has_several
-    union all
-    select
-        e.session_id,
-        e.event_number,
-        e.value,
-        0 as is_action
-    from converting_events as e
-    inner join conversions as c
-        on e.session_id = c.session_id
-    where c.has_several
-),
-
-later_values as (
-    select
-        session_id,
-        event_number,
-        is_action,
-        sum(value) over (
-            partition by session_id
-            order by event_number desc, is_action desc
-            rows between unbounded preceding and current row
+        s.session_number,
+        lag(m.event_number) over (
+            partition by s.session_number order by m.event_number
+        ) as from_event_number,
+        m.event_number as before_event_number,
+        sum(m.value) over (
+            partition by s.session_number
+            order by m.event_number
+            rows between current row and unbounded following
         ) as value
-    from events_in_order
+    from outcome_matches as m
+    inner join numbered_sessions as s
+        on m.session_id = s.session_id and m.rule = s.outcome
+    where s.has_several
 ),
 
 reached as (
     select
-        session_id,
-        event_number,
-        step_number,
-        max(step_number) over (
-            partition by session_id, funnel
-            order by event_number, step_number
+        s.session_number,
+        m.event_number,
+        m.step_number,
+        max(m.step_number) over (
+            partition by s.session_number, m.funnel
+            order by m.event_number, m.step_number
             rows between unbounded preceding and 1 preceding
         ) as step_number_before
-    from funnel_matches
-    where step_number > 0
+    from funnel_matches as m
+    inner join numbered_sessions as s
+        on m.session_id = s.session_id
+    where m.step_number > 0
 ),
 
 gains as (
     select
-        session_id,
+        session_number,
         event_number,
         sum(step_number - coalesce(step_number_before, 0)) as gain
     from reached
     where step_number > coalesce(step_number_before, 0)
-    group by session_id, event_number
+    group by session_number, event_number
 ),
 
 stages as (
     -- One row is the events of a session at one stage: those after an event that reached a funnel
     -- step, up to the next such event.
     select
-        session_id,
+        session_number,
         event_number as after_event_number,
         lead(event_number) over session_in_order as until_event_number,
         sum(gain) over session_in_order as stage
     from gains
-    window session_in_order as (partition by session_id order by event_number)
+    window session_in_order as (partition by session_number order by event_number)
 ),
 
 placed as (
     select
-        a.session_date,
-        a.site,
-        a.session_id,
-        a.action,
+        s.session_number,
+        n.label_number,
         a.action_number,
         a.event_number,
         case
@@ -114,31 +72,26 @@ placed as (
             when a.action_number <= 13 then 9
             else 14
         end as position_bucket,
-        coalesce(s.device, '(none)') as device,
-        c.session_id is not null as is_converted,
-        case when c.has_several then v.value else c.value end as value
+        case when s.has_several then v.value else s.value end as value
     from session_actions as a
-    inner join sessions as s
+    inner join numbered_sessions as s
         on a.session_id = s.session_id
-    left join conversions as c
-        on a.session_id = c.session_id
+    inner join numbered_actions as n
+        on a.session_date = n.session_date and a.site = n.site and a.action = n.action
     left join later_values as v
-        on a.session_id = v.session_id and a.event_number = v.event_number and v.is_action = 1
-    where
-        not a.is_bot
-        and (c.last_event_number is null or a.event_number < c.last_event_number)
+        on
+            s.session_number = v.session_number
+            and a.event_number >= coalesce(v.from_event_number, a.event_number)
+            and a.event_number < v.before_event_number
+    where s.last_event_number is null or a.event_number < s.last_event_number
 )
 
 select
-    p.session_date,
-    p.site,
-    p.session_id,
-    p.action,
+    p.session_number,
+    p.label_number,
     p.action_number,
     p.position_bucket,
-    p.device,
-    coalesce(t.stage, 0) as stage,
-    p.is_converted,
+    cast(coalesce(t.stage, 0) as integer) as stage,
     p.value,
     lag(p.position_bucket) over action_in_order is null as is_first,
     coalesce(lag(p.position_bucket) over action_in_order <> p.position_bucket, true)
@@ -146,7 +99,9 @@ select
 from placed as p
 left join stages as t
     on
-        p.session_id = t.session_id
+        p.session_number = t.session_number
         and p.event_number > t.after_event_number
         and p.event_number <= coalesce(t.until_event_number, p.event_number)
-window action_in_order as (partition by p.session_id, p.action order by p.action_number)
+window action_in_order as (
+    partition by p.session_number, p.label_number order by p.action_number
+)

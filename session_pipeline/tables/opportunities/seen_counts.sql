@@ -4,64 +4,73 @@
 -- stage.
 with arrivals as (
     select
-        m.session_date,
-        m.site,
-        m.session_id,
-        m.action,
+        m.session_number,
+        m.label_number,
         m.action_number,
         m.position_bucket,
         m.stage,
-        m.device,
-        m.is_converted,
         c.is_milestone
     from moments as m
     inner join counted_actions as c
-        on m.session_date = c.session_date and m.site = c.site and m.action = c.action
+        on m.label_number = c.label_number
     where m.is_first and c.place <= $most_seen_actions
 ),
 
 seen as (
     select
-        a.session_date,
-        a.site,
-        a.session_id,
-        a.action as at_action,
+        a.session_number,
+        a.label_number,
         a.position_bucket,
         a.stage,
-        a.device,
-        a.is_converted,
-        a.is_milestone,
-        b.action as seen_action
+        b.label_number as seen_label_number
     from arrivals as a
     inner join arrivals as b
-        on a.session_id = b.session_id and a.action_number > b.action_number
+        on a.session_number = b.session_number and a.action_number > b.action_number
     where not b.is_milestone
     union all
     select
-        session_date,
-        site,
-        session_id,
-        action as at_action,
+        session_number,
+        label_number,
         position_bucket,
         stage,
-        device,
-        is_converted,
-        is_milestone,
-        '' as seen_action
+        0 as seen_label_number
     from arrivals
+),
+
+counted as (
+    select
+        a.label_number,
+        a.position_bucket,
+        a.stage,
+        s.device,
+        a.seen_label_number,
+        count(*) as session_count,
+        count(*) filter (where s.is_converted) as converted_count,
+        min(a.session_number) filter (
+            where s.is_converted and a.seen_label_number > 0
+        ) as example_session_number
+    from seen as a
+    inner join numbered_sessions as s
+        on a.session_number = s.session_number
+    group by a.label_number, a.position_bucket, a.stage, s.device, a.seen_label_number
 )
 
 select
-    session_date,
-    site,
-    at_action,
-    position_bucket,
-    stage,
-    device,
-    seen_action,
-    is_milestone,
-    count(*) as session_count,
-    count(*) filter (where is_converted) as converted_count,
-    min(session_id) filter (where is_converted and seen_action <> '') as example_session_id
-from seen
-group by session_date, site, at_action, position_bucket, stage, device, seen_action, is_milestone
+    a.session_date,
+    a.site,
+    a.action as at_action,
+    c.position_bucket,
+    c.stage,
+    c.device,
+    coalesce(b.action, '') as seen_action,
+    a.is_milestone,
+    c.session_count,
+    c.converted_count,
+    s.session_id as example_session_id
+from counted as c
+inner join counted_actions as a
+    on c.label_number = a.label_number
+left join counted_actions as b
+    on c.seen_label_number = b.label_number
+left join numbered_sessions as s
+    on c.example_session_number = s.session_number

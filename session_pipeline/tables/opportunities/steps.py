@@ -53,7 +53,12 @@ STEPS: tuple[Step, ...] = (
         name="moments",
         tables=("moment_counts", "seen_counts"),
         lists={"compared_signals": _compared_signals},
-        computed=(Computation("moments", "moments"), Computation("counted_actions", "counted_actions")),
+        computed=(
+            Computation("numbered_actions", "numbered_actions"),
+            Computation("numbered_sessions", "numbered_sessions"),
+            Computation("moments", "moments"),
+            Computation("counted_actions", "counted_actions"),
+        ),
     ),
     Step(
         name="opportunities",

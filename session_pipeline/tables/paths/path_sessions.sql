@@ -1,9 +1,13 @@
 -- One row is a session without bots, with what the tables of paths count it by. Its number stands
--- for its id, because numbers are grouped faster than texts.
+-- for its id, and that of its group for its day, site and outcome, because numbers are grouped
+-- faster than texts.
 select
     s.session_date,
     s.session_id,
-    row_number() over (order by s.session_id) as session_number,
+    cast(row_number() over (order by s.session_id) as integer) as session_number,
+    cast(
+        dense_rank() over (order by s.session_date, s.site, o.outcome) as integer
+    ) as group_number,
     s.site,
     o.outcome,
     o.is_converted,

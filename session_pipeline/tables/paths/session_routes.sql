@@ -2,16 +2,18 @@
 -- Paths are cut after the setting max_path_actions. In a path, > only separates actions.
 with listed as (
     select
-        session_number,
-        max(action_number) as action_count,
-        count(*) filter (where is_new) as folded_count,
+        a.session_number,
+        max(a.action_number) as action_count,
+        count(*) filter (where a.is_new) as folded_count,
         list_sort(list({
-            'action_number': action_number,
-            'action': replace(action, '>', '›'),
-            'is_new': is_new
+            'action_number': a.action_number,
+            'action': l.path_text,
+            'is_new': a.is_new
         })) as actions
-    from path_actions
-    group by session_number
+    from path_actions as a
+    inner join path_labels as l
+        on a.label_number = l.label_number
+    group by a.session_number
 ),
 
 joined as (

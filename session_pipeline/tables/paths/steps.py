@@ -11,6 +11,8 @@ STEPS: tuple[Step, ...] = (
         tables=("action_transitions", "action_steps", "session_paths", "path_counts"),
         computed=(
             Computation("path_sessions", "path_sessions"),
+            Computation("path_groups", "path_groups"),
+            Computation("path_labels", "path_labels"),
             Computation("path_actions", "path_actions"),
             Computation("session_routes", "session_routes"),
         ),
