@@ -38,6 +38,9 @@ def matches(source: str, columns: str, rules: Sequence[Rule], empty: str) -> str
 def with_rules_met(source: str, rules: Sequence[Rule], flag: str, met: str, types: Mapping[str, str]) -> str:
     """Return SQL that adds two columns to the rows of a relation: whether a rule is met, and the list of rules met.
 
+    The list is null if none is met. Otherwise DuckDB would make one for each event, also where a later filter reads
+    only the flag: few events meet a rule.
+
     Args:
         source: The relation.
         rules: The rules.
@@ -50,7 +53,7 @@ def with_rules_met(source: str, rules: Sequence[Rule], flag: str, met: str, type
         return f"select *, false as {flag}, cast([] as struct({fields})[]) as {met} from {source}"
     return (
         f"select *, {_any([rule.where for rule in rules])} as {flag},"
-        f" list_filter([{_met(rules)}], lambda rule: rule is not null) as {met} from {source}"
+        f" case when {flag} then list_filter([{_met(rules)}], lambda rule: rule is not null) end as {met} from {source}"
     )
 
 
