@@ -403,7 +403,10 @@ MODELS: Mapping[str, Sequence[str]] = {
         ),
         ("daily_definitions",),
     ),
-    **dict.fromkeys(("path_sessions", "path_actions", "session_routes", *PATHS), PATHS),
+    **dict.fromkeys(
+        ("path_sessions", "path_groups", "path_labels", "path_actions", "session_routes", *PATHS),
+        PATHS,
+    ),
     **dict.fromkeys(("counted_paths", "folded_paths", "shown_paths", "typical_paths"), ("typical_paths",)),
     **dict.fromkeys(
         (
@@ -420,6 +423,7 @@ MODELS: Mapping[str, Sequence[str]] = {
         FRICTION,
     ),
     **dict.fromkeys(("moments", "counted_actions", *MOMENT_TABLES), MOMENT_TABLES),
+    **dict.fromkeys(("numbered_actions", "numbered_sessions"), (*VISITS, *MOMENT_TABLES)),
     **dict.fromkeys(("opportunity_counts", "opportunities"), ("opportunities",)),
     **dict.fromkeys(("next_best_counts", "next_best_actions"), ("next_best_actions",)),
     **dict.fromkeys(("session_changes", "_day_history"), NOTHING),  # rows of logs are never rebuilt
