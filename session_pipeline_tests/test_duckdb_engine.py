@@ -8,8 +8,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from session_pipeline.engines.constant_columns import FEWEST_ROWS, constant_columns
 from session_pipeline.engines.duckdb import MOST_EVENTS_OF_ONE_THREAD, DuckDBEngine, Job, Limits
-from session_pipeline.engines.empty_columns import FEWEST_ROWS, columns_without_value
 from session_pipeline.engines.parquet_files import ROW_GROUP_ROWS
 from session_pipeline.publish import warehouse
 from session_pipeline.reference.small_table import SmallTable
@@ -173,19 +173,29 @@ def add_raw_events(job: Job, filled: Mapping[str, str]) -> None:
     job.add_relation("raw_events", f"select {columns} from range({FEWEST_ROWS}) as numbers (number)")
 
 
-def test_columns_without_a_value_are_found(engine: DuckDBEngine) -> None:
-    """A column with a value only in the last row is not empty."""
-    last = f"case when number = {FEWEST_ROWS - 1} then 'x' end"
-    names = ("event_id", "page_title", "referrer", "value")
+def test_constant_columns_are_found(engine: DuckDBEngine) -> None:
+    """A column with another value only in the last row is not constant, and neither is a number, such as -0.0."""
+    is_last = f"number = {FEWEST_ROWS - 1}"
+    filled = {
+        "event_id": "number",
+        "source": "'it''s'",
+        "event_name": f"case when {is_last} then 'b' else 'a' end",
+        "page_title": f"case when {is_last} then 'x' end",
+        "page_host": f"case when not {is_last} then 'x' end",
+        "user_id": "chr(0)",
+        "sequence": "1",
+    }
+    columns = [column for column in table("raw_events").columns if column.name in {*filled, "referrer", "value"}]
     with engine.job() as job:
-        add_raw_events(job, {"event_id": "number", "page_title": last})
-        assert columns_without_value(engine.connection, "raw_events", names) == {"referrer", "value"}
+        add_raw_events(job, filled)
+        found = constant_columns(engine.connection, "raw_events", columns)
+        assert found == {"source": "'it''s'", "referrer": "null", "value": "null"}
         job.add_relation("short", "select * from raw_events limit 10")
-        assert columns_without_value(engine.connection, "short", names) == set()
+        assert constant_columns(engine.connection, "short", columns) == {}
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_columns_that_are_empty_in_the_input_do_not_change_the_file(
+def test_constant_columns_of_the_input_do_not_change_the_file(
     threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events, day = table("events"), date(2026, 1, 1)
@@ -197,7 +207,8 @@ def test_columns_that_are_empty_in_the_input_do_not_change_the_file(
         made = DuckDBEngine(Limits(threads=threads), tmp_path / f"{copied_from}")
         path = tmp_path / f"{copied_from}.parquet"
         with made.job() as job:
-            add_raw_events(job, {"visitor_id": f"hash({FEWEST_ROWS} - number)", "line_number": "number"})
+            filled = {"visitor_id": f"hash({FEWEST_ROWS} - number)", "line_number": "number", "source": "'it''s'"}
+            add_raw_events(job, filled)
             job.write_model("events", {}, {day: path}, copied_from=copied_from)
         made.close()
         found.append(path.read_bytes())

@@ -307,6 +307,8 @@ def test_columns_said_to_be_copied_are_copied(step: Step) -> None:
         assert isinstance(query, exp.Select)
         read = [each for each in query.find_all(exp.Table) if each.parent_select is query]
         aliases = {each.alias for each in read if each.name == copied_from}
+        outer = {join.alias_or_name for join in query.args["joins"] if join.side}
+        assert not aliases & outer, "an outer join adds nulls to copied columns"
         shared = {each.name for each in TABLES[name].columns} & {each.name for each in TABLES[copied_from].columns}
         for column in shared - {"visitor_id"}:  # it has a value in each row
             [selected] = [each for each in query.selects if each.alias_or_name == column]

@@ -85,8 +85,8 @@ class Job(Protocol):
             paths: The file of each day; of None for a table without days. An engine may make a folder of this name with
                 several part files instead, each sorted; see store/part_files.py.
             keep: Whether to keep the rows of several days for inputs of later jobs, until the table is written again.
-            copied_from: An input of the job whose columns the model copies: a column of both without a value in the
-                input has none in the table. An engine can use it to sort less.
+            copied_from: An input of the job whose columns the model copies: a column of both that has the same
+                value in all rows of the input, or none, has it in the table. An engine can use it to sort less.
 
         Returns:
             The number of rows of each file.

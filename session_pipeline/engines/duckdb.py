@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import accumulate
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -19,7 +20,7 @@ import duckdb
 from session_pipeline.engines import short_files
 from session_pipeline.engines.base import TaskRunner
 from session_pipeline.engines.connections import private_connection
-from session_pipeline.engines.empty_columns import columns_without_value
+from session_pipeline.engines.constant_columns import constant_columns
 from session_pipeline.engines.parquet_files import FORMAT, ROW_GROUP_ROWS, STATISTICS
 from session_pipeline.engines.sql import fill, literal, quote, rows_of, schema_of
 from session_pipeline.reference.small_table import SmallTable
@@ -228,9 +229,9 @@ class Job:
         crash_points.reached("build: before the write")
         if len(paths) == 1:
             ((day, path),) = paths.items()
-            empty = self._empty_columns(contract, copied_from)
+            constants = self._constants(contract, copied_from)
             with _equal_bytes(self._connection):
-                counts = {day: _copy(self._connection, contract, f"({sql}\n)", day, path, empty)}
+                counts = {day: _copy(self._connection, contract, f"({sql}\n)", day, path, constants)}
         else:
             days = {day: path for day, path in paths.items() if day is not None}
             counts = self._write_days(contract, sql, days)
@@ -239,12 +240,13 @@ class Job:
         crash_points.reached("build: after the write")
         return counts
 
-    def _empty_columns(self, contract: Table, copied_from: str | None) -> frozenset[str]:
-        """Return the columns of a table that are empty because they are copied from empty columns of an input."""
+    def _constants(self, contract: Table, copied_from: str | None) -> dict[str, str]:
+        """Return, as SQL, the values of the columns of a table that are copied from constant columns of an input."""
         if copied_from is None:
-            return frozenset()
-        copied = {column.name for column in contract.columns} & {column.name for column in table(copied_from).columns}
-        return columns_without_value(self._connection, copied_from, copied - set(contract.order))
+            return {}
+        names = {column.name for column in contract.columns} - set(contract.order)
+        copied = [column for column in table(copied_from).columns if column.name in names]
+        return constant_columns(self._connection, copied_from, copied)
 
     def _write_days(self, contract: Table, sql: str, paths: Mapping[date, Path]) -> dict[date | None, int]:
         """Compute the rows of all days once, and write those of each day.
@@ -339,17 +341,19 @@ def _copy(
     rows: str,
     day: date | None,
     path: Path,
-    empty: Collection[str] = (),
+    constants: Mapping[str, str] = MappingProxyType({}),
 ) -> int:
     """Write the rows of a day (None: all rows) to a file, with the contract's columns, types and order.
 
-    Columns that are known to be empty are added after the rows are sorted.
+    Columns that are known to have the same value in all rows, given as SQL, are added after the rows are sorted.
     """
     of_day = f" where {quote(str(contract.date_column))} = {literal(day)}" if day is not None else ""
     order = ", ".join(quote(name) for name in contract.order)
-    in_order = f"select {_casts(contract, empty)} from {rows}{of_day} order by {order}"
+    in_order = f"select {_casts(contract, constants)} from {rows}{of_day} order by {order}"
     columns = ", ".join(
-        f"cast(null as {column.type}) as {quote(column.name)}" if column.name in empty else quote(column.name)
+        f"cast({constants[column.name]} as {column.type}) as {quote(column.name)}"
+        if column.name in constants
+        else quote(column.name)
         for column in contract.columns
     )
     count = connection.execute(f"copy (select {columns} from ({in_order})) to {literal(str(path))} {FORMAT}").fetchone()

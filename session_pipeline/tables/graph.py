@@ -106,8 +106,8 @@ class Step:
         computed: Models that run before the models of the tables, in this order.
         python_table: A table that Python computes, or None.
         wrapped: Inputs that its models read with more columns, by table: SELECTs over `stored_<table>`.
-        copied: Tables whose model copies columns of an input, by table: a column of both that is empty in the input is
-            empty in the table.
+        copied: Tables whose model copies columns of an input, by table: a column of both that has the same value
+            in all rows of the input, or none, has it in the table.
         parts_model: For a table without days: the model that computes a hash of the part of the table that each day
             reads. A daily step that reads the table is stale if this hash changes, not if any other part changes.
         logs: Tables that record what a build changed.

@@ -8,7 +8,15 @@
 -- it as visitor_id.
 -- With $split_on_new_campaign, campaigns are compared in lower case. The first one is a break only
 -- after an event from another host; an empty known_campaign of open_sessions stands for this event.
-with kept as (
+-- Windows sort whole rows, so files are numbers here, in the order of their ids.
+with files as (
+    select
+        file_id,
+        row_number() over (order by file_id) as file_number
+    from (select distinct file_id from raw_events) as found
+),
+
+kept as (
     select
         d.event_date,
         d.day_start,
@@ -28,7 +36,7 @@ with kept as (
         coalesce(a.sequence, a.line_number) as position,
         a.event_id,
         case when $by_person then a.visitor_id end as device_id,
-        a.event_name,
+        a.event_name = $separator as is_separator,
         a.user_id,
         a.client_session_id,
         case
@@ -43,9 +51,11 @@ with kept as (
         $split_on_new_campaign
         and a.referrer_host is not null
         and a.referrer_host <> coalesce(a.page_host, '') as is_referred,
-        a.file_id,
+        f.file_number,
         a.line_number
     from raw_events as a
+    inner join files as f
+        on a.file_id = f.file_id
     inner join day_parts as d
         on
             a.utc_date = d.utc_date
@@ -66,12 +76,12 @@ stream as (
         position,
         event_id,
         device_id,
-        event_name,
+        is_separator,
         user_id,
         client_session_id,
         utm_campaign,
         is_referred,
-        file_id,
+        file_number,
         line_number,
         cast(null as varchar) as open_session_id,
         cast(null as date) as open_session_date,
@@ -88,12 +98,12 @@ stream as (
         cast(0 as bigint) as position,
         '' as event_id,
         cast(null as varchar) as device_id,
-        cast(null as varchar) as event_name,
+        cast(null as boolean) as is_separator,
         known_user_id as user_id,
         known_client_session_id as client_session_id,
         nullif(known_campaign, '') as utm_campaign,
         known_campaign = '' as is_referred,
-        cast(null as varchar) as file_id,
+        cast(null as bigint) as file_number,
         cast(null as bigint) as line_number,
         session_id as open_session_id,
         session_date as open_session_date,
@@ -110,7 +120,7 @@ placed as (
     from stream
     window series_in_order as (
         partition by series_id, site
-        order by event_time, position, event_id, file_id, line_number
+        order by event_time, position, event_id, file_number, line_number
     )
 ),
 
@@ -140,7 +150,7 @@ hard_breaks as (
                 and (client_session_id is null or $client_sessions <> 'key_without_timeout')
                 and date_trunc('hour', previous_time) < date_trunc('hour', event_time)
                 then 'utc_hour'
-            when event_name = $separator then 'separator'
+            when is_separator then 'separator'
         end as hard_reason
     from placed
 ),
@@ -177,12 +187,6 @@ with_known_values as (
 run_breaks as (
     select
         *,
-        -- The part of a session's id that says whose it is: by person, the visitor id of the event.
-        -- So a session keeps its id if it becomes that of another person.
-        case
-            when $by_person then concat_ws('|', cast(length(device_id) as varchar), device_id)
-            else concat_ws('|', cast(length(series_id) as varchar), series_id)
-        end as series_key,
         case
             when open_session_id is not null then null
             when hard_reason is not null then hard_reason
@@ -235,61 +239,89 @@ run_breaks as (
     from with_known_values
 ),
 
+-- What a run starts with. It is computed before the next window, so that the window does not
+-- sort all columns that it depends on.
+starts as (
+    select
+        event_date,
+        site,
+        series_id,
+        event_time,
+        file_number,
+        line_number,
+        place,
+        previous_time,
+        known_client_session_id,
+        known_user_id,
+        known_campaign,
+        run_reason,
+        open_session_id is not null as is_carried,
+        case
+            when open_session_id is not null then open_run_started_at
+            when run_reason is not null then event_time
+        end as started_at,
+        case
+            when open_session_id is not null then place + 1 - open_event_number
+            when run_reason is not null then place
+        end as start_place,
+        case
+            when open_session_id is not null
+                then
+                    date_diff('microsecond', open_run_started_at, event_time)
+                    // $max_microseconds
+            when run_reason is not null then 0
+        end as start_part,
+        case
+            when open_session_id is not null then open_session_id
+            -- By person, a session has the visitor id of its first event in its id. So it keeps its
+            -- id if it becomes that of another person.
+            when run_reason is not null and $by_person
+                then md5(concat_ws(
+                    '|',
+                    site,
+                    cast(length(device_id) as varchar),
+                    device_id,
+                    event_id,
+                    cast(event_time as varchar)
+                ))
+            when run_reason is not null
+                then md5(concat_ws(
+                    '|',
+                    site,
+                    cast(length(series_id) as varchar),
+                    series_id,
+                    event_id,
+                    cast(event_time as varchar)
+                ))
+        end as start_session_id,
+        case
+            when open_session_id is not null then open_session_date
+            when run_reason is not null then event_date
+        end as start_date
+    from run_breaks
+),
+
 runs as (
     select
         event_date,
         site,
         series_id,
         event_time,
-        event_id,
-        file_id,
+        file_number,
         line_number,
         place,
         previous_time,
-        series_key,
         known_client_session_id,
         known_user_id,
         known_campaign,
         run_reason,
-        client_session_id is not null as is_client_session,
-        open_session_id is not null as is_carried,
-        last_value(
-            case
-                when open_session_id is not null then open_run_started_at
-                when run_reason is not null then event_time
-            end ignore nulls
-        ) over until_now as run_started_at,
-        last_value(
-            case
-                when open_session_id is not null then place + 1 - open_event_number
-                when run_reason is not null then place
-            end ignore nulls
-        ) over until_now as run_place,
-        last_value(
-            case
-                when open_session_id is not null
-                    then
-                        date_diff('microsecond', open_run_started_at, event_time)
-                        // $max_microseconds
-                when run_reason is not null then 0
-            end ignore nulls
-        ) over until_now as run_part,
-        last_value(
-            case
-                when open_session_id is not null then open_session_id
-                when run_reason is not null
-                    then md5(concat_ws(
-                        '|', site, series_key, event_id, cast(event_time as varchar)
-                    ))
-            end ignore nulls
-        ) over until_now as run_session_id,
-        last_value(
-            case
-                when open_session_id is not null then open_session_date
-                when run_reason is not null then event_date
-            end ignore nulls
-        ) over until_now as run_date
-    from run_breaks
+        is_carried,
+        last_value(started_at ignore nulls) over until_now as run_started_at,
+        last_value(start_place ignore nulls) over until_now as run_place,
+        last_value(start_part ignore nulls) over until_now as run_part,
+        last_value(start_session_id ignore nulls) over until_now as run_session_id,
+        last_value(start_date ignore nulls) over until_now as run_date
+    from starts
     window until_now as (
         partition by series_id, site order by place
         rows between unbounded preceding and current row
@@ -303,20 +335,42 @@ parts as (
     from runs
 ),
 
-cuts as (
+cut_places as (
     select
         site,
         series_id,
         run_place,
         part,
-        place as cut_place,
-        event_time as cut_time,
-        event_id as cut_event_id,
-        series_key as cut_series_key,
-        event_date as cut_date
+        place,
+        file_number,
+        line_number,
+        event_date
     from parts
     where part > run_part
     qualify row_number() over (partition by series_id, site, run_place, part order by place) = 1
+),
+
+cuts as (
+    select
+        p.site,
+        p.series_id,
+        p.run_place,
+        p.part,
+        p.place as cut_place,
+        p.event_date as cut_date,
+        md5(concat_ws(
+            '|',
+            p.site,
+            cast(length(case when $by_person then r.visitor_id else p.series_id end) as varchar),
+            case when $by_person then r.visitor_id else p.series_id end,
+            r.event_id,
+            cast(r.event_time as varchar)
+        )) as cut_session_id
+    from cut_places as p
+    inner join files as f
+        on p.file_number = f.file_number
+    inner join raw_events as r
+        on f.file_id = r.file_id and p.line_number = r.line_number
 ),
 
 in_sessions as (
@@ -325,7 +379,7 @@ in_sessions as (
         p.site,
         p.series_id,
         p.event_time,
-        p.file_id,
+        f.file_id,
         p.line_number,
         p.place,
         p.previous_time,
@@ -335,17 +389,14 @@ in_sessions as (
         p.known_client_session_id,
         p.known_user_id,
         p.known_campaign,
-        case
-            when c.cut_place is not null
-                then md5(concat_ws(
-                    '|', p.site, c.cut_series_key, c.cut_event_id, cast(c.cut_time as varchar)
-                ))
-            else p.run_session_id
-        end as session_id,
+        case when c.cut_place is not null then c.cut_session_id else p.run_session_id end
+            as session_id,
         case when c.cut_place is not null then c.cut_date else p.run_date end as session_date,
         p.place - coalesce(c.cut_place, p.run_place) + 1 as event_number,
         case when p.place = c.cut_place then 'max_hours' else p.run_reason end as break_reason
     from parts as p
+    left join files as f
+        on p.file_number = f.file_number
     left join cuts as c
         on
             p.site = c.site
