@@ -5,10 +5,11 @@ from the catalog at each load. Each run loads them in its own process, and the s
 location when they change. This module does not decide what is built; the plan does (`build.plan`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -21,6 +22,25 @@ from session_pipeline.store.store import Store
 
 MOST_LEFT_OUT = 2_000  # Dagster searches all excluded days for each day that it looks up
 OVER_AFTER = timedelta(days=31)  # data that ended longer ago gets an end instead of more and more excluded days
+
+
+class Days(dg.DailyPartitionsDefinition):
+    """Daily partitions whose keys are computed once for each last day.
+
+    In each step of a run, Dagster asks for all keys of each table that a table without days reads.
+    """
+
+    def get_partition_keys(
+        self, current_time: datetime | None = None, dynamic_partitions_store: Any = None
+    ) -> Sequence[str]:
+        """Return the keys of all days until now, or until a given time."""
+        with dg.partition_loading_context(current_time, dynamic_partitions_store):
+            last = self.get_last_partition_key()
+            kept: dict[str | None, Sequence[str]] = self.__dict__.setdefault("_kept", {})
+            if last not in kept:
+                kept.clear()
+                kept[last] = super().get_partition_keys()
+            return list(kept[last])
 
 
 @dataclass(frozen=True)
@@ -42,7 +62,7 @@ class BuiltDays:
 
         Without an end, it grows by each day that ends; with include_today, it also has today.
         """
-        return dg.DailyPartitionsDefinition(
+        return Days(
             start_date=self.first.isoformat(),
             end_date=self.end.isoformat() if self.end else None,
             timezone=settings.timezone,
