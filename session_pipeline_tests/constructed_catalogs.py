@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import replace
 from datetime import date, timedelta
 
 from session_pipeline.build.plan import Certainty, Kind, Plan, Planner
@@ -61,7 +60,7 @@ class Built:
 
     def change(self, key: Key, **changes: object) -> None:
         newer = {"changed_generation": 1} if "sha256" in changes else {}
-        self.partitions[key] = replace(self.partitions[key], **{**newer, **changes})  # type: ignore[arg-type]
+        self.partitions[key] = self.partitions[key]._replace(**{**newer, **changes})  # type: ignore[arg-type]
 
 
 def described(plan: Plan) -> dict[str, tuple[Certainty, Kind, str]]:

@@ -1,7 +1,6 @@
 """Builds three days, and changes their store to what an older version of the package would have left, for tests."""
 
 import shutil
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -86,7 +85,7 @@ def _record_as_fresh(run: Run, older: str) -> None:
             if older in step.tables:
                 parts["recipe"] = value = f"older {step.name}"
                 run.store.catalog.put_recipe(value, parts_of_recipe | {f"contract of {older}": "older"})
-            fresh = replace(partition, fingerprint=value, parts=parts)
+            fresh = partition._replace(fingerprint=value, parts=parts)
             run.store.catalog.put([fresh])
             run.store.partitions[key] = fresh
 

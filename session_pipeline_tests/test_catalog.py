@@ -72,7 +72,7 @@ def test_any_thread_can_use_an_open_catalog(catalog: Catalog) -> None:
         catalog.generation()
 
 
-@pytest.mark.parametrize("partition", [PARTITION, replace(PARTITION, key=Key("user_agents", None), is_damaged=True)])
+@pytest.mark.parametrize("partition", [PARTITION, PARTITION._replace(key=Key("user_agents", None), is_damaged=True)])
 def test_partition_is_read_as_it_was_written(catalog: Catalog, path: Path, partition: Partition) -> None:
     with catalog.transaction():
         catalog.put([partition])
@@ -130,7 +130,7 @@ def test_numbers_are_stored_by_name(catalog: Catalog) -> None:
 
 
 def test_replaced_file_is_retired_until_referenced_again(catalog: Catalog) -> None:
-    second = replace(PARTITION, path="events/b.parquet", generation=6)
+    second = PARTITION._replace(path="events/b.parquet", generation=6)
     with catalog.transaction():
         catalog.put([PARTITION])
     assert catalog.retired(99) == []
@@ -141,7 +141,7 @@ def test_replaced_file_is_retired_until_referenced_again(catalog: Catalog) -> No
     assert catalog.retired(6) == ["events/a.parquet"]
     assert catalog.named_paths() == {"events/a.parquet", "events/b.parquet"}
     with catalog.transaction():
-        catalog.put([replace(PARTITION, generation=7)])
+        catalog.put([PARTITION._replace(generation=7)])
     assert catalog.retired(99) == ["events/b.parquet"]
     catalog.forget_retired(["events/b.parquet"])
     assert catalog.retired(99) == []
@@ -149,9 +149,9 @@ def test_replaced_file_is_retired_until_referenced_again(catalog: Catalog) -> No
 
 def test_drop_retires_only_the_given_partition(catalog: Catalog) -> None:
     beside = [
-        replace(PARTITION, key=Key("events", DAY, "f2"), path="b"),
-        replace(PARTITION, key=Key("events", date(2026, 10, 6), "f1"), path="c"),
-        replace(PARTITION, key=Key("sessions", DAY, "f1"), path="d"),
+        PARTITION._replace(key=Key("events", DAY, "f2"), path="b"),
+        PARTITION._replace(key=Key("events", date(2026, 10, 6), "f1"), path="c"),
+        PARTITION._replace(key=Key("sessions", DAY, "f1"), path="d"),
     ]
     with catalog.transaction():
         for partition in (PARTITION, *beside):
@@ -210,7 +210,7 @@ def test_catalog_of_an_older_format_gets_missing_columns(path: Path) -> None:
         connection.execute("alter table partitions drop column changed_generation")
     connection.close()
     again = Catalog(path)
-    assert again.partitions()[PARTITION.key] == replace(PARTITION, changed_generation=0, causes=())
+    assert again.partitions()[PARTITION.key] == PARTITION._replace(changed_generation=0, causes=())
     assert again.generation() == 1
     again.close()
 

@@ -197,7 +197,7 @@ def test_file_without_a_valid_line_is_named_until_removed(deployment: Deployment
 def _make_older(deployment: Deployment, name: str, built_at: str) -> None:
     with opened(deployment) as run, run.store.catalog.transaction():
         for partition in run.store.of_table(name):
-            run.store.catalog.put([replace(partition, built_at=built_at)])
+            run.store.catalog.put([partition._replace(built_at=built_at)])
 
 
 def test_source_arrived_names_a_late_source(deployment: Deployment) -> None:

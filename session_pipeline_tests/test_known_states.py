@@ -1,7 +1,6 @@
 """Tests plans that know a state whose plan was empty: they are the same as without it, and compare few days."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -78,7 +77,7 @@ def test_every_change_of_a_partition_changes_the_state_of_its_date(
     built = long_history.copy()
     known = built.planner(until=LAST).state()
     key = max(key for key in built.partitions if key.date is not None)
-    built.partitions[key] = replace(built.partitions[key], **change)  # type: ignore[arg-type]
+    built.partitions[key] = built.partitions[key]._replace(**change)  # type: ignore[arg-type]
     assert known.first_change(built.planner(until=LAST).state()) == key.date
 
 
@@ -124,7 +123,7 @@ def test_plan_is_the_same_with_and_without_a_known_state(data: st.DataObject, hi
         kind = data.draw(st.sampled_from(["change", "remove", "new"]))
         if kind == "change":
             change = data.draw(st.sampled_from(CHANGES))
-            built.partitions[key] = replace(built.partitions[key], **change)  # type: ignore[arg-type]
+            built.partitions[key] = built.partitions[key]._replace(**change)  # type: ignore[arg-type]
         elif kind == "remove":
             del built.partitions[key]
         else:

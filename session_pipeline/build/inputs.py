@@ -4,7 +4,7 @@ The dates of each input are defined in tables/spans.py. Of raw events, only the 
 read.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 
@@ -83,7 +83,8 @@ class Inputs:
             return list(self._raw(days))
         read = dict.fromkeys(input_date for day in days for input_date in self.dates(what, day))
         own = frozenset(days) if what.table in step.tables else frozenset()
-        keys = [Key(what.table, day) for day in sorted(read, key=str) if day not in own]
+        in_order: Iterable[date | None] = sorted(filter(None, read)) or read  # a table without days has only None
+        keys = [Key(what.table, day) for day in in_order if day not in own]
         found = [self._partitions.get(key, key) for key in keys]
         if self._frame.frozen_before is None:
             return found

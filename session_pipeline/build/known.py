@@ -63,28 +63,42 @@ def known_of(text: str) -> Known | None:
         return None
 
 
-def present(partitions: Mapping[Key, Partition], frame: Frame, code: str) -> Known:
-    """Return the present state of a catalog.
+class DateHashes:
+    """Hashes the state of each date, for one frame. A date whose partitions are as they were is not hashed again."""
 
-    Args:
-        partitions: The partitions of the catalog.
-        frame: The settings, the days that are wanted and the horizon.
-        code: The hash of what all days depend on.
-    """
-    facts: dict[date, list[str]] = {}
-    for key, each in partitions.items():
-        if key.date is not None:
-            facts.setdefault(key.date, []).append(
-                f"{key.table}|{key.file_id}|{each.sha256}|{each.fingerprint}|{each.generation}"
+    def __init__(self, frame: Frame) -> None:
+        """Take the settings, the days that are wanted and the horizon."""
+        self._frame = frame
+        self._kept: dict[date, tuple[list[Partition], str]] = {}
+
+    def present(self, partitions: Mapping[Key, Partition], code: str) -> Known:
+        """Return the present state of a catalog.
+
+        Args:
+            partitions: The partitions of the catalog.
+            code: The hash of what all days depend on.
+        """
+        of_date: dict[date, list[Partition]] = {day: [] for day in self._frame.wanted}
+        for key, each in partitions.items():
+            if key.date is not None:
+                of_date.setdefault(key.date, []).append(each)
+        dates = {day: self._hash(day, found) for day, found in of_date.items()}
+        return Known(digest([code, self._frame.frozen_before]), self._frame.until, dates)
+
+    def _hash(self, day: date, found: list[Partition]) -> str:
+        before = self._kept.get(day)
+        if before is None or before[0] != found:  # quick, because those that did not change are the same objects
+            lines = [
+                f"{each.key.table}|{each.key.file_id}|{each.sha256}|{each.fingerprint}|{each.generation}"
                 f"|{each.changed_generation}|{each.is_damaged}"
-            )
-    for day in frame.wanted:
-        facts.setdefault(day, []).append(digest(list(frame.bounds(day).values())))
-    dates = {
-        day: hashlib.blake2b("\n".join(sorted(lines)).encode(), digest_size=HASH_BYTES).hexdigest()
-        for day, lines in facts.items()
-    }
-    return Known(digest([code, frame.frozen_before]), frame.until, dates)
+                for each in found
+            ]
+            if self._frame.is_wanted(day):
+                lines.append(digest(list(self._frame.bounds(day).values())))
+            text = "\n".join(sorted(lines))
+            before = found, hashlib.blake2b(text.encode(), digest_size=HASH_BYTES).hexdigest()
+            self._kept[day] = before
+        return before[1]
 
 
 def days_ahead(frame: Frame) -> dict[str, int]:

@@ -14,7 +14,7 @@ from enum import Enum
 from session_pipeline.build.explain import what_changed
 from session_pipeline.build.fingerprints import NOTHING_NEW, Fingerprint, Fingerprints
 from session_pipeline.build.inputs import Inputs
-from session_pipeline.build.known import Known, days_ahead, present
+from session_pipeline.build.known import DateHashes, Known, days_ahead
 from session_pipeline.store.files import digest
 from session_pipeline.store.records import Key, Partition
 from session_pipeline.tables import TABLES
@@ -152,6 +152,7 @@ class Planner:
         self._recipes = recipes
         self._inputs = Inputs(partitions, frame)
         self._fingerprints = Fingerprints(self._inputs, frame)
+        self._date_hashes = DateHashes(frame)
 
     def event_count(self, day: date) -> int:
         """Return the approximate number of raw events of a day."""
@@ -247,13 +248,19 @@ class Planner:
             else:
                 continue
             stale.add((step.name, day))
-        unwanted = tuple(sorted(key for key, partition in self._partitions.items() if self._is_unwanted(partition)))
-        return Plan(tuple(items), tuple(outdated), unwanted, self.frame)
+        return Plan(tuple(items), tuple(outdated), self._unwanted(), self.frame)
 
     def state(self) -> Known:
         """Return the state that the plan is computed from, to be given to a later planner if the plan is empty."""
         code = digest([self._version, sorted(TABLES), [self.recipe(step)[0] for step in steps_of(self.frame.settings)]])
-        return present(self._partitions, self.frame, code)
+        return self._date_hashes.present(self._partitions, code)
+
+    def fresh_days(self, step: Step) -> frozenset[date]:
+        """Return the days to build whose tables of a step are fresh. Only days that can be stale are compared."""
+        can_be_stale = {day for each, day in self._asked() if each is step}
+        return frozenset(
+            day for day in self.frame.open_days if day not in can_be_stale or self.staleness(step, day) is None
+        )
 
     def _asked(self) -> list[tuple[Step, date | None]]:
         """Return the steps, each with the days that can be stale, in the order of the plan."""
@@ -270,6 +277,13 @@ class Planner:
             else:
                 asked.append((step, None))
         return asked
+
+    def _unwanted(self) -> tuple[Key, ...]:
+        # Almost all partitions are those of days to build, and are found to be wanted here, without a call for each.
+        settings, days = self.frame.settings, set(self.frame.wanted)
+        tables = {name for name, contract in TABLES.items() if is_built(name, settings) and not contract.is_log}
+        others = [key for key in self._partitions if key.date not in days or key.table not in tables]
+        return tuple(sorted(key for key in others if self._is_unwanted(self._partitions[key])))
 
     def _is_unwanted(self, partition: Partition) -> bool:
         key = partition.key

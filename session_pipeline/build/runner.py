@@ -119,6 +119,7 @@ class StepRunner:
                     kept_days=rows.kept_days,
                     sample_divisor=sample_divisor,
                     select=select,
+                    is_read_often=name in step.read_often,
                 )
             for name, make in step.lists.items():
                 if name not in self._lists:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence, Set
 from datetime import date, datetime, time, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from session_pipeline.checks.set_aside import has_too_many_set_aside, too_many_set_aside
@@ -54,7 +53,7 @@ def ledger_closes(run: "Run", days: Sequence[date]) -> Verdict:
         accepted += facts.get(EXPIRED_COUNT, 0)
         if (accepted, set_aside) != (facts["accepted_count"], facts["set_aside_count"]):
             problems.append(f"{facts['path']}: the store has {accepted} accepted and {set_aside} quarantined")
-    settled = frozenset(filter(partial(_is_settled, run), run.planner.frame.open_days))
+    settled = run.planner.fresh_days(STEP_OF_TABLE["events"])
     figures = {
         "lines": sum(facts["line_count"] for facts in ledger),
         "accepted": sum(facts["accepted_count"] for facts in ledger),
@@ -176,10 +175,6 @@ def _rows_by_file(run: "Run") -> dict[str, tuple[int, int]]:
         elif key.table == "quarantined_lines":
             rows[key.file_id] = accepted, set_aside + partition.row_count
     return rows
-
-
-def _is_settled(run: "Run", day: date) -> bool:
-    return run.planner.staleness(STEP_OF_TABLE["events"], day) is None
 
 
 def _row_count(run: "Run", name: str, days: Set[date]) -> int:

@@ -34,6 +34,7 @@ class Job(Protocol):
         kept_days: Collection[date] = (),
         sample_divisor: int = 1,
         select: str | None = None,
+        is_read_often: bool = False,
     ) -> None:
         """Add an input table that has the rows of these files; without files it has no rows.
 
@@ -45,6 +46,7 @@ class Job(Protocol):
             kept_days: Days whose rows are taken from those that `write_model` kept, not from files.
             sample_divisor: Only the rows of about one of so many visitors, if the table has visitors.
             select: A SELECT over these rows, which it reads as `stored_<name>`; the table then has its rows.
+            is_read_often: Whether models name it more than once. An engine can use it to open its files only once.
         """
 
     def add_relation(self, name: str, select: str) -> None:

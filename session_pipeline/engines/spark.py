@@ -139,6 +139,7 @@ class Job:
         kept_days: Collection[date] = (),
         sample_divisor: int = 1,
         select: str | None = None,
+        is_read_often: bool = False,
     ) -> None:
         """Add a table with the rows of these files; see `engines.base.Job`."""
         assert not kept_days, "Spark keeps no rows"

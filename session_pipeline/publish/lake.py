@@ -99,7 +99,7 @@ def places_of(partition: Partition) -> list[str]:
 
     Tables partitioned by delivered file have one partition for each. Several files of a partition are numbered.
     """
-    key, count = partition.key, len(partition.files)
+    key, count = partition.key, len(partition.files) if partition.part_list else 1
     stem = f"{key.table}/{key.file_id or STEM}"
     if key.date is not None and not key.file_id:
         stem = f"{key.table}/{folder_name(table(key.table), key.date)}/{STEM}"

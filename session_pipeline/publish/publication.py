@@ -5,7 +5,7 @@ This module decides what is published, and in which order. warehouse.py and lake
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from session_pipeline.build.plan import Plan
@@ -153,11 +153,15 @@ def publish(
         raise StoreError(reason)
     latest = store.catalog.latest_publication()
     shown = store.catalog.number(LAKE_GENERATION)
-    for partition in published_partitions(store):
+    partitions = published_partitions(store)
+    is_repaired = False
+    for partition in partitions:
         if shown < partition.generation and store.checked_path(partition) is None:
             repair(partition)
+            is_repaired = True
+    if is_repaired:
+        partitions = published_partitions(store)
     generation = store.catalog.generation()
-    partitions = published_partitions(store)
     published_at = utc_now()
     info = pa.table(
         {
@@ -212,11 +216,7 @@ def publish(
 
 def published_partitions(store: Store) -> list[Partition]:
     """Return the partitions of all published tables, ordered by table, date and delivered file."""
-    return sorted(
-        (
-            partition
-            for partition in store.partitions.values()
-            if partition.key.table in TABLES and TABLES[partition.key.table].is_published
-        ),
-        key=lambda partition: (partition.key.table, str(partition.key.date), partition.key.file_id),
-    )
+    published = {name for name, contract in TABLES.items() if contract.is_published}
+    keys = [key for key in store.partitions if key.table in published]
+    keys.sort(key=lambda key: (key.table, key.date or date.min, key.file_id))
+    return [store.partitions[key] for key in keys]

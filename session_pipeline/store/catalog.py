@@ -366,7 +366,7 @@ def _partition(row: Sequence[Any]) -> Partition:
     table_name, day, file_id, path, sha256, row_count, byte_count, fingerprint, parts, counts, *more = row
     reason, run_id, built_at, generation, is_damaged, changed_generation, causes, part_list = more
     return Partition(
-        Key(table_name, date.fromisoformat(day) if day else None, file_id),
+        Key(table_name, _day(day), file_id),
         path,
         sha256,
         row_count,
@@ -383,6 +383,12 @@ def _partition(row: Sequence[Any]) -> Partition:
         _causes(causes),
         part_list,
     )
+
+
+@lru_cache(maxsize=10_000)
+def _day(text: str) -> date | None:
+    """Return the date of a text. Each day has a partition of each table."""
+    return date.fromisoformat(text) if text else None
 
 
 @lru_cache(maxsize=10_000)

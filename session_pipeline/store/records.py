@@ -7,9 +7,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Key(NamedTuple):
@@ -71,9 +73,10 @@ class JsonMapping(Mapping[str, Any]):
         return self._values
 
 
-@dataclass(frozen=True)
-class Partition:
+class Partition(NamedTuple):
     """A built partition: its immutable Parquet files, usually one, and how it was built.
+
+    A tuple, because each process that opens a store makes all of them.
 
     Attributes:
         path: The file, relative to the store's folder; the first one of several.
@@ -96,8 +99,8 @@ class Partition:
     row_count: int
     byte_count: int
     fingerprint: str
-    parts: Mapping[str, str] = field(default_factory=dict)
-    counts: Mapping[str, Any] = field(default_factory=dict)
+    parts: Mapping[str, str] = NOTHING
+    counts: Mapping[str, Any] = NOTHING
     reason: str = ""
     run_id: str = ""
     built_at: str = ""
@@ -107,7 +110,7 @@ class Partition:
     causes: tuple[str, ...] = ()
     part_list: str = ""
 
-    @cached_property
+    @property
     def files(self) -> tuple[StoredFile, ...]:
         """The files, in the order of their rows. Most partitions have one."""
         return files_in_list(self.path, self.part_list) or (

@@ -12,7 +12,6 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 from session_pipeline.errors import StoreError
@@ -238,7 +237,7 @@ class Store:
         """Record that a partition's file is damaged, so that it is rebuilt and not read."""
         with self.catalog.transaction(advances=False):
             self.catalog.mark_damaged(partition.key)
-        self.partitions[partition.key] = replace(partition, is_damaged=True)
+        self.partitions[partition.key] = partition._replace(is_damaged=True)
         self.change_count += 1
         self._verified.difference_update(file.path for file in partition.files)
 

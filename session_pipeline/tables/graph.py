@@ -4,6 +4,7 @@ A step builds one or more tables of a day. Its inputs are found by parsing the S
 is declared. The steps themselves are in <group>/steps.py; build/ decides which partitions are stale.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -151,6 +152,14 @@ class Step:
             if name in read and (name not in self.tables or name in self.spans)
         ]
         return tuple(sorted(inputs, key=lambda item: item.table in self.spans))
+
+    @cached_property
+    def read_often(self) -> frozenset[str]:
+        """The tables that its models name more than once."""
+        times: Counter[str] = Counter()
+        for model in self.models:
+            times.update(models.times_read(model))
+        return frozenset(name for name, count in times.items() if count > 1)
 
     @cached_property
     def parameters(self) -> frozenset[str]:

@@ -5,6 +5,7 @@ Returns what a model reads and a hash of its meaning. engines/ runs the models.
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -89,14 +90,20 @@ def parameters(model: str) -> frozenset[str]:
 @cache
 def tables_read(model: str) -> frozenset[str]:
     """Return the names that a model reads from, without its own CTEs: tables, computations, relations and lists."""
+    return frozenset(times_read(model))
+
+
+@cache
+def times_read(model: str) -> Mapping[str, int]:
+    """Return how many times a model names each of `tables_read`."""
     found = tokens(model)
-    read, own = set(), set()
+    read, own = Counter[str](), set()
     for before, word, after, second in zip(("", *found), found, (*found[1:], ""), (*found[2:], "", ""), strict=False):
         if word in ("from", "join") and before != "distinct" and NAME.fullmatch(after):
-            read.add(after)
+            read[after] += 1
         if after == "as" and second == "(":
             own.add(word)
-    return frozenset(read - own)
+    return {name: count for name, count in read.items() if name not in own}
 
 
 @cache

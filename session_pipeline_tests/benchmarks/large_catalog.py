@@ -10,7 +10,6 @@ import resource
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -64,7 +63,7 @@ def fill(folder: DataFolder, days: list[date], parts: int, *, with_files: bool) 
     with closing(open_store(folder)) as store, store.writing(), store.catalog.transaction() as generation:
 
         def add(partition: Partition) -> None:
-            partition = replace(partition, generation=generation, changed_generation=generation)
+            partition = partition._replace(generation=generation, changed_generation=generation)
             store.catalog.put([partition])
             store.partitions[partition.key] = partition
             if with_files:
@@ -152,7 +151,7 @@ def measure(folder: DataFolder, days: list[date], *, publishes: bool) -> None:
                 run.publish()
             changed = run.store.partitions[Key("events", days[-2])]
             with run.store.catalog.transaction() as generation:
-                newer = replace(changed, generation=generation)
+                newer = changed._replace(generation=generation)
                 run.store.catalog.put([newer])
             run.store.partitions[newer.key] = newer
             run.store.change_count += 1

@@ -12,7 +12,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -68,9 +67,9 @@ def fill(folder: DataFolder, template: Store, gigabytes: float) -> list[date]:
             like = found[(day - days[0]).days % len(found)] if day else None
             for partition in of_table.get((name, like), ()):
                 copy = linked(store, template, partition, day)
-                copy = replace(copy, generation=generation, changed_generation=generation)
+                copy = copy._replace(generation=generation, changed_generation=generation)
                 if parts is not None:
-                    copy = replace(copy, fingerprint=fingerprint, parts=parts)
+                    copy = copy._replace(fingerprint=fingerprint, parts=parts)
                 store.catalog.put([copy])
                 store.partitions[copy.key] = copy
 
@@ -103,7 +102,7 @@ def linked(store: Store, template: Store, partition: Partition, day: date | None
         place.parent.mkdir(parents=True, exist_ok=True)
         place.hardlink_to(template.files.location(file.path))
         files.append(StoredFile(path, file.sha256, file.row_count, file.byte_count))
-    return replace(partition, key=key, path=files[0].path, part_list=part_list_of(files))
+    return partition._replace(key=key, path=files[0].path, part_list=part_list_of(files))
 
 
 def measure(folder: DataFolder, days: Sequence[date]) -> None:
@@ -114,7 +113,7 @@ def measure(folder: DataFolder, days: Sequence[date]) -> None:
         with run.store.catalog.transaction() as generation:
             for key, partition in list(run.store.partitions.items()):
                 if key.date == days[-1]:
-                    run.store.partitions[key] = replace(partition, generation=generation)
+                    run.store.partitions[key] = partition._replace(generation=generation)
                     run.store.catalog.put([run.store.partitions[key]])
         run.store.change_count += 1
         with timed("publication of one changed day"):

@@ -42,32 +42,34 @@ def deliveries(folder: DataFolder) -> Iterator[Delivery]:
     """
     if not folder.raw.is_dir():
         return
-    for parent, folders, names in os.walk(folder.raw, onerror=_unless_gone):
-        is_top = Path(parent) == folder.raw
+    raw = str(folder.raw)
+    for parent, folders, names in os.walk(raw, onerror=_unless_gone):
+        is_top = parent == raw
         entered = [name for name in folders if is_top or not is_called_like_a_file(name)]
-        entered = sorted(name for name in entered if _can_be_entered(Path(parent) / name))
+        entered = sorted(name for name in entered if _can_be_entered(os.path.join(parent, name)))
         for name in sorted({*names, *folders} - set(entered)):
-            if not name.startswith(".") and (delivery := _delivery(folder, Path(parent) / name)) is not None:
+            if not name.startswith(".") and (delivery := _delivery(raw, os.path.join(parent, name))) is not None:
                 yield delivery
         folders[:] = [name for name in entered if not name.startswith(".")]
 
 
-def _delivery(folder: DataFolder, path: Path) -> Delivery | None:
+def _delivery(raw: str, path: str) -> Delivery | None:
+    """Return what is at a path. With texts instead of paths, because a history has very many files."""
     try:
-        state = path.lstat()
+        state = os.lstat(path)
     except FileNotFoundError:
         return None  # it was just renamed or removed
-    name = Path(os.fsencode(path.relative_to(folder.raw)).decode(errors="backslashreplace"))
+    name = os.fsencode(path.removeprefix(os.path.join(raw, ""))).decode(errors="backslashreplace")
     is_folder = stat.S_ISDIR(state.st_mode)
-    source = name.parts[0] if len(name.parts) > 1 or is_folder else ""
+    source = name.partition("/")[0] if "/" in name or is_folder else ""
     stamp = f"{state.st_size}-{state.st_mtime_ns}-{state.st_ctime_ns}-{state.st_ino}"
     if is_folder:
         stamp = f"folder-{state.st_ino}"  # new files in the folder do not change it
-    return Delivery(path, name.as_posix(), source, stamp, state.st_size, state.st_ctime)
+    return Delivery(Path(path), name, source, stamp, state.st_size, state.st_ctime)
 
 
-def _can_be_entered(path: Path) -> bool:
-    return not path.is_symlink() and os.access(path, os.R_OK | os.X_OK, effective_ids=True)
+def _can_be_entered(path: str) -> bool:
+    return not os.path.islink(path) and os.access(path, os.R_OK | os.X_OK, effective_ids=True)
 
 
 def _unless_gone(error: OSError) -> None:

@@ -84,7 +84,8 @@ class Format(ABC):
 
     def fits_name(self, name: str) -> bool:
         """Whether a name in lower case, without the ending of its compression, is a name of this format."""
-        return Path(name).suffix in self.endings
+        stem, dot, ending = name.rpartition(".")
+        return bool(stem) and f"{dot}{ending}" in self.endings
 
     def other_kind(self, beginning: bytes) -> str | None:
         """Return the kind of a content that is not of this format, from its first bytes; None if it may be."""
