@@ -4,7 +4,6 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -136,7 +135,7 @@ def test_replaced_file_is_retired_until_referenced_again(catalog: Catalog) -> No
     assert catalog.retired(99) == []
     with catalog.transaction():
         catalog.put([second])
-        catalog.put([replace(second, row_count=9)])
+        catalog.put([second._replace(row_count=9)])
     assert catalog.retired(5) == []
     assert catalog.retired(6) == ["events/a.parquet"]
     assert catalog.named_paths() == {"events/a.parquet", "events/b.parquet"}

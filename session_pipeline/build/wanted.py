@@ -5,6 +5,7 @@ Whether a day is stale is decided in plan.py.
 
 from collections.abc import Iterable
 from datetime import date, timedelta
+from functools import lru_cache
 
 from session_pipeline.reference.days import Calendar
 from session_pipeline.reference.quarters import QUARTER, QUARTERS_A_DAY, mask_of
@@ -40,14 +41,17 @@ def days_with_events(partitions: Iterable[Partition], calendar: Calendar, start:
     return {local for day, mask in quarters.items() for local in _local_days(day, mask, calendar) if start <= local}
 
 
-def _local_days(utc_date: date, mask: int, calendar: Calendar) -> Iterable[date]:
-    """Yield the local days that have events, given the quarter hours with events of a UTC date as bits."""
+@lru_cache(maxsize=10_000)
+def _local_days(utc_date: date, mask: int, calendar: Calendar) -> tuple[date, ...]:
+    """Return the local days that have events, given the quarter hours with events of a UTC date as bits."""
     midnight = Calendar("UTC").start(utc_date)
     day = calendar.local_date(midnight)
+    found = []
     while calendar.start(day) < midnight + timedelta(days=1):
         if mask & quarters_of(day, utc_date, calendar):
-            yield day
+            found.append(day)
         day = calendar.next(day)
+    return tuple(found)
 
 
 def quarters_of(day: date, utc_date: date, calendar: Calendar) -> int:

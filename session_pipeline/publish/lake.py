@@ -63,19 +63,19 @@ def publish(
             checked.
     """
     wanted = {
-        place: (partition, file)
+        place: (partition, path)
         for partition in partitions
-        for place, file in zip(places_of(partition), partition.files, strict=True)
+        for place, path in zip(places_of(partition), partition.file_paths, strict=True)
     }
     present = set(own_places(_files(lake), {*TABLES, *store.catalog.text(PUBLISHED_TABLES).split()}))
     fits: dict[tuple[str, str], bool] = {}  # files of one recipe have the same columns, so one of them is opened
     linked = 0
     folders = set() if lake.is_dir() else {lake.parent}
-    for place, (partition, file) in wanted.items():
+    for place, (partition, path) in wanted.items():
         contract = table(partition.key.table)
         is_old = partition.generation > since_generation or place not in present
         if is_old or (contracts_changed and not _fits(lake / place, contract)):
-            source = store.files.location(file.path)
+            source = store.files.location(path)
             recipe = partition.key.table, partition.parts.get("recipe", partition.path)
             if recipe not in fits:
                 fits[recipe] = _fits(source, contract)
@@ -99,7 +99,7 @@ def places_of(partition: Partition) -> list[str]:
 
     Tables partitioned by delivered file have one partition for each. Several files of a partition are numbered.
     """
-    key, count = partition.key, len(partition.files) if partition.part_list else 1
+    key, count = partition.key, len(partition.file_paths)
     stem = f"{key.table}/{key.file_id or STEM}"
     if key.date is not None and not key.file_id:
         stem = f"{key.table}/{folder_name(table(key.table), key.date)}/{STEM}"

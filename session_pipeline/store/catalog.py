@@ -66,6 +66,7 @@ class Catalog:
         self._connection.row_factory = sqlite3.Row
         # The ledger as it was read last, and the state of the file then. A run asks for it several times.
         self._ledger: tuple[tuple[int, int], dict[str, SourceFile]] | None = None
+        self._ledger_changes = 0
         self._connection.execute("pragma journal_mode = wal")
         self._connection.execute("pragma synchronous = full")
         self._connection.executescript(SCHEMA)
@@ -104,6 +105,7 @@ class Catalog:
             crash_points.reached("catalog: transaction filled")
         except BaseException:
             self._connection.execute("rollback")
+            self._ledger_changes += 1  # it may have been read within
             raise
         self._connection.execute("commit")
         crash_points.reached("catalog: transaction committed")
@@ -243,7 +245,7 @@ class Catalog:
 
         `delivery_count` and `path` are derived from the deliveries and do not depend on their order.
         """
-        state = self.data_version(), self._connection.total_changes
+        state = self.data_version(), self._ledger_changes
         if self._ledger is None or self._ledger[0] != state:
             self._ledger = state, self._read_ledger()
         return dict(self._ledger[1])
@@ -266,6 +268,7 @@ class Catalog:
 
     def put_source_file(self, source_file: SourceFile) -> None:
         """Record a delivered file. Call within a transaction."""
+        self._ledger_changes += 1
         self._connection.execute(
             "insert or replace into source_files (file_id, fingerprint, facts) values (?, ?, ?)",
             (source_file.file_id, source_file.fingerprint, json.dumps(dict(source_file.facts))),
@@ -273,6 +276,7 @@ class Catalog:
 
     def forget_source_file(self, file_id: str) -> None:
         """Remove a delivered file and its paths from the ledger. Call within a transaction."""
+        self._ledger_changes += 1
         self._connection.execute("delete from source_files where file_id = ?", (file_id,))
         self._connection.execute("delete from deliveries where file_id = ?", (file_id,))
 
@@ -281,6 +285,7 @@ class Catalog:
 
         Call within a transaction.
         """
+        self._ledger_changes += 1
         self._connection.execute("update deliveries set stamp = '' where path = ?", (path,))
         self._connection.execute("insert or replace into deliveries values (?, ?, ?)", (path, file_id, stamp))
 

@@ -117,6 +117,11 @@ class Partition(NamedTuple):
             StoredFile(self.path, self.sha256, self.row_count, self.byte_count),
         )
 
+    @property
+    def file_paths(self) -> list[str]:
+        """The paths of the files, in the order of their rows."""
+        return [file.path for file in self.files] if self.part_list else [self.path]
+
 
 def part_list_of(files: Sequence[StoredFile]) -> str:
     """Return several files of a partition as text: hash, rows and bytes of each. One file needs no list."""

@@ -98,7 +98,7 @@ class Store:
 
     def paths_of(self, partition: Partition) -> list[Path]:
         """Return the paths of the partition's files, in the order of their rows."""
-        return [self.files.location(file.path) for file in partition.files]
+        return list(map(self.files.location, partition.file_paths))
 
     def checked_path(self, partition: Partition) -> Path | None:
         """Return the path of the partition's first file after comparing the hashes of all; None if one is not intact.
@@ -251,7 +251,7 @@ class Store:
         if len(publications) < KEPT_PUBLICATIONS:
             return 0
         paths = self.catalog.retired(publications[KEPT_PUBLICATIONS - 1].generation)
-        named = {file.path for partition in self.partitions.values() for file in partition.files} if paths else set()
+        named = {path for partition in self.partitions.values() for path in partition.file_paths} if paths else set()
         # After a power loss, a file that was deleted just before can be back. So the record of a retired file is
         # deleted only by a later sweep, which finds the file gone.
         there = [path for path in paths if path not in named and self.files.exists(path)]
@@ -274,7 +274,7 @@ class Store:
         Raises:
             StoreError: Another process reads the catalog for too long.
         """
-        named = {file.path for partition in self.partitions.values() for file in partition.files}
+        named = {path for partition in self.partitions.values() for path in partition.file_paths}
         gone = [name for name in self.files.names() if name not in named and not name.startswith(f"{SCRATCH}/")]
         for name in gone:
             self.files.remove(name)
