@@ -236,3 +236,15 @@ def test_values_of_a_partition_are_read_from_their_text_when_they_are_needed() -
     assert values == {"a": 1, "b": [2]}
     assert (len(values), values["b"], values.get("c"), dict(values)) == (2, [2], None, {"a": 1, "b": [2]})
     JsonMapping("no JSON")  # not needed
+
+
+def test_ledger_read_in_a_transaction_that_fails_is_read_again(catalog: Catalog) -> None:
+    def fail() -> None:
+        with catalog.transaction():
+            catalog.put_source_file(SourceFile("f1", "rules", {"status": "accepted"}))
+            assert set(catalog.source_files()) == {"f1"}
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert catalog.source_files() == {}

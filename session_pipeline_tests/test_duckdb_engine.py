@@ -8,8 +8,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from session_pipeline.engines.constant_columns import FEWEST_ROWS, constant_columns
-from session_pipeline.engines.duckdb import MOST_EVENTS_OF_ONE_THREAD, DuckDBEngine, Job, Limits
+from session_pipeline.engines.duckdb import MANY_FILES, MOST_EVENTS_OF_ONE_THREAD, DuckDBEngine, Job, Limits
+from session_pipeline.engines.empty_columns import FEWEST_ROWS, columns_without_value
 from session_pipeline.engines.parquet_files import ROW_GROUP_ROWS
 from session_pipeline.publish import warehouse
 from session_pipeline.reference.small_table import SmallTable
@@ -59,6 +59,27 @@ def test_other_rows_replace_those_of_the_job_before(others: SmallTable, engine: 
         with engine.job() as job:
             job.add_rows("given", given)
             assert rows(engine, "given") == [tuple(row.values()) for row in given.rows]
+
+
+@pytest.mark.parametrize(("count", "kind"), [(MANY_FILES - 1, "view"), (MANY_FILES, "table")])
+def test_many_small_files_that_are_read_often_become_a_table(
+    count: int, kind: str, engine: DuckDBEngine, tmp_path: Path
+) -> None:
+    paths = [tmp_path / f"{number}.parquet" for number in range(count)]
+    for number, path in enumerate(paths):
+        engine.connection.execute(f"copy (select 's' as site, {number} as period) to '{path}' (format parquet)")
+    for _ in range(2):
+        with engine.job() as job:
+            job.add_input(RETENTION, paths, name="given", is_read_often=True)
+            assert len(rows(engine, "given")) == count
+            kinds = engine.connection.execute(
+                "select 'view' from duckdb_views() where view_name = 'given'"
+                " union all select 'table' from duckdb_tables() where table_name = 'given'"
+            )
+            assert kinds.fetchall() == [(kind,)]
+        with engine.job() as job:
+            job.add_rows("given", ONE)
+            assert rows(engine, "given") == [(1,)]
 
 
 def test_a_name_can_be_a_table_and_later_a_view(engine: DuckDBEngine) -> None:

@@ -81,6 +81,20 @@ def test_every_change_of_a_partition_changes_the_state_of_its_date(
     assert known.first_change(built.planner(until=LAST).state()) == key.date
 
 
+def test_fresh_days_of_a_known_state_are_those_of_all_days(long_history: Built) -> None:
+    built = long_history.copy()
+    known = built.planner(until=LAST).state()
+    for file_id, shift in (("late", 40), ("new", 5)):
+        new = raw(LAST - shift * ONE, quarter(12), file_id)
+        built.partitions[new.key] = new
+    [step] = [step for step in STEPS if step.name == "sessionize"]
+    planner = knowing(known, built, until=LAST)
+    expected = {day for day in planner.frame.wanted if built.planner(until=LAST).staleness(step, day) is None}
+    assert planner.fresh_days(step) == expected
+    assert LAST - 40 * ONE not in expected
+    assert expected
+
+
 def test_unreadable_text_is_no_known_state() -> None:
     assert [known_of(text) for text in ("", "{}", "[]", '{"code": "a", "until": "b", "dates": {}}', "7")] == [None] * 5
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -79,6 +79,16 @@ def test_unopenable_store_does_not_break_definitions(tmp_path: Path) -> None:
         settings = load_settings(deployment.folder.path)
         assert built_days(deployment.folder, settings) == BuiltDays(SMALL["start_date"])
         deployment.definitions()
+
+
+def test_kept_keys_are_those_of_the_time_that_is_asked_for() -> None:
+    days = BuiltDays(MONDAY).definition(SETTINGS)
+    for hours in (30, 30, 100, 53, 0, 100):
+        now = datetime(2024, 5, 6, tzinfo=UTC) + timedelta(hours=hours)
+        expected = [str(MONDAY + number * DAY) for number in range(hours // 24)]
+        assert days.get_partition_keys(now) == expected
+        with dg.partition_loading_context(now):
+            assert days.get_partition_keys() == expected
 
 
 def test_today_is_a_partition_if_included() -> None:
