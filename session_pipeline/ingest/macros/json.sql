@@ -1,5 +1,5 @@
 -- Macros for JSON: what a line may not contain, and members that are removed. Every macro returns
--- null if its first argument is null, except nesting_depth and without_keys.
+-- null if its first argument is null, except nesting_depth.
 
 -- json_valid accepts more than RFC 8259: NaN, Infinity, and commas before a closing bracket.
 -- may_be_lax is a quick test that can be true for valid JSON. is_lax is exact: it replaces each
@@ -14,6 +14,11 @@ regexp_matches(
     regexp_replace(written, '"(?:[^"\\]|\\.)*"', '0', 'g'),
     '(?i)nan|inf|,\s*[}\]]'
 );
+
+-- Whether a text is JSON as in RFC 8259. A case evaluates is_lax, which is slow, only where needed.
+create or replace temp macro is_strict_json(written) as
+json_valid(written)
+and case when may_be_lax(written) then not is_lax(written) else true end;
 
 -- bracket_count: the number of objects and lists in a JSON text. nesting_depth: the largest number
 -- of them within each other; 0 for null.
@@ -40,10 +45,16 @@ create or replace temp macro is_too_nested(written) as
     and bracket_count(written) > 200
     and (bracket_count(written) > 5000 or nesting_depth(written) > 200);
 
--- A JSON object without some keys: dropped_fields at its top level, and at any depth the members
--- that dropped_value matches. They are set to null, and the merge removes keys with the value null.
--- Without an object, the result is an empty one.
-create or replace temp macro without_keys(object, dropped_fields, dropped_value) as
+-- A merged JSON object without some keys: dropped_fields at its top level, and at any depth the
+-- members that dropped_value matches. They are set to null, and the merge removes keys with the
+-- value null. dropped_value also matches dropped_fields, except those with deep values, which
+-- nested_field finds and which are rare.
+create or replace temp macro without_keys(object, dropped_fields, nested_field, dropped_value) as
 json_merge_patch('{}', regexp_replace(
-    json_merge_patch('{}', object, dropped_fields), dropped_value, '"\1":null', 'g'
+    case
+        when regexp_matches(object, nested_field)
+            then json_merge_patch('{}', object, dropped_fields)
+        else object
+    end,
+    dropped_value, '"\1":null', 'g'
 ));

@@ -105,6 +105,7 @@ end;
 -- does not accept.
 create or replace temp macro utc_time(written, local_starts, local_offsets) as
 case
+    when written is null then null
     when
         strlen(written) = 19
         and regexp_full_match(written, '\d{4}-\d\d-\d\d[T ]\d\d:\d\d:[0-5]\d')

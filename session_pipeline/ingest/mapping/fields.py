@@ -5,7 +5,7 @@ Produces SQL, JSON pointers and JSON merge patches. reading/work.py runs them.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -170,6 +170,7 @@ def parts_of(rules: ReadingRules, format: str) -> dict[str, str]:
         "dropped_fields": literal(_without(rules.drop_properties)),
         "has_dropped_key": f"regexp_matches(_rest, {literal(dropped_key)})" if rules.drop_properties else "false",
         "dropped_value": literal(dropped_key + DROPPED_VALUE),
+        "nested_field": literal(_pattern_of_nested(rules.drop_properties)),
         **_local_clock(rules),
         "utc_time_of_event": _time_of_event(rules, format),
         "why_no_event_name": _why_no_event_name(rules, format),
@@ -307,6 +308,12 @@ def _without(keys: Sequence[str], ways: Iterable[Sequence[str]] = ()) -> str:
     return json.dumps(patch, ensure_ascii=False)
 
 
+def _pattern_of_nested(names: Sequence[str]) -> str:
+    """Return a pattern that matches the keys with exactly some names whose value is an object or a list."""
+    keys = "|".join(re.escape(json.dumps(name, ensure_ascii=False)) for name in names)
+    return rf"(?:{keys}):[\[{{]" if names else NEVER_MATCHES
+
+
 def pattern_of_keys(names: Sequence[str]) -> str:
     """Return a pattern that matches keys with some names, with their colon, at any depth of JSON without spaces.
 
@@ -314,22 +321,32 @@ def pattern_of_keys(names: Sequence[str]) -> str:
     """
     if not names:
         return NEVER_MATCHES
-    return f'"({"|".join(map(_spellings, names))})":'
+    return f'"({"|".join(_spellings(names))})":'
 
 
-def _spellings(name: str) -> str:
-    """Return a pattern that matches the spellings of a name in JSON.
+def _spellings(names: Sequence[str]) -> Iterator[str]:
+    """Yield patterns that match the spellings of some names in JSON.
 
-    It ignores case, and separators between letters are optional. A name that begins with * also matches longer names
-    that end in these words.
+    They ignore case, and separators between letters are optional. A name that begins with * also matches longer names
+    that end in these words. What such names have in common is in the pattern once, because RE2 needs time in proportion
+    to the length of a pattern for each match whose group is used.
     """
-    is_end = len(name) > 1 and name.startswith("*")
-    letters = re.sub(SEPARATORS, "", name.removeprefix("*") if is_end else name)
-    if not letters:
-        return re.escape(json.dumps(name, ensure_ascii=False)[1:-1])
-    first, *others = (re.escape(json.dumps(letter, ensure_ascii=False)[1:-1]) for letter in letters)
-    rest = "".join(f"{SEPARATORS}*{other}" for other in others) + f"{SEPARATORS}*"
-    if not is_end:
-        return f"{SEPARATORS}*(?i:{first}{rest})"
-    other_words = r'(?:[^"\\]*[^"\\A-Za-z])?'
-    return rf'{other_words}(?i:{first}{rest})|[^"\\]*[a-z0-9]{first.upper()}(?i:{rest})'
+    whole, ends, ends_of_camel_case = [], [], []
+    for name in names:
+        is_end = len(name) > 1 and name.startswith("*")
+        letters = re.sub(SEPARATORS, "", name.removeprefix("*") if is_end else name)
+        if not letters:
+            yield re.escape(json.dumps(name, ensure_ascii=False)[1:-1])
+            continue
+        first, *others = (re.escape(json.dumps(letter, ensure_ascii=False)[1:-1]) for letter in letters)
+        rest = "".join(f"{SEPARATORS}*{other}" for other in others)
+        if is_end:
+            ends.append(first + rest)
+            ends_of_camel_case.append(f"{first.upper()}(?i:{rest})")
+        else:
+            whole.append(first + rest)
+    if whole:
+        yield f"{SEPARATORS}*(?i:{'|'.join(whole)}){SEPARATORS}*"
+    if ends:
+        yield rf'(?:[^"\\]*[^"\\A-Za-z])?(?i:{"|".join(ends)}){SEPARATORS}*'
+        yield rf'[^"\\]*[a-z0-9](?:{"|".join(ends_of_camel_case)}){SEPARATORS}*'

@@ -98,8 +98,7 @@ def _without_null_values(texts: Sequence[str]) -> str:
 
 def _as_json(text: str) -> str:
     """Return the SQL of a text that is a JSON object or list; null for other texts."""
-    is_json = f"regexp_matches({text}, '^\\s*[{{\\[]') and json_valid({text}) and not is_lax({text})"
-    return f"case when {is_json} then {text} end"
+    return f"case when regexp_matches({text}, '^\\s*[{{\\[]') and is_strict_json({text}) then {text} end"
 
 
 def _may_have_one(ways: Sequence[Sequence[str]]) -> str:

@@ -12,9 +12,7 @@ with typed as (
         decimal_number(value) as _value,
         case
             when properties is null or not starts_with(properties, '{') then false
-            when not json_valid(properties) then false
-            when may_be_lax(properties) then not is_lax(properties)
-            else true
+            else is_strict_json(properties)
         end as _has_properties
     from $given_lines
 ),
@@ -127,7 +125,11 @@ select
     cast(nullif(
         case
             when $has_dropped_key
-                then without_keys(_rest, $dropped_fields, $dropped_value)
+                then without_keys(
+                    -- The properties of a line without other fields are not merged above.
+                    case when has_other_fields then _rest else json_merge_patch('{}', _rest) end,
+                    $dropped_fields, $nested_field, $dropped_value
+                )
             else _rest
         end,
         '{}'

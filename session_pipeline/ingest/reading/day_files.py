@@ -52,7 +52,7 @@ class DayFiles:
             self._schema = pa.schema([(name, _type(rows.column(name))) for name in rows.column_names])
         dates = utc_dates(rows)
         counts = _counts(dates)
-        if len(counts) > 1:
+        if len(counts) > 1 and not _is_sorted(dates):
             rows = taken(rows, pc.sort_indices(dates))  # stable: rows of a date stay in the order of their lines
         start = 0
         for day, count in counts:
@@ -144,6 +144,11 @@ def _give_up(writer: pq.ParquetWriter) -> None:
     """Close a file that is not kept. On a full disk, closing fails."""
     with suppress(OSError, pa.ArrowException):
         writer.close()
+
+
+def _is_sorted(dates: pa.Array) -> bool:
+    """Whether dates are in order, as those of a log are."""
+    return bool(pc.all(pc.less_equal(dates.slice(0, len(dates) - 1), dates.slice(1))).as_py())
 
 
 def _counts(dates: pa.Array) -> list[tuple[date, int]]:

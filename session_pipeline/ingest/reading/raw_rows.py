@@ -118,6 +118,8 @@ def _one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def _dictionary(column: pa.Array | pa.ChunkedArray) -> pa.DictionaryArray:
+    if column.null_count == len(column):  # most columns of most files; finding no value in each row takes longer
+        return pa.DictionaryArray.from_arrays(pa.nulls(len(column), CODES), pa.array([], pa.string()))
     return _one(column if pa.types.is_dictionary(column.type) else column.dictionary_encode())
 
 
@@ -148,9 +150,7 @@ def _parts(
     names: Sequence[str] = ("kept_url", "host", "path", "click_id_type", *OF_PAGE),
 ) -> Mapping[str, pa.DictionaryArray]:
     """Return the parts of URLs, by name."""
-    if not len(urls.dictionary):
-        return dict.fromkeys(names, urls)
-    distinct = pa.table([pa.array(range(len(urls.dictionary)), pa.int64()), urls.dictionary], names=["position", "url"])
+    distinct = pa.table([pa.arange(0, len(urls.dictionary)), urls.dictionary], names=["position", "url"])
     connection.register("distinct_urls", distinct)
     try:
         select = f"select {', '.join(names)} from ({query('urls')})"

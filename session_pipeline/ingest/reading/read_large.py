@@ -157,7 +157,7 @@ class LargeFile(Work):
     def _take_part(self, line_number: int, part: pa.Table) -> None:
         """Count the lines of a part, which begins at a line, and write their rows."""
         file_id = self._admitted.file_id
-        numbers = pa.array(range(line_number, line_number + len(part)), pa.int64())
+        numbers = pa.arange(line_number, line_number + len(part))
         places = {
             "file_id": constant(file_id, len(part)),
             "file_number": pa.repeat(pa.scalar(0, pa.int64()), len(part)),
