@@ -37,11 +37,20 @@ def broken(dagster_home: Path) -> str | None:
 
 def is_broken(path: Path) -> bool:
     """Return whether a database has two versions of its tables."""
+    return _version_count(path) > 1
+
+
+def is_created(path: Path) -> bool:
+    """Return whether a database exists and has all its tables; Dagster sets their version after it created them."""
+    return _version_count(path) == 1
+
+
+def _version_count(path: Path) -> int:
     if not path.is_file():
-        return False
+        return 0
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS)) as connection:
             [count] = connection.execute("select count(*) from alembic_version").fetchone()
     except sqlite3.Error:
-        return False  # no table yet, or the file cannot be read: who opens it reports that
-    return bool(count > 1)
+        return 0  # no table yet, or the file cannot be read: who opens it reports that
+    return int(count)

@@ -40,7 +40,7 @@ from dagster._serdes import ConfigurableClassData, deserialize_value, serialize_
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool, StaticPool
 
-from session_pipeline.defs import home, storages
+from session_pipeline.defs import broken_history, home, storages
 from session_pipeline.defs.event_text import Metadata, PartitionTexts, materialization_event, planned_event
 from session_pipeline.engines.sql import query_text
 
@@ -263,6 +263,8 @@ class EventLog(SqliteEventLogStorage):
         options = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
         if shard != INDEX_SHARD_NAME and not os.path.exists(self.path_for_shard(shard)):
             self._create(shard)
+        if shard not in self._initialized_dbs and broken_history.is_created(Path(self.path_for_shard(shard))):
+            self._initialized_dbs.add(shard)  # Dagster itself reads all its migrations to see that
         if shard not in self._initialized_dbs:
             first = sqlalchemy.create_engine(url, poolclass=NullPool, connect_args=options)
             sqlalchemy.event.listen(first, "connect", _do_not_wait_for_the_disk)

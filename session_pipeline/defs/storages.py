@@ -8,12 +8,16 @@ databases that are broken already.
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from dagster._core.storage.runs.sqlite import SqliteRunStorage
 from dagster._core.storage.schedules.sqlite import SqliteScheduleStorage
 from dagster._serdes import ConfigurableClassData
+from sqlalchemy import create_engine
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.pool import NullPool
 
 from session_pipeline.defs import broken_history, home
 from session_pipeline.errors import HistoryError
@@ -41,6 +45,15 @@ def opening(base_dir: str, database: str) -> Iterator[str]:
         yield os.path.join(path.parent, "")
 
 
+def _url_of_created(base_dir: str, database: str) -> str | None:
+    """Return the URL of a database that has its tables; None if Dagster must create them.
+
+    Dagster itself reads all its migrations, also to open a database that has them.
+    """
+    path = Path(base_dir, database).absolute()
+    return f"sqlite:///{path}" if broken_history.is_created(path) else None
+
+
 class Runs(SqliteRunStorage):
     """Dagster's SQLite storage of runs, in `history` of the Dagster home that `base_dir` names."""
 
@@ -48,7 +61,19 @@ class Runs(SqliteRunStorage):
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> "Runs":
         """Open the storage; create it if it does not exist."""
         with opening(config_value["base_dir"], home.RUNS) as folder:
-            return cls.from_local(folder, inst_data)
+            url = _url_of_created(config_value["base_dir"], home.RUNS)
+            return cls(url, inst_data) if url else cls.from_local(folder, inst_data)
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """Yield a connection within a transaction."""
+        with self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @cached_property
+    def _engine(self) -> Engine:
+        """Opens connections. Dagster itself makes an engine for each one, which compiles all its statements again."""
+        return create_engine(self._conn_string, poolclass=NullPool)
 
 
 class Schedules(SqliteScheduleStorage):
@@ -58,6 +83,7 @@ class Schedules(SqliteScheduleStorage):
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> "Schedules":
         """Open the storage; create it if it does not exist."""
         with opening(config_value["base_dir"], home.SCHEDULES) as folder:
-            storage = cls.from_local(folder, inst_data)
+            url = _url_of_created(config_value["base_dir"], home.SCHEDULES)
+            storage = cls(url, inst_data) if url else cls.from_local(folder, inst_data)
         assert isinstance(storage, cls)  # Dagster declares its own class
         return storage
