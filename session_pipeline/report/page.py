@@ -10,13 +10,15 @@ from datetime import date
 from functools import cache, partial
 from itertools import accumulate, groupby
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from session_pipeline.checks.settings_warnings import Findings
 from session_pipeline.report import charts, formats, names, outcomes, paths
+from session_pipeline.report.compiled import CompiledTemplates
 from session_pipeline.report.figures import Figures, Row
 from session_pipeline.report.flaws import Look
 from session_pipeline.report.funnels import funnel_views, unit
@@ -27,6 +29,7 @@ from session_pipeline.report.svg import standalone
 from session_pipeline.report.window import Window
 from session_pipeline.settings import Settings
 
+TEMPLATES = Path(__file__).with_name("templates")
 CHART_ROWS = 8
 WIDE, NARROW = 540, 358  # widths of charts in pixels: on a desktop, and on a phone
 OUTCOMES_WIDE, PAGE_WIDE = 688, 1236
@@ -77,14 +80,15 @@ class Page:
 
 @cache
 def templates() -> Environment:
-    """Return the templates of the page. Each is compiled once in a process."""
+    """Return the templates of the page."""
     environment = Environment(
-        loader=PackageLoader("session_pipeline.report", "templates"),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.bytecode_cache = CompiledTemplates(TEMPLATES, environment)
     environment.filters.update({written.__name__: written for written in FILTERS})
     return environment
 
