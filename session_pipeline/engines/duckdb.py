@@ -182,27 +182,40 @@ class Job:
         """Add a small table that has these rows."""
         if isinstance(rows, SmallTable) and self._registered.get(name) == rows:
             return
-        self._make_room(name)
+        if not self._is_table(name):
+            self._make_room(name)
         self._connection.register("_rows", rows.to_arrow() if isinstance(rows, SmallTable) else rows)
         # A table, because DuckDB does not know how many rows an Arrow table has when it orders joins.
-        self._connection.execute(f"create temp table {quote(name)} as select * from _rows")
+        self._connection.execute(f"create or replace temp table {quote(name)} as select * from _rows")
         self._connection.unregister("_rows")
+        self._forget_name(name)
         if isinstance(rows, SmallTable):
             self._registered[name] = rows
         else:
             self._tables.add(name)
 
     def _make_view(self, name: str, select: str) -> None:
-        self._make_room(name)
-        self._connection.execute(f"create temp view {quote(name)} as {select}")
+        if not self._is_view(name):
+            self._make_room(name)
+        self._connection.execute(f"create or replace temp view {quote(name)} as {select}")
+        self._forget_name(name)
 
     def _make_room(self, name: str) -> None:
         """Drop what has this name."""
-        registered = self._registered.pop(name, None)
-        if name in self._views or isinstance(registered, str):
+        if self._is_view(name):
             self._connection.execute(f"drop view {quote(name)}")
-        elif name in self._tables or registered is not None:
+        elif self._is_table(name):
             self._connection.execute(f"drop table {quote(name)}")
+        self._forget_name(name)
+
+    def _is_view(self, name: str) -> bool:
+        return name in self._views or isinstance(self._registered.get(name), str)
+
+    def _is_table(self, name: str) -> bool:
+        return name in self._tables or isinstance(self._registered.get(name), SmallTable)
+
+    def _forget_name(self, name: str) -> None:
+        self._registered.pop(name, None)
         self._views.discard(name)
         self._tables.discard(name)
 
@@ -210,9 +223,16 @@ class Job:
         """Run a model once and keep its rows as a temporary table; see `engines.base.Job`."""
         name = name or model
         sql = fill(models.text(model), parameters)
-        self._connection.execute(f"create temp table _computed as {sql}")
-        self._make_room(name)
-        self._connection.execute(f"alter table _computed rename to {quote(name)}")
+        # The model can read the table that it replaces.
+        if self._is_view(name):
+            self._connection.execute(f"create temp table _computed as {sql}")
+            self._tables.add("_computed")
+            self._make_room(name)
+            self._connection.execute(f"alter table _computed rename to {quote(name)}")
+            self._tables.remove("_computed")
+        else:
+            self._connection.execute(f"create or replace temp table {quote(name)} as {sql}")
+            self._forget_name(name)
         self._tables.add(name)
 
     def write(self, contract: Table, sql: str, path: Path) -> int:
@@ -268,13 +288,12 @@ class Job:
             f"create or replace table {rows} as select {_casts(contract)}, cast({dated} as date) as {dated}"
             f" from ({sql}\n) order by {', '.join([dated, *map(quote, contract.order)])}"
         )
-        found = self._connection.execute(
-            f"select {dated}, count(*) from {rows} group by {dated} order by {dated}"
-        ).fetchall()
-        counts = {day: int(count) for day, count in found}
-        starts = dict(zip(counts, accumulate(counts.values(), initial=0), strict=False))
         columns = ", ".join(quote(column.name) for column in contract.columns)
-        of_all_days = short_files.prepared(self.rows(f"select {columns} from {rows}"), contract.schema)
+        of_all_days = self.rows(f"select {columns}, {dated} from {rows}")
+        dates = of_all_days.column(len(contract.columns))
+        counts = {each["values"]: each["counts"] for each in dates.value_counts().to_pylist()}  # in the order of rows
+        starts = dict(zip(counts, accumulate(counts.values(), initial=0), strict=False))
+        of_all_days = short_files.prepared(of_all_days.select(range(len(contract.columns))), contract.schema)
 
         def write_short(day: date) -> None:
             short_files.write(of_all_days.slice(starts.get(day, 0), counts.get(day, 0)), paths[day])
@@ -302,7 +321,6 @@ class Job:
         """Drop the tables and views that are not registered, which frees their memory."""
         for name in sorted(self._views | self._tables):
             self._make_room(name)
-        self._connection.execute("drop table if exists _computed")
 
 
 def _are_many_and_small(paths: Sequence[Path]) -> bool:
