@@ -58,7 +58,8 @@ def shown() -> dict[str, str]:
     """Return a hash of what each picture shows: the page of the sample, and a table's metadata in the UI."""
     package, sample = ROOT / "session_pipeline" / "report", ROOT / "data"
     parts = [package / name for name in ("templates", "charts", "queries")]
-    files = [path for part in (*parts, sample / "raw") for path in part.rglob("*") if path.suffix not in (".pyc", "")]
+    found = [path for part in (*parts, sample / "raw") for path in part.rglob("*")]
+    files = [path for path in found if path.is_file() and "__pycache__" not in path.parts]
     contract, metadata = repr(TABLES[TABLE]), ROOT / "session_pipeline" / "defs" / "metadata.py"
     return {
         REPORT: _hash(path.relative_to(ROOT).as_posix().encode() + path.read_bytes() for path in sorted(files)),

@@ -8,8 +8,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from session_pipeline.engines.constant_columns import FEWEST_ROWS, constant_columns
 from session_pipeline.engines.duckdb import MANY_FILES, MOST_EVENTS_OF_ONE_THREAD, DuckDBEngine, Job, Limits
-from session_pipeline.engines.empty_columns import FEWEST_ROWS, columns_without_value
 from session_pipeline.engines.parquet_files import ROW_GROUP_ROWS
 from session_pipeline.publish import warehouse
 from session_pipeline.reference.small_table import SmallTable

@@ -198,12 +198,9 @@ class StepRunner:
             job.add_input(contract, one, name="one", sample_divisor=sample_divisor)
             job.add_input(contract, other, name="other", sample_divisor=sample_divisor)
             # One grouping of all rows takes a third of the time of two `except all`.
-            differing = job.rows(
-                "select count(*) as row_count"
-                " from (select *, 1 as surplus from one union all select *, -1 as surplus from other)"
-                f" group by {columns} having sum(surplus) <> 0 limit 1"
-            )
-            return len(differing) == 0
+            both = "select *, 1 as surplus from one union all select *, -1 as surplus from other"
+            surplus = f"select 1 from ({both}) group by {columns} having sum(surplus) <> 0 limit 1"
+            return len(job.rows(surplus)) == 0
 
     def _new_paths(self, name: str, days: Sequence[date | None]) -> dict[date | None, Path]:
         folder = self._scratch / name

@@ -6,6 +6,7 @@ A process renders one report, and compiling its templates takes longer than fill
 import os
 import sys
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemBytecodeCache
@@ -13,12 +14,18 @@ from jinja2.bccache import Bucket
 
 
 class CompiledTemplates(FileSystemBytecodeCache):
-    """The compiled templates of a folder. A template that changed is compiled again."""
+    """The compiled templates of a folder. They are compiled again when a template or Jinja changes."""
 
     def __init__(self, templates: Path, environment: Environment) -> None:
         """Take the folder of the templates, and their environment, whose options decide what they are compiled to."""
         options = (environment.autoescape, environment.trim_blocks, environment.lstrip_blocks)
-        super().__init__(str(templates / "__pycache__"), "%s." + "".join(str(int(bool(option))) for option in options))
+        compiled_with = ".".join([version("jinja2"), *(str(int(bool(option))) for option in options)])
+        super().__init__(str(templates / "__pycache__"), f"%s.{compiled_with}")
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Read a compiled template, if that is possible; otherwise it is compiled."""
+        with suppress(OSError):
+            super().load_bytecode(bucket)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         """Write a compiled template, unless Python must not write its own, or this user cannot write there."""

@@ -182,7 +182,7 @@ def latest_copy_wins(put: Put) -> None:
 
 @met_by(programs.first_run, "events: only the store")
 def events_at_one_instant_are_in_any_order(put: Put) -> None:
-    order = "order by event_time, position, event_id, file_id, line_number"
+    order = "order by event_time, position, event_id, file_number, line_number"
     _in_model(
         put,
         "sessionized",

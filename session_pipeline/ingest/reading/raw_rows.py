@@ -150,6 +150,8 @@ def _parts(
     names: Sequence[str] = ("kept_url", "host", "path", "click_id_type", *OF_PAGE),
 ) -> Mapping[str, pa.DictionaryArray]:
     """Return the parts of URLs, by name."""
+    if not len(urls.dictionary):
+        return dict.fromkeys(names, urls)
     distinct = pa.table([pa.arange(0, len(urls.dictionary)), urls.dictionary], names=["position", "url"])
     connection.register("distinct_urls", distinct)
     try:

@@ -255,6 +255,7 @@ starts as (
         known_user_id,
         known_campaign,
         run_reason,
+        client_session_id is not null as is_client_session,
         open_session_id is not null as is_carried,
         case
             when open_session_id is not null then open_run_started_at
@@ -315,6 +316,7 @@ runs as (
         known_user_id,
         known_campaign,
         run_reason,
+        is_client_session,
         is_carried,
         last_value(started_at ignore nulls) over until_now as run_started_at,
         last_value(start_place ignore nulls) over until_now as run_place,
