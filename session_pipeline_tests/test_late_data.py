@@ -53,14 +53,13 @@ def weeks(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Week]:
     return weeks
 
 
-# The usual tests have every fourth case, the reliability tests the others.
+# The long tests have every fourth case, the reliability tests the others.
 PARAMETERS = [
-    pytest.param(case, id=case.name, marks=[pytest.mark.reliability] if number % 4 else [])
+    pytest.param(case, id=case.name, marks=pytest.mark.reliability if number % 4 else pytest.mark.long)
     for number, case in enumerate(CASES)
 ]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("case", PARAMETERS)
 def test_late_delivery_builds_exactly_what_it_can_change(case: Case, weeks: Mapping[str, Week], tmp_path: Path) -> None:
     week = weeks[case.timezone]

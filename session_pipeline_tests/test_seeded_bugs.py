@@ -25,9 +25,8 @@ def test_program_passes_without_a_bug(program: Program, tmp_path: Path) -> None:
     program(Machine(tmp_path))
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name == SMOKE else pytest.mark.reliability) for name in BUGS]
+    "name", [pytest.param(name, marks=pytest.mark.long if name == SMOKE else pytest.mark.reliability) for name in BUGS]
 )
 def test_bug_is_noticed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bug = BUGS[name]
