@@ -143,8 +143,14 @@ def test_schedule_and_sensors_are_listed(ui: str, page: Any) -> None:
     sees(page, "daily", "Scheduled At 03:00 AM UTC", "landing", "stale_days")
 
 
-def test_tables_of_one_step_can_be_backfilled(ui: str) -> None:
-    names = ("agents_seen", "events", "duplicate_events", "open_sessions", "recent_event_ids", "sessions")
+ONE_STEP = ("agents_seen", "events", "duplicate_events", "open_sessions", "recent_event_ids", "sessions")
+
+
+@pytest.mark.parametrize("names", [ONE_STEP, None], ids=["tables of one step", "all tables"])
+def test_tables_can_be_backfilled(ui: str, names: tuple[str, ...] | None) -> None:
+    if names is None:
+        nodes = answer(f"{ui}/graphql", {"query": "{ assetNodes { assetKey { path } } }"})["data"]["assetNodes"]
+        names = tuple(node["assetKey"]["path"][0] for node in nodes)
     mutation = """mutation($it: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $it) {
         __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
     days = [str(day) for day in DAYS]

@@ -19,10 +19,12 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool
 
-from session_pipeline.defs import broken_history, home
+from session_pipeline.defs import broken_history, home, subsets
 from session_pipeline.errors import HistoryError
 from session_pipeline.store.files import make_folder
 from session_pipeline.store.locks import folder_lock
+
+subsets.compare_by_days()
 
 
 @contextmanager
