@@ -322,6 +322,14 @@ def test_init_from_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     assert load_settings(tmp_path / "new").sources == {}
 
 
+def test_init_from_a_file_without_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").touch()
+    code, out, err = call("init", tmp_path / "new", "--from", tmp_path / "a.jsonl")
+    assert code == 1
+    assert "a.jsonl has no lines, so nothing is written for it\n" in out
+    assert "was created without settings for it" in err
+
+
 SPLIT = "visitor_id,event_name,date,time\nv1,page_view,20.11.2026,10:00\n"
 EXCEL = "visitor_id;event_name;event_time;value\nv1;purchase;11/20/2026 06:10:00 PM;155,55\n"
 

@@ -286,6 +286,15 @@ def test_source_without_page_views_is_named_with_its_events(two_sources: Deploym
     assert sentence.startswith("raw/forms has no page view so far; existing event names: 'contact'; page views must")
 
 
+def test_page_view_of_another_name_is_named_with_the_setting_that_renames_it(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data")
+    deployment.deliver("events", [line(DAY, "ann", 0, "Page View"), line(DAY, "ann", 1, "click")], source="web")
+    deployment.run()
+    fix = "sources.web.event_names = { 'Page View' = 'page_view' }"
+    assert warnings_of(deployment)["sources.web"].endswith(f"page views must have event_name 'page_view': set {fix}")
+    assert parse_settings(fix).source("web").event_names == {"Page View": "page_view"}
+
+
 def test_renamed_source_has_no_warning(two_sources: Deployment, tmp_path: Path) -> None:
     """Its rows stay as they were read. Whether its old section is kept or not, no setting changes them."""
     shutil.copytree(two_sources.folder.path, tmp_path / "data")

@@ -74,12 +74,13 @@ def _wrong_funnels(run: "Run", days: Sequence[date], query: str, tables: Sequenc
 
 
 def built_by_current_rules(run: "Run", days: Sequence[date]) -> Verdict:
-    """No day is outdated: built with older settings or models, and waiting for `run --upgrade`."""
+    """All days were built with the current settings and models; none is outdated and waits for `run --upgrade`."""
     plan = run.plan()
     count = len(plan.outdated_days)
     reason = next((item.reason for item in plan.outdated if item.day is not None), "")
     what_to_do = "rebuild them: `session-pipeline run --upgrade`"
-    problem = f"{count} days have older settings or models ({reason}); {what_to_do}"
+    have = "day has" if count == 1 else "days have"
+    problem = f"{count} {have} older settings or models ({reason}); {what_to_do}"
     return verdict(
         [problem] if count else [], "all days were built with the current settings and models", {"days": count}
     )

@@ -91,6 +91,8 @@ def _what_was_found(found: trial.Trial, source: str) -> list[str]:
     section, file = key_of_source(source), Path(str(found.facts["path"])).name
     if found.facts["status"] != "accepted" and not found.suggested:
         return [f"{file} cannot be read, so nothing is written for it: {found.facts['reason']}"]
+    if not (found.lines_with_suggested or found.facts["line_count"]):
+        return [f"{file} has no lines, so nothing is written for it"]
     count = _accepted_count(found)
     accepted = f"{count:,} of {lines} {'is' if count == 1 else 'are'} accepted"
     if preset:

@@ -217,7 +217,7 @@ def _show(found: Status) -> None:
             )
             for past in found.runs
         ]
-        headings = ("last runs", "job", "status", "started", "took", "launched by")
+        headings = ("last runs", "job", "status", "started", "took", "reason")
         stdout.print(grid(*[(heading, "left") for heading in headings], rows=rows_of_runs))
 
 

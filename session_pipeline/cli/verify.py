@@ -42,7 +42,7 @@ def verify(as_json: AsJson = False, data: Data = None) -> None:
         echo_json({"verified_count": file_count, "problems": problems})
     else:
         total = size(sum(partition.byte_count for partition in checked))
-        echo(f"{counted(file_count, 'file')} of the store are unchanged ({total})")
+        echo(f"{counted(file_count, 'file')} of the store {'is' if file_count == 1 else 'are'} unchanged ({total})")
         for problem in problems:
             echo(f"ERROR: {problem}", style="bold red")
     if problems:

@@ -59,6 +59,8 @@ def toml_hint(error: tomllib.TOMLDecodeError) -> str:
     """Return how to fix a text that is not TOML."""
     if str(error).startswith("Invalid value"):
         return "fix that line: strings need quotes, true and false are lower case"
+    if re.match(r"Cannot (overwrite|declare|mutate)|Duplicate", str(error)):
+        return "fix that line: write each key and each [table] once, and put all keys of a table under it"
     return "fix that line"
 
 

@@ -75,12 +75,17 @@ def without_page_views(
         listed = ", ".join(map(shown, names[:LISTED_NAMES]))
         more = f" and {len(names) - LISTED_NAMES} more" if len(names) > LISTED_NAMES else ""
         key = path_of_source(source)
+        other_name = next(filter(_is_like_page_view, names), None)
+        fix = (
+            f": set {key}.event_names = {{ {shown(other_name)} = 'page_view' }}"
+            if other_name
+            else f", which {key}.event_names can set, or {key}.constants for a source of page views only; a source"
+            f" without pages needs {key}.site, the site that it belongs to"
+        )
         yield SettingsWarning(
             key,
             f"raw/{source} has no page view",
-            f"{window.words}; existing event names: {listed}{more}; page views must have event_name 'page_view', which"
-            f" {key}.constants can set for a source of page views only; a source without pages needs"
-            f" {key}.site, the site that it belongs to",
+            f"{window.words}; existing event names: {listed}{more}; page views must have event_name 'page_view'{fix}",
         )
 
 
