@@ -47,6 +47,15 @@ def test_real_difference_works(converted: int, is_found: bool) -> None:
     ] * is_found
 
 
+@pytest.mark.parametrize(("converted", "is_found"), [(100, False), (60, True)])
+def test_first_action_that_is_the_conversion_is_no_finding(converted: int, is_found: bool) -> None:
+    first = {"action": "purchase", "site": "main", "session_count": 100, "converted_count": converted}
+    rates = {"conversion_rate": converted / 100, "low": 0.5, "high": 1.0}
+    found = {"visits": [{"period": "week", "conversion_rate": 0.1}], "landing_pages": [first | rates]}
+    figures = Figures({}, None, {name: Figure("", rows) for name, rows in found.items()})
+    assert bool(strengths(figures)) == is_found
+
+
 @pytest.mark.parametrize(
     ("converted", "visits", "rate", "expected"),
     [(2, 2, 0.5, 0.25), (2, 3, 0.5, 0.5), (1, 2, 0.5, 1.0), (3, 3, 0.0, 0.0), (9_000, 10**6, 0.5, 1.0)],

@@ -56,13 +56,18 @@ def _best_groups(figures: Figures) -> list[Strength]:
 
     Chance must give so many conversions with a probability below CHANCE divided by the number of groups, so that it
     rarely causes any finding. Visits that begin late in a funnel, such as in the cart, convert more often for no other
-    reason.
+    reason. A first action with which all visits convert is left out: it is the conversion, such as an order that a
+    server sent.
     """
     week = next(row for row in figures.rows("visits") if row["period"] == "week")
     usual = week["conversion_rate"]
     groups = {
         "breakdowns": [(row["dimension"], row["dimension_value"], row) for row in figures.rows("breakdowns")],
-        "landing_pages": [(names.LANDING, row["action"], row) for row in figures.rows("landing_pages")],
+        "landing_pages": [
+            (names.LANDING, row["action"], row)
+            for row in figures.rows("landing_pages")
+            if row["converted_count"] < row["session_count"]
+        ],
     }
     groups = {
         figure: [
