@@ -56,6 +56,8 @@ def test_query_lists_tables_and_columns(shop: Path) -> None:
     _, out, _ = call("query", "--tables", "sessions", "--data", shop)
     assert "Why a session starts here" in out
     assert call("query", "--tables", "sesions", "--data", shop)[0] == 2
+    code, _, err = call("query", "--tables", "identities", "--data", shop)
+    assert (code, "the warehouse has no identities: the settings do not build it" in err) == (1, True)
 
 
 def test_query_lists_macros_and_arguments(shop: Path) -> None:

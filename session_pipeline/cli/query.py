@@ -62,6 +62,7 @@ def query(
         raise WrongUseError("--output - names no file; rows are printed without --output")
     if is_raw and form is not Format.CSV:
         raise WrongUseError("--raw applies only to CSV; add --format csv")
+    described = sql if tables and sql and sql not in MACROS else None
     if tables and sql:
         sql = _arguments_of(MACROS[sql]) if sql in MACROS else _columns_of(sql)
     elif file or sql == "-":
@@ -71,6 +72,8 @@ def query(
         refuse_own_file(folder, output)
     with reader.connect(folder.path) as connection:
         try:
+            if described and described not in reader.tables_of(connection):
+                raise reader.not_built(described)
             if tables and not sql:
                 sql = _all_tables(reader.tables_of(connection))
             _refuse_all_but_select(sql)

@@ -69,10 +69,7 @@ def read(
         try:
             rows = connection.sql(f"select * from {quote(table)}{where} order by {order}").to_arrow_table()
         except duckdb.CatalogException:
-            raise StoreError(
-                f"the warehouse has no {table}: the settings do not build it, or an older version wrote it; run"
-                " `session-pipeline run`"
-            ) from None
+            raise not_built(table) from None
     return _frame(rows)
 
 
@@ -121,6 +118,14 @@ def files(
 def tables_of(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
     """Return the names of the tables and views of an open warehouse."""
     return frozenset(name for (name,) in connection.execute(query_text(__package__, "tables_and_views")).fetchall())
+
+
+def not_built(table: str) -> StoreError:
+    """Return the error for a published table that a warehouse does not have."""
+    return StoreError(
+        f"the warehouse has no {table}: the settings do not build it, or an older version wrote it; run"
+        " `session-pipeline run`"
+    )
 
 
 def published_table(name: str) -> Table:
