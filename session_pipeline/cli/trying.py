@@ -125,7 +125,8 @@ def _print_quarantined(found: Trial, source: str, folder: DataFolder | None) -> 
             limit = key_to_change(item.reason, trial.named_source(source))
             echo(f"  The limit is {plain(limit or '')} in settings.toml.")
     _print_suggested(found, source, folder)
-    if found.facts["set_aside_count"] > LARGEST_SET_ASIDE_RATE * found.facts["line_count"]:
+    most = LARGEST_SET_ASIDE_RATE * found.facts["line_count"]
+    if found.facts["set_aside_count"] > most and found.facts["accepted_count"]:  # if none is accepted, an error follows
         echo(
             "More than a fifth of the lines are quarantined: check the lines above before you deliver the file.",
             style="bold yellow",
@@ -143,13 +144,14 @@ def _print_suggested(found: Trial, source: str, folder: DataFolder | None) -> No
         if found.accepted_with_suggested is not None:
             accepted, lines = number(found.accepted_with_suggested), counted(found.lines_with_suggested or 0, "line")
             echo(f"The file was also tried with this: {accepted} of {lines} would be accepted.")
-        echo(f"Then run `{_try_command(found, source, folder)}`.")
     if found.missing:
         section = key_of_source(trial.named_source(source))
         echo()
         echo(f"Required columns without a field. Name the field of each in columns of {plain(section)}:")
         for line in could_be(found):
             echo(f"  {plain(line)}")
+    if found.suggested:
+        echo(f"Then run `{_try_command(found, source, folder)}`.")
     if found.remarks:
         echo()
     for remark in found.remarks:
