@@ -2,7 +2,7 @@
 with goals as (
     select
         session_id,
-        string_agg(goal, ', ' order by goal) as goals
+        array_to_string(list_sort(list(goal)), ', ') as goals
     from session_goals
     group by session_id
 ),
@@ -15,12 +15,13 @@ dimensions as (
     group by session_id
 ),
 
-actions as (
+-- The number of a session's last action is the number of its actions.
+last_actions as (
     select
         session_id,
-        count(*) as action_count
+        action_number
     from session_actions
-    group by session_id
+    where is_exit
 ),
 
 signals as (
@@ -36,7 +37,7 @@ signals as (
 friction as (
     select
         session_id,
-        string_agg(signal, ', ' order by signal) as friction_signals,
+        array_to_string(list_sort(list(signal)), ', ') as friction_signals,
         bool_or(is_hard_time) as has_hard_time,
         sum(occurrence_count) as friction_count
     from signals
@@ -73,7 +74,7 @@ select
     s.event_count,
     s.page_view_count,
     s.interaction_count,
-    coalesce(a.action_count, 0) as action_count,
+    coalesce(a.action_number, 0) as action_count,
     s.landing_page,
     s.landing_action,
     s.exit_page,
@@ -110,7 +111,7 @@ left join goals as g
     on s.session_id = g.session_id
 left join dimensions as d
     on s.session_id = d.session_id
-left join actions as a
+left join last_actions as a
     on s.session_id = a.session_id
 left join visits as v
     on s.session_id = v.session_id
