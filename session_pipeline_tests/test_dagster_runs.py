@@ -278,7 +278,7 @@ def test_damaged_input_is_rebuilt_by_the_run_that_reads_it(deployment: Orchestra
     assert deployment.by_hand(MONDAY, "action_labels").success
     assert hashes(deployment, MONDAY) == before
     store = open_store(deployment.folder)
-    assert store.checked_path(store.partitions[Key("events", MONDAY)]) is not None
+    assert store.is_intact(store.partitions[Key("events", MONDAY)])
     store.close()
 
 

@@ -315,7 +315,7 @@ def test_damaged_tables_are_built_again(shop: Deployment) -> None:
         for name in TABLES_OF_IDENTITY:
             damage(store.path_of(store.of_table(name)[0]), b"damaged")
     with open_run(shop.folder, run_id="test", until=UNTIL) as run:
-        damaged = [each for each in run.store.partitions.values() if run.store.checked_path(each) is None]
+        damaged = [each for each in run.store.partitions.values() if not run.store.is_intact(each)]
         for partition in damaged:
             run.store.mark_damaged(partition)
     assert {partition.key.table for partition in damaged} == TABLES_OF_IDENTITY
@@ -324,4 +324,4 @@ def test_damaged_tables_are_built_again(shop: Deployment) -> None:
     assert ("event_devices", FIRST) in built
     assert shop.hashes() == before
     with closing(open_store(shop.folder)) as store:
-        assert all(store.checked_path(each) for each in store.partitions.values())
+        assert all(store.is_intact(each) for each in store.partitions.values())

@@ -99,7 +99,7 @@ def test_damage_of_any_part_is_found(store: Store, number: int) -> None:
     assert [problem for _, problem in store.verify()] == [None]
     damage(path, b"not what was written")
     again = Store(store.folder, "1.0")
-    assert again.checked_path(partition) is None
+    assert not again.is_intact(partition)
     assert again.damaged_file(partition) == path
     assert [problem for _, problem in again.verify()] == ["its content is not what was written"]
     path.unlink()

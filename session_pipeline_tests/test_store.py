@@ -130,7 +130,7 @@ def test_every_flipped_bit_is_found(store: Store) -> None:
         damaged[position] ^= 1 << position % 8
         damage(path, bytes(damaged))
         assert [problem for _, problem in store.verify()] == ["its content is not what was written"]
-        assert Store(store.folder, "1.0").checked_path(partition) is None
+        assert not Store(store.folder, "1.0").is_intact(partition)
     path.unlink()
     assert [problem for _, problem in store.verify()] == ["the file is missing"]
 
@@ -209,7 +209,7 @@ def test_damaged_file_is_looked_at_again_after_its_rebuild(store: Store) -> None
     assert rebuilt.path == before.path
     store.mark_damaged(rebuilt)
     damage(store.path_of(rebuilt), b"damaged again")
-    assert store.checked_path(rebuilt) is None
+    assert not store.is_intact(rebuilt)
 
 
 def test_changes_of_another_process_are_counted(store: Store) -> None:

@@ -302,5 +302,5 @@ class Builder:
         self._build_missing_inputs(step, days)
         for partitions in self._partitions_read(step, days).values():
             for partition in partitions:
-                if self.store.checked_path(partition) is None:
+                if not self.store.is_intact(partition):
                     self._repair(partition)

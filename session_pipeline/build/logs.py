@@ -51,16 +51,14 @@ class Logs:
             for day, old in before.items()
             if (log.records_first_build if old is None else old.sha256 != hashes[Key(log.of, day)])
             # If the old file is damaged, the rows before the build are unknown.
-            and (old is None or self._store.checked_path(old) is not None)
+            and (old is None or self._store.is_intact(old))
         ]
         if not changed:
             return []
         step = STEP_OF_TABLE[log.of]
         so_far = {day: self._store.get(Key(log.table, day)) for day in changed}
         # A log cannot be rebuilt, so a new one starts where the old one is damaged.
-        usable = {
-            day: old for day, old in so_far.items() if old is not None and self._store.checked_path(old) is not None
-        }
+        usable = {day: old for day, old in so_far.items() if old is not None and self._store.is_intact(old)}
         inputs = {
             f"{log.table}_before": (log.table, self._paths(list(usable.values()))),
             f"{log.of}_before": (log.of, self._paths([before[day] for day in changed])),

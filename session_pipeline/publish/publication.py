@@ -156,7 +156,7 @@ def publish(
     partitions = published_partitions(store)
     is_repaired = False
     for partition in partitions:
-        if shown < partition.generation and store.checked_path(partition) is None:
+        if shown < partition.generation and not store.is_intact(partition):
             repair(partition)
             is_repaired = True
     if is_repaired:

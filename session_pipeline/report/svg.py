@@ -5,7 +5,7 @@ charts/ decides what is drawn; page.css defines fonts and colours.
 
 from importlib.resources import files
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 FONT = ".chart{font-family:system-ui,sans-serif}"
 Value = str | float | None
@@ -13,13 +13,13 @@ Value = str | float | None
 
 def element(name: str, *children: Markup | str, **attributes: Value) -> Markup:
     """Return an element. In names of attributes, `_` stands for `-`; attributes that are None are left out."""
-    written = Markup("").join(
-        Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), number(value) if _is_number(value) else value)
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{number(value) if _is_number(value) else escape(value)}"'
         for key, value in attributes.items()
         if value is not None
     )
-    content = Markup("").join(children)
-    return Markup("<{0}{1}>{2}</{0}>").format(name, written, content) if content else Markup(f"<{name}{written}/>")
+    content = "".join(map(escape, children))
+    return Markup(f"<{name}{written}>{content}</{name}>" if content else f"<{name}{written}/>")
 
 
 def image(key: str, width: float, height: float, title: str, description: str, *children: Markup) -> Markup:

@@ -65,7 +65,7 @@ def remove_from_logs(run: "Run", left: Unfinished) -> None:
     """
     for log in LOGS:
         for partition in run.store.of_table(log.table):
-            if run.store.checked_path(partition) is not None:
+            if run.store.is_intact(partition):
                 _remove_from_log(run, log, partition, left)
     crash_points.reached("erase: logs written again")
 

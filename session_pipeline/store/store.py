@@ -100,14 +100,9 @@ class Store:
         """Return the paths of the partition's files, in the order of their rows."""
         return list(map(self.files.location, partition.file_paths))
 
-    def checked_path(self, partition: Partition) -> Path | None:
-        """Return the path of the partition's first file after comparing the hashes of all; None if one is not intact.
-
-        Each file is hashed at most once per process.
-        """
-        if partition.is_damaged or self.damaged_file(partition) is not None:
-            return None
-        return self.path_of(partition)
+    def is_intact(self, partition: Partition) -> bool:
+        """Whether all files of a partition have the recorded hashes. Each file is hashed at most once per process."""
+        return not partition.is_damaged and self.damaged_file(partition) is None
 
     def damaged_file(self, partition: Partition) -> Path | None:
         """Return the first file of a partition that is missing or not as it was written; None if all are intact.

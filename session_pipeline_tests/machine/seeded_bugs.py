@@ -286,7 +286,7 @@ def days_that_are_no_longer_wanted_stay(put: Put) -> None:
 
 @met_by(programs.damaged_input, "only the store|other than a clean run")
 def damaged_input_is_built_upon(put: Put) -> None:
-    put(Store, "checked_path", Store.path_of)
+    put(Store, "is_intact", lambda store, partition: True)
 
 
 @met_by(programs.damaged_warehouse, "Could not read|Corrupt|too small")

@@ -57,7 +57,7 @@ def erase_frozen(store: Store, left: Unfinished, run_id: str, reason: str) -> in
     written, count = [], 0
     with matching(store, left, frozen_before) as matches:
         for partition in partitions:
-            if store.checked_path(partition) is None:
+            if not store.is_intact(partition):
                 continue  # a run that reads it names it, and asks for a backup
             rows = pa.concat_tables(pq.read_table(path, partitioning=None) for path in store.paths_of(partition))
             kept = _without_erased(partition.key, rows, left, matches)

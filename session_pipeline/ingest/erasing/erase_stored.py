@@ -77,7 +77,7 @@ def _has_erased(store: Store, partition: Partition, erasures: Erasures, site: st
 
 def _erase(store: Store, file: SourceFile, partitions: Sequence[Partition], erasures: Erasures, run_id: str) -> None:
     for partition in partitions:
-        if store.checked_path(partition) is None:
+        if not store.is_intact(partition):
             store.mark_damaged(partition)
             return
     before = _copied(store, file, partitions)

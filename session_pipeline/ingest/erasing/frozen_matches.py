@@ -141,5 +141,5 @@ def _keep_ids(connection: duckdb.DuckDBPyConnection, name: str, ids: Iterable[tu
 def _rows_until(store: Store, name: str, last_day: date) -> str:
     """Return SQL of the rows of a table until a day, of those files that are intact."""
     partitions = [each for each in store.of_table(name) if each.key.date is not None and each.key.date <= last_day]
-    intact = [each for each in partitions if store.checked_path(each) is not None]
+    intact = [each for each in partitions if store.is_intact(each)]
     return rows_of(table(name), [path for each in intact for path in store.paths_of(each)], with_date=True)
