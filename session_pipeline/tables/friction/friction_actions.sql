@@ -1,6 +1,7 @@
--- One row is an action in a session, with what the signals need.
--- action is where it happened: the action of its page, or its own label if it has no page.
+-- One row is an action in a session, with what the signals need of each action. action is where it
+-- happened, as in friction_events.
 -- A step is what visitors go from and to: a page view; in a session without page views, any action.
+-- An action is between equal ones if the action before it is the same as the action after it.
 with pageless_sessions as (
     select session_id
     from sessions
@@ -14,23 +15,15 @@ select
     a.is_bot,
     a.action_number,
     a.event_id,
-    a.event_name,
     a.occurred_at,
-    a.action as label,
-    coalesce(e.page_action, a.action) as action,
+    coalesce(e.action, a.action) as action,
     a.event_name = 'page_view' or s.session_id is not null as is_step,
     a.action = a.previous_action as is_repeat,
+    a.previous_action = a.next_action and a.action <> a.next_action as is_between_equal,
     a.is_exit,
-    cast(floor(a.seconds_to_next * 1000000 + 0.5) as bigint) as microseconds_to_next,
-    e.clicked_element,
-    e.element,
-    e.search_term,
-    coalesce(e.is_results_page, false) as is_results_page,
-    coalesce(e.is_submit, false) as is_submit,
-    coalesce(e.is_error, false) as is_error,
-    e.form_marks
+    cast(floor(a.seconds_to_next * 1000000 + 0.5) as bigint) as microseconds_to_next
 from session_actions as a
 left join friction_events as e
-    on a.session_id = e.session_id and a.event_number = e.event_number
+    on a.session_id = e.session_id and a.action_number = e.action_number
 left join pageless_sessions as s
     on a.session_id = s.session_id

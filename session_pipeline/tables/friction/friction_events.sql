@@ -1,10 +1,16 @@
--- One row is an event of a session that starts on one of the days, if the signals need more of it
--- than session_actions has. Page views are most events, and few of them are needed.
+-- One row is an action whose event the signals need more of than session_actions has. Page views
+-- are most events, and few of them are needed.
+-- action is where it happened: the action of its page, or its own label if it has no page.
 select
-    e.session_date,
-    e.session_id,
-    e.event_number,
-    p.action as page_action,
+    a.session_date,
+    a.site,
+    a.session_id,
+    a.is_bot,
+    a.action_number,
+    a.event_name,
+    a.occurred_at,
+    coalesce(p.action, a.action) as action,
+    cast(floor(a.seconds_to_next * 1000000 + 0.5) as bigint) as microseconds_to_next,
     case when e.is_click then e.element end as clicked_element,
     e.element,
     e.search_term,
@@ -13,6 +19,8 @@ select
     e.is_error,
     e.form_marks
 from marked_events as e
+inner join session_actions as a
+    on e.session_id = a.session_id and e.event_number = a.event_number
 left join page_actions as p
     on e.page = p.page
 where

@@ -1,27 +1,51 @@
 -- One row is a session, an action and a signal that occurred there. Each CTE finds the actions that
 -- complete a signal, and the time lost, in microseconds.
-with steps as (
-    select
-        *,
-        lag(action) over session_in_order as left_action,
-        lag(label) over session_in_order as left_label,
-        lag(label, 2) over session_in_order as label_before,
-        lag(action_number) over session_in_order as left_action_number,
-        lag(occurred_at) over session_in_order as arrived_at
+with mixed_sessions as (
+    select session_id
     from friction_actions
-    where is_step
-    window session_in_order as (partition by session_id order by action_number)
+    where not is_step
+    group by session_id
 ),
 
+-- Only sessions with other actions between the steps need a window. Their steps are page views.
+steps_of_mixed_sessions as (
+    select
+        a.session_id,
+        a.action,
+        a.action_number,
+        a.occurred_at,
+        lag(a.action) over session_in_order as left_action,
+        lag(a.action, 2) over session_in_order as action_before,
+        lag(a.action_number) over session_in_order as left_action_number,
+        lag(a.occurred_at) over session_in_order as arrived_at
+    from friction_actions as a
+    inner join mixed_sessions as m
+        on a.session_id = m.session_id
+    where a.is_step
+    window session_in_order as (partition by a.session_id order by a.action_number)
+),
+
+-- One row is a return to the step before the last one. action is the step that was left.
 returns as (
+    select
+        a.session_id,
+        a.action,
+        a.action_number + 1 as action_number,
+        true as is_idle,
+        a.microseconds_to_next as microseconds
+    from friction_actions as a
+    left join mixed_sessions as m
+        on a.session_id = m.session_id
+    where a.is_between_equal and m.session_id is null
+    union all
     select
         session_id,
         left_action as action,
         action_number,
         action_number = left_action_number + 1 as is_idle,
         date_diff('microsecond', arrived_at, occurred_at) as microseconds
-    from steps
-    where label = label_before and label <> left_label
+    from steps_of_mixed_sessions
+    where action = action_before and action <> left_action
 ),
 
 clicks as (
@@ -30,7 +54,7 @@ clicks as (
         lag(occurred_at, $rage_click_clicks - 1) over element_in_order as first_at,
         lag(occurred_at) over element_in_order as click_before_at,
         lag(occurred_at, $rage_click_clicks) over element_in_order as first_before_at
-    from friction_actions
+    from friction_events
     where clicked_element is not null
     window
         element_in_order as (
@@ -42,7 +66,7 @@ clicks as (
 -- Only sessions with several search terms can repeat a search.
 searching_sessions as (
     select session_id
-    from friction_actions
+    from friction_events
     where search_term is not null
     group by session_id
     having min(search_term) <> max(search_term)
@@ -52,19 +76,25 @@ searching_sessions as (
 -- it is compared: in small letters, with one space between words.
 opened_so_far as (
     select
-        a.*,
+        a.session_id,
+        a.action,
+        a.action_number,
+        a.occurred_at,
+        e.search_term,
         trim(
             regexp_replace(
-                translate(a.search_term, $capital_letters, $small_letters), '[ \t\r\n]+', ' ', 'g'
+                translate(e.search_term, $capital_letters, $small_letters), '[ \t\r\n]+', ' ', 'g'
             ),
             ' '
         ) as term,
-        a.is_step and not a.is_results_page as is_opened,
-        count(case when a.is_step and not a.is_results_page then 1 end)
+        a.is_step and not coalesce(e.is_results_page, false) as is_opened,
+        count(case when a.is_step and not coalesce(e.is_results_page, false) then 1 end)
             over session_in_order as opened_count
     from friction_actions as a
     inner join searching_sessions as s
         on a.session_id = s.session_id
+    left join friction_events as e
+        on a.session_id = e.session_id and a.action_number = e.action_number
     window session_in_order as (partition by a.session_id order by a.action_number)
 ),
 
@@ -83,7 +113,7 @@ submits as (
     select
         *,
         lag(occurred_at) over form_in_order as submitted_at
-    from friction_actions
+    from friction_events
     where is_submit
     window
         form_in_order as (
@@ -97,7 +127,7 @@ errors as (
         *,
         lag(occurred_at) over session_in_order as failed_at,
         lag(action_number) over session_in_order as failed_action_number
-    from friction_actions
+    from friction_events
     where is_error
     window session_in_order as (partition by session_id order by action_number)
 ),
@@ -109,7 +139,7 @@ marks as (
         action_number,
         occurred_at,
         unnest(form_marks) as mark
-    from friction_actions
+    from friction_events
     where form_marks is not null
 ),
 

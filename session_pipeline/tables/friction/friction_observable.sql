@@ -9,7 +9,7 @@ with kinds_seen as (
         bool_or(is_submit) as has_submits,
         bool_or(is_error) as has_errors,
         bool_or(form_marks is not null) as has_forms
-    from friction_actions
+    from friction_events
     where not is_bot
     group by session_date, site
 ),
@@ -35,15 +35,15 @@ status_seen as (
 )
 
 select
-    k.session_date,
-    k.site,
+    v.session_date,
+    v.site,
     s.signal,
     s.is_hard_time
-from kinds_seen as k
-inner join visits_seen as v
-    on k.session_date = v.session_date and k.site = v.site
+from visits_seen as v
+left join kinds_seen as k
+    on v.session_date = k.session_date and v.site = k.site
 left join status_seen as t
-    on k.session_date = t.session_date and k.site = t.site
+    on v.session_date = t.session_date and v.site = t.site
 cross join friction_signals as s
 where
     case s.signal
