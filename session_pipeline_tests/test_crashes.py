@@ -31,8 +31,8 @@ from session_pipeline_tests.reliability.figures import effort, record
 LAST = date(2026, 10, 20)
 UNTIL = date(2026, 10, 8)  # later days that are built are dropped
 PARTS = 4
-STRIDE = max(1, 4 // effort())  # the walk kills at every n-th crash point that a run reaches; at all from effort 4 on
-LONG_STRIDE = max(1, 36 // effort())  # the same for a run that builds many tables
+STRIDE = max(1, 6 // effort())  # the walk kills at every n-th crash point that a run reaches; at all from effort 4 on
+LONG_STRIDE = max(1, 54 // effort())  # the same for a run that builds many tables
 
 
 def two_days(folder: Path) -> Deployment:
