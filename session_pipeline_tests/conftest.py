@@ -146,6 +146,14 @@ def erased(with_canary: Deployment, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
+def reported_week(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """A week with 12 purchases of 20 visits; 6 of the others saw an error at /pay. Read only."""
+    from session_pipeline_tests.changed_reports import build_reported_week
+
+    return build_reported_week(tmp_path_factory.mktemp("reported") / "data")
+
+
+@pytest.fixture(scope="session")
 def built_week(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """Seven days, run once. Read only."""
     from session_pipeline_tests.built_week import build_week

@@ -81,11 +81,9 @@ class Inputs:
     def _input(self, step: Step, what: Input, days: Sequence[date | None]) -> list[Partition | Key]:
         if what.table == "raw_events":
             return list(self._raw(days))
-        in_order: Iterable[date | None] = dict.fromkeys(self.dates(what, days[0]))
-        if len(days) > 1:
-            read = dict.fromkeys(input_date for day in days for input_date in self.dates(what, day))
-            in_order = sorted(filter(None, read)) or read  # a table without days has only None
+        read = dict.fromkeys(input_date for day in days for input_date in self.dates(what, day))
         own = frozenset(days) if what.table in step.tables else frozenset()
+        in_order: Iterable[date | None] = sorted(filter(None, read)) or read  # a table without days has only None
         keys = [Key(what.table, day) for day in in_order if day not in own]
         found = [self._partitions.get(key, key) for key in keys]
         if self._frame.frozen_before is None:

@@ -74,7 +74,7 @@ class Ledger:
         """Return the format of a delivery: from the settings of its source, otherwise from its name."""
         _, file_id = self.known.get(delivery.name, ("", ""))
         try:
-            return kind_of(delivery.location, self._rules(delivery.source, file_id).format)[0]
+            return kind_of(delivery.path, self._rules(delivery.source, file_id).format)[0]
         except RefusedFileError:
             return NO_FORMAT
 

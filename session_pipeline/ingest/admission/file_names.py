@@ -3,8 +3,6 @@
 Whether the content agrees is checked in formats/.
 """
 
-import os
-from functools import lru_cache
 from pathlib import Path
 
 from session_pipeline.errors import RefusedFileError
@@ -32,7 +30,7 @@ def is_called_like_a_file(name: str) -> bool:
     return format != Parquet.name or without_inner_ending(name.lower()) == name.lower()
 
 
-def kind_of(path: Path | str, format: str | None) -> tuple[str, Compression | None]:
+def kind_of(path: Path, format: str | None) -> tuple[str, Compression | None]:
     """Return the format and the compression of a delivered file.
 
     Args:
@@ -43,15 +41,9 @@ def kind_of(path: Path | str, format: str | None) -> tuple[str, Compression | No
         UnknownEndingError: Neither the settings nor the name give a known format.
         RefusedFileError: The name is not UTF-8.
     """
-    return _kind_of(str(path), format)
-
-
-@lru_cache(maxsize=10_000)
-def _kind_of(path: str, format: str | None) -> tuple[str, Compression | None]:
-    """Return the kind of the file at a path. A run asks for that of each delivered file several times."""
     try:
-        name = os.path.basename(path).lower()
-        path.encode()
+        name = path.name.lower()
+        str(path).encode()
     except UnicodeEncodeError as error:
         raise RefusedFileError("its name is not UTF-8") from error
     compression = compression_of_name(name)

@@ -18,7 +18,7 @@ class Delivery:
     r"""A file under raw/, or something else there that will be refused.
 
     Attributes:
-        location: Its path, as text.
+        path: Its path.
         name: Its path relative to raw/. Bytes that are not UTF-8 are escaped, as \xff.
         source: The folder under raw/ that contains it; empty for files directly in raw/.
         stamp: A text that changes whenever the file changes.
@@ -26,17 +26,12 @@ class Delivery:
         changed_at: Time of its last change (ctime), in seconds since 1970, by the clock of the file system.
     """
 
-    location: str
+    path: Path
     name: str
     source: str
     stamp: str
     byte_count: int
     changed_at: float
-
-    @property
-    def path(self) -> Path:
-        """Its path. Made when it is needed: a history has very many files, and most are only compared by stamp."""
-        return Path(self.location)
 
 
 def deliveries(folder: DataFolder) -> Iterator[Delivery]:
@@ -70,7 +65,7 @@ def _delivery(raw: str, path: str) -> Delivery | None:
     stamp = f"{state.st_size}-{state.st_mtime_ns}-{state.st_ctime_ns}-{state.st_ino}"
     if is_folder:
         stamp = f"folder-{state.st_ino}"  # new files in the folder do not change it
-    return Delivery(path, name, source, stamp, state.st_size, state.st_ctime)
+    return Delivery(Path(path), name, source, stamp, state.st_size, state.st_ctime)
 
 
 def _can_be_entered(path: str) -> bool:

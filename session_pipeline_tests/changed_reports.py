@@ -1,0 +1,77 @@
+"""Reports of a small warehouse into which rows of other tables are written, because real ones need months of visits."""
+
+import re
+import shutil
+from collections.abc import Mapping
+from datetime import date, timedelta
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from session_pipeline import report
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.publish import warehouse
+from session_pipeline.tables import TABLES
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.report_pages import Page, Visits
+
+BUYING = ["/shop/a", "add_to_cart", "begin_checkout", "purchase"]
+OTHER_SITE = {"site": "jp", "session_count": 10, "visitor_count": 1, "converted_count": 0, "bounce_count": 0}
+LAST = date(2024, 3, 15)
+STEP = {
+    "site": "main",
+    "rank": 1,
+    "window_days": 7,
+    "dimension": "device",
+    "dimension_value": "mobile",
+    "action": "/shipping",
+    "next_action": "/payment",
+    "session_count": 100,
+    "progress_rate": 0.24,
+    "usual_rate": 0.77,
+    "others_rate": 0.74,
+    "associated_lost": 25.0,
+    "score": -5.0,
+    "is_alert": True,
+    "since": date(2024, 3, 9),
+    "example_session_ids": "aaa bbb ccc",
+}
+
+
+def build_reported_week(folder: Path) -> Deployment:
+    """Build a week with 12 purchases of 20 visits; 6 of the others saw an error at /pay."""
+    visits = Visits()
+    visits.add(LAST - timedelta(days=1), 12, BUYING)
+    visits.add(LAST, 2, ["/shop/a", "/shop/b"])
+    visits.add(LAST, 6, ["/pay", "error"], page_url="https://shop.example/pay")
+    deployment = Deployment(folder)
+    deployment.deliver("events", visits.lines)
+    deployment.run(until=LAST)
+    return deployment
+
+
+def page_with(deployment: Deployment, tmp_path: Path, rows: Mapping[str, list[dict[str, Any]]]) -> Page:
+    """Return the report of a copy of the warehouse with more rows, of the last day unless the row says otherwise."""
+    folder = DataFolder(tmp_path / "data")
+    folder.path.mkdir()
+    shutil.copy(deployment.folder.warehouse, folder.warehouse)
+    shutil.copy(deployment.folder.settings, folder.settings)
+    with duckdb.connect(str(folder.warehouse)) as connection:
+        for name, added in rows.items():
+            for row in added:
+                values = {**({"session_date": LAST} if TABLES[name].date_column == "session_date" else {}), **row}
+                columns, marks = ", ".join(values), ", ".join("?" * len(values))
+                connection.execute(f"insert into {name} ({columns}) values ({marks})", list(values.values()))
+    text = report.write(folder).path.read_text(encoding="utf-8")
+    with warehouse.connect(folder.warehouse, folder.store) as connection:
+        for block in re.findall(r"<pre tabindex=\"0\"><code>(.*?)</code></pre>", text, flags=re.DOTALL):
+            connection.execute(unescape(block)).fetchall()
+    return Page(text)
+
+
+def flaws_of(page: Page) -> list[str]:
+    """Return the sentences of the flaws, in their order."""
+    found = re.findall(r'<p class="sentence">(.*?)</p>', page.html.split('id="works"')[0])
+    return [unescape(sentence) for sentence in found]

@@ -1,0 +1,197 @@
+"""Tests what the report says of several sites, and of values in several currencies."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from session_pipeline.report.figures import Figure, Figures
+from session_pipeline.report.sites import has_several
+from session_pipeline_tests.changed_reports import LAST, OTHER_SITE, STEP, flaws_of, page_with
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.report_pages import Page
+
+CONVERTED = {"outcome": "purchase", "value": 5, "is_converted": True, "conversion_count": 1, "is_bot": False}
+FORMER_DAY = {"site": "jp", "session_date": LAST - timedelta(days=20), "session_count": 1, "converted_count": 1}
+
+
+def converted(site: str, currency: str | None, days_ago: int) -> dict[str, Any]:
+    """Return a row of session_outcomes: a visit with a value."""
+    day = LAST - timedelta(days=days_ago)
+    return CONVERTED | {
+        "session_id": f"{site} {day} {currency}",
+        "site": site,
+        "session_date": day,
+        "currency": currency,
+    }
+
+
+def worth(page: Page) -> list[str]:
+    return re.findall(r"worth about [^·<]*", page.html.split('id="works"')[0])
+
+
+def test_lost_value_has_the_currency_of_its_site_and_days(reported_week: Deployment, tmp_path: Path) -> None:
+    """The conversions of a site stopped weeks ago; in these two weeks, only the other site's currency occurs."""
+    rows = {
+        "session_outcomes": [converted("jp", "JPY", 62), converted("jp", "USD", 63), converted("late", "USD", 64)],
+        "progress_changes": [
+            STEP | {"site": site, "action": "/a", "associated_lost_value": value, "sentence": site}
+            for site, value in (("jp", 5000.0), ("main", 25.0), ("late", 9.0))
+        ],
+    }
+    page = page_with(reported_week, tmp_path, rows)
+    assert worth(page) == ["worth about 5,000 JPY", "worth about 25.00 EUR", "worth about 9.00"]
+
+
+def test_lost_value_in_several_currencies_says_so(reported_week: Deployment, tmp_path: Path) -> None:
+    rows = {
+        "session_outcomes": [converted("main", "USD", 62), converted("jp", None, 40), converted("jp", "JPY", 41)],
+        "progress_changes": [
+            STEP | {"site": site, "associated_lost_value": 25.0, "sentence": site} for site in ("main", "jp")
+        ],
+    }
+    page = page_with(reported_week, tmp_path, rows)
+    assert worth(page) == ["worth about 25.00", "worth about 25.00 in mixed currencies"]
+
+
+def test_value_in_a_sentence_has_its_currency(reported_week: Deployment, tmp_path: Path) -> None:
+    rows = [
+        STEP
+        | {"action": action, "sentence": f"Fewer. About 5 are missing, worth about {value:,.0f}."}
+        | {"associated_lost_value": value}
+        for action, value in (("/a", 1234.0), ("/b", 25.0))
+    ]
+    page = page_with(reported_week, tmp_path, {"progress_changes": rows})
+    assert flaws_of(page)[0] == "Fewer. About 5 are missing, worth about 1,234 EUR."
+    assert "worth about 25 EUR." in page.text.split("Changes found in")[1]
+
+
+def test_difficulty_has_the_currency_of_its_site_and_window(reported_week: Deployment, tmp_path: Path) -> None:
+    found = {"window_days": 28, "rank": 1, "signal": "error", "rate_with": 0.1, "rate_without": 0.5}
+    found |= {"is_significant": True, "associated_lost_value": 900.0, "sentence": "No.", "action": "/a"}
+    rows = {
+        "session_outcomes": [converted("jp", "JPY", 27), converted("jp", "USD", 28)],
+        "opportunities": [found | {"site": "jp"}],
+    }
+    assert worth(page_with(reported_week, tmp_path, rows)) == ["worth about 900.00 JPY"]
+
+
+def test_lost_values_in_different_currencies_have_no_order(reported_week: Deployment, tmp_path: Path) -> None:
+    """Then the most missing conversions come first: 1,000 JPY are less than 900 EUR."""
+    rows = {
+        "session_outcomes": [converted("jp", "JPY", 30)],
+        "progress_changes": [
+            STEP | {"site": "jp", "associated_lost_value": 1000.0, "associated_lost": 2.0, "sentence": "Few."},
+            STEP | {"site": "main", "associated_lost_value": 900.0, "associated_lost": 9.0, "sentence": "Many."},
+        ],
+    }
+    flaws = flaws_of(page_with(reported_week, tmp_path, rows))
+    assert flaws[:2] == ["On site main: Many.", "On site jp: Few."]
+
+
+def test_a_row_of_all_others_is_no_other_site() -> None:
+    pages = [{"site": "main", "action": "/"}, {"site": None, "action": None}]
+    assert not has_several(Figures({}, None, {"landing_pages": Figure("", pages)}))
+    assert has_several(Figures({}, None, {"landing_pages": Figure("", [*pages, {"site": "jp", "action": "/"}])}))
+
+
+def test_sums_in_several_currencies_are_named_and_not_added(reported_week: Deployment, tmp_path: Path) -> None:
+    rows = [
+        {"session_id": currency or "none", "site": "main", "outcome": "purchase", "value": value}
+        | {"is_converted": True, "conversion_count": 1, "is_bot": False, "currency": currency}
+        for currency, value in (("JPY", 9_000_000), ("USD", 5), (None, 3))
+    ]
+    page = page_with(reported_week, tmp_path, {"session_outcomes": rows})
+    assert "Value 9,000,000 JPY and 126.00 EUR, 5.00 USD, 3.00 without a currency" in page.text
+    assert "Rate Hard time" in page.text.split("The days as a table")[1]
+
+
+def test_currency_without_value_in_the_week_has_zero(reported_week: Deployment, tmp_path: Path) -> None:
+    page = page_with(reported_week, tmp_path, {"session_outcomes": [converted("jp", "JPY", 8)]})
+    assert "Value 126.00 EUR and 0.00 JPY" in page.text
+
+
+def test_days_in_several_currencies_have_no_value(reported_week: Deployment, tmp_path: Path) -> None:
+    """The other currency is older than the two weeks of the headline, but within the days of the table."""
+    page = page_with(
+        reported_week, tmp_path, {"daily_summary": [FORMER_DAY], "session_outcomes": [converted("jp", "JPY", 20)]}
+    )
+    assert "Value 126.00 EUR Fri 15 Mar: – Had a hard time" in page.text
+    assert "Rate Hard time" in page.text.split("The days as a table")[1]
+
+
+def test_every_sentence_names_its_site_if_there_are_several(reported_week: Deployment, tmp_path: Path) -> None:
+    rows = {
+        "progress_changes": [
+            STEP | {"site": "jp", "sentence": "Fewer visits go on."},
+            STEP | {"action": "/b", "score": 4.2, "is_alert": False, "sentence": "More go on."},
+        ],
+        "outcome_changes": [
+            {"site": "jp", "rank": 1, "window_days": 7, "dimension": "all", "dimension_value": "all", "score": 5.0}
+            | {"is_alert": True, "sentence": "Sessions bounce.", "outcome": "bounce", "rate": 0.3, "usual_rate": 0.1}
+        ],
+        "opportunities": [
+            {"site": "main", "window_days": 84, "rank": 1, "action": "/pay", "signal": "error", "sentence": "Errors."}
+            | {"rate_with": 0.1, "rate_without": 0.5, "is_significant": True, "associated_lost_conversions": 1.0}
+        ],
+        "next_best_actions": [
+            {"site": "jp", "window_days": 84, "rank": 1, "at_action": "/a", "seen_action": "/b", "difference": 0.1}
+            | {"score": 5.0, "is_significant": True, "sentence": "Sessions also."}
+        ],
+    }
+    page = page_with(reported_week, tmp_path, rows)
+    expected = ["On site jp: Fewer visits go on.", "On site jp: Visits bounce.", "On site main: Errors."]
+    assert flaws_of(page) == expected
+    found = page.text.split("Changes found in")[1]
+    assert all(sentence in found for sentence in expected)
+    works = page.text.split("What works")[1].split("Changes found in")[0]
+    assert "On site jp: Visits also." in works
+    assert "On site main: More go on." in works
+
+
+def test_quiet_report_of_several_sites_names_the_site_of_a_fault(reported_week: Deployment, tmp_path: Path) -> None:
+    row = STEP | {"dimension": "all", "dimension_value": "all", "is_alert": False, "detectable_rate": 0.5}
+    page = page_with(reported_week, tmp_path, {"progress_changes": [row], "daily_summary": [OTHER_SITE]})
+    assert "of the 100 visits at /shipping on site main in 7 days at most 50.0 % had gone on" in page.text
+
+
+def test_hard_times_of_two_sites_are_counted_apart(reported_week: Deployment, tmp_path: Path) -> None:
+    """Both sites have a page /pay. What other visits to one site show is not said of the other."""
+    compared = {"window_days": 84, "rank": 1, "rate_with": 0.1, "rate_without": 0.5, "sentence": "No.", "site": "jp"}
+    hard = {"site": "jp", "action": "/pay", "session_count": 40, "hard_time_count": 9, "error_count": 9}
+    rows = {
+        "action_friction": [hard],
+        "opportunities": [
+            compared
+            | {"action": "/pay", "signal": "error", "associated_lost_conversions": 3.0, "is_significant": False}
+        ],
+    }
+    page = page_with(reported_week, tmp_path, rows)
+    chance = "They converted less often later than comparable visits; this can be chance."
+    assert flaws_of(page)[0].endswith(f"At /pay on site jp, 9 of 40 visits had a hard time: 9 saw an error. {chance}")
+    assert flaws_of(page)[1] == "At /pay on site main, 6 of 6 visits had a hard time: 6 saw an error."
+    assert ["/pay", "jp", "40", "9"] in [row[:4] for row in page.rows]
+    assert ["/pay", "main", "6", "6"] in [row[:4] for row in page.rows]
+
+
+def test_page_of_many_dimensions_and_sites_says_what_it_leaves_out(reported_week: Deployment, tmp_path: Path) -> None:
+    value = {"site": "main", "session_count": 10, "bounce_count": 0, "new_session_count": 0, "converted_count": 1}
+    rows = {
+        "daily_breakdowns": [
+            value | {"dimension": f"own_{number:02}", "dimension_value": letter}
+            for number in range(20)
+            for letter in "ab"
+        ],
+        "daily_summary": [OTHER_SITE | {"site": f"site {number:02}"} for number in range(60)],
+    }
+    page = page_with(reported_week, tmp_path, rows)
+    assert page.text.count("By own ") == page.text.count("By ") - 1 == 15
+    assert "5 more dimensions: the table daily_breakdowns has all." in page.text
+    assert "11 more sites: the table daily_summary has all." in page.text
+
+
+def test_site_without_visits_in_the_week_keeps_its_row(reported_week: Deployment, tmp_path: Path) -> None:
+    before = OTHER_SITE | {"session_date": LAST - timedelta(days=7)}
+    page = page_with(reported_week, tmp_path, {"daily_summary": [before]})
+    assert page.row("jp") == ["jp", "0", "0", "0", "–", "–", "0"]
+    assert "Figures are of all sites together, unless a site is named." in page.text
