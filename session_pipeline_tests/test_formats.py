@@ -22,6 +22,7 @@ from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.settings.model import SourceSettings
 from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.reliability.figures import effort
 
 UNTIL = date(2026, 10, 6)
 NAMES = {"jsonl": "a.jsonl", "csv": "a.csv", "tsv": "a.tsv", "parquet": "a.parquet", "access_log": "a.log"}
@@ -52,11 +53,10 @@ CONTENTS = {
     "parquet": parquet(),
     "access_log": LOG.encode(),
 }
-# The usual tests have each format in one of these pairs, the long ones all other pairs.
+# The usual tests have each format in one of these pairs, the long ones other pairs, with more effort all of them.
 USUAL_PAIRS = [("jsonl", "csv"), ("parquet", "access_log"), ("access_log", "tsv")]
-PAIRS = [
-    pytest.param(*pair, marks=[] if pair in USUAL_PAIRS else [pytest.mark.long]) for pair in permutations(NAMES, 2)
-]
+OTHER_PAIRS = [pair for pair in permutations(NAMES, 2) if pair not in USUAL_PAIRS][:: max(1, 2 // effort())]
+PAIRS = [*USUAL_PAIRS, *(pytest.param(*pair, marks=pytest.mark.long) for pair in OTHER_PAIRS)]
 
 
 @pytest.fixture

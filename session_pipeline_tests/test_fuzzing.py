@@ -28,7 +28,7 @@ from session_pipeline_tests.ingesting import RULES, Ingest
 from session_pipeline_tests.reliability.figures import effort
 
 MOST_SECONDS = 20.0  # limit for one file of a few kilobytes, on a slow and busy machine
-EXAMPLES = 60  # per format, at effort 1
+EXAMPLES = 40  # per format, at effort 1
 
 TEXTS: Mapping[str, bytes] = {
     "jsonl": lines(8)

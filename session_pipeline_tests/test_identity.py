@@ -24,6 +24,7 @@ from session_pipeline.tables.steps import STEP_OF_TABLE
 from session_pipeline_tests.deployment import Deployment, damage, to_toml
 from session_pipeline_tests.oracles.identity import Persons, Seen, sessions
 from session_pipeline_tests.oracles.sessions import ONE_DAY
+from session_pipeline_tests.reliability.figures import effort
 
 FIRST = date(2026, 3, 2)
 UNTIL = FIRST + 6 * ONE_DAY
@@ -165,7 +166,7 @@ def require_oracle(deployment: Deployment, lines: Sequence[Mapping[str, Any]], u
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(2 + 2 * effort()))
 def test_late_links_give_what_a_build_at_once_gives(seed: int, tmp_path: Path) -> None:
     random = Random(seed)
     lines = random_lines(random, 40)

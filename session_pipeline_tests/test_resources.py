@@ -208,7 +208,7 @@ def test_too_little_memory_names_the_setting_to_raise(busy_day: Deployment, tmp_
 
 
 @pytest.mark.reliability
-@pytest.mark.parametrize("seed", range(2 * effort()))
+@pytest.mark.parametrize("seed", range(effort()))
 def test_repeatedly_killed_run_finally_completes(
     busy_day: Deployment, busy_state: dict[str, str], seed: int, tmp_path: Path
 ) -> None:

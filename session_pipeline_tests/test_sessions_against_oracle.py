@@ -45,7 +45,7 @@ def test_pipeline_equals_oracle(seed: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", SEEDS[PIECEWISE::3])  # every third one, because it takes long
+@pytest.mark.parametrize("seed", SEEDS[PIECEWISE::5])  # every fifth one, because it takes long
 def test_building_in_any_order_gives_the_same_rows(seed: int, tmp_path: Path) -> None:
     group = generated_cases.group(seed)
     require_equal_piecewise(group, build_at_once(group, tmp_path / "at once"), tmp_path)

@@ -67,11 +67,12 @@ class PutIn:
 def _in_model(put: Put, model: str, changes: Mapping[str, str]) -> None:
     learn_models()
     text = models.text
+    for before in changes:
+        assert before in text(model), f"{model}.sql has no {before!r} any more"
 
     def changed(name: str) -> str:
         sql = text(name)
         for before, after in changes.items() if name == model else ():
-            assert before in sql, f"{model}.sql has no {before!r} any more"
             sql = sql.replace(before, after)
         return sql
 
