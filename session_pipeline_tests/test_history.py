@@ -4,6 +4,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -14,6 +15,7 @@ from session_pipeline.checks import CHECKS, Verdict
 from session_pipeline.cli.commands import COMMANDS
 from session_pipeline.defs import history, home, instance_history, tags
 from session_pipeline.defs.check_results import result_of
+from session_pipeline.defs.history import PastRun
 from session_pipeline_tests.orchestration import SMALL, Orchestrated, orchestrated, shop_lines
 from session_pipeline_tests.shop_commands import call
 from session_pipeline_tests.test_dagster_runs import MONDAY
@@ -94,6 +96,19 @@ def test_status_says_that_a_damaged_history_cannot_be_read(deployment: Orchestra
     code, out, err = call("status", "--data", deployment.folder.path)
     assert (code, err) == (0, "")
     assert "the last runs and the results of checks are not known: Dagster cannot read its database" in out
+
+
+def test_status_names_runs_that_were_started_by_materialize(
+    deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = datetime(2024, 5, 6, 7, 8, tzinfo=UTC)
+    past = PastRun("12345678-9", "__ASSET_JOB", "success", started, 3.0, "started by hand")
+    monkeypatch.setattr(history, "last_runs", lambda folder, limit: [past])
+    code, out, err = call("status", "--data", deployment.folder.path)
+    assert (code, err) == (0, "")
+    heading, row = out.splitlines()[-2:]
+    assert heading.split() == ["last", "runs", "job", "status", "started", "took", "reason"]
+    assert " ".join(row.split()) == "12345678 materialize success 2024-05-06 07:08 UTC 3 s started by hand"
 
 
 def test_status_says_that_a_full_disk_hides_the_last_runs(

@@ -22,6 +22,7 @@ from session_pipeline.run import delivered_files
 from session_pipeline.run.opened import make_planner, open_folder
 
 LAST_RUNS = 5
+SHOWN_JOBS = {"__ASSET_JOB": "materialize"}  # Dagster's name for runs that its UI starts with "Materialize"
 AGE = re.compile(r"(\d+) ?(min|h|d)")
 UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
@@ -209,7 +210,7 @@ def _show(found: Status) -> None:
         rows_of_runs = [
             (
                 past["run_id"][:8],
-                past["job"],
+                SHOWN_JOBS.get(past["job"], past["job"]),
                 past["status"],
                 f"{past['started_at']:%Y-%m-%d %H:%M} UTC",
                 span(past["seconds"]) if past["seconds"] is not None else "",
