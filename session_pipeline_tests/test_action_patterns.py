@@ -37,6 +37,7 @@ ERRORS = (
     ("a -> (?t<0) -> b", "a time limit out of range"),
     ("a -> (?t<25h) -> b", "a time limit out of range"),
     ("a -> (?t<3)", "no -> after (?t...)"),
+    ("(a -> (?t<3s) -> b)", "(?t...) in a group"),
     ("a -[<3s]-> b*", "a repeated action after a time limit"),
     ("a -[<3s]-> (b)+", "a repeated action after a time limit"),
     ("a -[<3s]-> (b -> c)", "a time limit before a group"),

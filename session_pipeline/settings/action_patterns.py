@@ -274,6 +274,9 @@ class _Parser:
         if name := self._name(token):
             self._refuse_wildcard(token, name)
             return Action(frozenset((name,)))
+        if token["time"] and self._depth > 0:
+            self._place = token.start()
+            raise self._unexpected("(?t...) in a group", "write it outside of ( ), or -[<=3s]-> for the next action")
         match token["sign"]:
             case ".":
                 return Action(frozenset(), is_other=True)

@@ -37,7 +37,7 @@ def action_count(attempt: Attempt, event: Event) -> int | None:
     """Return the number of actions after the entry up to an event of the same session."""
     if event.session_id != attempt.entry.session_id:
         return None
-    return event.event_number - attempt.entry.event_number
+    return max(event.event_number - attempt.entry.event_number, 0)
 
 
 def step_rows(
@@ -56,7 +56,6 @@ def step_rows(
                 reached = [attempt for attempt, _ in taken]
             else:
                 reached = [one for one in clean if one.steps[0] <= number <= one.step_reached]
-            passed = [one for one in clean if one.steps[0] <= number <= one.step_reached]
             excluded = [one for one in tried if one.is_excluded and one.steps[0] == number]
             values = [value_of(one.taken[at]) for one, at in taken]
             actions = [action_count(one, one.taken[at]) for one, at in taken]
@@ -78,7 +77,7 @@ def step_rows(
                     "median_seconds": middle(seconds),
                     "p90_seconds": seconds[-(-9 * len(seconds) // 10) - 1] if seconds else None,
                     "value": total(values),
-                    "attempt_count": sum(one.count for one in passed),
+                    "attempt_count": sum(one.count for one in reached),
                     "action_count": total(actions),
                 }
             )

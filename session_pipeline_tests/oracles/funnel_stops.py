@@ -29,8 +29,10 @@ def stops_at(funnel: Funnel, at: int, met: int) -> bool:
         return True
     if met > at:
         return not funnel.allow_early_steps
+    if met == 1 and funnel.allow_reentry:
+        return False
     if met == 1 and at > 1:
-        return not funnel.allow_reentry
+        return True
     return funnel.repeats == "stop" and not (met == 1 and funnel.stop_ends == "all")
 
 

@@ -271,7 +271,9 @@ def with_optional_steps(required: dict[int, Event], reachable: Sequence[Event], 
     first = min(required)
     for number in sorted(funnel.optional):
         before = max(step for step in funnel.required if step < number)
-        bound = required.get(min(step for step in funnel.required if step > number))
+        after = min(step for step in funnel.required if step > number)
+        bound = required.get(after)
+        longest_to_next = funnel.limits.get(after, Limits()).longest
         longest = funnel.limits.get(number, Limits()).longest
         if before not in required:
             continue
@@ -281,7 +283,11 @@ def with_optional_steps(required: dict[int, Event], reachable: Sequence[Event], 
         if longest is not None and found.event_time > taken[before].event_time + longest:
             continue
         if bound is None:
-            is_too_late = is_stopped_before(found, number, required[before], before, reachable, funnel)
+            is_after_its_time = (
+                longest_to_next is not None and found.event_time > taken[before].event_time + longest_to_next
+            )
+            is_stopped = is_stopped_before(found, number, required[before], before, reachable, funnel)
+            is_too_late = is_after_its_time or is_stopped
         elif funnel.ties == "later":
             is_too_late = found.event_time >= bound.event_time
         else:

@@ -54,7 +54,8 @@ with entries as (
 )
 
 -- Also after its window, a later event of a session of the attempt can change the row: what
--- followed, the breakdown, or whether it is a bot.
+-- followed, the breakdown, or whether it is a bot. At the instant of the entry, a step can be an
+-- event before it in the order: no actions lie between them.
 select
     e.entry_date,
     e.funnel,
@@ -82,8 +83,10 @@ select
         when e.is_converted
             then cast(date_diff('microsecond', e.entered_at, e.last_step_at) as double) / 1000000
     end as seconds_to_convert,
-    case when e.is_converted then e.last_action_number - e.entry_action_number end
-        as action_count,
+    case
+        when e.is_converted and e.last_action_number is not null
+            then greatest(e.last_action_number - e.entry_action_number, 0)
+    end as action_count,
     case when e.is_converted then e.value end as value,
     e.is_bot
 from entries as e

@@ -1,5 +1,6 @@
 -- One row is a step that an attempt of funnel_entries reached. The time is since the step that was
 -- reached before it: optional steps can be reached in another order than that of the settings.
+-- At the instant of the entry, a step can be an event before it in the order: action_count is 0.
 with steps as (
     select
         *,
@@ -23,7 +24,8 @@ select
     reached_at,
     cast(date_diff('microsecond', reached_before_at, reached_at) as double) / 1000000
         as seconds_from_step_before,
-    case when step_session_id = session_id then action_number - entry_action_number end
-        as action_count,
+    case
+        when step_session_id = session_id then greatest(action_number - entry_action_number, 0)
+    end as action_count,
     value
 from steps

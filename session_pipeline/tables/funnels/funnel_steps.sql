@@ -23,6 +23,7 @@ timed as (
         a.funnel,
         a.site,
         a.breakdown,
+        a.attempt_count,
         t.step_number,
         t.seconds_from_step_before as seconds,
         t.action_count,
@@ -59,6 +60,7 @@ times as (
         max(case when seconds_rank = (9 * seconds_count + 9) // 10 then seconds end)
             as p90_seconds,
         sum(value) as value,
+        sum(attempt_count) as _taken_attempt_count,
         sum(action_count) as action_count
     from timed
     group by entry_date, funnel, site, breakdown, step_number
@@ -95,7 +97,7 @@ counted as (
                     then a.attempt_count
                 else 0
             end
-        ) as attempt_count
+        ) as _kept_attempt_count
     from attempts as a
     inner join funnel_step_names as s
         on a.funnel = s.funnel
@@ -108,6 +110,10 @@ compared as (
         c.*,
         case when c.is_optional then coalesce(t._taken_count, 0) else c._kept_count end
             as reached_count,
+        case
+            when c.is_optional then coalesce(t._taken_attempt_count, 0)
+            else c._kept_attempt_count
+        end as attempt_count,
         (t._middle_low + t._middle_high) / 2 as median_seconds,
         t.p90_seconds,
         t.value,

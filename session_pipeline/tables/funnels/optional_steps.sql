@@ -10,10 +10,13 @@ with attempts as (
         r.reached_at + cast(q.window_seconds as integer) * interval 1 second as step_ends_at,
         q.takes_ties,
         q.is_one_event_per_step,
-        n.reached_at as next_reached_at
+        n.reached_at as next_reached_at,
+        r.reached_at + cast(o.window_seconds as integer) * interval 1 second as next_ends_at
     from reached_steps as r
     inner join funnel_step_rules as q
         on r.funnel = q.funnel and r.step_number = q.from_step
+    inner join funnel_step_rules as o
+        on q.funnel = o.funnel and q.next_required_step = o.step_number
     left join reached_steps as n
         on
             r.funnel = n.funnel and r.attempt_id = n.attempt_id
@@ -152,14 +155,16 @@ select
 from attempts as a
 inner join free as c
     on a.funnel = c.funnel and a.attempt_id = c.attempt_id
--- A stop does not matter if the attempt reached the next required step, because it was before the
--- stop.
+-- An attempt ends with a stop, or when the time for the next required step is over. Neither matters
+-- if it reached that step, because it did so before.
 where
     (a.window_ends_at is null or c.event_time <= a.window_ends_at)
     and (a.step_ends_at is null or c.event_time <= a.step_ends_at)
     and case
         when a.next_reached_at is null
-            then a.stops.stop_place is null or c.stops.place < a.stops.stop_place
+            then
+                (a.stops.stop_place is null or c.stops.place < a.stops.stop_place)
+                and (a.next_ends_at is null or c.event_time <= a.next_ends_at)
         when a.takes_ties then c.event_time <= a.next_reached_at
         else c.event_time < a.next_reached_at
     end

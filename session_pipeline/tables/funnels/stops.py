@@ -71,7 +71,9 @@ def _stops(funnel: FunnelSettings, step: int, met: int) -> bool:
         return not funnel.allow_early_steps
     if met > 1:
         return repeated == "stop"
+    if funnel.allow_reentry:
+        return False
     if step > 1:
-        return not funnel.allow_reentry
+        return True
     # The first step again is another entry. It stops the attempt unless a stop would also end the new one.
     return repeated == "stop" and funnel.stop_ends == "attempt"
