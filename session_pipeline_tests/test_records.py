@@ -54,8 +54,10 @@ EVENTS = [event(1), event(2, n={"a": ["]", '"}']}), event(3)]
         "".join(json.dumps(each, indent=1) + "\n" for each in EVENTS),
         json.dumps(EVENTS[:2]) + "\n" + json.dumps(EVENTS[2:]),
         json.dumps(EVENTS[:2]) + "\n[]\n" + json.dumps(EVENTS[2], indent=2),
+        "".join(map(json.dumps, EVENTS)),
+        " ".join(map(json.dumps, EVENTS)) + "\r\n",
     ],
-    ids=range(7),
+    ids=range(9),
 )
 def test_each_record_of_a_json_document_is_an_event(ingest: Ingest, content: str) -> None:
     taken = ingest.take(content, "a.json")
@@ -77,6 +79,11 @@ def test_each_element_of_a_list_is_judged(ingest: Ingest) -> None:
         7: "missing_visitor_id",
     }  # fmt: skip
     assert taken.quarantined[4]["line"] == bad
+
+
+def test_two_objects_on_one_of_several_lines_are_quarantined(ingest: Ingest) -> None:
+    taken = ingest.take(f"{json.dumps(event(1))}{json.dumps(event(2))}\n{json.dumps(event(3))}\n", "a.json")
+    assert (titles(taken), taken.reasons) == (["3"], {1: "invalid_json"})
 
 
 @pytest.mark.parametrize("content", ['[{"a": 1}', '[{"a": "b', "[1, 2", '{\n"a": [', '[{"a": 1}}', "[\n2024 12:00 x"])

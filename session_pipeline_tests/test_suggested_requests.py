@@ -105,6 +105,21 @@ VERCEL = {
     "proxy": {"method": "GET", "host": "shop.example", "path": "/api?page=1", "userAgent": [AGENT], "statusCode": 200,
               "clientIp": "192.0.2.7"},
 }  # fmt: skip
+ECS = {
+    "@timestamp": AT, "event": {"created": AT, "dataset": "nginx.access"}, "host": {"name": "web-01"},
+    "agent": {"name": "web-01"}, "log": {"file": {"path": "/var/log/nginx/access.log"}}, "source": {"ip": "192.0.2.7"},
+    "url": {"original": "/p?q=a", "path": "/p", "domain": "shop.example"},
+    "http": {"request": {"method": "GET", "referrer": "https://e.org/"}, "response": {"status_code": 200}},
+    "user_agent": {"original": AGENT, "name": "Chrome"},
+}  # fmt: skip
+FLUENT_BIT = {
+    "date": 1777888800, "remote": "192.0.2.7", "method": "GET", "path": "/p", "code": "200", "agent": AGENT,
+    "kubernetes": {"host": "node-1.example", "pod_name": "web"}, "hostname": "node-1",
+}  # fmt: skip
+VECTOR = {
+    "timestamp": AT, "host": "web-01.example", "file": "/var/log/nginx/access.log", "source_type": "file",
+    "client": "192.0.2.7", "request": "GET /p HTTP/1.1", "status": 200,
+}  # fmt: skip
 LINE = {"@timestamp": AT, "tags": ["access"], "realip": "192.0.2.7", "request": "GET /p HTTP/1.1", "method": "GET"}
 
 
@@ -139,13 +154,30 @@ LINE = {"@timestamp": AT, "tags": ["access"], "realip": "192.0.2.7", "request": 
              "request": {"method": "proxy.method", "target": "proxy.path", "host": "proxy.host"},
              "visitor_address": "proxy.clientIp"},
         ),
+        (
+            ECS,
+            {"columns": {"event_time": "@timestamp", "referrer": "http.request.referrer",
+                         "status_code": "http.response.status_code", "user_agent": "user_agent.original"},
+             "request": {"method": "http.request.method", "target": "url.original", "host": "url.domain"},
+             "visitor_address": "source.ip"},
+        ),
+        (
+            FLUENT_BIT,
+            {"columns": {"event_time": "date", "status_code": "code", "user_agent": "agent"},
+             "request": {"method": "method", "target": "path"}, "visitor_address": "remote"},
+        ),
+        (
+            VECTOR,
+            {"columns": {"event_time": "timestamp", "status_code": "status"}, "request": {"line": "request"},
+             "visitor_address": "client"},
+        ),
         (LINE, {"columns": {"event_time": "@timestamp"}, "request": {"line": "request"}, "visitor_address": "realip"}),
     ],
-    ids=["matomo", "logstash", "envoy", "fluentd", "vercel", "request line"],
+    ids=["matomo", "logstash", "envoy", "fluentd", "vercel", "elastic", "fluent bit", "vector", "request line"],
 )  # fmt: skip
 def test_visitor_of_a_server_log_is_an_address(line: Mapping[str, Any], keys: Mapping[str, Any]) -> None:
     assert of_log(line) == Suggested(keys["columns"], keys, [], {})
-    two_hosts = {**line, "host": "b.example"} if "." in line.get("host", "") else line
+    two_hosts = {**line, "host": "b.example"} if "." in str(line.get("host", "")) else line
     named_user = {**line, "user": "ann"} if "user" in line else line
     assert of_log(*[line] * 30, *[two_hosts] * 30, named_user).keys == keys
 

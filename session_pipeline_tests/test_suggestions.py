@@ -202,6 +202,61 @@ def test_few_lines_are_judged_by_field_names(suggest: Suggest) -> None:
     assert found == {"visitor_id": "uid", "event_time": "ts", "event_name": "action"}
 
 
+def kaggle(number: int) -> dict[str, Any]:
+    return {
+        "event_time": "2019-10-01 00:00:00 UTC", "event_type": ("view", "cart")[number % 2], "product_id": 1003461,
+        "category_id": 2053013555631882655, "price": 489.07, "user_id": 520088904 + number % 7,
+        "user_session": f"s{number % 9}",
+    }  # fmt: skip
+
+
+def test_id_that_is_as_large_as_a_time_is_no_time(suggest: Suggest) -> None:
+    rules = replace(RULES, earliest=datetime(2020, 1, 1))
+    expected = {"visitor_id": "user_id", "event_name": "event_type", "client_session_id": "user_session"}
+    assert suggest(kaggle, rules) == expected
+    assert suggest(lambda number: {**kaggle(number), "event_time": "soon"}, rules) == expected
+    assert suggest(lambda number: {"click_ts": 1709632800 + number}) == {"event_time": "click_ts"}
+
+
+@pytest.mark.parametrize("name", ["referrer_name", "browser_name", "event_category", "stream"])
+def test_name_that_is_only_similar_is_no_event_name(suggest: Suggest, name: str) -> None:
+    assert suggest(lambda number: {name: ("a", "b")[number % 2]}) == {}
+
+
+@pytest.mark.parametrize("values", [("1", "2"), ("false", "true"), ("false", "false")])
+def test_codes_and_flags_are_no_event_names(suggest: Suggest, values: tuple[str, str]) -> None:
+    assert suggest(lambda number: {"event_type": values[number % 2]}) == {}
+
+
+def test_misspelled_names_are_found_and_similar_words_are_not(suggest: Suggest) -> None:
+    assert suggest(lambda number: {"visitor_ids": f"v{number % 7}"}) == {"visitor_id": "visitor_ids"}
+    for name in ("visit", "visit_id", "visitor_type"):
+        assert suggest(lambda number, name=name: {name: f"v{number % 7}"}) == {}
+
+
+def test_spaces_case_and_signs_of_names_do_not_matter(suggest: Suggest) -> None:
+    def line(number: int) -> dict[str, Any]:
+        return {
+            "Distinct ID": f"d{number % 7}", "@timestamp": time(number), "Event Name": NAMES[number % 3],
+            "Insert-ID": f"i{number}", "Page URL": "https://shop.example/", "Order Total": "12.50", "Currency": "EUR",
+        }  # fmt: skip
+
+    expected = {
+        "visitor_id": "Distinct ID", "event_time": "@timestamp", "event_name": "Event Name", "event_id": "Insert-ID",
+        "page_url": "Page URL", "value": "Order Total", "currency": "Currency",
+    }  # fmt: skip
+    assert suggest(line) == suggest(line, name="a.csv") == expected
+    assert suggest(lambda number: {"event": {"eventType": NAMES[number % 3]}}) == {"event_name": "event.eventType"}
+
+
+def test_session_stands_for_a_visitor_only_without_another_id(suggest: Suggest) -> None:
+    line = {"event": "a", "ts": time(0), "url": "/"}
+    found = suggest(lambda number: {**line, "session_id": f"s{number % 9}"})
+    assert found["visitor_id"] == "session_id"
+    found = suggest(lambda number: {**line, "session_id": f"s{number % 9}", "uid": f"u{number % 7}"})
+    assert (found["visitor_id"], found["client_session_id"]) == ("uid", "session_id")
+
+
 Keys = Callable[..., tuple[Mapping[str, Any], list[str]]]
 
 
@@ -255,6 +310,7 @@ def test_local_times_are_suggested_with_their_format(keys: Keys) -> None:
     written = {"event_time": "20.11.2026 18:10:00"}
     assert keys(written) == ({"time_format": "%d.%m.%Y %H:%M:%S"}, [])
     assert keys(written, rules=replace(RULES, time_format="%d.%m.%Y %H:%M:%S")) == ({}, [])
+    assert keys({"event_time": "Nov 20, 2026 6:10:00 PM"}) == ({"time_format": "%b %d, %Y %I:%M:%S %p"}, [])
     american = {"Timestamp": "11/20/2026 06:10:00 PM"}
     assert keys(american) == ({"event_time": "Timestamp", "time_format": "%m/%d/%Y %I:%M:%S %p"}, [])
     either = 'time_format = "%d/%m/%Y %H:%M" and time_format = "%m/%d/%Y %H:%M"'

@@ -99,7 +99,11 @@ def _what_was_found(found: trial.Trial, source: str) -> list[str]:
         return [f'{section}: preset = "{preset}" for files like {file}; {accepted}']
     if found.suggested:
         keys = [
-            f'{key} = "{value}"' if isinstance(value, str) else f"{key} = true" if value is True else key
+            f'{key} = "{value}"'
+            if isinstance(value, str) and '"' not in value
+            else f"{key} = true"
+            if value is True
+            else key
             for key, value in found.suggested.items()
         ]
         return [f"{section}: {', '.join(keys)} for files like {file}; {accepted}"]

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import product
 
-DATES = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y")
+DATES = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y",
+         "%b %d, %Y")  # fmt: skip
 CLOCKS = ("%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M:%S %p", "%I:%M %p")
 BETWEEN = (" ", ", ")
 USUAL_FORMATS = (*DATES, *("".join(parts) for parts in product(DATES, BETWEEN, CLOCKS)))

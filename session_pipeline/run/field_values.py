@@ -12,6 +12,7 @@ from session_pipeline.reference.local_times import formats_of, has_time_of_day
 
 MOST = 0.95  # share of the values that must fit; the rest may be errors
 FILLED = 0.9  # share of the lines that must have a value, for a column that every event needs
+DECIMAL = re.compile(r"[+-]?(\d++\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 URL = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*://")
 WITH_COMMA = re.compile(r"[+-]?(\d{1,3}([. '\xa0\u202f]\d{3})+|\d+)(,\d*)?|[+-]?,\d+")  # as with_decimal_point reads it
 WRITTEN_TIME = re.compile(r"\d{4}-\d\d-\d\d")

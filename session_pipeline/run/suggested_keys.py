@@ -4,22 +4,30 @@ suggestions.py finds the fields of columns. suggested_times.py, suggested_reques
 the other keys.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
 from session_pipeline.ingest.mapping.rules import ReadingRules
+from session_pipeline.reference.log_formats import NAMED_FORMATS, parse_log_format
 from session_pipeline.run.field_values import FieldValues
 from session_pipeline.run.suggested_addresses import possible_addresses, suggested_address
-from session_pipeline.run.suggested_requests import NO_VALUE, suggested_request, without_dashes
+from session_pipeline.run.suggested_requests import NO_VALUE, suggested_request
 from session_pipeline.run.suggested_times import time_keys
+from session_pipeline.run.suggested_values import nulls_in, page_views_in, without
 from session_pipeline.run.suggestions import (
+    SESSIONS,
     missing_columns,
     needs_decimal_comma,
     suggested_columns,
     suggested_key_values,
 )
+
+MOST_LOG_LINES = 20  # lines that are enough to recognize an access log in a field
+# The event that lines without its name probably are, by the column that they have.
+ONLY_EVENTS = {"page_url": "page_view", "page_title": "page_view", "value": "purchase"}
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,12 @@ class Suggested:
 
 
 def suggested_keys(
-    fields: Sequence[FieldValues], rules: ReadingRules, filled: frozenset[str], start_date: date
+    fields: Sequence[FieldValues],
+    rules: ReadingRules,
+    filled: frozenset[str],
+    start_date: date,
+    *,
+    has_preset: bool = False,
 ) -> Suggested:
     """Suggest the keys of a source.
 
@@ -49,16 +62,20 @@ def suggested_keys(
         rules: How the lines are read at present.
         filled: The columns that have a value in some accepted line.
         start_date: The first day of the settings.
+        has_preset: Whether the file is recognized as that of a preset, which knows its values.
     """
+    nulls = [] if has_preset else nulls_in(fields, rules)
+    fields = without(fields, nulls)
     of_request: dict[str, Any] = {}
     further: dict[str, str] = {}
     if "event_name" not in filled and not rules.request:
-        without = without_dashes(fields)
-        request, further = suggested_request(without)
+        filled_fields = without(fields, [NO_VALUE])
+        request, further = suggested_request(filled_fields)
         if request:
-            has_dashes = any(NO_VALUE in field.values for field in fields) and NO_VALUE not in rules.null_values
-            of_request = {"request": request, **({"null_values": [NO_VALUE]} if has_dashes else {})}
-            fields, rules = without, replace(rules, request=request)
+            of_request = {"request": request}
+            if any(NO_VALUE in field.values for field in fields) and NO_VALUE not in rules.null_values:
+                nulls = [NO_VALUE, *nulls]
+            fields, rules = filled_fields, replace(rules, request=request)
     columns = {**suggested_columns(fields, rules, filled), **further}
     of_times, remarks = time_keys(fields, rules, columns, start_date)
     if "event_time" in rules.expressions and "event_time" not in filled:
@@ -69,6 +86,10 @@ def suggested_keys(
     if lists := suggested_key_values(columns, fields):
         keys["key_values"] = lists
     keys |= of_request
+    if not has_preset and (names := page_views_in(fields, rules, columns)):
+        keys["event_names"] = names
+    if nulls:
+        keys["null_values"] = nulls
     missing = missing_columns(fields, rules, filled, keys)
     has_visitors = "visitor_id" in {*columns, *filled, *rules.expressions} or rules.visitor_address is not None
     if not has_visitors and (address := suggested_address(fields)):
@@ -78,7 +99,43 @@ def suggested_keys(
         remarks = [*remarks, f"the visitor's address could be in {' or '.join(possible)}; set visitor_address to it"]
         if rules.request:  # the visitors of a server's log have no other identity
             missing.pop("visitor_id", None)
+    if "visitor_id" in missing and (name := _field_of_log(fields)):
+        how = f", as `jq -r .{name}` does" if re.fullmatch(r"\w+(\.\w+)*", name) else ""
+        remarks = [*remarks, f"{name} has lines of an access log: write them into a file of their own{how}"]
+    if (session := columns.get("visitor_id", "")) and _is_session(session):
+        remarks = [
+            *remarks,
+            f"no field has ids of visitors, so {session} is used: each session is a visitor of its own",
+        ]
+    if "event_name" in missing:
+        remarks = [*remarks, *_of_one_event({*columns, *filled})]
+    if _has_object(fields, "value") and "value" not in columns and rules.fields_of("value") == ("value",):
+        keys["columns"] = {**columns, "value": []}  # an object, as the value of a message of Kafka, is no number
     return Suggested(columns, keys, remarks, missing)
+
+
+def _has_object(fields: Sequence[FieldValues], name: str) -> bool:
+    return any(field.name.startswith(f"{name}.") for field in fields)
+
+
+def _field_of_log(fields: Sequence[FieldValues]) -> str | None:
+    """Return the field with lines of an access log, as the logs of containers and log shippers have them."""
+    patterns = [re.compile(parse_log_format(name).pattern) for name in NAMED_FORMATS]
+    for each in fields:
+        texts = [value.rstrip("\n") for value in each.values[:MOST_LOG_LINES] if isinstance(value, str)]
+        if texts and any(all(map(pattern.match, texts)) for pattern in patterns):
+            return each.name
+    return None
+
+
+def _is_session(field: str) -> bool:
+    return field.rpartition(".")[2].lower() in {name.lower() for name in SESSIONS}
+
+
+def _of_one_event(columns: Collection[str]) -> list[str]:
+    """Return a sentence about files whose lines are all the same event, which therefore has no name in them."""
+    event = next((name for column, name in ONLY_EVENTS.items() if column in columns), None)
+    return [f'if every line is a {event}, set constants = {{ event_name = "{event}" }}'] if event else []
 
 
 def _other_times(fields: Sequence[FieldValues], rules: ReadingRules, start_date: date) -> list[str]:

@@ -18,9 +18,12 @@ HOST = re.compile(r"[\w.-]+(:\d+)?")
 SCHEME = re.compile("https?")
 REQUEST_LINE = re.compile(r"[A-Z]+ \S.* HTTP/\d[\d.]*")
 NO_VALUE = "-"
+# Objects that log shippers add: the log, the machine and the container that a line comes from.
+OF_SHIPPER = re.compile(r"(_source\.)?(log\.file|kubernetes|k8s|docker|container|agent|beat|host|cloud)\..*")
 # Patterns for the last part of names in lower case, without separators.
 TARGET_NAME = re.compile(r".*(uri|url|path|target|stem)")
 HOST_NAME = re.compile(r"(cs|x|http|request)?(host|hostheader|authority|servername)|domain|vhost")
+HOST_OR_HOSTNAME = re.compile(r"host(_?name)?", re.IGNORECASE)
 SCHEME_NAME = re.compile(r"(request|url)?scheme|csprotocol|protocol")
 STATUS_NAME = re.compile(r".*status(code)?|(response|http)?code")
 QUERY_NAME = re.compile(r".*query(string)?")
@@ -36,7 +39,7 @@ def suggested_request(fields: Sequence[FieldValues]) -> tuple[dict[str, str], di
     a target, a status and an address, and without names of events, are a server's log.
 
     Args:
-        fields: The fields of the sampled lines, without_dashes.
+        fields: The fields of the sampled lines, without the values - of a log, which mean that there is no value.
 
     Returns:
         The key `request`, and the field of each column.
@@ -74,12 +77,6 @@ def suggested_request(fields: Sequence[FieldValues]) -> tuple[dict[str, str], di
     return request, {column: field.name for column, field in columns.items() if field is not None}
 
 
-def without_dashes(fields: Sequence[FieldValues]) -> list[FieldValues]:
-    """Return the fields without the values - of a log, which mean that there is no value, if they have others."""
-    kept = [replace(field, values=[value for value in field.values if value != NO_VALUE]) for field in fields]
-    return [field for field in kept if field.values]
-
-
 def _is_log(filled: Sequence[FieldValues]) -> bool:
     """Whether lines that have a target and a status are a server's log: they have addresses and no names of events."""
     has_events = any(
@@ -94,14 +91,24 @@ def _is_log(filled: Sequence[FieldValues]) -> bool:
 def _sorted(fields: Sequence[FieldValues], beside: FieldValues | None) -> list[FieldValues]:
     """Return the fields that can belong to a request, those of the same object first.
 
-    Logstash adds the path of the log and the host that it runs on. Of a list of texts, as headers are written, the
-    first one counts.
+    Log shippers add the path of the log and the machine that it is on, which has a name without a dot or, in Logstash
+    and Vector, any name. Of a list of texts, as headers are written, the first one counts.
     """
-    shipper = ("path", "host") if any(field.name == "@version" for field in fields) else ()
+    names = {field.name for field in fields}
+    shipper = {
+        *(("path", "host") if "@version" in names else ()),
+        *(("file", "host") if "source_type" in names else ()),
+        *(field.name for field in fields if OF_SHIPPER.fullmatch(field.name) or _is_machine(field)),
+    }
     firsts = [_first_of_list(field) if isinstance(field.values[0], list) else field for field in fields]
     parent = beside.name.rpartition(".")[0] if beside is not None else ""
     kept = [field for field in firsts if field.name not in shipper]
     return sorted(kept, key=lambda field: (field.name.rpartition(".")[0] != parent, field.name))
+
+
+def _is_machine(field: FieldValues) -> bool:
+    """Whether a field called host has names of machines: without a dot, which a site on the web has."""
+    return HOST_OR_HOSTNAME.fullmatch(field.name) is not None and not field.is_mostly(lambda text: "." in text)
 
 
 def _first_of_list(field: FieldValues) -> FieldValues:
@@ -110,4 +117,6 @@ def _first_of_list(field: FieldValues) -> FieldValues:
 
 
 def _bare(name: str) -> str:
-    return re.sub(r"[^a-z]", "", name.removesuffix(".0").rpartition(".")[2].lower())
+    """Return the last part of a name; Elastic's user_agent.original and url.full are called like their objects."""
+    own = re.sub(r"\.(0|original|full)$", "", name)
+    return re.sub(r"[^a-z]", "", own.rpartition(".")[2].lower())

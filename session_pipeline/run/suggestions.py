@@ -14,32 +14,40 @@ from session_pipeline.ingest.admission.wrapped_records import Number
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
-from session_pipeline.run.field_values import MOST, URL, WRITTEN_TIME, FieldValues
+from session_pipeline.run.field_values import DECIMAL, MOST, URL, WRITTEN_TIME, FieldValues
 from session_pipeline.run.suggested_addresses import address_of
 
+# Sessions, which stand for visitors in events that have no other id of them.
+SESSIONS = ("session_id", "sessionId", "session", "user_session")
 # Common names of the fields in other systems, the surest first.
 USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
     "visitor_id": (
         "visitor_id", "visitorId", "anonymous_id", "anonymousId", "user_pseudo_id", "domain_userid", "distinct_id",
-        "client_id", "clientId", "device_id", "cookie_id", "visitor", "uid", "user_id", "userId", "user",
+        "client_id", "clientId", "device_id", "cookie_id", "browser_id", "anon_id", "fullVisitorId", "mcvisid", "mpid",
+        "visitor", "uid", "user_id", "userId", "user", *SESSIONS,
     ),
     "event_time": (
         "event_time", "timestamp", "event_timestamp", "derived_tstamp", "collector_tstamp", "occurred_at", "created_at",
         "original_timestamp", "originalTimestamp", "sent_at", "time", "datetime", "ts", "date",
     ),
-    "event_name": ("event_name", "event", "eventName", "event_type", "type", "action", "name"),
+    "event_name": (
+        "event_name", "event", "eventName", "event_type", "event_action", "type", "action", "name", "kind",
+    ),
     "event_id": ("eventId", "event_uuid", "message_id", "messageId", "insert_id", "$insert_id", "uuid", "id"),
     "user_id": ("userId", "customer_id", "customerId", "account_id"),
     "client_session_id": ("session_id", "sessionId", "$session_id", "ga_session_id", "domain_sessionid",
                           "user_session"),
     "received_at": ("receivedAt", "collector_tstamp", "server_time", "ingested_at"),
     "page_url": (
-        "pageUrl", "page_location", "context_page_url", "$current_url", "location", "url", "href", "page", "pathname",
-        "path",
+        "pageUrl", "page_location", "context_page_url", "$current_url", "event_url", "location", "url", "href", "page",
+        "pathname", "path", "uri",
     ),
     "page_title": ("pageTitle", "context_page_title", "title"),
     "referrer": ("referer", "page_referrer", "referrer_url", "context_page_referrer", "$referrer", "ref"),
-    "value": ("revenue", "amount", "order_value", "total"),
+    "value": (
+        "revenue", "purchase_revenue", "amount", "order_value", "order_total", "total_price", "grand_total", "total",
+    ),
+    "currency": ("currency_code", "order_currency", "ccy"),
     "user_agent": ("userAgent", "useragent", "useragent_raw", "context_user_agent", "ua"),
 }  # fmt: skip
 NEEDED = ("visitor_id", "event_time", "event_name")
@@ -49,7 +57,12 @@ OF_REQUEST = ("event_name", "page_url", "page_title")  # columns that follow fro
 
 ENOUGH_LINES = 20  # lines that are enough to judge a field by its number of distinct values
 LONGEST_NAME = 100
-DECIMAL = re.compile(r"[+-]?(\d++\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
+SIMILAR = 0.85  # from which on a name is a misspelled one
+# What a misspelled name contains: visit_id is similar to visitor_id, and referrer_name to event_name.
+WORD_OF = {"visitor_id": "visitor", "event_time": "time", "event_name": "event"}
+TIME_NAME = re.compile(r"time|date|stamp|(^|_)(ts|at)(_|$)|clock|when", re.IGNORECASE)
+FLAG = re.compile("true|false|yes|no", re.IGNORECASE)
+CURRENCY = re.compile(r"[A-Za-z]{3}")
 HTTP_STATUS = re.compile(r"[1-5]\d\d")
 
 
@@ -61,13 +74,14 @@ def _can_be_visitor(field: FieldValues) -> bool:
 
 
 def _can_be_event_name(field: FieldValues) -> bool:
-    """Whether a field can be the event name. Event names are short strings with few distinct values."""
+    """Whether a field can be the event name. Event names are short strings with few distinct values, and no numbers."""
     return (
         field.is_filled()
         and field.is_identity()
         and not field.is_time()
         and not field.is_mostly(address_of)
-        and not field.is_mostly(HTTP_STATUS.fullmatch)
+        and not field.is_mostly(DECIMAL.fullmatch)
+        and not field.is_mostly(FLAG.fullmatch)
         and field.is_mostly(lambda text: not isinstance(text, Number) and len(text) <= LONGEST_NAME)
         and field.different_count <= _most_names(field)
     )
@@ -92,6 +106,7 @@ CAN_BE: Mapping[str, Callable[[FieldValues], bool]] = {
     "page_title": lambda field: field.is_mostly(lambda text: not URL.match(text) and not DECIMAL.fullmatch(text)),
     "referrer": lambda field: field.is_mostly(URL.match, 0.5),  # the others are values such as $direct
     "value": lambda field: field.is_mostly(DECIMAL.fullmatch),
+    "currency": lambda field: field.is_mostly(CURRENCY.fullmatch),
     "user_agent": lambda field: field.is_mostly(lambda text: "/" in text, 0.5),
 }
 
@@ -147,15 +162,19 @@ def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled
             continue
         if column == "visitor_id" and rules.visitor_address is not None:
             continue
+        if column == "event_time" and current is not None and current.is_readable_time():
+            continue  # its times are before start_date
         if column == "visitor_id" and rules.request:
-            usual_names = tuple(name for name in usual_names if name != "user")  # of HTTP authentication
+            # The user of HTTP authentication, and the session of a connection.
+            usual_names = tuple(name for name in usual_names if name not in ("user", *SESSIONS))
         others = {name: field for name, field in found.items() if field is not current}
-        free = {name for name, field in others.items() if CAN_BE[column](field)}
+        free = {name: field for name, field in others.items() if CAN_BE[column](field)}
         if column == "event_time" and not free and not (current and _could_be_time(current)):
-            free = {name for name, field in others.items() if _could_be_time(field)}
+            free = {name: field for name, field in others.items() if _could_be_time(field)}
         if column == "value" and not free and not (current and current.has_decimal_comma()):
-            free = {name for name, field in others.items() if field.has_decimal_comma()}
-        free -= set(suggested.values()) | (taken - set(usual_names))
+            free = {name: field for name, field in others.items() if field.has_decimal_comma()}
+        unfit = {*suggested.values(), *(taken - set(usual_names))}
+        free = {name: field for name, field in free.items() if name not in unfit}
         if match := _named(column, usual_names, free):
             suggested[column] = match
     return suggested
@@ -211,20 +230,33 @@ def missing_columns(
     return missing
 
 
-def _named(column: str, usual_names: Sequence[str], fields: set[str]) -> str | None:
-    """Return the field whose name fits a column best; None if no name fits."""
+def _named(column: str, usual_names: Sequence[str], fields: Mapping[str, FieldValues]) -> str | None:
+    """Return the field whose name fits a column best; None if no name fits.
+
+    Names are compared as they are, then without regard to case, spaces and signs: Distinct ID is distinct_id.
+    """
     for name in usual_names:
         if name in fields:
             return name
     for name in (column, *usual_names):
-        if in_other_case := sorted(field for field in fields if field.lower() == name.lower()):
-            return in_other_case[0]
+        if alike := sorted(field for field in fields if _plain(field) == _plain(name)):
+            return alike[0]
     for name in (column, *usual_names):
-        inner = [field for field in fields if field.endswith(f".{name}") and name not in TOP_ONLY]
-        if inner:
+        if name not in TOP_ONLY and (
+            inner := [field for field in fields if _plain(field).endswith(f".{_plain(name)}")]
+        ):
             return min(inner, key=lambda field: (field.count("."), field))
-    if column in NEEDED and (similar := get_close_matches(column, sorted(fields), n=1)):
-        return similar[0]
-    if column in ("event_time", "event_name") and len(fields) == 1:
-        return next(iter(fields))
+    if column in NEEDED:
+        possible = [field for field in sorted(fields) if WORD_OF[column] in field.lower()]
+        if similar := get_close_matches(column, possible, n=1, cutoff=SIMILAR):
+            return similar[0]
+    if column == "event_time" and len(fields) == 1:
+        [(name, only)] = fields.items()
+        # Numbers alone can be ids that are as large as an epoch time.
+        return name if TIME_NAME.search(name) or not only.is_mostly(DECIMAL.fullmatch) else None
     return None
+
+
+def _plain(name: str) -> str:
+    """Return a name in lower case and without spaces and signs, except the dots that lead into objects."""
+    return re.sub(r"[^\w.]|_", "", name.lower())

@@ -20,15 +20,18 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.connections import private_connection
 from session_pipeline.engines.duckdb import Job
 from session_pipeline.engines.sql import fill, query_text, quote
-from session_pipeline.ingest.admission.admit import admit
+from session_pipeline.ingest.admission.admit import admit, beginning_of
 from session_pipeline.ingest.admission.recognition import MOST_LINES, likely_preset, preset_of
 from session_pipeline.ingest.admission.wrapped_records import WrappedRecords, is_one_object, wrapped_records
 from session_pipeline.ingest.formats import JsonLines, format_named
 from session_pipeline.ingest.formats.compression import compression_of_name
+from session_pipeline.ingest.formats.content import LOOKED_AT_BYTES, first_lines
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.mapping.source_rules import rules_of
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.reference.days import zone
+from session_pipeline.reference.extended_log_formats import extended_log_format
+from session_pipeline.run.field_values import FieldValues
 from session_pipeline.run.pipeline import Run, open_run
 from session_pipeline.run.sampled_fields import fields_in, fields_of
 from session_pipeline.run.suggested_keys import Suggested, suggested_keys
@@ -48,10 +51,13 @@ from session_pipeline.tables.steps import STEP_OF_TABLE
 NO_SOURCE = "try"  # a source that is not in the settings is read with the defaults
 USUAL_SOURCE = "web"  # the source that settings are suggested for if none is named
 TRIED_DAYS = 7
+INVALID_LOG_LINE = "invalid_log_line"  # the reason for lines that fit no known log format
+RAGGED_ROW = "ragged_row"  # the reason for records with more or fewer fields than the header
 NO_HEADER = "the first line looks like data; if the file has no header"
 SHOWN_LINES = 3
 SHOWN_SESSIONS = 5
 LONGEST_SHOWN = 120
+LONGEST_DETAIL = 240  # of what is wrong with a line, which ends with what to do
 
 
 @dataclass(frozen=True)
@@ -248,7 +254,7 @@ def _set_aside(job: Job, source: str) -> list[SetAside]:
     def detail(text: str | None) -> str | None:
         """Return what is wrong with a line, with the source that a reader can have."""
         tried, named = path_of_source(source), path_of_source(named_source(source))
-        return _short(text and text.replace(f"{tried}.", f"{named}."))
+        return _short(text and text.replace(f"{tried}.", f"{named}."), LONGEST_DETAIL)
 
     found = job.rows(fill(query_text(__package__, "quarantined_examples"), {"shown_lines": SHOWN_LINES})).to_pylist()
     reasons = {row["reason"]: row["line_count"] for row in found}
@@ -282,9 +288,12 @@ def _suggested(
     if (early := reasons.get("time_before_start", 0)) > facts["accepted_count"]:
         start = run.settings.start_date
         too_early = [f"{early:,} times are before start_date {start}; set start_date to an earlier day"]
-    if log_format := suggested_log_format(reasons):
-        return Suggested(keys={"log_format": log_format}, remarks=too_early)
     [path] = (path for path in trial.raw.glob("*/*"))
+    log_format = suggested_log_format(reasons)
+    if log_format is None and reasons.get(INVALID_LOG_LINE, 0) > facts["accepted_count"]:
+        log_format = extended_log_format(_first_texts(path))
+    if log_format:
+        return Suggested(keys={"log_format": log_format}, remarks=too_early)
     source = path.parent.name
     rules = rules_of(run.settings, source, None, facts.get("preset"))
     admitted = admit(
@@ -302,13 +311,38 @@ def _suggested(
                 preset = preset_of(iter(wrapped.records[:MOST_LINES]))
                 return Suggested(keys={**({"preset": preset} if preset else {}), "records_in": wrapped.records_in})
         has_header = format_named(admitted.format).has_header and not rules.header
+        if has_header and not facts["accepted_count"] and (lines := _lines_before_header(set_aside, facts, fields)):
+            return Suggested(remarks=[lines])
         if has_header and not facts["accepted_count"] and is_like_data(field.name for field in fields):
             section = key_of_source(named_source(source))
             return Suggested(remarks=[f"{NO_HEADER}, set header in {section} to the names of its fields"])
-        found = suggested_keys(fields, rules, filled, run.settings.start_date)
+        found = suggested_keys(
+            fields, rules, filled, run.settings.start_date, has_preset=facts.get("preset") is not None
+        )
         return replace(found, remarks=[*found.remarks, *too_early])
     finally:
         admitted.discard()
+
+
+def _first_texts(path: Path) -> list[str]:
+    """Return the first lines of a file."""
+    beginning = beginning_of(path)
+    lines = first_lines(beginning)
+    return [line.decode(errors="replace") for line in (lines[:-1] if len(beginning) >= LOOKED_AT_BYTES else lines)]
+
+
+def _lines_before_header(
+    set_aside: Sequence[SetAside], facts: Mapping[str, Any], fields: Sequence[FieldValues]
+) -> str | None:
+    """Return a sentence about a table whose first line is probably not its header: a title, or Excel's sep=;."""
+    ragged = next((item for item in set_aside if item.reason == RAGGED_ROW), None)
+    if ragged is None or (len(fields) > 1 and 2 * ragged.line_count <= facts["line_count"]):
+        return None
+    number, detail, _ = ragged.lines[0]
+    return (
+        f"the first line is probably not the header (line {number} has {detail}): remove the lines before the header,"
+        " such as sep=; or a title"
+    )
 
 
 def _wrapped(job: Job, facts: Mapping[str, Any]) -> WrappedRecords | None:
@@ -346,5 +380,5 @@ def _sessions(job: Job) -> list[dict[str, Any]]:
     return list(found.to_pylist())
 
 
-def _short(text: str | None) -> str | None:
-    return text if text is None or len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
+def _short(text: str | None, longest: int = LONGEST_SHOWN) -> str | None:
+    return text if text is None or len(text) <= longest else f"{text[: longest - 1]}…"

@@ -16,10 +16,8 @@ from session_pipeline.ingest.admission.file_names import UnknownEndingError, kin
 from session_pipeline.ingest.admission.unknown_names import ending_of, keys_of_content
 from session_pipeline.ingest.formats import JsonLines
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
-from session_pipeline.run.trial import NO_SOURCE, Trial, attempt
+from session_pipeline.run.trial import INVALID_LOG_LINE, NO_SOURCE, Trial, attempt
 from session_pipeline.settings import load_settings
-
-INVALID_LOG_LINE = "invalid_log_line"  # the reason for lines that fit no known log format
 
 
 def source_of(file: Path, folder: DataFolder | None) -> str:
@@ -99,6 +97,8 @@ def _with_suggested(found: Trial, try_with: Callable[..., Trial]) -> Trial:
         is_worse = better.facts["accepted_count"] < found.facts["accepted_count"]
     if is_worse:
         return replace(found, suggested_columns={}, suggested={})
+    if not better.facts["accepted_count"] and not found.remarks:
+        found = replace(found, remarks=better.remarks)  # about times, once the visitors are known
     accepted, lines = better.facts["accepted_count"], better.facts["line_count"]
     return replace(found, accepted_with_suggested=accepted, lines_with_suggested=lines)
 

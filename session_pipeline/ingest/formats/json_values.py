@@ -1,7 +1,8 @@
 """Splits JSON that is not written one object a line into records, without reading all of it into memory.
 
-A file can be one list, objects over several lines, or an object with a list of records in it. Brackets and strings are
-recognized here; whether a record is valid JSON is judged where all lines are judged (checked_lines.sql).
+A file can be one list, objects over several lines or all on one line, or an object with a list of records in it.
+Brackets and strings are recognized here; whether a record is valid JSON is judged where all lines are judged
+(checked_lines.sql).
 """
 
 import json
@@ -35,6 +36,8 @@ def is_document(beginning: bytes, keys: Sequence[str]) -> bool:
     if not text.startswith(b"{"):
         return False
     first, has_end, rest = text.partition(b"\n")
+    if not rest.strip() and _has_several(first):
+        return True
     if not has_end:
         return bool(keys)
     if _is_valid(first) or not first.rstrip().endswith((b"{", b"[", b",", b":")):
@@ -72,6 +75,16 @@ def records_of_line(line: bytes, keys: Sequence[str]) -> list[bytes]:
 def key_in_text(keys: Sequence[str]) -> bytes:
     """Return the name of the list of records as it is in JSON. A text without it has no such list."""
     return json.dumps(keys[-1], ensure_ascii=False).encode()
+
+
+def _has_several(line: bytes) -> bool:
+    """Whether a line begins with an object and goes on with another one, as Amazon Data Firehose writes them."""
+    text = line.decode(errors="replace")
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return text[end:].lstrip().startswith("{")
 
 
 def _is_valid(line: bytes) -> bool:

@@ -39,7 +39,7 @@ MOST_COLUMNS_OF_DUCKDB = 1_000
 LONE_CARRIAGE_RETURN = re.compile(r"\r(?!\n)")
 # Why a header cannot be used, by the reason for which another line would be quarantined.
 UNUSABLE_HEADERS: Mapping[str, str] = {
-    "invalid_utf8": "is not text in UTF-8",
+    "invalid_utf8": "is not text in UTF-8: save the file in this encoding, in Excel as CSV UTF-8",
     "nul_byte": "has a NUL byte",
     "line_too_long": f"has more than {LONGEST_EVENT_BYTES:,} bytes",
     "invalid_csv": "has a quote that is not closed",

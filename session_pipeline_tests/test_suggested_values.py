@@ -1,0 +1,64 @@
+"""Tests what is suggested about values: texts for null, names of page views, lines that are all the same event."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from session_pipeline_tests.test_suggested_requests import AT, of_log
+from session_pipeline_tests.test_suggestions import AGENT
+
+EVENT = {"visitor_id": "v", "event_time": AT, "event_name": "page_view"}
+ROW = {**EVENT, "event_name": "pageview", "url": "https://shop.example/"}
+LOG_LINE = f'192.0.2.7 - - [04/May/2026:10:00:00 +0000] "GET /p HTTP/1.1" 200 512 "-" "{AGENT}"'
+
+
+def test_texts_for_null_are_named_and_their_fields_are_judged_without_them() -> None:
+    found = of_log(
+        {**EVENT, "referer": "https://e.org/", "amount": "12.5"}, *[{**EVENT, "referer": r"\N", "amount": "NULL"}] * 9
+    )
+    assert found.keys == {"columns": {"referrer": "referer", "value": "amount"}, "null_values": [r"\N", "NULL"]}
+    assert "null_values" not in of_log({**EVENT, "text": "NULLABLE"}).keys
+
+
+@pytest.mark.parametrize("name", ["pageview", "$pageview", "Page View", "page", "screen_view"])
+def test_names_of_page_views_are_mapped(name: str) -> None:
+    assert of_log(EVENT | {"event_name": name}).keys == {"event_names": {name: "page_view"}}
+
+
+@pytest.mark.parametrize("names", [("page_view", "pageview"), ("view", "cart"), ("page_left", "page_review")])
+def test_other_names_are_not_mapped(names: tuple[str, str]) -> None:
+    assert "event_names" not in of_log(*[EVENT | {"event_name": name} for name in names]).keys
+
+
+@pytest.mark.parametrize(
+    ("line", "event"), [({"url": "/p"}, "page_view"), ({"title": "Lamp"}, "page_view"), ({"revenue": "5"}, "purchase")]
+)
+def test_lines_without_a_name_can_be_one_event(line: Mapping[str, Any], event: str) -> None:
+    found = of_log({"visitor_id": "v", "event_time": AT, **line})
+    said = f'if every line is a {event}, set constants = {{ event_name = "{event}" }}'
+    assert (found.remarks, list(found.missing)) == ([said], ["event_name"])
+
+
+def test_object_called_value_is_no_value() -> None:
+    message = {"key": "k", "timestamp": AT, "value": {"visitorId": "v", "eventType": "page_view"}}
+    expected = {
+        "visitor_id": "value.visitorId",
+        "event_time": "timestamp",
+        "event_name": "value.eventType",
+        "value": [],
+    }
+    assert of_log(message).keys == {"columns": expected}
+    assert of_log({**EVENT, "value": "5"}).keys == {}
+
+
+def test_session_that_stands_for_the_visitor_is_named() -> None:
+    said = "no field has ids of visitors, so session_id is used: each session is a visitor of its own"
+    assert of_log({"session_id": "s", "event_time": AT, "event_name": "page_view"}).remarks == [said]
+
+
+@pytest.mark.parametrize(("name", "how"), [("log", ", as `jq -r .log` does"), ("@message", "")])
+def test_field_with_lines_of_a_log_is_named(name: str, how: str) -> None:
+    found = of_log({"time": AT, "stream": "stdout", name: f"{LOG_LINE}\n"})
+    assert found.remarks == [f"{name} has lines of an access log: write them into a file of their own{how}"]
+    assert of_log({"time": AT, "stream": "stdout", name: "Starting up"}).remarks == []
