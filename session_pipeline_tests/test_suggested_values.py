@@ -62,3 +62,11 @@ def test_field_with_lines_of_a_log_is_named(name: str, how: str) -> None:
     found = of_log({"time": AT, "stream": "stdout", name: f"{LOG_LINE}\n"})
     assert found.remarks == [f"{name} has lines of an access log: write them into a file of their own{how}"]
     assert of_log({"time": AT, "stream": "stdout", name: "Starting up"}).remarks == []
+
+
+def test_names_of_some_events_are_named() -> None:
+    line = {"visitor_id": "v", "event_time": AT, "type": "custom_event"}
+    lines = [{**line, "type": "pageview", "event_name": ""}] * 3 + [{**line, "event_name": "Signed Up"}]
+    said = 'event_name has the names of some events: write event_name = ["event_name", "type"] into columns to use them'
+    assert (of_log(*lines).keys["columns"], of_log(*lines).remarks) == ({"event_name": "type"}, [said])
+    assert of_log(line).remarks == of_log({**line, "name": "Signed Up"}, *[line] * 3).remarks == []

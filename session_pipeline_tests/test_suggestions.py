@@ -255,6 +255,8 @@ def test_session_stands_for_a_visitor_only_without_another_id(suggest: Suggest) 
     assert found["visitor_id"] == "session_id"
     found = suggest(lambda number: {**line, "session_id": f"s{number % 9}", "uid": f"u{number % 7}"})
     assert (found["visitor_id"], found["client_session_id"]) == ("uid", "session_id")
+    found = suggest(lambda number: {**line, "sessionId": f"s{number % 9}", "Device-Id": f"u{number % 7}"})
+    assert (found["visitor_id"], found["client_session_id"]) == ("Device-Id", "sessionId")
 
 
 Keys = Callable[..., tuple[Mapping[str, Any], list[str]]]

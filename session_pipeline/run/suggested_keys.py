@@ -19,7 +19,9 @@ from session_pipeline.run.suggested_times import time_keys
 from session_pipeline.run.suggested_values import nulls_in, page_views_in, without
 from session_pipeline.run.suggestions import (
     SESSIONS,
+    is_called,
     missing_columns,
+    names_of_some_lines,
     needs_decimal_comma,
     suggested_columns,
     suggested_key_values,
@@ -102,11 +104,14 @@ def suggested_keys(
     if "visitor_id" in missing and (name := _field_of_log(fields)):
         how = f", as `jq -r .{name}` does" if re.fullmatch(r"\w+(\.\w+)*", name) else ""
         remarks = [*remarks, f"{name} has lines of an access log: write them into a file of their own{how}"]
-    if (session := columns.get("visitor_id", "")) and _is_session(session):
+    if (session := columns.get("visitor_id", "")) and any(is_called(session, name) for name in SESSIONS):
         remarks = [
             *remarks,
             f"no field has ids of visitors, so {session} is used: each session is a visitor of its own",
         ]
+    if "event_name" in columns and (named := names_of_some_lines(fields, columns["event_name"])):
+        both = f'event_name = ["{named}", "{columns["event_name"]}"]'
+        remarks = [*remarks, f"{named} has the names of some events: write {both} into columns to use them"]
     if "event_name" in missing:
         remarks = [*remarks, *_of_one_event({*columns, *filled})]
     if _has_object(fields, "value") and "value" not in columns and rules.fields_of("value") == ("value",):
@@ -126,10 +131,6 @@ def _field_of_log(fields: Sequence[FieldValues]) -> str | None:
         if texts and any(all(map(pattern.match, texts)) for pattern in patterns):
             return each.name
     return None
-
-
-def _is_session(field: str) -> bool:
-    return field.rpartition(".")[2].lower() in {name.lower() for name in SESSIONS}
 
 
 def _of_one_event(columns: Collection[str]) -> list[str]:

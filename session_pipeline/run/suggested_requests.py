@@ -26,7 +26,7 @@ HOST_NAME = re.compile(r"(cs|x|http|request)?(host|hostheader|authority|serverna
 HOST_OR_HOSTNAME = re.compile(r"host(_?name)?", re.IGNORECASE)
 SCHEME_NAME = re.compile(r"(request|url)?scheme|csprotocol|protocol")
 STATUS_NAME = re.compile(r".*status(code)?|(response|http)?code")
-QUERY_NAME = re.compile(r".*query(string)?")
+QUERY_NAME = re.compile(r".*query(str(ing)?)?|args")
 AGENT_NAME = re.compile(r".*useragent|agent|ua")
 REFERRER_NAME = re.compile(r".*refer(er|rer)")
 

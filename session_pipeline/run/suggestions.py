@@ -7,6 +7,7 @@ suggestions.
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -24,7 +25,7 @@ USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
     "visitor_id": (
         "visitor_id", "visitorId", "anonymous_id", "anonymousId", "user_pseudo_id", "domain_userid", "distinct_id",
         "client_id", "clientId", "device_id", "cookie_id", "browser_id", "anon_id", "fullVisitorId", "mcvisid", "mpid",
-        "visitor", "uid", "user_id", "userId", "user", *SESSIONS,
+        "visitor", "uid", "user_id", "userId", "user",
     ),
     "event_time": (
         "event_time", "timestamp", "event_timestamp", "derived_tstamp", "collector_tstamp", "occurred_at", "created_at",
@@ -165,8 +166,7 @@ def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled
         if column == "event_time" and current is not None and current.is_readable_time():
             continue  # its times are before start_date
         if column == "visitor_id" and rules.request:
-            # The user of HTTP authentication, and the session of a connection.
-            usual_names = tuple(name for name in usual_names if name not in ("user", *SESSIONS))
+            usual_names = tuple(name for name in usual_names if name != "user")  # of HTTP authentication
         others = {name: field for name, field in found.items() if field is not current}
         free = {name: field for name, field in others.items() if CAN_BE[column](field)}
         if column == "event_time" and not free and not (current and _could_be_time(current)):
@@ -175,7 +175,10 @@ def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled
             free = {name: field for name, field in others.items() if field.has_decimal_comma()}
         unfit = {*suggested.values(), *(taken - set(usual_names))}
         free = {name: field for name, field in free.items() if name not in unfit}
-        if match := _named(column, usual_names, free):
+        match = _named(column, usual_names, free)
+        if match is None and column == "visitor_id" and not rules.request:  # there, it can be that of a connection
+            match = next((name for session in SESSIONS for name in sorted(free) if is_called(name, session)), None)
+        if match:
             suggested[column] = match
     return suggested
 
@@ -233,14 +236,11 @@ def missing_columns(
 def _named(column: str, usual_names: Sequence[str], fields: Mapping[str, FieldValues]) -> str | None:
     """Return the field whose name fits a column best; None if no name fits.
 
-    Names are compared as they are, then without regard to case, spaces and signs: Distinct ID is distinct_id.
+    Names are compared without regard to case, spaces and signs: Distinct ID is distinct_id.
     """
-    for name in usual_names:
-        if name in fields:
-            return name
     for name in (column, *usual_names):
         if alike := sorted(field for field in fields if _plain(field) == _plain(name)):
-            return alike[0]
+            return name if name in alike else alike[0]
     for name in (column, *usual_names):
         if name not in TOP_ONLY and (
             inner := [field for field in fields if _plain(field).endswith(f".{_plain(name)}")]
@@ -254,6 +254,27 @@ def _named(column: str, usual_names: Sequence[str], fields: Mapping[str, FieldVa
         [(name, only)] = fields.items()
         # Numbers alone can be ids that are as large as an epoch time.
         return name if TIME_NAME.search(name) or not only.is_mostly(DECIMAL.fullmatch) else None
+    return None
+
+
+def is_called(field: str, name: str) -> bool:
+    """Whether a field, or the last part of its name, is called like a name."""
+    return _plain(field.rpartition(".")[2]) == _plain(name)
+
+
+def names_of_some_lines(fields: Sequence[FieldValues], chosen: str) -> str | None:
+    """Return the field with the event names of some lines if the names were found in a field that is less sure.
+
+    So tools write `type` into every line, and the name of an event of the site's own into `event_name`.
+    """
+    usual_names = USUAL_NAMES["event_name"]
+    for name in usual_names:
+        for field in fields:
+            if field.name == chosen or is_called(chosen, name):
+                return None
+            whole = replace(field, line_count=len(field.values))
+            if field.name == name and not field.is_filled() and CAN_BE["event_name"](whole):
+                return name
     return None
 
 
