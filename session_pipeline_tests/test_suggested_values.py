@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from session_pipeline.run.suggested_keys import ONLY_COUNTS, Suggested
 from session_pipeline_tests.test_suggested_requests import AT, of_log
 from session_pipeline_tests.test_suggestions import AGENT
 
@@ -70,3 +71,21 @@ def test_names_of_some_events_are_named() -> None:
     said = 'event_name has the names of some events: write event_name = ["event_name", "type"] into columns to use them'
     assert (of_log(*lines).keys["columns"], of_log(*lines).remarks) == ({"event_name": "type"}, [said])
     assert of_log(line).remarks == of_log({**line, "name": "Signed Up"}, *[line] * 3).remarks == []
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {
+            "dateHourMinute": "202605041005",
+            "pagePath": "/",
+            "eventName": "page_view",
+            "eventCount": "12",
+            "totalUsers": "9",
+        },
+        {"Pathname": "/", "Views": "120", "Uniques": "90", "Date": "2026-05-04 00:00:00"},
+    ],
+)
+def test_report_of_counts_has_no_events(row: Mapping[str, str]) -> None:
+    assert of_log(row) == Suggested(remarks=[ONLY_COUNTS])
+    assert of_log({**row, "visitor_id": "v"}).remarks != [ONLY_COUNTS]

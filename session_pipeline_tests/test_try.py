@@ -224,3 +224,31 @@ def test_suggested_section_is_used_by_the_printed_command(tmp_path: Path) -> Non
     assert (code, "1 line = 1 accepted" in out) == (0, True)
     out = call("try", file, "--data", data, "--source", "wbe")[1]
     assert "Note: the settings have no source wbe; use `--source` with one of app, web." in out
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sep=;\nvisitor_id;event_time;event_name\nv;2026-05-04;a\n", "remove the lines before the header"),
+        ("Project: Shop\n\nDate,Time,User ID\n2026-05-04,10:00,u\n", "remove the lines before the header"),
+        ("# Pages\n# All users\nPage path,Views,Active users\n/,12,9\n", "the file has counts"),
+    ],
+)
+def test_lines_before_the_header_are_named(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    code, out, err = call("init", tmp_path / "data", "--from", tmp_path / "a.csv")
+    assert (code, said in out, said in err, "Missing" in (tmp_path / "data" / "settings.toml").read_text()) == (
+        1, True, True, False,
+    )  # fmt: skip
+
+
+def test_times_before_start_date_are_named_if_all_fields_are_known(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("event_time,user_id,event_type\n" + "2019-10-01 00:00:00 UTC,u,view\n" * 3)
+    code, _, err = call("init", tmp_path / "data", "--from", tmp_path / "a.csv")
+    assert (code, "3 times are before start_date 2020-01-01" in err) == (1, True)
+
+
+def test_whole_sentence_says_how_to_read_a_log(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text("Nov 10 08:05:23 lb1 haproxy[1]: 192.0.2.7:40000 accepted\n")
+    [item] = tried(tmp_path / "a.log")["set_aside"]
+    assert item["lines"][0][1].endswith("write the server's own LogFormat or log_format into sources.web.log_format")

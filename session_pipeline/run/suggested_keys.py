@@ -19,6 +19,7 @@ from session_pipeline.run.suggested_times import time_keys
 from session_pipeline.run.suggested_values import nulls_in, page_views_in, without
 from session_pipeline.run.suggestions import (
     SESSIONS,
+    are_counts,
     is_called,
     missing_columns,
     names_of_some_lines,
@@ -27,6 +28,10 @@ from session_pipeline.run.suggestions import (
     suggested_key_values,
 )
 
+ONLY_COUNTS = (
+    "the file has counts, as a report has, and no events: export the raw events of the tool, with a visitor and a time"
+    " in each line"
+)
 MOST_LOG_LINES = 20  # lines that are enough to recognize an access log in a field
 # The event that lines without its name probably are, by the column that they have.
 ONLY_EVENTS = {"page_url": "page_view", "page_title": "page_view", "value": "purchase"}
@@ -101,6 +106,8 @@ def suggested_keys(
         remarks = [*remarks, f"the visitor's address could be in {' or '.join(possible)}; set visitor_address to it"]
         if rules.request:  # the visitors of a server's log have no other identity
             missing.pop("visitor_id", None)
+    if "visitor_id" in missing and are_counts(field.name for field in fields):
+        return Suggested(remarks=[ONLY_COUNTS])
     if "visitor_id" in missing and (name := _field_of_log(fields)):
         how = f", as `jq -r .{name}` does" if re.fullmatch(r"\w+(\.\w+)*", name) else ""
         remarks = [*remarks, f"{name} has lines of an access log: write them into a file of their own{how}"]

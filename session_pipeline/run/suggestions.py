@@ -56,6 +56,13 @@ NEEDED = ("visitor_id", "event_time", "event_name")
 TOP_ONLY = frozenset(("name", "type", "action", "id", "user", "date", "total", "page", "location", "ref"))
 OF_REQUEST = ("event_name", "page_url", "page_title")  # columns that follow from the request in a server's log
 
+# Columns of reports, as GA4, Matomo, Plausible and others export them from their pages.
+COUNTS = frozenset(
+    ("views", "pageviews", "screenpageviews", "uniquepageviews", "users", "totalusers", "activeusers", "newusers",
+     "visitors", "uniquevisitors", "uniques", "sessions", "engagedsessions", "visits", "hits", "eventcount",
+     "bouncerate", "keyevents", "conversions", "impressions", "engagementrate", "totalrevenue", "avgduration")
+)  # fmt: skip
+
 ENOUGH_LINES = 20  # lines that are enough to judge a field by its number of distinct values
 LONGEST_NAME = 100
 SIMILAR = 0.85  # from which on a name is a misspelled one
@@ -260,6 +267,11 @@ def _named(column: str, usual_names: Sequence[str], fields: Mapping[str, FieldVa
 def is_called(field: str, name: str) -> bool:
     """Whether a field, or the last part of its name, is called like a name."""
     return _plain(field.rpartition(".")[2]) == _plain(name)
+
+
+def are_counts(names: Iterable[str]) -> bool:
+    """Whether a table has counts, as the report of an analytics tool, by the names of its fields."""
+    return len(COUNTS.intersection(map(_plain, names))) >= 2
 
 
 def names_of_some_lines(fields: Sequence[FieldValues], chosen: str) -> str | None:

@@ -4,6 +4,7 @@ A trial uses the same code as a run, so the two cannot disagree. It changes noth
 decides what is tried; cli/trying.py prints the result.
 """
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,8 +35,8 @@ from session_pipeline.reference.extended_log_formats import extended_log_format
 from session_pipeline.run.field_values import FieldValues
 from session_pipeline.run.pipeline import Run, open_run
 from session_pipeline.run.sampled_fields import fields_in, fields_of
-from session_pipeline.run.suggested_keys import Suggested, suggested_keys
-from session_pipeline.run.suggestions import is_like_data, suggested_log_format
+from session_pipeline.run.suggested_keys import ONLY_COUNTS, Suggested, suggested_keys
+from session_pipeline.run.suggestions import are_counts, is_like_data, suggested_log_format
 from session_pipeline.settings import (
     OWN_FOLDER,
     key_of_source,
@@ -334,11 +335,16 @@ def _first_texts(path: Path) -> list[str]:
 def _lines_before_header(
     set_aside: Sequence[SetAside], facts: Mapping[str, Any], fields: Sequence[FieldValues]
 ) -> str | None:
-    """Return a sentence about a table whose first line is probably not its header: a title, or Excel's sep=;."""
+    """Return a sentence about a table whose first line is probably not its header: a title, or Excel's sep=;.
+
+    The reports of analytics tools, which begin with a title, have no events in any case.
+    """
     ragged = next((item for item in set_aside if item.reason == RAGGED_ROW), None)
     if ragged is None or (len(fields) > 1 and 2 * ragged.line_count <= facts["line_count"]):
         return None
-    number, detail, _ = ragged.lines[0]
+    number, detail, text = ragged.lines[0]
+    if are_counts(re.split("[,;\t]", text)):
+        return ONLY_COUNTS
     return (
         f"the first line is probably not the header (line {number} has {detail}): remove the lines before the header,"
         " such as sep=; or a title"
