@@ -116,6 +116,10 @@ FLUENT_BIT = {
     "date": 1777888800, "remote": "192.0.2.7", "method": "GET", "path": "/p", "code": "200", "agent": AGENT,
     "kubernetes": {"host": "node-1.example", "pod_name": "web"}, "hostname": "node-1",
 }  # fmt: skip
+LOGRAGE = {
+    "@timestamp": AT, "@version": "1", "host": "web-1.example", "method": "GET", "path": "/p", "action": "show",
+    "status": 200, "ip": "192.0.2.7",
+}  # fmt: skip
 VECTOR = {
     "timestamp": AT, "host": "web-01.example", "file": "/var/log/nginx/access.log", "source_type": "file",
     "client": "192.0.2.7", "request": "GET /p HTTP/1.1", "status": 200,
@@ -167,13 +171,18 @@ LINE = {"@timestamp": AT, "tags": ["access"], "realip": "192.0.2.7", "request": 
              "request": {"method": "method", "target": "path"}, "visitor_address": "remote"},
         ),
         (
+            LOGRAGE,
+            {"columns": {"event_time": "@timestamp", "status_code": "status"},
+             "request": {"method": "method", "target": "path"}, "visitor_address": "ip"},
+        ),
+        (
             VECTOR,
             {"columns": {"event_time": "timestamp", "status_code": "status"}, "request": {"line": "request"},
              "visitor_address": "client"},
         ),
         (LINE, {"columns": {"event_time": "@timestamp"}, "request": {"line": "request"}, "visitor_address": "realip"}),
     ],
-    ids=["matomo", "logstash", "envoy", "fluentd", "vercel", "elastic", "fluent bit", "vector", "request line"],
+    ids=["matomo", "logstash", "envoy", "fluentd", "vercel", "elastic", "fluent bit", "lograge", "vector", "line"],
 )  # fmt: skip
 def test_visitor_of_a_server_log_is_an_address(line: Mapping[str, Any], keys: Mapping[str, Any]) -> None:
     assert of_log(line) == Suggested(keys["columns"], keys, [], {})

@@ -249,6 +249,18 @@ def test_spaces_case_and_signs_of_names_do_not_matter(suggest: Suggest) -> None:
     assert suggest(lambda number: {"event": {"eventType": NAMES[number % 3]}}) == {"event_name": "event.eventType"}
 
 
+def test_cookie_is_a_visitor_but_the_header_of_cookies_is_not(suggest: Suggest) -> None:
+    line = {"event": "a", "ts": time(0)}
+    assert suggest(lambda number: {**line, "COOKIE": f"c{number % 7}=="})["visitor_id"] == "COOKIE"
+    assert "visitor_id" not in suggest(lambda number: {**line, "cookie": f"id=c{number % 7}; lang=en"})
+
+
+def test_word_of_every_line_is_less_sure_than_a_name_within(suggest: Suggest) -> None:
+    found = suggest(lambda number: {"type": "RECORD", "record": {"event": NAMES[number % 3]}})
+    assert found == {"event_name": "record.event"}
+    assert suggest(lambda number: {"type": "track", "n": number}) == {"event_name": "type"}
+
+
 def test_session_stands_for_a_visitor_only_without_another_id(suggest: Suggest) -> None:
     line = {"event": "a", "ts": time(0), "url": "/"}
     found = suggest(lambda number: {**line, "session_id": f"s{number % 9}"})

@@ -252,3 +252,14 @@ def test_whole_sentence_says_how_to_read_a_log(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_text("Nov 10 08:05:23 lb1 haproxy[1]: 192.0.2.7:40000 accepted\n")
     [item] = tried(tmp_path / "a.log")["set_aside"]
     assert item["lines"][0][1].endswith("write the server's own LogFormat or log_format into sources.web.log_format")
+
+
+def test_tsv_with_quotes_is_read_as_csv(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text('"uid"\t"ts"\t"event"\n' + '"u"\t"2026-05-04 10:00:00"\t"say ""hi"""\n' * 3)
+    found = tried(tmp_path / "a.tsv")
+    assert (found["suggested"]["format"], found["accepted_with_suggested"]) == ("csv", 3)
+
+
+def test_fix_of_lines_in_another_encoding_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("visitor_id,event_time,event_name\nM\xf6bel,2026-05-04,a\n".encode("cp1252"))
+    assert "To fix them at their source, write them as text in UTF-8" in call("try", tmp_path / "a.csv")[1]

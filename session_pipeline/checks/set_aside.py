@@ -28,6 +28,7 @@ KEYS: Mapping[str, str] = {
 # How to fix lines at their source, for reasons whose names do not say it.
 FIXES: Mapping[str, str] = {
     "invalid_json": "write each line as one complete JSON object",
+    "invalid_utf8": "write them as text in UTF-8, in Excel as CSV UTF-8",
     "not_an_object": "write each line as a JSON object",
     "too_nested": "write at most 200 objects or lists within each other, and at most 5,000 in a line",
     "duplicate_key": "write each key of an object once",

@@ -76,6 +76,10 @@ class FieldValues:
         """The number of distinct values."""
         return len(set(map(str, self.values)))
 
+    def is_constant(self) -> bool:
+        """Whether several values are all the same."""
+        return len(self.values) > 1 and self.different_count == 1
+
     def is_identity(self) -> bool:
         """Whether its values can be identifiers: strings or numbers that are neither times nor URLs."""
         return self.is_mostly(lambda text: not WRITTEN_TIME.match(text) and not URL.match(text))

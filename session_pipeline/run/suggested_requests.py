@@ -19,6 +19,7 @@ SCHEME = re.compile("https?")
 REQUEST_LINE = re.compile(r"[A-Z]+ \S.* HTTP/\d[\d.]*")
 NO_VALUE = "-"
 # Objects that log shippers add: the log, the machine and the container that a line comes from.
+LOG_PATH = re.compile(r"/var/.*|/.*[._-]log([._-]\d[\d._-]*)?")
 OF_SHIPPER = re.compile(r"(_source\.)?(log\.file|kubernetes|k8s|docker|container|agent|beat|host|cloud)\..*")
 # Patterns for the last part of names in lower case, without separators.
 TARGET_NAME = re.compile(r".*(uri|url|path|target|stem)")
@@ -96,9 +97,9 @@ def _sorted(fields: Sequence[FieldValues], beside: FieldValues | None) -> list[F
     """
     names = {field.name for field in fields}
     shipper = {
-        *(("path", "host") if "@version" in names else ()),
-        *(("file", "host") if "source_type" in names else ()),
+        *(("host",) if {"@version", "source_type"} & names else ()),
         *(field.name for field in fields if OF_SHIPPER.fullmatch(field.name) or _is_machine(field)),
+        *(field.name for field in fields if field.is_mostly(LOG_PATH.fullmatch)),
     }
     firsts = [_first_of_list(field) if isinstance(field.values[0], list) else field for field in fields]
     parent = beside.name.rpartition(".")[0] if beside is not None else ""

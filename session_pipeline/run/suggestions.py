@@ -25,7 +25,7 @@ USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
     "visitor_id": (
         "visitor_id", "visitorId", "anonymous_id", "anonymousId", "user_pseudo_id", "domain_userid", "distinct_id",
         "client_id", "clientId", "device_id", "cookie_id", "browser_id", "anon_id", "fullVisitorId", "mcvisid", "mpid",
-        "visitor", "uid", "user_id", "userId", "user",
+        "visitor", "cookie", "uid", "user_id", "userId", "user",
     ),
     "event_time": (
         "event_time", "timestamp", "event_timestamp", "derived_tstamp", "collector_tstamp", "occurred_at", "created_at",
@@ -71,12 +71,13 @@ WORD_OF = {"visitor_id": "visitor", "event_time": "time", "event_name": "event"}
 TIME_NAME = re.compile(r"time|date|stamp|(^|_)(ts|at)(_|$)|clock|when", re.IGNORECASE)
 FLAG = re.compile("true|false|yes|no", re.IGNORECASE)
 CURRENCY = re.compile(r"[A-Za-z]{3}")
+COOKIES = re.compile(r"\w=[^=]")  # of a header, with the names of the cookies
 HTTP_STATUS = re.compile(r"[1-5]\d\d")
 
 
 def _can_be_visitor(field: FieldValues) -> bool:
     """Whether a field can be the visitor id. Visitors return, so the ids are neither all distinct nor all equal."""
-    if not field.is_filled() or not field.is_identity():
+    if not field.is_filled() or not field.is_identity() or not field.is_mostly(lambda text: not COOKIES.search(text)):
         return False
     return len(field.values) < ENOUGH_LINES or 1 < field.different_count <= MOST * len(field.values)
 
@@ -182,7 +183,11 @@ def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled
             free = {name: field for name, field in others.items() if field.has_decimal_comma()}
         unfit = {*suggested.values(), *(taken - set(usual_names))}
         free = {name: field for name, field in free.items() if name not in unfit}
-        match = _named(column, usual_names, free)
+        # A word that is the same in every line is less sure than a name within: "type": "record".
+        several = {
+            name: field for name, field in free.items() if not (name.lower() in TOP_ONLY and field.is_constant())
+        }
+        match = (column == "event_name" and _named(column, usual_names, several)) or _named(column, usual_names, free)
         if match is None and column == "visitor_id" and not rules.request:  # there, it can be that of a connection
             match = next((name for session in SESSIONS for name in sorted(free) if is_called(name, session)), None)
         if match:

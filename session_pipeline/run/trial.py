@@ -27,6 +27,7 @@ from session_pipeline.ingest.admission.wrapped_records import WrappedRecords, is
 from session_pipeline.ingest.formats import JsonLines, format_named
 from session_pipeline.ingest.formats.compression import compression_of_name
 from session_pipeline.ingest.formats.content import LOOKED_AT_BYTES, first_lines
+from session_pipeline.ingest.formats.separated import Csv, Tsv
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.mapping.source_rules import rules_of
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
@@ -317,6 +318,8 @@ def _suggested(
         if has_header and not facts["accepted_count"] and is_like_data(field.name for field in fields):
             section = key_of_source(named_source(source))
             return Suggested(remarks=[f"{NO_HEADER}, set header in {section} to the names of its fields"])
+        if admitted.format == Tsv.name and fields and all(field.name.startswith('"') for field in fields):
+            return Suggested(keys={"format": Csv.name})  # TSV has no quotes
         found = suggested_keys(
             fields, rules, filled, run.settings.start_date, has_preset=facts.get("preset") is not None
         )

@@ -81,7 +81,7 @@ def _with_suggested(found: Trial, try_with: Callable[..., Trial]) -> Trial:
     if not found.suggested:
         return found
     better = try_with(found.suggested)
-    if found.suggested.keys() == {"records_in"}:  # only now, the fields of the records are known
+    if found.suggested.keys() in ({"records_in"}, {"format"}):  # only now, the fields are known
         found = replace(
             found,
             suggested={**found.suggested, **better.suggested},
