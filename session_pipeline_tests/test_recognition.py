@@ -406,15 +406,15 @@ def test_init_names_start_date_for_old_logs(before: str, tmp_path: Path) -> None
 def test_init_names_required_columns_that_were_not_found(tmp_path: Path) -> None:
     lines = [f"c{number % 9},2026-10-05T10:00:{number},{'abc'[number % 3]},/p/{number}" for number in range(10, 50)]
     file = tmp_path / "other.csv"
-    file.write_text("\n".join(["cookie,when,what,where", *lines]) + "\n")
+    file.write_text("\n".join(["jar,when,what,where", *lines]) + "\n")
     code, out, err = call("init", tmp_path / "new", "--from", file)
     assert (code, "can be used unchanged" in out) == (1, False)
-    missing = "visitor_id could be cookie or what; event_name could be what or cookie"
+    missing = "visitor_id could be jar or what; event_name could be what or jar"
     settings = tmp_path / "new" / "settings.toml"
     assert f"name the missing fields under columns in [sources.web] of {settings} ({missing})" in err
-    assert "\n# Missing in columns: visitor_id could be cookie or what\n" in settings.read_text()
+    assert "\n# Missing in columns: visitor_id could be jar or what\n" in settings.read_text()
     assert load_settings(tmp_path / "new").source("web").columns == {"event_time": "when"}
     code, out, _ = call("try", file)
     assert code == 1
     assert "Required columns without a field. Name the field of each in columns of [sources.web]:" in out
-    assert "  visitor_id could be cookie or what\n  event_name could be what or cookie\n" in out
+    assert "  visitor_id could be jar or what\n  event_name could be what or jar\n" in out

@@ -84,7 +84,7 @@ def _has_several(line: bytes) -> bool:
         _, end = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
         return False
-    return text[end:].lstrip().startswith("{")
+    return text[end:].lstrip(" \t").startswith("{")  # line ends of another kind stay invalid
 
 
 def _is_valid(line: bytes) -> bool:
