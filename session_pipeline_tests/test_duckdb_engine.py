@@ -14,6 +14,7 @@ from session_pipeline.engines.parquet_files import ROW_GROUP_ROWS
 from session_pipeline.publish import warehouse
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.tables import models, table
+from session_pipeline.tables.graph import Copied
 
 ONE = SmallTable({"number": "BIGINT"}, [{"number": 1}])
 TWO = SmallTable({"number": "BIGINT"}, [{"number": 2}])
@@ -224,13 +225,13 @@ def test_constant_columns_of_the_input_do_not_change_the_file(
     columns = ", ".join(column.name if column.name in raw else f"null as {column.name}" for column in events.columns)
     monkeypatch.setattr(models, "text", lambda name: f"select {columns}, date '{day}' as event_date from raw_events")
     found = []
-    for copied_from in (None, "raw_events"):
-        made = DuckDBEngine(Limits(threads=threads), tmp_path / f"{copied_from}")
-        path = tmp_path / f"{copied_from}.parquet"
+    for number, copied in enumerate((None, Copied("raw_events"))):
+        made = DuckDBEngine(Limits(threads=threads), tmp_path / f"{number}")
+        path = tmp_path / f"{number}.parquet"
         with made.job() as job:
             filled = {"visitor_id": f"hash({FEWEST_ROWS} - number)", "line_number": "number", "source": "'it''s'"}
             add_raw_events(job, filled)
-            job.write_model("events", {}, {day: path}, copied_from=copied_from)
+            job.write_model("events", {}, {day: path}, copied=copied)
         made.close()
         found.append(path.read_bytes())
     assert found[0] == found[1]

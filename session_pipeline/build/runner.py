@@ -137,7 +137,7 @@ class StepRunner:
             written = {}
             for name in step.tables:
                 paths = self._new_paths(name, days or (None,))
-                counts = job.write_model(name, parameters, paths, keep=keep, copied_from=step.copied.get(name))
+                counts = job.write_model(name, parameters, paths, keep=keep, copied=step.copied.get(name))
                 written[name] = {day: NewFile(path, counts[day]) for day, path in paths.items()}
             if step.parts_model is not None:
                 (name,) = step.tables

@@ -16,6 +16,8 @@ from session_pipeline.tables.parameters import Scalar
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from session_pipeline.tables.graph import Copied
+
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -74,7 +76,7 @@ class Job(Protocol):
         paths: Mapping[date | None, Path],
         *,
         keep: bool = False,
-        copied_from: str | None = None,
+        copied: "Copied | None" = None,
     ) -> dict[date | None, int]:
         """Run the model of a table and write the rows of each day to a file of its own.
 
@@ -87,8 +89,7 @@ class Job(Protocol):
             paths: The file of each day; of None for a table without days. An engine may make a folder of this name with
                 several part files instead, each sorted; see store/part_files.py.
             keep: Whether to keep the rows of several days for inputs of later jobs, until the table is written again.
-            copied_from: An input of the job whose columns the model copies: a column of both that has the same
-                value in all rows of the input, or none, has it in the table. An engine can use it to sort less.
+            copied: An input of the job whose columns the model copies. An engine can use it to sort less.
 
         Returns:
             The number of rows of each file.

@@ -32,6 +32,8 @@ from session_pipeline.tables.parameters import Scalar
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from session_pipeline.tables.graph import Copied
+
 WRITING_THREADS = 2
 AUTO = "auto"
 # With two threads, days of 10 million events fit. More memory makes only `sessionize` of big days faster (measured).
@@ -247,7 +249,7 @@ class Job:
         paths: Mapping[date | None, Path],
         *,
         keep: bool = False,
-        copied_from: str | None = None,
+        copied: "Copied | None" = None,
     ) -> dict[date | None, int]:
         """Run the model of a table and write the rows of each day to a file; see `engines.base.Job`.
 
@@ -257,7 +259,7 @@ class Job:
         crash_points.reached("build: before the write")
         if len(paths) == 1:
             ((day, path),) = paths.items()
-            constants = self._constants(contract, copied_from)
+            constants = self._constants(contract, copied)
             with _equal_bytes(self._connection):
                 counts = {day: _copy(self._connection, contract, f"({sql}\n)", day, path, constants)}
         else:
@@ -268,13 +270,13 @@ class Job:
         crash_points.reached("build: after the write")
         return counts
 
-    def _constants(self, contract: Table, copied_from: str | None) -> dict[str, str]:
+    def _constants(self, contract: Table, copied: "Copied | None") -> dict[str, str]:
         """Return, as SQL, the values of the columns of a table that are copied from constant columns of an input."""
-        if copied_from is None:
+        if copied is None:
             return {}
-        names = {column.name for column in contract.columns} - set(contract.order)
-        copied = [column for column in table(copied_from).columns if column.name in names]
-        return constant_columns(self._connection, copied_from, copied)
+        names = {column.name for column in contract.columns} - copied.computed
+        columns = [column for column in table(copied.table).columns if column.name in names]
+        return constant_columns(self._connection, copied.table, columns)
 
     def _write_days(self, contract: Table, sql: str, paths: Mapping[date, Path]) -> dict[date | None, int]:
         """Compute the rows of all days once, and write those of each day.
@@ -376,10 +378,11 @@ def _copy(
 ) -> int:
     """Write the rows of a day (None: all rows) to a file, with the contract's columns, types and order.
 
-    Columns that are known to have the same value in all rows, given as SQL, are added after the rows are sorted.
+    Columns that are known to have the same value in all rows, given as SQL, are added after the rows are sorted. They
+    do not matter for the order.
     """
     of_day = f" where {quote(str(contract.date_column))} = {literal(day)}" if day is not None else ""
-    order = ", ".join(quote(name) for name in contract.order)
+    order = ", ".join(quote(name) for name in contract.order if name not in constants)
     in_order = f"select {_casts(contract, constants)} from {rows}{of_day} order by {order}"
     columns = ", ".join(
         f"cast({constants[column.name]} as {column.type}) as {quote(column.name)}"

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
+    from session_pipeline.tables.graph import Copied
+
 # Rows depend on the first three.
 FIXED_CONF = {
     "spark.sql.session.timeZone": "UTC",
@@ -200,7 +202,7 @@ class Job:
         paths: Mapping[date | None, Path],
         *,
         keep: bool = False,
-        copied_from: str | None = None,
+        copied: "Copied | None" = None,
     ) -> dict[date | None, int]:
         """Run the model of a table and write the rows of each day to a file; see `engines.base.Job`."""
         crash_points.reached("build: before the write")

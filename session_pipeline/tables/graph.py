@@ -45,6 +45,19 @@ class Relation:
 
 
 @dataclass(frozen=True)
+class Copied:
+    """An input whose columns a model copies: one that has the same value in all rows, or none, has it in the table.
+
+    Attributes:
+        table: The input.
+        computed: The columns with a name of the input that the model computes.
+    """
+
+    table: str
+    computed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Computation:
     """A model that runs before the models of the step's tables, which read its rows.
 
@@ -107,8 +120,7 @@ class Step:
         computed: Models that run before the models of the tables, in this order.
         python_table: A table that Python computes, or None.
         wrapped: Inputs that its models read with more columns, by table: SELECTs over `stored_<table>`.
-        copied: Tables whose model copies columns of an input, by table: a column of both that has the same value
-            in all rows of the input, or none, has it in the table.
+        copied: The input whose columns the model of a table copies, by table.
         parts_model: For a table without days: the model that computes a hash of the part of the table that each day
             reads. A daily step that reads the table is stale if this hash changes, not if any other part changes.
         logs: Tables that record what a build changed.
@@ -123,7 +135,7 @@ class Step:
     computed: tuple[Computation, ...] = ()
     python_table: PythonTable | None = None
     wrapped: Mapping[str, Relation] = field(default_factory=dict)
-    copied: Mapping[str, str] = field(default_factory=dict)
+    copied: Mapping[str, Copied] = field(default_factory=dict)
     parts_model: str | None = None
     logs: tuple[Log, ...] = ()
     logic_version: str = "1"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from session_pipeline.reference import channels, user_agents
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
-from session_pipeline.tables.graph import Computation, Input, Log, PythonTable, Relation, Step
+from session_pipeline.tables.graph import Computation, Copied, Input, Log, PythonTable, Relation, Step
 from session_pipeline.tables.sessions import from_settings
 from session_pipeline.tables.spans import DAY_BEFORE, END_OF_REACH, IDENTITIES_OF_DAY, REACHING, THE_DAY
 
@@ -49,7 +49,7 @@ STEPS: tuple[Step, ...] = (
         tables=("events", "duplicate_events", "open_sessions", "recent_event_ids"),
         spans={"open_sessions": DAY_BEFORE, "recent_event_ids": DAY_BEFORE, "day_identities": IDENTITIES_OF_DAY},
         wrapped={"raw_events": Relation(from_settings.raw_events_of_persons, reads=("day_identities",))},
-        copied={"events": "raw_events"},
+        copied={"events": Copied("raw_events", computed=frozenset({"visitor_id"}))},
         computed=(Computation("repeated_events", "repeated_events"), Computation("sessionized", "sessionized")),
         logs=(
             Log(
