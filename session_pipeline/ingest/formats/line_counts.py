@@ -132,7 +132,7 @@ class SeparatedLineCounter(LineCounter):
 def look_through(
     file: IO[bytes], counter: LineCounter, on_chunk: Callable[[LineCounter], None] = lambda counter: None
 ) -> str:
-    """Hash the content in a separate thread while its lines are counted, and call `on_chunk` after each large chunk."""
+    """Hash the content while its lines are counted in a separate thread, and call `on_chunk` after each large chunk."""
     chunk = file.read(CHUNK_BYTES)
     digest = sha256()
     if len(chunk) < CHUNK_BYTES:  # for a small file, a thread costs more than it saves
@@ -142,11 +142,12 @@ def look_through(
     if chunk:
         with ThreadPoolExecutor(1) as other_thread:
             while chunk:
-                hashed = other_thread.submit(digest.update, chunk)
-                counter.add(chunk)
-                on_chunk(counter)
+                # Counting keeps Python's lock. In the other thread, hashing would wait for it; here, it gives it up.
+                counted = other_thread.submit(counter.add, chunk)
+                digest.update(chunk)
                 chunk = file.read(CHUNK_BYTES)
-                hashed.result()
+                counted.result()
+                on_chunk(counter)
     counter.finish()
     return digest.hexdigest()
 
