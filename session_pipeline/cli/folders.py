@@ -98,20 +98,20 @@ def _what_was_found(found: trial.Trial, source: str) -> list[str]:
     if preset:
         return [f'{section}: preset = "{preset}" for files like {file}; {accepted}']
     if found.suggested:
-        keys = [
-            f'{key} = "{value}"'
-            if isinstance(value, str) and '"' not in value
-            else f"{key} = true"
-            if value is True
-            else key
-            for key, value in found.suggested.items()
-        ]
+        keys = [_shown_key(key, value) for key, value in found.suggested.items()]
         return [f"{section}: {', '.join(keys)} for files like {file}; {accepted}"]
     if found.missing:
         return [f"{section}: {', '.join(found.missing)} not found in {file}; {accepted}"]
     if count == 0 and found.facts["format"] == AccessLog.name:
         return [f"{section}: the format of the lines of {file} is not known; {accepted}"]
     return [f"no key is needed or known for files like {file}; {accepted}"]
+
+
+def _shown_key(key: str, value: object) -> str:
+    """Return a suggested key as in TOML if that is short: a flag, or a text without quotes; otherwise its name."""
+    if value is True:
+        return f"{key} = true"
+    return f'{key} = "{value}"' if isinstance(value, str) and '"' not in value else key
 
 
 def _why_not_usable(found: trial.Trial, source: str, made: DataFolder, command: str) -> str:
