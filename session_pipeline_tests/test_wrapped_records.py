@@ -13,7 +13,7 @@ from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.shop_commands import EVENTS, call
 
 POSTHOG = Path(__file__).parent / "presets" / "examples" / "posthog" / "events.jsonl"
-RENAMED = [{"cookie": f"c{n % 9}", "at": f"2026-10-05T10:00:{n}Z", "kind": "abc"[n % 3]} for n in range(10, 50)]
+RENAMED = [{"jar": f"c{n % 9}", "at": f"2026-10-05T10:00:{n}Z", "sort": "abc"[n % 3]} for n in range(10, 50)]
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +78,7 @@ def test_records_in_is_suggested(records: list[Any], keys: dict[str, Any], inden
         assert f"{len(records):,} of {len(records):,} lines are accepted" in out
     else:
         assert source.columns == keys["columns"]
-        assert found["missing"] == {"visitor_id": ["cookie", "kind"], "event_name": ["kind", "cookie"]}
+        assert found["missing"] == {"visitor_id": ["jar", "sort"], "event_name": ["sort", "jar"]}
 
 
 def test_items_of_an_order_are_not_taken_for_events(tmp_path: Path) -> None:
