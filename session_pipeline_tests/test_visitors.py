@@ -107,7 +107,7 @@ def settings_of_sites() -> dict[str, Any]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(1 + 2 * effort()))
+@pytest.mark.parametrize("seed", range(1 + effort()))
 def test_tables_equal_the_oracle_after_each_late_file(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
