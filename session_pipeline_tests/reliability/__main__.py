@@ -19,7 +19,8 @@ from session_pipeline_tests.reliability.figures import EFFORT, FIGURES, effort, 
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- figures: written by the tests -->\n", "<!-- end of figures -->\n"
 
-HOW = ("-n", "2", "--dist", "worksteal", "-m", "reliability", "--timeout", "36000")
+# Many of these tests wait for processes that they start, stop or kill, so three of them keep two cores busy.
+HOW = ("-n", "3", "--dist", "worksteal", "-m", "reliability", "--timeout", "36000")
 # Modules with the longest tests come first, so that none of them runs alone at the end.
 MODULES = (
     "test_state_machine",
