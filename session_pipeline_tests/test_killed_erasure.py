@@ -66,7 +66,7 @@ def test_erasure_survives_a_kill_at_each_step(
     firsts = {place: number for number, place in list(enumerate(places, 1))[::-1]}
     lasts = {place: number for number, place in enumerate(places, 1)}
     steps = {numbers[place] for numbers in (firsts, lasts) for place in numbers if place.startswith("erase: ")}
-    numbers = sorted(steps | set(range(1, len(places) + 1, max(1, len(places) // (20 * effort())))))
+    numbers = sorted(steps | set(range(1, len(places) + 1, max(1, len(places) // (10 * effort())))))
     for number in numbers[part::4]:
         deployment = copy_of(with_canary, tmp_path / str(number))
         reached = places_of_a_killed_erasure(deployment, number, tmp_path / f"{number}.log")

@@ -23,11 +23,11 @@ BEGIN, END = "<!-- figures: written by the tests -->\n", "<!-- end of figures --
 HOW = ("-n", "3", "--dist", "worksteal", "-m", "reliability", "--timeout", "36000")
 # Modules with the longest tests come first, so that none of them runs alone at the end.
 MODULES = (
+    "test_dead_machines",
     "test_state_machine",
     "test_crashes",
     "test_killed_erasure",
     "test_erase_command",
-    "test_dead_machines",
     "test_killed_command_line",
     "test_readers",
     "test_backfill",
