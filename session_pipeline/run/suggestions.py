@@ -66,7 +66,7 @@ COUNTS = frozenset(
 ENOUGH_LINES = 20  # lines that are enough to judge a field by its number of distinct values
 LONGEST_NAME = 100
 SIMILAR = 0.85  # from which on a name is a misspelled one
-# What a misspelled name contains: visit_id is similar to visitor_id, and referrer_name to event_name.
+# What a misspelled name must contain, so that visit_id is not taken for visitor_id, or referrer_name for event_name.
 WORD_OF = {"visitor_id": "visitor", "event_time": "time", "event_name": "event"}
 TIME_NAME = re.compile(r"time|date|stamp|(^|_)(ts|at)(_|$)|clock|when", re.IGNORECASE)
 FLAG = re.compile("true|false|yes|no", re.IGNORECASE)
