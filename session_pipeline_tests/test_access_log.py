@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from backports import zstd
 
 from session_pipeline.errors import SettingsError
+from session_pipeline.ingest.formats.compression import zstd
 from session_pipeline.reference.log_formats import parse_log_format
 from session_pipeline_tests.access_logs import AGENT, NGINX_MAIN, RULES, combined, event, events, visitor
 from session_pipeline_tests.ingesting import Ingest

@@ -15,8 +15,8 @@ from urllib.parse import quote
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-from backports import zstd
 
+from session_pipeline.ingest.formats.compression import zstd
 from session_pipeline.run import delivered_files
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.settings import load_settings

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backports import zstd
 
 from session_pipeline.errors import RefusedFileError, SessionPipelineError, StillWrittenError
 from session_pipeline.ingest.admission import admit as admission
 from session_pipeline.ingest.formats import line_counts
+from session_pipeline.ingest.formats.compression import zstd
 from session_pipeline_tests.ingesting import EVENT, RULES, Ingest
 
 # Admission

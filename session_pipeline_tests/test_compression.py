@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from backports import zstd
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError
 from session_pipeline.ingest.formats import compression
+from session_pipeline.ingest.formats.compression import zstd
 from session_pipeline_tests.ingesting import EVENT, Ingest
 
 

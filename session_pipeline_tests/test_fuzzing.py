@@ -11,12 +11,12 @@ from dataclasses import replace
 from time import process_time
 
 import pytest
-from backports import zstd
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError
+from session_pipeline.ingest.formats.compression import zstd
 from session_pipeline.ingest.formats.records import BYTE_ORDER_MARK
 from session_pipeline.ingest.reading import read_large, small_files
 from session_pipeline.ingest.reading.small_files import LARGEST_SMALL_BYTES

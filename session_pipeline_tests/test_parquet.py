@@ -16,12 +16,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from backports import zstd
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError
 from session_pipeline.ingest.admission.admit import id_of_content
 from session_pipeline.ingest.admission.file_names import is_called_like_a_file
 from session_pipeline.ingest.formats import parquet_content as parquet
+from session_pipeline.ingest.formats.compression import zstd
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.ingesting import RULES, Ingest
 

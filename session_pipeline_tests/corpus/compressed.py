@@ -5,8 +5,7 @@ import gzip
 import struct
 from collections.abc import Sequence
 
-from backports import zstd
-
+from session_pipeline.ingest.formats.compression import zstd
 from session_pipeline_tests.corpus.inputs import Input, corrupt, flipped, line, lines, refused
 
 MEBIBYTE = 1 << 20

@@ -15,9 +15,9 @@ from random import Random
 from typing import Any
 
 import duckdb
-from backports import zstd
 
 from session_pipeline.engines.sql import file_list
+from session_pipeline.ingest.formats.compression import zstd
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.tables import TABLES
 from session_pipeline_tests.deployment import Deployment

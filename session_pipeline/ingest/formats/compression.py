@@ -3,14 +3,18 @@
 Truncation is always detected, and damage as far as the file has checksums. reading/read.py interprets the content.
 """
 
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Protocol
 
-from backports import zstd
-
 from session_pipeline.errors import CorruptFileError, RefusedFileError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 CONTENT_BYTES = 4 << 20  # largest piece of content
 READ_BYTES = 32 << 10  # small, because the input after each part is copied and a file can have thousands of tiny parts
