@@ -2,8 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,15 @@ KEY = Key("daily_summary", date(2026, 10, 5))
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store", "1.0")
+def opened(tmp_path: Path) -> Iterator[Callable[[], Store]]:
+    """A function that opens the store; all that it opened are closed at the end."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(closing(Store(tmp_path / "store", "1.0")))
+
+
+@pytest.fixture
+def store(opened: Callable[[], Store]) -> Store:
+    return opened()
 
 
 def write(path: Path, *values: int) -> Path:
@@ -60,9 +67,9 @@ def values(store: Store, partition: Partition) -> list[str]:
     return [value for path in store.paths_of(partition) for value in pq.read_table(path).column("site").to_pylist()]
 
 
-def test_parts_are_listed_in_order(store: Store) -> None:
+def test_parts_are_listed_in_order(store: Store, opened: Callable[[], Store]) -> None:
     committed = commit(store, 3, 1, 2)
-    found = Store(store.folder, "1.0").partitions[KEY]
+    found = opened().partitions[KEY]
     assert found == committed
     assert values(store, found) == ["3", "1", "2"]
     assert [(file.sha256, file.row_count) for file in found.files] == [
@@ -93,12 +100,12 @@ def test_hashes_of_an_engine_are_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_damage_of_any_part_is_found(store: Store, number: int) -> None:
+def test_damage_of_any_part_is_found(store: Store, opened: Callable[[], Store], number: int) -> None:
     partition = commit(store, 1, 2)
     path = store.paths_of(partition)[number]
     assert [problem for _, problem in store.verify()] == [None]
     damage(path, b"not what was written")
-    again = Store(store.folder, "1.0")
+    again = opened()
     assert not again.is_intact(partition)
     assert again.damaged_file(partition) == path
     assert [problem for _, problem in again.verify()] == ["its content is not what was written"]
@@ -116,14 +123,16 @@ def test_parts_that_stay_are_not_swept(store: Store) -> None:
     assert [path.exists() for path in store.paths_of(old)] == [True, False, False]
 
 
-def test_parts_without_a_row_are_removed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_without_a_row_are_removed(
+    store: Store, opened: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with store.writing():
         monkeypatch.setattr(store.catalog, "put", lambda partition: 1 / 0)
         path = folder_of(store, 1, 2)
         with pytest.raises(ZeroDivisionError):
             store.commit([Written(KEY, path, 2, fingerprint="f")], run_id="test")
     assert len(list(store.files.names())) == 2
-    with Store(store.folder, "1.0").writing():
+    with opened().writing():
         assert list(store.files.names()) == []
 
 

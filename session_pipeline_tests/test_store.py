@@ -3,12 +3,15 @@
 import errno
 import multiprocessing
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from datetime import date
 from pathlib import Path
 
@@ -41,27 +44,36 @@ def commit(store: Store, *values: int) -> None:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store", "1.0")
+def opened(tmp_path: Path) -> Iterator[Callable[[], Store]]:
+    """A function that opens the store; all that it opened are closed at the end."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(closing(Store(tmp_path / "store", "1.0")))
 
 
-def test_commit_is_found_by_another_process(store: Store) -> None:
+@pytest.fixture
+def store(opened: Callable[[], Store]) -> Store:
+    return opened()
+
+
+def test_commit_is_found_by_another_process(store: Store, opened: Callable[[], Store]) -> None:
     commit(store, 1)
-    found = Store(store.folder, "1.0").get(KEY)
+    found = opened().get(KEY)
     assert found is not None
     assert found.fingerprint == "1"
     assert store.path_of(found).is_file()
     assert found.path.startswith("daily_summary/session_date=2026-10-05/")
 
 
-def test_failed_commit_leaves_the_previous_state(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_commit_leaves_the_previous_state(
+    store: Store, opened: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
     commit(store, 1)
     with store.writing():
         item = written(store, 2)
         monkeypatch.setattr(store.catalog, "put", lambda partition: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             store.commit([item], run_id="test")
-    again = Store(store.folder, "1.0")
+    again = opened()
     assert again.get(KEY).fingerprint == "1"  # type: ignore[union-attr]
     assert again.catalog.generation() == 1
 
@@ -93,9 +105,9 @@ def test_scratch_of_a_dead_run_is_swept(store: Store) -> None:
         assert not leftover.exists()
 
 
-def test_second_writer_is_refused_with_the_process_number(store: Store) -> None:
+def test_second_writer_is_refused_with_the_process_number(store: Store, opened: Callable[[], Store]) -> None:
     with store.writing():
-        other = Store(store.folder, "1.0")
+        other = opened()
         with pytest.raises(StoreHeldError, match=f"process {os.getpid()}"), other.writing(wait_seconds=0.3):
             pass
 
@@ -118,7 +130,7 @@ def test_killed_writer_holds_no_lock(store: Store) -> None:
     assert store.get(KEY) is not None
 
 
-def test_every_flipped_bit_is_found(store: Store) -> None:
+def test_every_flipped_bit_is_found(store: Store, opened: Callable[[], Store]) -> None:
     commit(store, 1)
     partition = store.get(KEY)
     assert partition is not None
@@ -130,7 +142,7 @@ def test_every_flipped_bit_is_found(store: Store) -> None:
         damaged[position] ^= 1 << position % 8
         damage(path, bytes(damaged))
         assert [problem for _, problem in store.verify()] == ["its content is not what was written"]
-        assert not Store(store.folder, "1.0").is_intact(partition)
+        assert not opened().is_intact(partition)
     path.unlink()
     assert [problem for _, problem in store.verify()] == ["the file is missing"]
 
@@ -212,8 +224,8 @@ def test_damaged_file_is_looked_at_again_after_its_rebuild(store: Store) -> None
     assert not store.is_intact(rebuilt)
 
 
-def test_changes_of_another_process_are_counted(store: Store) -> None:
-    other = Store(store.folder, "1.0")
+def test_changes_of_another_process_are_counted(store: Store, opened: Callable[[], Store]) -> None:
+    other = opened()
     assert not store.refresh()
     before = store.change_count
     commit(other, 1)
@@ -251,13 +263,14 @@ def test_folder_lock_keeps_others_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [0, 1, 300_000])
 @pytest.mark.parametrize("kernel", ["as it is", "other file system", "without the call"])
 def test_copied_file_is_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, kernel: str) -> None:
-    def fails(*arguments: object) -> int:
+    def fails(*arguments: object, **options: object) -> int:
         raise OSError(errno.EXDEV, "not between these file systems")
 
     if kernel == "other file system":
         monkeypatch.setattr(os, "copy_file_range", fails)
     if kernel == "without the call":
         monkeypatch.delattr(os, "copy_file_range")
+        monkeypatch.setattr(shutil, "_USE_CP_COPY_FILE_RANGE", False, raising=False)  # of Python 3.14, set on import
     (tmp_path / "source").write_bytes(content := os.urandom(size))
     copy_file(tmp_path / "source", tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == content

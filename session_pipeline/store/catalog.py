@@ -67,10 +67,14 @@ class Catalog:
         # The ledger as it was read last, and the state of the file then. A run asks for it several times.
         self._ledger: tuple[tuple[int, int], dict[str, SourceFile]] | None = None
         self._ledger_changes = 0
-        self._connection.execute("pragma journal_mode = wal")
-        self._connection.execute("pragma synchronous = full")
-        self._connection.executescript(SCHEMA)
-        self._add_columns()
+        try:
+            self._connection.execute("pragma journal_mode = wal")
+            self._connection.execute("pragma synchronous = full")
+            self._connection.executescript(SCHEMA)
+            self._add_columns()
+        except BaseException:
+            self._connection.close()
+            raise
 
     def close(self) -> None:
         """Close the file."""
