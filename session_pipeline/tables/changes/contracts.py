@@ -15,8 +15,8 @@ OVER_SINCE = date(
 SPREAD = Column(
     "spread",
     "DOUBLE",
-    "How much more the days (and weeks) before the window differ than by chance alone, as a ratio of variances; at "
-    "least 1.",
+    "How much more the days before the window (of steps, also its weeks) differ than by chance alone, as a ratio of "
+    "variances; at least 1.",
 )
 
 TABLES: tuple[Table, ...] = (
@@ -124,7 +124,9 @@ TABLES: tuple[Table, ...] = (
                 "Signed root of the likelihood ratio of the two rates, divided by the root of spread; negative for a "
                 "drop.",
             ),
-            rate("q_value", "Largest share of wrong rows to expect among the drops of the window up to this one."),
+            rate(
+                "q_value", "Share of wrong rows to expect among the drops of the window up to this one; 1 for a gain."
+            ),
             count("tested_count", "Steps of the site that were tested in the window, with and without a row."),
             flag(
                 "is_alert",
@@ -165,9 +167,10 @@ TABLES: tuple[Table, ...] = (
             c.DIMENSION_VALUE,
             text(
                 "outcome",
-                "An outcome of daily_outcomes; '(converted)' is any conversion, '(sessions)' the number of sessions.",
+                "An outcome of daily_outcomes; for the values of dimensions, '(converted)' is any conversion; "
+                "'(sessions)' is the number of sessions.",
             ),
-            count("session_count", "Sessions of the window, without bots."),
+            count("session_count", "Sessions of the window, without bots; for '(none)', on days with the dimension."),
             count("outcome_count", "Of session_count: sessions with the outcome; all for '(sessions)'."),
             rate("rate", "outcome_count / session_count; null for '(sessions)'."),
             Column(

@@ -24,7 +24,7 @@ from session_pipeline.tables.changes.outcome_scores import (
     session_scores,
 )
 from session_pipeline.tables.changes.periods import Period, period_of_change
-from session_pipeline.tables.changes.sentences import ended_outcome_sentence, outcome_sentence
+from session_pipeline.tables.changes.sentences import NO_VALUE, ended_outcome_sentence, outcome_sentence
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,7 +61,9 @@ def _sites(rows: Sequence[Row]) -> Iterator[OutcomeCounts]:
         of_site = [row for row in of_site if first <= row["session_date"].toordinal() <= asked[-1]]
         segments = {(row["dimension"], row["dimension_value"]) for row in of_site}
         outcomes = {(row["dimension"], row["dimension_value"], row["outcome"]) for row in of_site}
-        series = sorted({*outcomes, *((*segment, SESSIONS) for segment in segments)})
+        # How many sessions have no value says how a dimension is delivered, not how many come.
+        counted = {(*segment, SESSIONS) for segment in segments if segment[1] != NO_VALUE}
+        series = sorted({*outcomes, *counted})
         places = {one: place for place, one in enumerate(series)}
         sessions, with_outcome = (np.zeros((asked[-1] - first + 1, len(series)), np.int64) for _ in range(2))
         of_segment: dict[tuple[str, str], list[int]] = {}
@@ -72,7 +74,8 @@ def _sites(rows: Sequence[Row]) -> Iterator[OutcomeCounts]:
             # A series without a row on a day has no session with the outcome, of all sessions of its value.
             sessions[day, of_segment[segment]] = row["session_count"]
             with_outcome[day, places[*segment, row["outcome"]]] = row["outcome_count"]
-            with_outcome[day, places[*segment, SESSIONS]] = row["session_count"]
+            if (*segment, SESSIONS) in counted:
+                with_outcome[day, places[*segment, SESSIONS]] = row["session_count"]
         positions = tuple(day - first for day in asked)
         yield OutcomeCounts(site, date.fromordinal(first), positions, series, sessions, with_outcome)
 

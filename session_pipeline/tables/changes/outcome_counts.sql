@@ -1,6 +1,7 @@
 -- One row is an outcome, by dimension value, on one of the days or of the days before that are
 -- compared with it: sessions with the outcome, of the sessions of the value. '(converted)' is any
--- conversion. Values with sessions on too few days for a comparison are left out.
+-- conversion. Values with sessions on too few days for a comparison are left out, and a dimension
+-- on days when no session has a value of it: '(none)' then has all sessions, not those without.
 with breakdowns as (
     select
         b.session_date,
@@ -10,6 +11,9 @@ with breakdowns as (
         b.session_count,
         b.converted_count,
         b.bounce_count,
+        max(case when b.dimension_value <> '(none)' then 1 else 0 end) over (
+            partition by b.session_date, b.site, b.dimension
+        ) as has_values,
         count(*) over (partition by b.site, b.dimension, b.dimension_value) as day_count
     from daily_breakdowns as b
     inner join compared_dimensions as c
@@ -49,7 +53,7 @@ outcomes as (
         session_count,
         converted_count as outcome_count
     from breakdowns
-    where day_count >= $least_base_days
+    where has_values = 1 and day_count >= $least_base_days
     union all
     select
         session_date,
@@ -60,7 +64,7 @@ outcomes as (
         session_count,
         bounce_count as outcome_count
     from breakdowns
-    where day_count >= $least_base_days
+    where has_values = 1 and day_count >= $least_base_days
 )
 
 select
