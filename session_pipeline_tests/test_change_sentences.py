@@ -133,3 +133,25 @@ def test_an_outcome_has_its_counts_and_a_single_day_is_no_beginning(
         expected=10.8,
     )
     assert text == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (0, "there were 0 mobile visits; on this weekday there are usually 53."),
+        (1, "there was 1 mobile visit; on this weekday there are usually 53."),
+        (1200, "there were 1,200 mobile visits; on this weekday there are usually 53."),
+    ],
+)
+def test_number_of_sessions_as_a_sentence(count: int, expected: str) -> None:
+    text = outcome_sentence(
+        segment=MOBILE,
+        outcome=None,
+        window_days=1,
+        last_day=date(2026, 4, 9),
+        since=None,
+        count=count,
+        session_count=count,
+        expected=53.0,
+    )
+    assert text == f"On 9 April, {expected}"

@@ -1,6 +1,5 @@
 """Tests outcome_changes on planted changes, and its scores against formulas in plain Python."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from random import Random
@@ -11,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from session_pipeline.tables.changes.found_outcomes import outcome_changes
+from session_pipeline_tests.oracles.outcome_changes import rows_of_day
 
 Row = dict[str, Any]
 
@@ -61,6 +61,48 @@ def rows_of(days: Sequence[tuple[int, int]], asked_for: Iterable[int]) -> list[R
     ]
 
 
+def random_counts(random: Random) -> list[Row]:
+    """Return counts of a site that is closed on some days, with more values than are compared, and changes."""
+    weekdays = [random.choice((1.0, 0.5, 1.4)) for _ in range(7)]
+    closed = random.choice((None, 6))
+    values = {("device", "mobile"): 0.4, ("device", "(none)"): 0.1} | {("plan", f"p{n}"): 0.3 / n for n in range(1, 25)}
+    fewer, changed = random.randrange(70, 100), random.randrange(60, 90)
+    rows = []
+    for offset in range(110):
+        if day(offset).weekday() == closed or random.random() < 0.05:
+            continue
+        n = round(120 * weekdays[day(offset).weekday()] * random.uniform(0.8, 1.2) * (0.3 if offset == fewer else 1))
+        rate = 0.2 * (0.5 if changed <= offset < changed + 14 else 1)
+        segments = {("all", "all"): n} | {
+            each: round(n * share * random.random() * 2) for each, share in values.items()
+        }
+        for segment, count in segments.items():
+            converted = sum(random.random() < rate for _ in range(count))
+            bounced = sum(random.random() < 0.3 for _ in range(count - converted))
+            named = {"purchase": converted, "bounce": bounced, "engaged": count - converted - bounced}
+            if segment != ("all", "all"):
+                named = {"(converted)": converted, "bounce": bounced}
+            rows += [
+                {
+                    "session_date": day(offset),
+                    "is_asked_for": offset % 7 == 5 or offset > 100,
+                    "site": "main",
+                    "dimension": segment[0],
+                    "dimension_value": segment[1],
+                    "outcome": outcome,
+                    "session_count": count,
+                    "outcome_count": outcome_count,
+                }
+                for outcome, outcome_count in named.items()
+                if count
+            ]
+    return rows
+
+
+def key(row: Row) -> tuple[int, str, str, str]:
+    return row["window_days"], row["dimension"], row["dimension_value"], row["outcome"]
+
+
 def changes(rows: Sequence[Row]) -> list[Row]:
     found: list[Row] = outcome_changes(pa.Table.from_pylist(list(rows), schema=SCHEMA)).to_pylist()
     return found
@@ -108,28 +150,23 @@ def test_far_fewer_sessions_are_an_alert() -> None:
     assert row["expected_count"] == median(sessions(99 - 7 * week) for week in range(1, 9))
 
 
-def test_scores_equal_those_in_plain_python() -> None:
-    days = shop(90, lambda offset: usual(offset) * (0.7 if offset >= 80 else 1), seed=5)
-    for row in changes(rows_of(days, [89])):
-        if row["outcome"] == "(sessions)":
-            continue
-        width = row["window_days"]
-        before, window = range(90 - width - 56, 90 - width), range(90 - width, 90)
-        counts = [(n, k if row["outcome"] == "purchase" else n - k) for n, k in days]
-        n0, k0 = (sum(counts[offset][place] for offset in before) for place in (0, 1))
-        rates = []
-        for weekday in range(7):
-            n, k = (sum(counts[o][place] for o in before if o % 7 == weekday) for place in (0, 1))
-            rates.append((k + 50 * k0 / n0) / (n + 50))
-        n1, k1 = (sum(counts[offset][place] for offset in window) for place in (0, 1))
-        expected = sum(counts[offset][0] * rates[offset % 7] for offset in window)
-        terms = [(k - n * (p := rates[o % 7])) ** 2 / (n * p * (1 - p)) for o in before for n, k in [counts[o]]]
-        spread = max(1.0, sum(terms) / 49)
-        g = 2 * (k1 * math.log(k1 / expected) + (n1 - k1) * math.log((n1 - k1) / (n1 - expected)))
-        score = math.copysign(math.sqrt(g / (spread * (1 + n1 / n0))), k1 - expected)
-        assert (row["session_count"], row["outcome_count"]) == (n1, k1)
-        assert row["expected_count"] == pytest.approx(expected, abs=0.001)
-        assert (row["spread"], row["score"]) == pytest.approx((spread, score), abs=2e-6)
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_equal_those_of_the_oracle(seed: int) -> None:
+    rows = random_counts(Random(seed))
+    found = changes(rows)
+    names = ("session_count", "outcome_count", "expected_count", "spread", "score", "tested_count")
+    for offset in range(110):
+        here = [row for row in found if row["session_date"] == day(offset)]
+        is_asked_for = any(row["is_asked_for"] for row in rows if row["session_date"] == day(offset))
+        expected = rows_of_day(rows, day(offset)) if is_asked_for else {}
+        assert {key(row): [row[name] for name in names] for row in here} == {
+            each: pytest.approx([scores[name] for name in names], abs=2e-6) for each, scores in expected.items()
+        }
+        for row in here:
+            least = 5 if row["outcome"] == "(sessions)" else 3.5
+            is_unusual = abs(row["score"]) >= least and abs(row["outcome_count"] - row["expected_count"]) >= 5
+            assert is_unusual == (row["is_alert"] or row["over_since"] is not None)
+    assert any(row["is_alert"] for row in found)
 
 
 def test_a_day_has_the_same_rows_alone_and_with_others_in_any_order() -> None:

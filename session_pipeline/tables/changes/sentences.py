@@ -27,18 +27,19 @@ def window_text(days: int, day: date) -> str:
     return f"on {day_text(day)}" if days == 1 else f"in the {days} days to {day_text(day)}"
 
 
-def visits_of(segment: Segment) -> str:
-    """Return the visits of a segment as text: mobile visits, visits with variant b."""
+def visits_of(segment: Segment, count: int = 2) -> str:
+    """Return the visits of a segment as text: mobile visits, visits with variant b; of one: mobile visit."""
     dimension, value = segment
+    visits = "visit" if count == 1 else "visits"
     if segment == WHOLE:
-        return "visits"
+        return visits
     if value == NO_VALUE:
-        return f"visits without {dimension}"
+        return f"{visits} without {dimension}"
     if value == OTHER:  # of a device, it is a kind of its own; "other visits" would mean something else
-        return f"visits with {dimension} {value}"
+        return f"{visits} with {dimension} {value}"
     if dimension == "landing_action":
-        return f"visits that begin with {value}"
-    return f"{value} visits" if value.isalpha() and len(value) > 2 else f"visits with {dimension} {value}"
+        return f"{visits} that begin with {value}"
+    return f"{value} {visits}" if value.isalpha() and len(value) > 2 else f"{visits} with {dimension} {value}"
 
 
 def days_text(first: date, last: date) -> str:
@@ -205,7 +206,9 @@ def outcome_sentence(
     window = window_text(window_days, last_day)
     when = window[0].upper() + window[1:]
     if outcome is None:
-        return f"{when}, there were {count:,} {visits_of(segment)}; on this weekday there are usually {expected:,.0f}."
+        were = "was" if count == 1 else "were"
+        visits = visits_of(segment, count)
+        return f"{when}, there {were} {count:,} {visits}; on this weekday there are usually {expected:,.0f}."
     how = "converted" if outcome == "(converted)" else f"ended with {outcome}"
     rate, usual_rate = (each / session_count if session_count else 0.0 for each in (count, expected))
     sentence = f"{when}, {count:,} of {session_count:,} {visits_of(segment)} {how} ({percent(rate)});"
