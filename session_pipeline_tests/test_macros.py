@@ -135,10 +135,25 @@ def test_site_limits_the_sessions(warehouse: Deployment) -> None:
         ]
 
 
-def test_no_number_of_actions_has_no_path(warehouse: Deployment) -> None:
-    for macro in ("paths_after", "paths_before"):
-        for count in ("0", "-1", "null"):
-            assert rows(warehouse, f"from {macro}('home', step_count := {count})") == []
+@pytest.mark.parametrize("macro", ["paths_after", "paths_before"])
+@pytest.mark.parametrize("count", ["0", "-1", "null"])
+def test_paths_need_a_number_of_actions(warehouse: Deployment, macro: str, count: str) -> None:
+    with pytest.raises(duckdb.InvalidInputException, match=f"step_count of {macro} must be at least 1"):
+        rows(warehouse, f"from {macro}('home', step_count := {count})")
+
+
+@pytest.mark.parametrize("steps", ["'cart'", "[]", "null", "['cart', null]"])
+def test_ad_hoc_funnel_needs_a_list_of_actions(warehouse: Deployment, steps: str) -> None:
+    with pytest.raises(duckdb.InvalidInputException, match="ad_hoc_funnel needs a list of actions"):
+        rows(warehouse, f"from ad_hoc_funnel({steps})")
+
+
+@pytest.mark.parametrize("window", ["-1", "'cart'"])
+def test_ad_hoc_funnel_needs_a_window_from_0(warehouse: Deployment, window: str) -> None:
+    """The first step has no time before it, so it would count without an error."""
+    with pytest.raises(duckdb.InvalidInputException, match="window_seconds of ad_hoc_funnel must be at least 0"):
+        rows(warehouse, f"from ad_hoc_funnel(['cart', 'purchase'], {window})")
+    assert rows(warehouse, "select session_count from ad_hoc_funnel(['cart', 'purchase'], 0)") == [(3,), (0,)]
 
 
 def test_export_has_the_macros(warehouse: Deployment, tmp_path: Path) -> None:

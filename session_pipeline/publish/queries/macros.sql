@@ -16,7 +16,10 @@ create or replace macro paths_after(
         from session_actions
         where
             action = given_action
-            and step_count >= 1
+            and case
+                when step_count >= 1 then true
+                else error('step_count of paths_after must be at least 1')
+            end
             and not is_bot
             and coalesce(session_date >= cast(first_day as date), true)
             and coalesce(session_date <= cast(last_day as date), true)
@@ -69,7 +72,10 @@ create or replace macro paths_before(
         from session_actions
         where
             action = given_action
-            and step_count >= 1
+            and case
+                when step_count >= 1 then true
+                else error('step_count of paths_before must be at least 1')
+            end
             and not is_bot
             and coalesce(session_date >= cast(first_day as date), true)
             and coalesce(session_date <= cast(last_day as date), true)
@@ -115,19 +121,40 @@ create or replace macro paths_before(
 create or replace macro ad_hoc_funnel(
     given_steps, window_seconds := null, first_day := null, last_day := null, given_site := null
 ) as table (
-    with recursive step_actions as (
+    with recursive given as (
         select
-            session_id,
-            action_number,
-            action,
-            occurred_at
-        from session_actions
+            try_cast(given_steps as varchar[]) as steps,
+            try_cast(window_seconds as double) as most_seconds
+    ),
+
+    -- A text that is no list, or a window below 0, would count something else without an error.
+    arguments as (
+        select
+            case
+                when len(steps) >= 1 and list_count(steps) = len(steps) then steps
+                else error('ad_hoc_funnel needs a list of actions: [''/cart'', ''purchase'']')
+            end as steps,
+            case
+                when most_seconds >= 0 or window_seconds is null then most_seconds
+                else error('window_seconds of ad_hoc_funnel must be at least 0, or null')
+            end as most_seconds
+        from given
+    ),
+
+    step_actions as (
+        select
+            s.session_id,
+            s.action_number,
+            s.action,
+            s.occurred_at
+        from session_actions as s
+        cross join arguments as g
         where
-            list_contains(given_steps, action)
-            and not is_bot
-            and coalesce(session_date >= cast(first_day as date), true)
-            and coalesce(session_date <= cast(last_day as date), true)
-            and coalesce(site = given_site, true)
+            list_contains(g.steps, s.action)
+            and not s.is_bot
+            and coalesce(s.session_date >= cast(first_day as date), true)
+            and coalesce(s.session_date <= cast(last_day as date), true)
+            and coalesce(s.site = given_site, true)
     ),
 
     -- One row is a step, a session, and an action that takes the step. Of several attempts that
@@ -139,7 +166,8 @@ create or replace macro ad_hoc_funnel(
             action_number,
             occurred_at as entered_at
         from step_actions
-        where action = given_steps[1]
+        cross join arguments
+        where action = steps[1]
         union all
         select
             n.step_number + 1 as step_number,
@@ -153,14 +181,15 @@ create or replace macro ad_hoc_funnel(
                 r.entered_at,
                 min(a.action_number) as action_number
             from reached_steps as r
+            cross join arguments as g
             inner join step_actions as a
                 on
                     r.session_id = a.session_id
                     and r.action_number < a.action_number
-                    and a.action = given_steps[r.step_number + 1]
+                    and a.action = g.steps[r.step_number + 1]
                     and coalesce(
                         date_diff('microsecond', r.entered_at, a.occurred_at) / 1000000
-                        <= window_seconds,
+                        <= g.most_seconds,
                         true
                     )
             group by r.step_number, r.session_id, r.action_number, r.entered_at
@@ -171,16 +200,22 @@ create or replace macro ad_hoc_funnel(
     step_counts as (
         select
             s.step_number,
+            s.step,
             count(distinct r.session_id) as session_count
-        from (select unnest(range(1, len(given_steps) + 1)) as step_number) as s
+        from (
+            select
+                unnest(steps) as step,
+                unnest(range(1, len(steps) + 1)) as step_number
+            from arguments
+        ) as s
         left join reached_steps as r
             on s.step_number = r.step_number
-        group by s.step_number
+        group by s.step_number, s.step
     )
 
     select
         step_number,
-        given_steps[step_number] as step,
+        step,
         session_count,
         session_count / nullif(first_value(session_count) over (order by step_number), 0)
             as conversion_rate,
