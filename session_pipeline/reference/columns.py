@@ -293,8 +293,8 @@ P90_SECONDS = Column(
 WINDOW_DAYS = count("window_days", "Number of days that the row covers, up to and including its date.")
 RANK = count(
     "rank",
-    "Position among the rows of the same site and day, in opportunities and next_best_actions also of the same window; "
-    "from 1, the most important first.",
+    "Position among the rows of the same site and day, in opportunities and next_best_actions also of the same window, "
+    "in typical_paths also of the same window, outcome and segment; from 1, the most important or frequent first.",
 )
 
 # Opportunities and next best actions

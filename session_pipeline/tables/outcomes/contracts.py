@@ -62,7 +62,7 @@ TABLES: tuple[Table, ...] = (
     ),
     Table(
         name="daily_summary",
-        grain="One row is a day of a site.",
+        grain="One row is a day of a site with events or repeated lines, also if no session starts on it.",
         date_column="session_date",
         key=("site",),
         order=("site",),

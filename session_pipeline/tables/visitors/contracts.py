@@ -12,7 +12,11 @@ FIRST_SEEN_AT = time("first_seen_at", "Time of the visitor's first event.")
 LAST_SEEN_AT = time("last_seen_at", "Time of the visitor's last event.")
 FIRST_CHANNEL = text("first_channel", "Marketing channel of the visitor's first session.")
 FIRST_UTM_CAMPAIGN = text("first_utm_campaign", "Campaign of the visitor's first session; null if there is none.")
-FIRST_CONVERTED_AT = time("first_converted_at", "Time of the visitor's first conversion; null if there is none.")
+FIRST_CONVERTED_AT = time(
+    "first_converted_at",
+    "Time of the visitor's first conversion, or the start of the session if that converts as a whole; null if there is"
+    " none.",
+)
 FIRST_VISIT_DATE = date("first_visit_date", "Local date of the visitor's first session.")
 LAST_VISIT_DATE = date("last_visit_date", "Local date of the visitor's last session.")
 FIRST_CONVERSION_DATE = date(
