@@ -52,7 +52,9 @@ MACROS: Mapping[str, Macro] = {
         "One row is a step of a funnel of actions: the sessions with the actions up to it, in this order.",
         (
             Argument("given_steps", "The list of actions, as in session_actions."),
-            Argument("window_seconds", "The maximum time from the first step to the last; null for no limit.", "null"),
+            Argument(
+                "window_seconds", "The maximum time between first and last step, from 0; null for no limit.", "null"
+            ),
             *_SELECTION,
         ),
     ),
