@@ -57,6 +57,43 @@ def test_lines_of_different_shapes_or_other_logs_give_no_format() -> None:
     assert extended_log_format([]) is None
 
 
+HAPROXY = (
+    "Nov  4 10:00:0{{}} lb01 haproxy[14389]: 192.0.2.10:3331{{}} [04/Nov/2026:10:00:0{{}}.655] http-in static/srv1"
+    ' 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 {}"GET /p HTTP/1.1"'
+)
+
+
+@pytest.mark.parametrize(
+    ("headers", "written"),
+    [
+        ("", ""),
+        (f"{{shop.example:443|{AGENT}|https://e.org/}} ", "{$captured_host|$captured_user_agent|$captured_referer} "),
+        (f"{{192.0.2.7, 10.0.0.1|{AGENT}}} ", "{$captured_x_forwarded_for|$captured_user_agent} "),
+        (f"{{{AGENT}|en}} {{|nginx}} ", "{$captured_user_agent|$captured_2} {$captured_3|$captured_4} "),
+    ],
+    ids=["none", "usual", "addresses", "of the response, too"],
+)
+def test_captured_headers_of_haproxy_are_found_by_their_values(headers: str, written: str) -> None:
+    found = extended_log_format(lines(HAPROXY.format(headers)))
+    assert found == "$prefix: " + NAMED_FORMATS["haproxy"].replace('"$request"', f'{written}"$request"')
+    assert ("user_agent" in parse_log_format(found).names) is ("captured_user_agent" in written)
+
+
+@pytest.mark.parametrize("headers", [("{a|} ", "{b|} "), ("{192.0.2.7} ", "{shop.example} "), ("{a} ", "{a|b} ")])
+def test_captured_header_that_could_be_an_address_gives_no_format(headers: tuple[str, str]) -> None:
+    assert extended_log_format([line for each in headers for line in lines(HAPROXY.format(each))]) is None
+
+
+def test_log_without_user_agents_says_what_that_means(tmp_path: Path) -> None:
+    log = tmp_path / "haproxy.log"
+    log.write_text("".join(f"{line}\n" for line in lines(HAPROXY.format(""))))
+    assert "http-request capture req.hdr(User-Agent)" in " ".join(call("try", log)[1].split())
+    log.write_text("".join(f"{line}\n" for line in lines(HAPROXY.format(f"{{{AGENT}}} "))))
+    out = call("try", log)[1]
+    assert "5 of 5 lines would be accepted" in out
+    assert "req.hdr" not in out
+
+
 def test_init_writes_the_format_and_the_lines_are_read(tmp_path: Path) -> None:
     log = tmp_path / "access.log"
     log.write_text("".join(f"{line}\n" for line in lines(f"{COMBINED} 1{{}}234")))

@@ -27,12 +27,22 @@ LINES = {
     "nginx_main": f'{WHO} 12 "-" "{AGENT}" "198.51.100.9, 10.0.0.1"',
     "ingress_nginx": f'{WHO} 12 "-" "{AGENT}" 35 0.002 [web-80] [] 10.0.0.1:80, 10.0.0.2:80 0, 12 0.002 502, 200 a1',
     "forwarded_combined": f'198.51.100.9, 10.0.0.1 - - [{TIME}] {REQUEST} 200 12 "-" "{AGENT}"',
+    "lighttpd": f'203.0.113.7 www.shop.example - [{TIME}] {REQUEST} 200 12 "-" "{AGENT}"',
     "traefik": f'{WHO} 12 "-" "{AGENT}" 7 "web@docker" "http://10.0.0.1:80" 12ms',
+    "envoy": f'[2024-10-10T13:55:36.310Z] {REQUEST} 200 - 0 12 25 24 "198.51.100.9, 10.0.0.1" "{AGENT}" "a1"'
+    ' "www.shop.example" "10.0.0.1:80"',
+    "haproxy": "203.0.113.7:33317 [10/Oct/2024:13:55:36.655] http-in static/srv1 10/0/30/69/109 200 12 - - ----"
+    f" 1/1/1/1/0 0/0 {REQUEST}",
 }
 SAME_LINES = {"combined", "nginx_combined"}
-# A list of addresses can be one address, so the lines of the usual formats fit as well.
-ALSO_FIT = {"combined": ["nginx_combined"], "nginx_combined": ["combined"], "forwarded_combined": sorted(SAME_LINES)}
-FORWARDED = ("nginx_main", "forwarded_combined")  # the formats whose line has the address of a visitor before a proxy
+# A host can be missing, and a list of addresses can be one address, so the lines of the usual formats fit as well.
+ALSO_FIT = {"combined": ["nginx_combined"], "nginx_combined": ["combined"], "forwarded_combined": sorted(SAME_LINES),
+            "lighttpd": sorted(SAME_LINES)}  # fmt: skip
+FORWARDED = (
+    "nginx_main",
+    "forwarded_combined",
+    "envoy",
+)  # the formats whose line has the address of a visitor before a proxy
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +68,10 @@ def test_line_of_a_named_format_is_an_event(ingest: Ingest, name: str) -> None:
     taken = ingest.take(LINES[name] + "\n", "access.log", replace(RULES, log_format=name))
     assert taken.quarantined == []
     [event] = taken.events
-    agent = AGENT if "common" not in name else ""
+    agent = AGENT if "common" not in name and name != "haproxy" else ""
     assert event["visitor_id"] == visitor("198.51.100" if name in FORWARDED else "203.0.113", agent)
     assert (event["page_path"], event["status_code"], event["user_id"]) == ("/a", 200, None)
-    assert event["page_host"] == ("www.shop.example" if "vhost" in name else None)
+    assert event["page_host"] == ("www.shop.example" if "www.shop.example" in LINES[name] else None)
     assert "10.0.0" not in json.dumps(event, default=str)
 
 
@@ -75,6 +85,22 @@ def test_line_of_another_format_is_quarantined_and_names_it(ingest: Ingest, own:
     assert [row["detail"] for row in taken.quarantined] == [
         f'the line fits {name}; set sources.web.log_format = "{name}"' for name in named
     ]
+
+
+def test_address_in_the_place_of_the_host_is_recognized_as_no_format(ingest: Ingest) -> None:
+    host, address = "www.shop.example -", "203.0.113.7"
+    for before in (f"{address} 198.51.100.9 -", f"www.shop.example {address} -", f"{address} [2001:db8::9] -"):
+        line = LINES["lighttpd"].replace(f"{address} {host}", before)
+        taken = ingest.take(line + "\n", "access.log", RULES)
+        assert [row["reason"] for row in taken.quarantined] == ["invalid_log_line"]
+        assert fits("lighttpd", line)  # it is read where the settings say so, as a request for an address
+
+
+def test_response_that_a_proxy_did_not_get_has_no_status(ingest: Ingest) -> None:
+    for name, status in (("envoy", "0"), ("haproxy", "-1")):
+        line = LINES[name].replace(" 200 ", f" {status} ")
+        [event] = ingest.take(line + "\n", "access.log", replace(RULES, log_format=name)).events
+        assert (event["status_code"], event["page_path"]) == (None, "/a")
 
 
 def test_address_of_a_quarantined_line_is_removed_by_position(ingest: Ingest) -> None:

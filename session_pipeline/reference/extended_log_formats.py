@@ -1,13 +1,15 @@
 """Finds the format of access logs whose lines are those of a named format with further fields or a prefix.
 
 Many servers log combined and then the duration of the request, and syslog and containers write their own words before
-each line. log_formats.py defines the named formats and parses what is written.
+each line. captured_headers.py finds the format of lines with headers that HAProxy captured; log_formats.py defines the
+named formats and parses what is written.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from session_pipeline.reference.captured_headers import format_with_captured_headers
 from session_pipeline.reference.log_formats import IS_NGINX, NAMED_FORMATS, parse_log_format
 
 FIELD = r'"(?:[^"\\]|\\.)*"|\[[^\]]*\]|[^\s"\[]\S*'
@@ -44,8 +46,9 @@ def extended_log_format(lines: Sequence[str]) -> str | None:
     or is always empty. Of several formats, the one with the fewest such fields counts.
     """
     found: list[tuple[int, str]] = []
-    for name, written in NAMED_FORMATS.items():
-        pattern = parse_log_format(name).pattern.removeprefix("^").removesuffix("$")
+    captured = format_with_captured_headers(lines)
+    for written in (*NAMED_FORMATS.values(), *([captured] if captured else [])):
+        pattern = parse_log_format(written).sure_pattern.removeprefix("^").removesuffix("$")
         if pattern.endswith(".*?)"):
             continue  # its last field would have no end
         compiled = re.compile(pattern)

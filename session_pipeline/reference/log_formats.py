@@ -3,7 +3,11 @@
 Sources: https://httpd.apache.org/docs/2.4/mod/mod_log_config.html and
 https://nginx.org/en/docs/http/ngx_http_log_module.html;
 https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/log-format/ and
-https://doc.traefik.io/traefik/observability/access-logs/ for theirs. ingest/formats/access_log.py reads the lines.
+https://doc.traefik.io/traefik/observability/access-logs/ for theirs;
+https://doc.lighttpd.net/lighttpd2/mod_accesslog.html for lighttpd's default;
+https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage for Envoy's default;
+https://docs.haproxy.org/3.0/configuration.html (8.2.3) for HAProxy's httplog. ingest/formats/access_log.py reads the
+lines.
 """
 
 import re
@@ -33,8 +37,14 @@ NAMED_FORMATS: Mapping[str, str] = {
     " [$proxy_alternative_upstream_name] $upstream_addr $upstream_response_length $upstream_response_time"
     " $upstream_status $req_id",  # of Kubernetes, its default
     "forwarded_combined": _COMBINED.replace("%h", "%{X-Forwarded-For}i"),  # of servers behind proxies
-    # Traefik's common format, which is no format of nginx, in nginx's notation.
+    "lighttpd": _COMBINED.replace("%l", "%V"),  # its default
+    # Formats that are none of nginx, in nginx's notation: Traefik's common, Envoy's default and HAProxy's httplog.
     "traefik": f'{_NGINX_COMBINED} $request_count "$router_name" "$server_url" ${{duration_milliseconds}}ms',
+    "envoy": '[$envoy_time] "$request" $proxy_status $response_flags $bytes_received $bytes_sent'
+    ' $duration_milliseconds $upstream_milliseconds "$http_x_forwarded_for" "$http_user_agent" "$request_id"'
+    ' "$http_host" "$upstream_host"',
+    "haproxy": "$remote_addr:$client_port [$haproxy_time] $frontend $backend $timers $proxy_status $bytes_sent"
+    ' $request_cookie $response_cookie $termination $connections $haproxy_queues "$request"',
 }
 # Prefix of the quarantine reason of a line that fits another named format and not that of its source. The name follows.
 OTHER_LOG_FORMAT = "log_format_is_"
@@ -55,6 +65,10 @@ NGINX: Mapping[str, str] = {
     "server_protocol": "protocol", "status": "status_code", "body_bytes_sent": "bytes", "bytes_sent": "bytes_sent",
     "host": "host", "server_name": "host", "scheme": "scheme", "request_time": "duration_seconds",
     "server_addr": "", "server_url": "", "proxy_add_x_forwarded_for": "forwarded_for", "binary_remote_addr": "",
+    # Not of nginx: of Envoy and HAProxy.
+    "proxy_status": "status_code", "upstream_host": "", "client_port": "", "envoy_time": "event_time",
+    "haproxy_time": "event_time", "request_cookie": "", "response_cookie": "", "captured_host": "host",
+    "captured_referer": "referrer", "captured_user_agent": "user_agent", "captured_x_forwarded_for": "forwarded_for",
 }  # fmt: skip
 HEADERS: Mapping[str, str] = {
     "referer": "referrer", "user-agent": "user_agent", "host": "host", "x-forwarded-for": "forwarded_for",
@@ -72,6 +86,8 @@ APACHE_DIRECTIVE = re.compile(
     r"%(?:!?\d+(?:,\d+)*)?[<>]?(?:\{(?P<argument>[^}]*)\})?(?P<letter>\^[A-Za-z]{2}|[A-Za-z%])"
 )
 NGINX_VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)\}|(?P<bare>\w+))")
+_ADDRESS_AND_HOST = rf"({log_values.HOST_OR_ADDRESS})\ ({log_values.HOST})"
+_ADDRESS_AND_NAME = rf"({log_values.ADDRESS})\ ({log_values.NAME_OF_HOST})"
 IS_NGINX = re.compile(r"\$\{?(?:time_|msec|request|uri|remote_|status)")
 # Directives whose values the server does not control: headers, cookies, variables, notes.
 FOREIGN = frozenset(("i", "o", "C", "e", "n", "x", "^ti", "^to"))
@@ -103,6 +119,15 @@ class LogFormat:
     def names(self) -> tuple[str, ...]:
         """The names of the fields."""
         return tuple(field.name for field in self.fields)
+
+    @property
+    def sure_pattern(self) -> str:
+        """The pattern for lines that are certainly in this format.
+
+        Of a host behind the visitor's address, it only allows a name: in another format, an address there would be
+        that of the visitor.
+        """
+        return self.pattern.replace(_ADDRESS_AND_HOST, _ADDRESS_AND_NAME)
 
 
 @lru_cache(maxsize=64)

@@ -16,6 +16,8 @@ HOST_OR_ADDRESS = (
     r"[\w.*-]+|\d{1,3}(?:\.\d{1,3}){3}:\d{1,5}|unix:"
     r"|\[?[0-9a-fA-F]{0,4}:[0-9a-fA-F]{0,4}:[0-9a-fA-F:.]*(?:%[\w.-]+)?\]?(?::\d{1,5})?"
 )
+ADDRESS = r"\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}:[0-9a-fA-F]{0,4}:[0-9a-fA-F:.]*"
+NAME_OF_HOST = r"[\w.-]*[A-Za-z][\w.-]*"
 HOST = r'\[[0-9a-fA-F:.]+\]|[^\s:,"\[\]]+'  # no comma, so that a list of addresses is none
 NUMBER = r"-|-?\d+(?:\.\d+)?"
 WORD = r'[^\s"]+'
@@ -27,6 +29,11 @@ _NAME_PART = r'(?:(?:[^\s"\\-]|\\\S)(?:[^\s"\\]|\\\S)*|-(?:[^\s"\\]|\\\S)+)'
 USER = rf'-|""|(?:{_NAME_PART}(?: +{_NAME_PART})*)?'
 CLF_TIME = r"\d{1,2}/[A-Za-z]{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}"
 ISO_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[+-]\d\d:\d\d|Z)"
+ENVOY_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+HAPROXY_TIME = r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d\.\d{3}"
+# Envoy writes 0, and HAProxy -1, if there was no response.
+PROXY_STATUS = r"\d{3}|-1|0|-"
+CAPTURED = "[^|}]*"  # a header that HAProxy captured: it encodes these signs in it
 
 QUOTED = r'(?:[^"\\]|\\.)*?'
 QUOTED_PATH = r'(?:[^"\\?]|\\.)*?'
@@ -53,6 +60,8 @@ OF_DIRECTIVE: Mapping[str, str] = {
     "%l": IDENTITY, "%A": HOST_OR_ADDRESS, "%t": CLF_TIME, "%q": QUERY,
     "%{sec}t": r"\d+", "%{msec}t": r"\d+", "%{usec}t": r"\d+",
     "$time_local": CLF_TIME, "$time_iso8601": ISO_TIME, "$msec": r"\d+\.\d+", "$server_addr": HOST_OR_ADDRESS,
+    "$envoy_time": ENVOY_TIME, "$haproxy_time": HAPROXY_TIME, "$proxy_status": PROXY_STATUS, "$client_port": r"\d{1,5}",
+    "$haproxy_queues": r"\d+/\d+",
 }  # fmt: skip
 
 
@@ -67,6 +76,8 @@ def values_of(directive: str, name: str, *, is_header: bool, is_quoted: bool) ->
     """
     if directive in OF_DIRECTIVE:
         return OF_DIRECTIVE[directive]
+    if directive.startswith("$captured_"):
+        return CAPTURED
     if is_header:
         return None if is_quoted else OF_BARE_HEADER.get(name)
     if is_quoted and name in ("user_id", "forwarded_for"):

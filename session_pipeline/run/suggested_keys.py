@@ -132,7 +132,7 @@ def _has_object(fields: Sequence[FieldValues], name: str) -> bool:
 
 def _field_of_log(fields: Sequence[FieldValues]) -> str | None:
     """Return the field with lines of an access log, as the logs of containers and log shippers have them."""
-    patterns = [re.compile(parse_log_format(name).pattern) for name in NAMED_FORMATS]
+    patterns = [re.compile(parse_log_format(name).sure_pattern) for name in NAMED_FORMATS]
     for each in fields:
         texts = [value.rstrip("\n") for value in each.values[:MOST_LOG_LINES] if isinstance(value, str)]
         if texts and any(all(map(pattern.match, texts)) for pattern in patterns):

@@ -24,7 +24,7 @@ from session_pipeline.engines.sql import fill, query_text, quote
 from session_pipeline.ingest.admission.admit import admit, beginning_of
 from session_pipeline.ingest.admission.recognition import MOST_LINES, likely_preset, preset_of
 from session_pipeline.ingest.admission.wrapped_records import WrappedRecords, is_one_object, wrapped_records
-from session_pipeline.ingest.formats import JsonLines, format_named
+from session_pipeline.ingest.formats import AccessLog, JsonLines, format_named
 from session_pipeline.ingest.formats.compression import compression_of_name
 from session_pipeline.ingest.formats.content import LOOKED_AT_BYTES, first_lines
 from session_pipeline.ingest.formats.separated import Csv, Tsv
@@ -33,6 +33,7 @@ from session_pipeline.ingest.mapping.source_rules import rules_of
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
 from session_pipeline.reference.days import zone
 from session_pipeline.reference.extended_log_formats import extended_log_format
+from session_pipeline.reference.log_formats import parse_log_format
 from session_pipeline.run.field_values import FieldValues
 from session_pipeline.run.pipeline import Run, open_run
 from session_pipeline.run.sampled_fields import fields_in, fields_of
@@ -56,6 +57,10 @@ TRIED_DAYS = 7
 INVALID_LOG_LINE = "invalid_log_line"  # the reason for lines that fit no known log format
 RAGGED_ROW = "ragged_row"  # the reason for records with more or fewer fields than the header
 NO_HEADER = "the first line looks like data; if the file has no header"
+NO_USER_AGENT = (
+    "the log has no user agent: all visitors of one network are one visitor, and bots are not recognized by their name;"
+    " log it if you can, in HAProxy with `http-request capture req.hdr(User-Agent) len 256`"
+)
 SHOWN_LINES = 3
 SHOWN_SESSIONS = 5
 LONGEST_SHOWN = 120
@@ -323,9 +328,14 @@ def _suggested(
         found = suggested_keys(
             fields, rules, filled, run.settings.start_date, has_preset=facts.get("preset") is not None
         )
-        return replace(found, remarks=[*found.remarks, *too_early])
+        no_agent = [NO_USER_AGENT] if admitted.format == AccessLog.name and not _has_user_agent(rules) else []
+        return replace(found, remarks=[*found.remarks, *too_early, *no_agent])
     finally:
         admitted.discard()
+
+
+def _has_user_agent(rules: ReadingRules) -> bool:
+    return "user_agent" in parse_log_format(rules.log_format).names
 
 
 def _first_texts(path: Path) -> list[str]:

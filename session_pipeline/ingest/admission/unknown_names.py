@@ -64,7 +64,7 @@ def _log_keys(lines: Sequence[bytes]) -> Mapping[str, str]:
     """Return the keys for lines of an access log in a named format; empty if they are none."""
     texts = [line.decode(errors="replace") for line in lines]
     for name in NAMED_FORMATS:
-        pattern = re.compile(parse_log_format(name).pattern)
+        pattern = re.compile(parse_log_format(name).sure_pattern)
         if texts and all(map(pattern.match, texts)):
             return {"format": AccessLog.name, **({"log_format": name} if name != USUAL_LOG_FORMAT else {})}
     return {}

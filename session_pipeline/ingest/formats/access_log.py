@@ -128,12 +128,13 @@ def _members(log_format: LogFormat, found: dict[str, str]) -> str:
         return found.get(name, NOTHING)
 
     agent = f"unescaped({field('user_agent')})"
+    status = f"nullif(nullif({field('status_code')}, '0'), '-1')"  # of proxies, if there was no response
     members = {
         "visitor_id": f"visitor_of(_address, {agent})",
         "event_time": f"log_time({field('event_time')})",
-        "event_name": f"event_of_request(_method, _page_url, {field('status_code')})",
+        "event_name": f"event_of_request(_method, _page_url, {status})",
         "page_url": "_page_url",
-        "status_code": field("status_code"),
+        "status_code": status,
         "referrer": f"percent_encoded({field('referrer')})",
         "user_agent": agent,
         "user_id": f"unescaped({field('user_id')})",
@@ -190,7 +191,7 @@ def _why_it_does_not_fit(others: Mapping[str, LogFormat]) -> str:
     If the line fits another known format, the reason names that format.
     """
     cases = [
-        f"when regexp_matches(line, {literal(other.pattern)}) then {literal(OTHER_LOG_FORMAT + name)}"
+        f"when regexp_matches(line, {literal(other.sure_pattern)}) then {literal(OTHER_LOG_FORMAT + name)}"
         for name, other in others.items()
     ]
     return f"case {' '.join(cases)} else 'invalid_log_line' end"

@@ -43,19 +43,20 @@ case
     else written
 end;
 
--- A time such as 10/Oct/2000:13:55:36 -0700 as ISO 8601; other times unchanged.
+-- A time such as 10/Oct/2000:13:55:36 -0700 or, of HAProxy, 10/Oct/2000:13:55:36.250 as ISO 8601;
+-- other times unchanged.
 create or replace temp macro log_time(written) as
 case
     when
         regexp_full_match(
-            written, '\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}'
+            written, '\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d( [+-]\d{4}|\.\d{3})'
         )
         then
             substr(written, 8, 4)
             || '-' || month_digits(substr(written, 4, 3))
             || '-' || left(written, 2)
             || 'T' || substr(written, 13, 8)
-            || substr(written, 22, 5)
+            || ltrim(substr(written, 21), ' ')
     else written
 end;
 
