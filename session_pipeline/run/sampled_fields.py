@@ -44,9 +44,12 @@ def fields_in(
     lists: dict[str, str] = {}
     line_count = value_count = 0
     for line in lines:
-        for name, value in _leaves(line, DEEPEST if is_nested else 0):
-            values.setdefault(name, []).append(value)
-            value_count += 1
+        for field in line:
+            value = _read(line[field]) if field in rules.json_fields else line[field]
+            depth = DEEPEST if is_nested or field in rules.json_fields else 0
+            for name, leaf in _leaves({field: value}, depth):
+                values.setdefault(name, []).append(leaf)
+                value_count += 1
         for list_name, name, value in _elements(line):
             values.setdefault(name, []).append(value)
             lists[name] = list_name
@@ -68,6 +71,13 @@ def _objects(admitted: Admitted, connection: duckdb.DuckDBPyConnection, scratch:
             line = json.loads(text, parse_int=Number, parse_float=Number)
             if isinstance(line, dict):
                 yield line
+
+
+def _read(value: object) -> object:
+    """Return the object or list that a field has as text; the value itself if it is no text of JSON."""
+    with suppress(ValueError, RecursionError):
+        return json.loads(value, parse_int=Number, parse_float=Number) if isinstance(value, str) else value
+    return value
 
 
 def _texts(admitted: Admitted, connection: duckdb.DuckDBPyConnection, scratch: Path) -> list[str]:

@@ -23,10 +23,11 @@ from session_pipeline.engines.duckdb import Job
 from session_pipeline.engines.sql import fill, query_text, quote
 from session_pipeline.ingest.admission.admit import admit, beginning_of
 from session_pipeline.ingest.admission.recognition import MOST_LINES, likely_preset, preset_of
+from session_pipeline.ingest.admission.tabbed_logs import CLOUDFRONT, FLUENTD, is_of_cloudfront, is_of_fluentd
+from session_pipeline.ingest.admission.unknown_names import whole_lines
 from session_pipeline.ingest.admission.wrapped_records import WrappedRecords, is_one_object, wrapped_records
 from session_pipeline.ingest.formats import AccessLog, JsonLines, format_named
 from session_pipeline.ingest.formats.compression import compression_of_name
-from session_pipeline.ingest.formats.content import LOOKED_AT_BYTES, first_lines
 from session_pipeline.ingest.formats.separated import Csv, Tsv
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.mapping.source_rules import rules_of
@@ -296,13 +297,19 @@ def _suggested(
         start = run.settings.start_date
         too_early = [f"{early:,} times are before start_date {start}; set start_date to an earlier day"]
     [path] = (path for path in trial.raw.glob("*/*"))
+    source = path.parent.name
+    rules = rules_of(run.settings, source, None, facts.get("preset"))
+    if not facts["accepted_count"] and not rules.header:
+        first = whole_lines(beginning_of(path))
+        if is_of_fluentd(first):
+            return Suggested(keys=FLUENTD)
+        if is_of_cloudfront(first):
+            return Suggested(keys={"format": Tsv.name}, remarks=[CLOUDFRONT])
     log_format = suggested_log_format(reasons)
     if log_format is None and reasons.get(INVALID_LOG_LINE, 0) > facts["accepted_count"]:
         log_format = extended_log_format(_first_texts(path))
     if log_format:
         return Suggested(keys={"log_format": log_format}, remarks=too_early)
-    source = path.parent.name
-    rules = rules_of(run.settings, source, None, facts.get("preset"))
     admitted = admit(
         path,
         root=trial.raw,
@@ -340,9 +347,7 @@ def _has_user_agent(rules: ReadingRules) -> bool:
 
 def _first_texts(path: Path) -> list[str]:
     """Return the first lines of a file."""
-    beginning = beginning_of(path)
-    lines = first_lines(beginning)
-    return [line.decode(errors="replace") for line in (lines[:-1] if len(beginning) >= LOOKED_AT_BYTES else lines)]
+    return [line.decode(errors="replace") for line in whole_lines(beginning_of(path))]
 
 
 def _lines_before_header(

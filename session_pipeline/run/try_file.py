@@ -13,6 +13,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import RefusedFileError, WrongUseError
 from session_pipeline.ingest.admission.admit import beginning_of
 from session_pipeline.ingest.admission.file_names import UnknownEndingError, kind_of
+from session_pipeline.ingest.admission.tabbed_logs import FLUENTD
 from session_pipeline.ingest.admission.unknown_names import ending_of, keys_of_content
 from session_pipeline.ingest.formats import JsonLines
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
@@ -81,7 +82,7 @@ def _with_suggested(found: Trial, try_with: Callable[..., Trial]) -> Trial:
     if not found.suggested:
         return found
     better = try_with(found.suggested)
-    if found.suggested.keys() in ({"records_in"}, {"format"}):  # only now, the fields are known
+    if found.suggested.keys() in ({"records_in"}, {"format"}, FLUENTD.keys()):  # only now, the fields are known
         found = replace(
             found,
             suggested={**found.suggested, **better.suggested},

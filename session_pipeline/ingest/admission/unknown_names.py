@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from session_pipeline.ingest.admission.recognition import preset_of_text
+from session_pipeline.ingest.admission.tabbed_logs import is_of_cloudfront, is_of_fluentd
 from session_pipeline.ingest.formats import AccessLog, JsonLines, Parquet, W3c, format_of_content
 from session_pipeline.ingest.formats.compression import compression_of_content
 from session_pipeline.ingest.formats.content import BINARY_DATA, LOOKED_AT_BYTES, binary_kind, first_lines
@@ -35,13 +36,21 @@ def keys_of_content(beginning: bytes) -> Mapping[str, str]:
     found = format_of_content(beginning)
     if found is not None:
         return {"preset": W3c.name} if found.name == W3c.name else {"format": found.name}
+    lines = whole_lines(beginning)
+    if is_of_fluentd(lines) or is_of_cloudfront(lines):
+        return {"format": Tsv.name}
+    return _log_keys(lines)
+
+
+def whole_lines(beginning: bytes) -> Sequence[bytes]:
+    """Return the first lines of a content that are not cut off."""
     lines = first_lines(beginning)
-    return _log_keys(lines[:-1] if len(beginning) >= LOOKED_AT_BYTES else lines)
+    return lines[:-1] if len(beginning) >= LOOKED_AT_BYTES else lines
 
 
 def ending_of(keys: Mapping[str, str]) -> str | None:
     """Return an ending with which the further keys of a content are found; None if it needs no others."""
-    return {JsonLines.name: ".jsonl", Parquet.name: ".parquet"}.get(keys.get("format", ""))
+    return {JsonLines.name: ".jsonl", Parquet.name: ".parquet", Tsv.name: ".tsv"}.get(keys.get("format", ""))
 
 
 def why_refused(reason: str, beginning: bytes) -> str:
