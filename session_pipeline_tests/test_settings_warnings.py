@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from session_pipeline.checks import settings_warnings
-from session_pipeline.checks.settings_warnings import window
+from session_pipeline.checks.settings_warnings import similar, window
 from session_pipeline.errors import StoreError
 from session_pipeline.settings import load_settings, parse_settings
 from session_pipeline_tests.deployment import Deployment, to_toml
@@ -354,3 +354,11 @@ def test_unreadable_warehouse_is_an_error_in_one_sentence(shop: Deployment, tmp_
 def test_sample_has_no_warning(sample_deployment: Deployment) -> None:
     findings = settings_warnings.find_for_folder(sample_deployment.folder, load_settings(sample_deployment.folder.path))
     assert findings == settings_warnings.Findings()
+
+
+def test_list_of_existing_values_is_short() -> None:
+    names = ["newsletter_subscription_opened", "product_detail_viewed", "view", "click"]
+    assert similar.listed(names) == "'newsletter_subscription_opened', 'product_detail_viewed' and 2 more"
+    assert similar.listed(["x" * 45, "y" * 45]) == f"'{'x' * 45}' and 1 more"
+    assert similar.listed(list("abcdefgh")) == "'a', 'b', 'c', 'd', 'e', 'f' and 2 more"
+    assert similar.listed(["view"]) == "'view'"

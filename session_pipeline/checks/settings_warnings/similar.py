@@ -5,6 +5,7 @@ Runs queries only for rules that match nothing, so it costs nothing if all rules
 
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from itertools import accumulate
 
 import duckdb
 from sqlglot import exp
@@ -17,6 +18,7 @@ from session_pipeline.tables import table
 MOST_VALUES = 500  # only the most frequent values are used
 MOST_EVENTS = 10_000  # events whose properties are searched
 LISTED = 6
+LONGEST_LIST = 60  # characters, because a warning is one line
 RELATIONS = ("events", "sessions", "session_actions")
 PERSONAL = frozenset(column.name for name in RELATIONS for column in table(name).columns if column.is_personal)
 
@@ -47,9 +49,9 @@ class Existing:
                 occurring.append(f"{column} = {shown(value)} exists, so check the rest of the condition")
                 continue
             if near := _near(value, values):
-                yield f"similar values of {column}: {_listed(near)}"
+                yield f"similar values of {column}: {listed(near)}"
             elif column == "event_name":
-                yield f"existing event names: {_listed(values)}"
+                yield f"existing event names: {listed(values)}"
         if len(occurring) == 1:
             yield occurring[0]
 
@@ -64,9 +66,9 @@ class Existing:
                 continue
             near = _near(key, keys)
             if near:
-                yield f"similar keys of properties: {_listed(near)}"
+                yield f"similar keys of properties: {listed(near)}"
             else:
-                yield f"existing keys of properties: {_listed(keys)}" if keys else "no event has properties"
+                yield f"existing keys of properties: {listed(keys)}" if keys else "no event has properties"
 
     def _values_of(self, relation: str, column: str) -> list[str]:
         """Return the most frequent values of a column."""
@@ -111,6 +113,9 @@ def _near(value: str, values: Sequence[str]) -> list[str]:
     return [by_lower[near] for near in get_close_matches(value.lower(), by_lower, n=2, cutoff=0.7)]
 
 
-def _listed(values: Sequence[str]) -> str:
-    more = f" and {len(values) - LISTED} more" if len(values) > LISTED else ""
-    return ", ".join(map(shown, values[:LISTED])) + more
+def listed(values: Sequence[str]) -> str:
+    """Return the first values, at least one, in a text that is short enough to be part of a sentence."""
+    texts = list(map(shown, values[:LISTED]))
+    count = max(1, sum(length <= LONGEST_LIST for length in accumulate(len(f"{text}, ") for text in texts)))
+    more = f" and {len(values) - count} more" if len(values) > count else ""
+    return ", ".join(texts[:count]) + more

@@ -7,12 +7,12 @@ from pathlib import Path
 import duckdb
 
 from session_pipeline.checks.settings_warnings.model import SettingsWarning
+from session_pipeline.checks.settings_warnings.similar import listed
 from session_pipeline.checks.settings_warnings.window import Window, on_days
 from session_pipeline.engines.sql import query_text
 from session_pipeline.settings import Settings, path_of_source
 from session_pipeline.settings.values import shown
 
-LISTED_NAMES = 6
 MOST_NAMES = 500  # only the most frequent names are searched
 
 
@@ -72,8 +72,6 @@ def without_page_views(
         completes_a_site = settings.has_own_site(source) and settings.source(source).site in sites_with_page_views
         if completes_a_site and not any(map(_is_like_page_view, names)):
             continue
-        listed = ", ".join(map(shown, names[:LISTED_NAMES]))
-        more = f" and {len(names) - LISTED_NAMES} more" if len(names) > LISTED_NAMES else ""
         key = path_of_source(source)
         other_name = next(filter(_is_like_page_view, names), None)
         fix = (
@@ -85,7 +83,7 @@ def without_page_views(
         yield SettingsWarning(
             key,
             f"raw/{source} has no page view",
-            f"{window.words}; existing event names: {listed}{more}; page views must have event_name 'page_view'{fix}",
+            f"{window.words}; existing event names: {listed(names)}; page views must have event_name 'page_view'{fix}",
         )
 
 
