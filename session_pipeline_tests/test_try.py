@@ -113,6 +113,27 @@ def test_text_output_summarizes_the_file(tmp_path: Path) -> None:
         assert sentence in out
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "a.jsonl",
+            json.dumps(EVENTS[0]) + "\n\n  \n",
+            "1 line = 1 accepted + 0 quarantined; 2 blank lines not counted",
+        ),
+        (
+            "a.csv",
+            "visitor_id,event_time,event_name\n\n",
+            "0 lines = 0 accepted + 0 quarantined; 1 blank line not counted",
+        ),
+        ("a.log", "#Version: 1.0\n#Fields: date\n\n", "3 blank or # lines not counted"),
+    ],
+)
+def test_blank_lines_are_counted_as_source_files_does(tmp_path: Path, name: str, text: str, said: str) -> None:
+    (tmp_path / name).write_text(text)
+    assert said in call("try", tmp_path / name)[1]
+
+
 def test_setting_that_limits_times_is_named(tmp_path: Path) -> None:
     old = [{**event, "event_time": "2019-12-31T10:00:00Z"} for event in EVENTS]
     code, out, _ = call("try", write(tmp_path / "old.jsonl", *old))

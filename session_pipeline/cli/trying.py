@@ -18,6 +18,7 @@ from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
 from session_pipeline.cli.screen import counted, echo, echo_json, grid, number, plain, share, short, span, stdout
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
+from session_pipeline.ingest.formats import W3c
 from session_pipeline.reference.days import day_ranges
 from session_pipeline.run import trial
 from session_pipeline.run.trial import Trial
@@ -80,7 +81,10 @@ def _print_result(found: Trial, folder: DataFolder | None, source: str) -> None:
     if preset := facts.get("preset"):
         echo(f'recognized: preset = "{plain(preset)}"; `run` reads it so, too')
     accepted, set_aside = number(facts["accepted_count"]), number(facts["set_aside_count"])
-    echo(f"{counted(facts['line_count'], 'line')} = {accepted} accepted + {set_aside} quarantined")
+    blank = facts["blank_line_count"]
+    kind = "blank or # line" if facts["format"] == W3c.name else "blank line"
+    not_counted = f"; {counted(blank, kind)} not counted" if blank else ""
+    echo(f"{counted(facts['line_count'], 'line')} = {accepted} accepted + {set_aside} quarantined{not_counted}")
     if facts["accepted_count"]:
         _print_fields(found)
     _print_quarantined(found, source, folder)
