@@ -102,6 +102,26 @@ def test_show_prints_the_timeline_of_a_session(shop: Path) -> None:
     assert json.loads(call("show", session_id, "--json", "--data", shop)[1])["events"][3]["line_number"] == 5
 
 
+def test_show_lists_the_sessions_of_a_visitor_the_latest_first(shop: Path) -> None:
+    count = "(select count(*) from session_actions as a where a.session_id = s.session_id) as actions"
+    asked = f"select visitor_id, session_id, {count} from sessions as s order by started_at desc"
+    found = json.loads(call("query", asked, "--format", "json", "--data", shop)[1])
+    visitor = max((row["visitor_id"] for row in found), key=[row["visitor_id"] for row in found].count)
+    expected = [(row["session_id"], row["actions"]) for row in found if row["visitor_id"] == visitor]
+    assert len(expected) > 1
+    listed = json.loads(call("show", visitor, "--json", "--data", shop)[1])
+    assert (listed["visitor_id"], [(row["session_id"], row["action_count"]) for row in listed["sessions"]]) == (
+        visitor,
+        expected,
+    )
+    _, out, _ = call("show", visitor, "--limit", 1, "--data", shop)
+    assert expected[0][0][:12] in out
+    assert expected[1][0][:12] not in out
+    assert "only the latest 1 session is listed; use --limit for more" in out
+    code, _, err = call("show", visitor[:-1], "--data", shop)
+    assert (code, "and no visitor has it; find one with: session-pipeline sessions" in err) == (2, True)
+
+
 def test_show_marks_the_event_that_decided_among_those_with_the_same_id() -> None:
     morning, evening = datetime(2024, 3, 5, 10), datetime(2024, 3, 5, 10, 20)
     events = [{"event_id": "e9", "event_time": morning}, {"event_id": "e9", "event_time": evening}]
@@ -130,9 +150,9 @@ def test_show_leaves_out_the_middle_of_a_long_session_but_not_the_deciding_event
 def test_show_rejects_an_ambiguous_id_prefix() -> None:
     with duckdb.connect() as warehouse:
         warehouse.execute("create table sessions as select unnest(['aa1', 'ab2', 'ab3']) as session_id")
-        assert timeline._find(warehouse, "aa")["session_id"] == "aa1"
+        assert timeline._only(timeline._sessions_like(warehouse, "aa"), "aa")["session_id"] == "aa1"
         with pytest.raises(WrongUseError, match="ab2, ab3; give more of the id"):
-            timeline._find(warehouse, "ab")
+            timeline._only(timeline._sessions_like(warehouse, "ab"), "ab")
 
 
 def test_export_writes_a_full_copy_and_never_overwrites(shop: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The command sessions: lists sessions to choose from for `show`.
+"""The command sessions: lists sessions to choose from for `show`. Also lists those of a visitor for `show`.
 
 Reads the warehouse. Sessions are defined by the SQL models in `tables`; `cli.timeline` shows a single session.
 """
@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import duckdb
 import typer
+from rich.text import Text
 
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, day_of
-from session_pipeline.cli.screen import echo, echo_json, grid, number, plain, short, span, stdout
+from session_pipeline.cli.screen import counted, echo, echo_json, grid, number, plain, short, span, stdout
 from session_pipeline.engines.sql import query_text
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish import reader
@@ -57,7 +58,44 @@ def _find(
             hint = closest(outcome, known) if known else "there are no sessions"
             raise WrongUseError(f"no session has the outcome {outcome!r}; {hint}")
     asked = {"day": day.date() if day else None, "outcome": outcome, "most_sessions": limit}
-    cursor = connection.execute(query_text(__package__, "sessions"), asked)
+    return _fetch(connection, "sessions", asked)
+
+
+def sessions_of(connection: duckdb.DuckDBPyConnection, visitor_id: str, limit: int) -> Sequence[Row]:
+    """Return the latest sessions of a visitor, at most `limit`, the latest first; none if no session has the id."""
+    return _fetch(connection, "visitor_sessions", {"visitor": visitor_id, "most_sessions": limit})
+
+
+def print_visitor(visitor_id: str, listed: Sequence[Row], settings: Settings, *, has_more: bool) -> None:
+    """Print the sessions of a visitor."""
+    echo(Text.assemble(("Visitor ", "bold"), (plain(visitor_id), "bold"), "  the latest sessions first"))
+    has_sites = len({session["site"] for session in listed}) > 1
+    rows = [
+        (
+            session["session_id"][:SHOWN_ID],
+            _start(session, settings),
+            span(float(session["duration_seconds"])),
+            number(session["action_count"]),
+            _outcome(session),
+            *([plain(session["site"])] if has_sites else []),
+        )
+        for session in listed
+    ]
+    headings = (
+        ("session", "left"),
+        (f"start ({settings.timezone})", "left"),
+        ("length", "right"),
+        ("actions", "right"),
+    )
+    more = (("outcome", "left"), *([("site", "left")] if has_sites else []))
+    stdout.print(grid(*headings, *more, rows=rows))
+    if has_more:
+        listed_words = f"{counted(len(listed), 'session')} {'is' if len(listed) == 1 else 'are'} listed"
+        echo(f"only the latest {listed_words}; use --limit for more", style="dim")
+
+
+def _fetch(connection: duckdb.DuckDBPyConnection, name: str, asked: Mapping[str, Any]) -> Sequence[Row]:
+    cursor = connection.execute(query_text(__package__, name), asked)
     names = [column[0] for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -69,10 +107,10 @@ def _show(listed: Sequence[Row], has_more: bool, settings: Settings) -> None:
     rows = [
         (
             session["session_id"][:SHOWN_ID],
-            f"{session['started_at'].replace(tzinfo=UTC).astimezone(zone(settings.timezone)):%Y-%m-%d %H:%M:%S}",
+            _start(session, settings),
             span(float(session["duration_seconds"])),
             number(session["event_count"]),
-            plain(session["outcome"]) + (" (bot)" if session["is_bot"] else ""),
+            _outcome(session),
             _value(session),
             plain(session["channel"] or ""),
             short(session["landing_page"] or ""),
@@ -84,6 +122,14 @@ def _show(listed: Sequence[Row], has_more: bool, settings: Settings) -> None:
     stdout.print(grid(*headings, *more, rows=rows))
     if has_more:
         echo(f"only the first {len(listed)} sessions are listed; use --limit for more", style="dim")
+
+
+def _start(session: Row, settings: Settings) -> str:
+    return f"{session['started_at'].replace(tzinfo=UTC).astimezone(zone(settings.timezone)):%Y-%m-%d %H:%M:%S}"
+
+
+def _outcome(session: Row) -> str:
+    return plain(session["outcome"]) + (" (bot)" if session["is_bot"] else "")
 
 
 def _value(session: Row) -> str:

@@ -1,4 +1,4 @@
-"""The command show: prints one session as a timeline, with the delivered file and line of each event.
+"""The command show: prints one session as a timeline, with the delivered file and line of each event, or a visitor.
 
 Reads the tables of events and sessions in the warehouse, and changes nothing. `cli.listing` lists sessions.
 """
@@ -12,6 +12,7 @@ import typer
 from rich.text import Text
 
 from session_pipeline.cli.app import AsJson, Data, chosen_folder
+from session_pipeline.cli.listing import print_visitor, sessions_of
 from session_pipeline.cli.screen import counted, echo, echo_json, grid, number, plain, short, span, stdout
 from session_pipeline.engines.sql import query_text
 from session_pipeline.errors import WrongUseError
@@ -30,18 +31,27 @@ Row = Mapping[str, Any]
 
 
 def show(
-    session_id: Annotated[str, typer.Argument(metavar="SESSION_ID", help="Session id, or its beginning.")],
+    wanted: Annotated[str, typer.Argument(metavar="ID", help="Session id, or its beginning; or a whole visitor id.")],
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number of sessions of a visitor.")] = 20,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Show one session as a timeline.
+    """Show one session as a timeline, or list the sessions of a visitor.
 
-    Each event with its file and line, why the session started, how it ended and why.
+    A timeline has each event with its file and line, why the session started, how it ended and why. Of a visitor, the
+    latest sessions come first. The beginning of one session id counts as that session.
     """
     folder = chosen_folder(data)
     settings = load_settings(folder.path)
     with reader.connect(folder.path) as connection:
-        session = _find(connection, session_id)
+        found = _sessions_like(connection, wanted)
+        if len(found) != 1 and (of_visitor := sessions_of(connection, wanted, limit + 1)):
+            if as_json:
+                echo_json({"visitor_id": wanted, "sessions": of_visitor[:limit]})
+            else:
+                print_visitor(wanted, of_visitor[:limit], settings, has_more=len(of_visitor) > limit)
+            return
+        session = _only(found, wanted)
         facts = {
             "session": session,
             "outcome": _rows(connection, _OUTCOME, session)[0],
@@ -61,19 +71,25 @@ _OUTCOME = "select * from session_outcomes where session_id = $id"
 _GOALS = "select * from session_goals where session_id = $id order by reached_at, goal"
 
 
-def _find(connection: duckdb.DuckDBPyConnection, beginning: str) -> Row:
-    """Return the only session whose id begins with the given text."""
-    found = _fetch(
+def _sessions_like(connection: duckdb.DuckDBPyConnection, beginning: str) -> Sequence[Row]:
+    """Return the first sessions whose ids begin with a text, one more than are shown; none for an empty text."""
+    if not beginning:
+        return []
+    return _fetch(
         connection,
         "select * from sessions where starts_with(session_id, $beginning) order by session_id limit $limit",
         {"beginning": beginning, "limit": SHOWN_MATCHES + 1},
     )
-    if not beginning or not found:
-        raise WrongUseError(f"no session has an id that begins with {beginning!r}; {HOW_TO_FIND}")
+
+
+def _only(found: Sequence[Row], wanted: str) -> Row:
+    """Return the only session that was found."""
+    if not found:
+        raise WrongUseError(f"no session has an id that begins with {wanted!r}, and no visitor has it; {HOW_TO_FIND}")
     if len(found) > 1:
         shown = ", ".join(row["session_id"] for row in found[:SHOWN_MATCHES])
         more = " and more" if len(found) > SHOWN_MATCHES else ""
-        raise WrongUseError(f"several sessions begin with {beginning!r}: {shown}{more}; give more of the id")
+        raise WrongUseError(f"several sessions begin with {wanted!r}: {shown}{more}; give more of the id")
     return found[0]
 
 
