@@ -113,6 +113,14 @@ def test_unfinished_day_fails_and_names_the_last_day(deployment: Orchestrated) -
     assert not deployment.instance.get_materialized_partitions(dg.AssetKey("events")) & {"2999-01-01"}
 
 
+@pytest.mark.parametrize("day", ["2024-01-01", "2024-05-10"])
+def test_day_that_is_no_partition_fails_and_says_which_days_are_built(deployment: Orchestrated, day: str) -> None:
+    result = deployment.execute("build", {tags.DAY: day})
+    assert not result.success
+    said = f"{day} is not built: only days from 2024-05-01 on that have events, and the day after each of them, are"
+    assert failures(result)[0].startswith(said)
+
+
 def test_deliveries_have_counts_of_files_and_lines_as_metadata(built: Orchestrated) -> None:
     seen = built.seen("quarantined_lines")
     assert (seen["found_count"], seen["read_count"], seen["set_aside_count"]) == (3, 3, 1)

@@ -70,11 +70,11 @@ def make_ingest() -> dg.AssetsDefinition:
     return ingest_files
 
 
-def _step(step: Step, days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetsDefinition:
+def _step(step: Step, partitions: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"build_{step.name}",
         specs=[
-            _table_spec(name, _deps(step, name, settings), partitions_def=days if step.is_daily else None)
+            _table_spec(name, _deps(step, name, settings), partitions_def=partitions if step.is_daily else None)
             for name in step.tables
         ],
         backfill_policy=dg.BackfillPolicy.single_run() if step.is_daily else None,
@@ -85,9 +85,14 @@ def _step(step: Step, days: dg.DailyPartitionsDefinition, settings: Settings) ->
         reasons: Counter[str] = Counter()
         with pipeline.opened() as run:
             # Dagster itself has no clear message for a day that is not a partition.
-            _, last = tags.first_and_last_day(context.run.tags)
+            first, last = tags.first_and_last_day(context.run.tags)
             if last and date.fromisoformat(last) > run.until:
                 raise WrongUseError(f"{last} is not over yet; the last day that can be built is {run.until}")
+            if last and first == last and not partitions.has_partition_key(last):
+                raise WrongUseError(
+                    f"{last} is not built: only days from {run.settings.start_date} on that have events, and the day"
+                    " after each of them, are; if its events were just delivered, run the job ingest first"
+                )
             days = [date.fromisoformat(key) for key in context.partition_keys] if step.is_daily else []
             wanted = run.planner.frame.only_wanted(days)
             not_wanted = set(days).difference(wanted)
