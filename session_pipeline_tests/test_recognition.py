@@ -395,12 +395,12 @@ def test_log_format_is_suggested_if_more_lines_fit_it(
 
 
 @pytest.mark.parametrize("before", ["", pytest.param("shop.example ", marks=pytest.mark.long)])
-def test_init_names_start_date_for_old_logs(before: str, tmp_path: Path) -> None:
+def test_init_sets_start_date_for_old_logs(before: str, tmp_path: Path) -> None:
     file = tmp_path / "access.log"
     file.write_text(f'{before}192.0.2.7 - - [10/Oct/2018:13:55:36 +0000] "GET / HTTP/1.1" 200 5 "-" "a"\n')
-    code, out, err = call("init", tmp_path / "new", "--from", file)
-    said = "1 times are before start_date 2020-01-01; set start_date to an earlier day"
-    assert (code, said in out, said in err) == (1, True, True)
+    code, out, _ = call("init", tmp_path / "new", "--from", file)
+    assert (code, "start_date = 2018-01-01, because the file has older events" in out) == (0, True)
+    assert load_settings(tmp_path / "new").start_date == date(2018, 1, 1)
 
 
 def test_init_names_required_columns_that_were_not_found(tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ import gzip
 import json
 import os
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from session_pipeline.settings import load_settings
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.shop_commands import EVENTS, call
 
@@ -265,8 +267,8 @@ def test_lines_before_the_header_are_named(text: str, said: str, tmp_path: Path)
 
 def test_times_before_start_date_are_named_if_all_fields_are_known(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("event_time,user_id,event_type\n" + "2019-10-01 00:00:00 UTC,u,view\n" * 3)
-    code, _, err = call("init", tmp_path / "data", "--from", tmp_path / "a.csv")
-    assert (code, "3 times are before start_date 2020-01-01" in err) == (1, True)
+    code, out, _ = call("try", tmp_path / "a.csv")
+    assert (code, "3 times are before start_date 2020-01-01" in out) == (1, True)
 
 
 def test_whole_sentence_says_how_to_read_a_log(tmp_path: Path) -> None:
@@ -284,3 +286,17 @@ def test_tsv_with_quotes_is_read_as_csv(tmp_path: Path) -> None:
 def test_fix_of_lines_in_another_encoding_is_shown(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes("visitor_id,event_time,event_name\nM\xf6bel,2026-05-04,a\n".encode("cp1252"))
     assert "To fix them at their source, write them as text in UTF-8" in call("try", tmp_path / "a.csv")[1]
+
+
+@pytest.mark.parametrize("name", ["old.jsonl", "old.txt"])
+def test_init_sets_the_start_date_that_most_lines_need(tmp_path: Path, name: str) -> None:
+    new = {"visitor_id": "ann", "event_name": "page_view", "event_time": "2024-03-05T10:00:00Z"}
+    lines = [{**new, "event_time": f"2018-0{month}-07T10:00:00Z"} for month in range(1, 10)]
+    code, out, _ = call("init", tmp_path / "old", "--from", write(tmp_path / name, *lines, new, new))
+    assert code == 0
+    assert "11 of 11 lines are accepted" in out
+    assert "start_date = 2018-01-01, because the file has older events" in out
+    assert load_settings(tmp_path / "old").start_date == date(2018, 1, 1)
+    out = call("init", tmp_path / "new", "--from", write(tmp_path / f"new-{name}", *lines[:4], *[new] * 4))[1]
+    assert "start_date =" not in out
+    assert load_settings(tmp_path / "new").start_date == date(2020, 1, 1)

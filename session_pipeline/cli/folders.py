@@ -20,7 +20,7 @@ from session_pipeline.ingest.formats import AccessLog
 from session_pipeline.run import trial
 from session_pipeline.run.alerts import missing_program
 from session_pipeline.run.delivered_files import sources_without_folder
-from session_pipeline.run.try_file import try_file
+from session_pipeline.run.try_file import accepted_count, try_file, with_start_date
 from session_pipeline.sample import FIRST_DAY, write_sample
 from session_pipeline.sample.faults import EXAMPLE, fault_of
 from session_pipeline.settings import key_of_source, load_settings, settings_template, source_section
@@ -43,24 +43,26 @@ def init(
     The folder is created in any case.
     """
     made = data_folder.at(folder)
+    start_date = None
     if from_file is not None:
-        found = try_file(from_file, folder=None, source=source)
+        found, start_date = with_start_date(try_file(from_file, folder=None, source=source), from_file, source)
     if made.settings.exists():
         command = f"session-pipeline run --data {shlex.quote(str(folder))}"
         raise WrongUseError(f"{folder} is already a data folder; continue with `{command}`")
     make_folder(made.raw)
     home.prepare(made)
-    text = settings_template()
+    text = settings_template(start_date)
     if from_file is not None:
         text += _section_for(found, source)
     made.settings.write_text(text, encoding="utf-8")
     option = "" if made.path == Path(data_folder.DEFAULT).absolute() else f" --data {shlex.quote(str(folder))}"
     echo(f"{folder} is ready:")
-    is_usable = from_file is None or _accepted_count(found) > 0
+    is_usable = from_file is None or accepted_count(found) > 0
     use = "the defaults can be used unchanged" if is_usable else "complete them before you deliver files"
     echo(f"  settings.toml  all settings, with comments; {use}")
     if from_file is not None:
-        for line in (*_what_was_found(found, source), *found.remarks):
+        moved = [f"start_date = {start_date}, because the file has older events"] if start_date else []
+        for line in (*_what_was_found(found, source), *moved, *found.remarks):
             echo(f"                 {plain(line)}")
     echo("  raw/           put event files into one folder for each source, such as raw/web/2026-10-05.jsonl.gz")
     echo("  dagster_home/  history of runs")
@@ -79,12 +81,6 @@ def _section_for(found: trial.Trial, source: str) -> str:
     return f"\n\n{source_section(source, keys)}{missing}" if keys or missing else ""
 
 
-def _accepted_count(found: trial.Trial) -> int:
-    """Return how many lines of the file are accepted with the settings that are written for it."""
-    accepted: int = found.facts["accepted_count"] if found.facts["status"] == "accepted" else 0
-    return found.accepted_with_suggested or 0 if found.suggested and not found.facts.get("preset") else accepted
-
-
 def _what_was_found(found: trial.Trial, source: str) -> list[str]:
     """Return sentences about the settings that were written for a file."""
     preset, lines = found.facts.get("preset"), counted(found.lines_with_suggested or found.facts["line_count"], "line")
@@ -93,7 +89,7 @@ def _what_was_found(found: trial.Trial, source: str) -> list[str]:
         return [f"{file} cannot be read, so nothing is written for it: {found.facts['reason']}"]
     if not (found.lines_with_suggested or found.facts["line_count"]):
         return [f"{file} has no lines, so nothing is written for it"]
-    count = _accepted_count(found)
+    count = accepted_count(found)
     accepted = f"{count:,} of {lines} {'is' if count == 1 else 'are'} accepted"
     if preset:
         return [f'{section}: preset = "{preset}" for files like {file}; {accepted}']

@@ -144,7 +144,15 @@ class Trial:
     sessions: Sequence[Mapping[str, Any]]
 
 
-def attempt(file: Path, folder: DataFolder | None, source: str, keys: Mapping[str, Any], *, ending: str = "") -> Trial:
+def attempt(
+    file: Path,
+    folder: DataFolder | None,
+    source: str,
+    keys: Mapping[str, Any],
+    *,
+    ending: str = "",
+    start_date: date | None = None,
+) -> Trial:
     """Read a file with some keys of its source, and build the sessions of its first days.
 
     Args:
@@ -153,9 +161,10 @@ def attempt(file: Path, folder: DataFolder | None, source: str, keys: Mapping[st
         source: The source.
         keys: The keys.
         ending: An ending that is added to its name, before that of a compression.
+        start_date: Another start_date for the packaged settings.
     """
     with (
-        _thrown_away(file, folder, source, keys, ending) as trial,
+        _thrown_away(file, folder, source, keys, ending, start_date) as trial,
         open_run(trial, run_id=NO_SOURCE, until=_today(trial)) as run,
     ):
         run.ingest()
@@ -203,13 +212,18 @@ def attempt(file: Path, folder: DataFolder | None, source: str, keys: Mapping[st
 
 @contextmanager
 def _thrown_away(
-    file: Path, folder: DataFolder | None, source: str, keys: Mapping[str, Any], ending: str
+    file: Path,
+    folder: DataFolder | None,
+    source: str,
+    keys: Mapping[str, Any],
+    ending: str,
+    start_date: date | None,
 ) -> Iterator[DataFolder]:
     """Yield a temporary data folder with this file, the settings, and keys of its source; delete it at the end."""
     with tempfile.TemporaryDirectory(prefix="session-pipeline-try-") as path:
         trial = DataFolder(Path(path))
         if folder is None or not folder.has_settings:
-            trial.settings.write_text(settings_template(), encoding="utf-8")
+            trial.settings.write_text(settings_template(start_date), encoding="utf-8")
         else:
             shutil.copyfile(folder.settings, trial.settings)
             if (folder.path / OWN_FOLDER).is_dir():

@@ -5,6 +5,7 @@ trial.py reads the file each time; suggestions.py finds the keys.
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from session_pipeline.ingest.admission.tabbed_logs import FLUENTD
 from session_pipeline.ingest.admission.unknown_names import ending_of, keys_of_content
 from session_pipeline.ingest.formats import JsonLines
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
+from session_pipeline.run.sampled_fields import FIRST_WEB_TIME
 from session_pipeline.run.trial import INVALID_LOG_LINE, NO_SOURCE, Trial, attempt
 from session_pipeline.settings import load_settings
 
@@ -46,7 +48,7 @@ def unused_sources(source: str, folder: DataFolder | None) -> list[str]:
     return [] if source in sources else sources
 
 
-def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
+def try_file(file: Path, *, folder: DataFolder | None, source: str, start_date: date | None = None) -> Trial:
     """Read one file with the settings of a source, and build the sessions of its first days. Nothing is kept.
 
     The file is also tried with the keys that are suggested. They are dropped if fewer lines are accepted with them.
@@ -55,6 +57,7 @@ def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
         file: The file; it can be anywhere.
         folder: The data folder whose settings are used; None uses the packaged settings.
         source: The source whose settings are used.
+        start_date: Another start_date for the packaged settings.
 
     Raises:
         WrongUseError: The file does not exist, is not a regular file, or its name begins with a dot; or the name of the
@@ -70,11 +73,32 @@ def try_file(file: Path, *, folder: DataFolder | None, source: str) -> Trial:
             f"{source!r} is not the name of a source; a source is called like its folder under raw/, such as web"
         )
     has_settings = folder is not None and source in load_settings(folder.path).sources
-    try_with = partial(attempt, file, folder, source)
+    try_with = partial(attempt, file, folder, source, start_date=start_date)
     found = try_with({})
     if has_settings:
         return found
     return _with_format(found, file, try_with) if _has_other_format(found, file) else _with_suggested(found, try_with)
+
+
+def accepted_count(found: Trial) -> int:
+    """Return how many lines of the file are accepted with its preset or the suggested keys, else as it is."""
+    accepted: int = found.facts["accepted_count"] if found.facts["status"] == "accepted" else 0
+    return found.accepted_with_suggested or 0 if found.suggested and not found.facts.get("preset") else accepted
+
+
+def with_start_date(found: Trial, file: Path, source: str) -> tuple[Trial, date | None]:
+    """Return the trial of a file with the packaged settings, and the start_date that most of its lines need.
+
+    It is the first day of a year, so that files with somewhat earlier events are accepted, too. None if the file does
+    not need another one.
+    """
+    if accepted_count(found) == (found.lines_with_suggested or found.facts["line_count"]):
+        return found, None
+    earlier = try_file(file, folder=None, source=source, start_date=FIRST_WEB_TIME.date())
+    if accepted_count(earlier) <= 2 * accepted_count(found):
+        return found, None
+    days = attempt(file, None, source, earlier.suggested, start_date=FIRST_WEB_TIME.date()).days
+    return (earlier, date(days[0].year, 1, 1)) if days else (found, None)
 
 
 def _with_suggested(found: Trial, try_with: Callable[..., Trial]) -> Trial:

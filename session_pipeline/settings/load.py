@@ -8,6 +8,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
@@ -27,6 +28,7 @@ from session_pipeline.settings.section import Section
 from session_pipeline.settings.sources import Preset
 from session_pipeline.settings.values import closest, shown, toml_hint
 
+_START_DATE = re.compile(r"^start_date = \S+", re.MULTILINE)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SECTIONS = {
     name
@@ -181,9 +183,14 @@ def _as_toml(value: Any) -> str:
     return f"[{', '.join(map(_as_toml, value))}]"
 
 
-def settings_template() -> str:
-    """Return the commented settings that `init` writes: all keys that have a default, with their defaults."""
-    return files(__package__).joinpath("template.toml").read_text(encoding="utf-8")
+def settings_template(start_date: date | None = None) -> str:
+    """Return the commented settings that `init` writes: all keys that have a default, with their defaults.
+
+    Args:
+        start_date: Another start_date than the default.
+    """
+    text = files(__package__).joinpath("template.toml").read_text(encoding="utf-8")
+    return text if start_date is None else _START_DATE.sub(f"start_date = {start_date}", text)
 
 
 @cache
