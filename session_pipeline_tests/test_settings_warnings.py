@@ -362,3 +362,14 @@ def test_list_of_existing_values_is_short() -> None:
     assert similar.listed(["x" * 45, "y" * 45]) == f"'{'x' * 45}' and 1 more"
     assert similar.listed(list("abcdefgh")) == "'a', 'b', 'c', 'd', 'e', 'f' and 2 more"
     assert similar.listed(["view"]) == "'view'"
+
+
+@pytest.mark.parametrize(("hour", "is_midnight"), [("00:00", True), ("00:15", False)])
+def test_source_with_dates_only_is_named(tmp_path: Path, hour: str, is_midnight: bool) -> None:
+    settings = {"sources": {"web": {"timezone": "Europe/Berlin"}}}
+    deployment = Deployment(tmp_path / "data", settings)
+    lines = [{**line(DAY, f"v{number}", 0, "page_view"), "event_time": f"{DAY}T00:00"} for number in range(10)]
+    deployment.deliver("events", [*lines[1:], {**lines[0], "event_time": f"{DAY}T{hour}"}], source="web")
+    deployment.run()
+    said = "all times of raw/web are midnight so far: its lines have dates without a time of day"
+    assert warnings_of(deployment, settings).get("sources.web", "").startswith(said) is is_midnight

@@ -300,3 +300,13 @@ def test_init_sets_the_start_date_that_most_lines_need(tmp_path: Path, name: str
     out = call("init", tmp_path / "new", "--from", write(tmp_path / f"new-{name}", *lines[:4], *[new] * 4))[1]
     assert "start_date =" not in out
     assert load_settings(tmp_path / "new").start_date == date(2020, 1, 1)
+
+
+@pytest.mark.parametrize(("hour", "is_midnight"), [("", True), ("T12:00:00Z", False)])
+def test_times_that_are_all_midnight_are_named(tmp_path: Path, hour: str, is_midnight: bool) -> None:
+    new = {"visitor_id": "ann", "event_name": "page_view", "page_url": "/"}
+    lines = [{**new, "event_time": f"2024-03-{day:02}{hour if day == 10 else ''}"} for day in range(1, 11)]
+    said = "all times are midnight: its lines have dates without a time of day"
+    assert (
+        any(remark.startswith(said) for remark in tried(write(tmp_path / "a.jsonl", *lines))["remarks"]) is is_midnight
+    )

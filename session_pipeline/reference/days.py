@@ -4,7 +4,7 @@ The bounds come from the pinned tzdata package through Python, so that no engine
 events and are built is decided in build/wanted.py.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -13,6 +13,10 @@ from zoneinfo import ZoneInfo
 
 ONE_DAY = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
+ONLY_DATES = (
+    "its lines have dates without a time of day, so sessions have no length and events no order; read event_time from a"
+    " field with both, or join two fields in expressions"
+)
 
 
 @lru_cache(maxsize=64)
@@ -117,3 +121,9 @@ class Calendar:
     def _first_instant(self, day: date) -> datetime:
         midnight = datetime(day.year, day.month, day.day, tzinfo=zone(self.timezone))
         return midnight.astimezone(UTC).replace(tzinfo=None)
+
+
+def are_midnights(times: Sequence[datetime], timezone: str) -> bool:
+    """Whether all times, in naive UTC, are the start of a local day, or all that of a day of UTC."""
+    calendars = (Calendar(timezone), Calendar("UTC"))
+    return any(all(calendar.start(calendar.local_date(time)) == time for time in times) for calendar in calendars)

@@ -32,7 +32,7 @@ from session_pipeline.ingest.formats.separated import Csv, Tsv
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.mapping.source_rules import rules_of
 from session_pipeline.reference.columns import DELIVERED_COLUMNS
-from session_pipeline.reference.days import zone
+from session_pipeline.reference.days import ONLY_DATES, are_midnights, zone
 from session_pipeline.reference.extended_log_formats import extended_log_format
 from session_pipeline.reference.log_formats import parse_log_format
 from session_pipeline.run.field_values import FieldValues
@@ -62,6 +62,10 @@ NO_USER_AGENT = (
     "the log has no user agent: all visitors of one network are one visitor, and bots are not recognized by their name;"
     " log it if you can, in HAProxy with `http-request capture req.hdr(User-Agent) len 256`"
 )
+FEWEST_DATES, MOST_DATES = (
+    10,
+    1_000,
+)  # accepted lines from which on midnight is no coincidence; dates that are looked at
 SHOWN_LINES = 3
 SHOWN_SESSIONS = 5
 LONGEST_SHOWN = 120
@@ -175,12 +179,15 @@ def attempt(
             fields, others = _fields(job, ledgered.facts["mapping"]), _other_fields(job)
             set_aside = _set_aside(job, source)
             wrapped, likely = _wrapped(job, ledgered.facts), _likely_preset(job, ledgered.facts)
+            has_only_dates = _has_only_dates(job, run.settings.source(source).timezone)
         filled = frozenset(field.column for field in fields if field.filled_count)
         suggested = (
             Suggested(keys={"preset": likely})
             if likely is not None
             else _suggested(trial, run, ledgered.facts, filled, set_aside, wrapped)
         )
+        if has_only_dates:
+            suggested = replace(suggested, remarks=[*suggested.remarks, f"all times are midnight: {ONLY_DATES}"])
         frame = run.planner.frame
         days = sorted(days_with_events(run.store.of_table("raw_events"), frame.calendar, run.settings.start_date))
         tried = [day for day in days if frame.is_wanted(day)][:TRIED_DAYS]
@@ -265,6 +272,13 @@ def _fields(job: Job, mapping: Mapping[str, str]) -> list[Field]:
 def _other_fields(job: Job) -> dict[str, int]:
     found = job.rows(query_text(__package__, "other_fields"))
     return {row["name"]: row["line_count"] for row in found.to_pylist()}
+
+
+def _has_only_dates(job: Job, timezone: str) -> bool:
+    """Whether the accepted lines have dates without a time of day."""
+    found = job.rows(f"select event_time, count(*) as line_count from raw_events group by all limit {MOST_DATES}")
+    lines = sum(found.column("line_count").to_pylist())
+    return lines >= FEWEST_DATES and are_midnights(found.column("event_time").to_pylist(), timezone)
 
 
 def named_source(source: str) -> str:

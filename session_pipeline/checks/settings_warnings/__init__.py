@@ -1,8 +1,8 @@
 """Warnings about settings that have no effect, or a surprising one, on the published data.
 
-Finds rules that match nothing, sources without page views, and folders that share a site by default. The settings
-themselves are valid; invalid ones are errors of settings/. Reads the warehouse only, so that all callers (check, run,
-the report and the asset check) give the same answer for the same publication.
+Finds rules that match nothing, sources without page views or times of day, and folders that share a site by default.
+The settings themselves are valid; invalid ones are errors of settings/. Reads the warehouse only, so that all callers
+(check, run, the report and the asset check) give the same answer for the same publication.
 """
 
 from collections.abc import Mapping, Sequence
@@ -72,6 +72,7 @@ def find(connection: duckdb.DuckDBPyConnection, settings: Settings, folders: Map
         warnings = [*_of_rules(connection, window, found), *sources.shared_sites(settings, names)]
         if window is not None:
             warnings += sources.without_page_views(connection, settings, window, folders)
+            warnings += sources.without_times_of_day(connection, settings, window, folders)
     except duckdb.Error as error:
         raise StoreError(
             f"the warehouse cannot be compared with the settings ({str(error).splitlines()[0]});"

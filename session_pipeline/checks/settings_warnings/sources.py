@@ -1,4 +1,4 @@
-"""Warns about sources without page views, and about several sources that become one site by default."""
+"""Warns about sources without page views or times of day, and about sources that become one site by default."""
 
 import os
 from collections.abc import Container, Iterable, Iterator, Mapping
@@ -10,9 +10,11 @@ from session_pipeline.checks.settings_warnings.model import SettingsWarning
 from session_pipeline.checks.settings_warnings.similar import listed
 from session_pipeline.checks.settings_warnings.window import Window, on_days
 from session_pipeline.engines.sql import query_text
+from session_pipeline.reference.days import ONLY_DATES, are_midnights
 from session_pipeline.settings import Settings, path_of_source
 from session_pipeline.settings.values import shown
 
+FEWEST_DATES = 10  # events from which on midnight is no coincidence
 MOST_NAMES = 500  # only the most frequent names are searched
 
 
@@ -85,6 +87,23 @@ def without_page_views(
             f"raw/{source} has no page view",
             f"{window.words}; existing event names: {listed(names)}; page views must have event_name 'page_view'{fix}",
         )
+
+
+def without_times_of_day(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, window: Window, folders: Container[str]
+) -> Iterator[SettingsWarning]:
+    """Yield a warning for each source that has a folder under raw/ and whose events are all at midnight."""
+    days = on_days(window.days)
+    asked = {**days, "fewest_events": FEWEST_DATES}
+    rows = connection.execute(query_text(__package__, "whole_quarters"), asked).fetchall()
+    for source in (row[0] for row in rows if row[0] in folders):
+        times = connection.execute(query_text(__package__, "event_times"), {**days, "source": source}).fetchall()
+        if are_midnights([row[0] for row in times], settings.source(source).timezone):
+            yield SettingsWarning(
+                path_of_source(source),
+                f"all times of raw/{source} are midnight",
+                f"{window.words}: {ONLY_DATES}",
+            )
 
 
 def _event_names(connection: duckdb.DuckDBPyConnection, window: Window, source: str) -> list[str]:
