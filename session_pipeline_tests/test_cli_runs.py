@@ -246,6 +246,16 @@ def test_verify_finds_damaged_and_missing_files_and_run_fixes_them(own_shop: Pat
     assert (code, "every line is accounted for" in out) == (0, True)
 
 
+def test_verify_says_whether_it_compared_the_published_files(own_shop: Path) -> None:
+    code, out, _ = call("verify", "--data", own_shop)
+    assert (code, "accounted for; no file of the warehouse or the lake is missing" in out) == (0, True)
+    text = (own_shop / "settings.toml").read_text()
+    (own_shop / "settings.toml").write_text(text.replace("inactivity_minutes = 30", "inactivity_minutes = 20"))
+    code, out, _ = call("verify", "--data", own_shop)
+    said = "the warehouse and the lake are not up to date, so they were not compared; run `session-pipeline run`"
+    assert (code, said in out) == (0, True)
+
+
 @pytest.mark.long
 def test_dev_without_access_to_the_history_is_explained(own_shop: Path) -> None:
     home = own_shop / "dagster_home"

@@ -21,7 +21,8 @@ from session_pipeline.store.records import Partition
 def verify(as_json: AsJson = False, data: Data = None) -> None:
     """Check the hash of every file in the store, and count lines.
 
-    Every line must be accounted for. Damaged files are marked, and the next `run` rebuilds them.
+    Every line must be accounted for. Damaged files are marked, and the next `run` rebuilds them. Of the warehouse and
+    the lake, only missing files are found; their content is not read.
     """
     folder = chosen_folder(data)
     load_settings(folder.path)
@@ -48,7 +49,11 @@ def verify(as_json: AsJson = False, data: Data = None) -> None:
     if problems:
         raise ended(f"{counted(len(problems), 'problem')} found; `session-pipeline run` rebuilds what can be rebuilt")
     if not as_json:
-        echo("every line is accounted for; the warehouse and the lake are complete")
+        published = "no file of the warehouse or the lake is missing"
+        outdated = (
+            "the warehouse and the lake are not up to date, so they were not compared; run `session-pipeline run`"
+        )
+        echo(f"every line is accounted for; {published if is_current else outdated}")
 
 
 def _mark_and_count(folder: DataFolder, suspects: list[Partition], shown: progress.Stages) -> tuple[list[str], bool]:
