@@ -100,8 +100,15 @@ def _read(file: Path | None) -> str:
 
 def _refuse_all_but_select(sql: str) -> None:
     """Reject every other statement: the connection is read-only, but COPY could still write files."""
-    if [statement.type for statement in duckdb.extract_statements(sql)] != [duckdb.StatementType.SELECT]:
+    if [_is_select(statement) for statement in duckdb.extract_statements(sql)] != [True]:
         raise WrongUseError("query takes one SELECT, DESCRIBE or SUMMARIZE; for a file, use --output")
+
+
+def _is_select(statement: duckdb.Statement) -> bool:
+    try:
+        return statement.type is duckdb.StatementType.SELECT
+    except ValueError:  # a kind that duckdb's Python module has no name for, such as UPDATE EXTENSIONS
+        return False
 
 
 def _write(connection: duckdb.DuckDBPyConnection, sql: str, form: Format, output: Path | None, is_raw: bool) -> None:

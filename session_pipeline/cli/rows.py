@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 from session_pipeline.cli.screen import echo, json_text, plain, ruled, stdout
+from session_pipeline.errors import WrongUseError
 from session_pipeline.reference import markdown
 
 SHOWN_ROWS = 200
@@ -79,12 +80,22 @@ def write_json(connection: Connection, sql: str, file: IO[str]) -> None:
 
 
 def write_parquet(connection: Connection, sql: str, path: Path) -> None:
-    """Write a Parquet file, compressed with zstd. Columns with equal names get numbers, as in JSON."""
-    import pyarrow.parquet as pq  # slow to load, and only this format needs it
+    """Write a Parquet file, compressed with zstd. Columns with equal names get numbers, as in JSON.
+
+    Raises:
+        WrongUseError: If a column has a type that Parquet cannot store, such as an interval.
+    """
+    import pyarrow as pa  # slow to load, and only this format needs it
+    import pyarrow.parquet as pq
 
     reader = connection.sql(sql).to_arrow_reader(BATCH)
     names = different_names(reader.schema.names)
     schema = reader.schema.empty_table().rename_columns(names).schema
+    for field in schema:
+        try:
+            pq.write_metadata(pa.schema([field]), pa.BufferOutputStream())
+        except pa.ArrowNotImplementedError:
+            raise WrongUseError(f"Parquet has no type for {field.name}; cast it to varchar") from None
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for batch in reader:
             writer.write_batch(batch.rename_columns(names))

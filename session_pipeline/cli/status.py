@@ -23,7 +23,7 @@ from session_pipeline.run.opened import make_planner, open_folder
 
 LAST_RUNS = 5
 SHOWN_JOBS = {"__ASSET_JOB": "materialize"}  # Dagster's name for runs that its UI starts with "Materialize"
-AGE = re.compile(r"(\d+) ?(min|h|d)")
+AGE = re.compile(r"(\d{1,6}) ?(min|h|d)")
 UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 

@@ -47,11 +47,14 @@ SEQUENCE = count(
 EVENT_NAME = text("event_name", "What happened; 'page_view' for page views, 'asset' for static files.")
 PAGE_URL = text(
     "page_url",
-    "Page on which the event happened; query parameters outside the allow-list are removed.",
+    "Page on which the event happened; query parameters outside the allow-list are removed. Null if none is known.",
     is_personal=True,
 )
-PAGE_HOST = text("page_host", "Host of page_url, lower case.")
-PAGE_PATH = text("page_path", "Path of page_url, from the first slash; '/' if it has none.")
+PAGE_HOST = text("page_host", "Host of page_url, lower case; null if page_url has none.")
+PAGE_PATH = text(
+    "page_path",
+    "Path of page_url; '/' if it has none. A page_url without // before the host is a path. Null without page_url.",
+)
 PAGE_TITLE = text("page_title", "Title of the page; null if the source gives none.")
 REFERRER = text(
     "referrer",
@@ -96,7 +99,9 @@ EVENT_VALUE = Column(
     "value", "DECIMAL(18,6)", "Monetary or other value of the event, in currency; null if it has none."
 )
 CURRENCY = text(
-    "currency", "ISO 4217 code of value; in session_outcomes 'XXX' if there are several. Null without a currency."
+    "currency",
+    "Currency of value, as the source writes it: an ISO 4217 code. In session_outcomes 'XXX' if there are several. "
+    "Null without a currency.",
 )
 USER_AGENT = text("user_agent", "User agent as it was sent; reduced for people if the settings say so.")
 USER_AGENT_ID = text("user_agent_id", "md5 of the user agent; null if there is none. See user_agents.")
@@ -254,7 +259,8 @@ LATE_EVENT_COUNT = count(
 IS_FINAL = flag("is_final", "Whether all sessions of the day are complete.")
 CONVERSION_RATE = rate(
     "conversion_rate",
-    "Share that converted; in funnel_steps: share of all entered, not excluded, that reached this step.",
+    "Share that converted; in funnel_steps: share of all entered, not excluded, that reached this step. Null without "
+    "sessions or attempts.",
 )
 LOW = rate("low", "Lower bound of the 95 % Wilson interval of conversion_rate; null where the rate is null.")
 HIGH = rate("high", "Upper bound of the 95 % Wilson interval of conversion_rate; null where the rate is null.")
@@ -284,8 +290,9 @@ REASON_OF_CHANGE = text("reason", "What caused the build: the delivered files, o
 MEDIAN_SECONDS = Column(
     "median_seconds",
     "DOUBLE",
-    "Median time in seconds. In action_transitions: from the action to the next one, null for entry, exit and other. "
-    "In typical_paths: from the first to the last event of the session, each time rounded down to two digits.",
+    "Median time in seconds. In action_transitions: from the action to the next one, null for entry, exit, no_action "
+    "and other. In typical_paths: from the first to the last event of the session, each time rounded down to two "
+    "digits.",
 )
 P90_SECONDS = Column(
     "p90_seconds", "DOUBLE", "90th percentile (nearest rank) of the same time; null where the median is null."

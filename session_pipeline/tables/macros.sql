@@ -1,17 +1,21 @@
 -- Formulas that several models share. The engine creates them once; fingerprints expand them.
 
 -- The bounds of the Wilson interval of a rate over n trials, for the normal quantile z; null if
--- there is no trial.
+-- there is no trial. The rate itself is a limit of both: rounding would put the upper bound of a
+-- rate of 1 at 0.9999999999999998.
 -- Edwin B. Wilson, Probable Inference, the Law of Succession, and Statistical Inference (1927).
 create or replace macro wilson_low(rate, n, z) as
 case
     when n > 0
         then greatest(
             0,
-            (
-                rate + z * z / nullif(2 * n, 0)
-                - z * sqrt(rate * (1 - rate) / nullif(n, 0) + z * z / nullif(4 * n * n, 0))
-            ) / nullif(1 + z * z / nullif(n, 0), 0)
+            least(
+                rate,
+                (
+                    rate + z * z / nullif(2 * n, 0)
+                    - z * sqrt(rate * (1 - rate) / nullif(n, 0) + z * z / nullif(4 * n * n, 0))
+                ) / nullif(1 + z * z / nullif(n, 0), 0)
+            )
         )
 end;
 
@@ -20,10 +24,13 @@ case
     when n > 0
         then least(
             1,
-            (
-                rate + z * z / nullif(2 * n, 0)
-                + z * sqrt(rate * (1 - rate) / nullif(n, 0) + z * z / nullif(4 * n * n, 0))
-            ) / nullif(1 + z * z / nullif(n, 0), 0)
+            greatest(
+                rate,
+                (
+                    rate + z * z / nullif(2 * n, 0)
+                    + z * sqrt(rate * (1 - rate) / nullif(n, 0) + z * z / nullif(4 * n * n, 0))
+                ) / nullif(1 + z * z / nullif(n, 0), 0)
+            )
         )
 end;
 

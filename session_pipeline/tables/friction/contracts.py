@@ -13,7 +13,10 @@ HARD_TIME_COUNT = count(
     f"Sessions with one of the signals {', '.join(HARD_TIME_SIGNALS)}, in action_friction at the action; without bots. "
     "Null if none of these signals can be observed.",
 )
-FRICTION_RATE = rate("friction_rate", "Share of the sessions that had a hard time: hard_time_count / session_count.")
+FRICTION_RATE = rate(
+    "friction_rate",
+    "Share of the sessions that had a hard time: hard_time_count / session_count. Null where hard_time_count is null.",
+)
 
 # The number of sessions with each signal, such as rage_click_count.
 SIGNAL_COUNTS: tuple[Column, ...] = tuple(

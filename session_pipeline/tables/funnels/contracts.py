@@ -29,7 +29,9 @@ EXCLUSION_NUMBER = count(
     "Number of the exclusion that applied first, as in the settings, from 1; null if none did (in funnel_drops: 0).",
 )
 UNIT_ATTEMPT_COUNT = count(
-    "attempt_count", "Attempts of the session, or of the visitor on the day, including those that do not decide."
+    "attempt_count",
+    "Attempts of the session, or of the visitor on the day, up to the conversion, including those that do not decide; "
+    "1 with grain attempt.",
 )
 ENTRY_VALUE = Column(
     "value", "DECIMAL(18,6)", "Value of the event that reached the last step; null unless converted, or without one."
@@ -69,10 +71,11 @@ EXCLUDED_COUNT = count(
     "excluded_count", "Attempts removed by an exclusion; counted at the step of their entry only, 0 at other steps."
 )
 STEP_CONVERSION_RATE = rate(
-    "step_conversion_rate", "Share of the attempts at the previous required step that reached this step."
+    "step_conversion_rate",
+    "Share of the attempts at the previous required step that reached this step; null if none was there.",
 )
-STEP_LOW = rate("step_low", "Lower bound of the 95 % Wilson interval of step_conversion_rate.")
-STEP_HIGH = rate("step_high", "Upper bound of the 95 % Wilson interval of step_conversion_rate.")
+STEP_LOW = rate("step_low", "Lower bound of the 95 % Wilson interval of step_conversion_rate; null where it is null.")
+STEP_HIGH = rate("step_high", "Upper bound of the 95 % Wilson interval of step_conversion_rate; null where it is null.")
 STEP_VALUE = Column(
     "value",
     "DECIMAL(38,6)",
