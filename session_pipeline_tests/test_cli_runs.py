@@ -271,3 +271,31 @@ def test_dev_without_access_to_the_history_is_explained(own_shop: Path) -> None:
     assert ran.returncode == 1
     assert ran.stderr.startswith(f"Error: Dagster cannot use its database in {home} (")
     assert ran.stderr.count("\n") == 1
+
+
+def test_status_leaves_out_files_that_may_not_be_seen(own_shop: Path) -> None:
+    closed = own_shop / "raw" / "web" / "closed"
+    closed.mkdir(parents=True)
+    (closed / "a.jsonl").write_text("{}\n")
+    closed.chmod(0o444)
+    try:
+        command = [*WITHOUT_PRIVILEGES, sys.executable, "-m", "session_pipeline", "status", "--data", own_shop]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    finally:
+        closed.chmod(0o755)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_run_explains_a_warehouse_that_may_not_be_read(own_shop: Path) -> None:
+    new = next((own_shop / "raw").rglob("*.jsonl")).with_name("new.jsonl")
+    new.write_text('{"visitor_id": "new", "event_time": "2024-03-04T12:00:00Z", "event_name": "page_view"}\n')
+    warehouse = own_shop / "warehouse.duckdb"
+    warehouse.chmod(0)
+    try:
+        command = [*WITHOUT_PRIVILEGES, sys.executable, "-m", "session_pipeline", "run", "--data", own_shop]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    finally:
+        warehouse.chmod(0o644)
+    assert ran.returncode == 1
+    assert f"{warehouse} cannot be read (Permission denied); make it readable" in ran.stderr
+    assert "Errno" not in ran.stderr

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -136,10 +137,19 @@ def _status(folder: DataFolder) -> Status:
             byte_counts={
                 "store": sum(partition.byte_count for partition in store.partitions.values()),
                 "warehouse": folder.warehouse.stat().st_size if folder.warehouse.is_file() else 0,
-                "raw": sum(path.stat().st_size for path in folder.raw.rglob("*") if path.is_file()),
+                "raw": _delivered_bytes(folder),
             },
             runs=[asdict(past) for past in runs],
         )
+
+
+def _delivered_bytes(folder: DataFolder) -> int:
+    """Return the size of all files below raw/, except those that this user may not see or that vanish meanwhile."""
+    total = 0
+    for path in folder.raw.rglob("*"):
+        with suppress(OSError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total
 
 
 def _last_runs(folder: DataFolder) -> tuple[list[PastRun], list[str]]:

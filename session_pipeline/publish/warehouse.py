@@ -92,7 +92,13 @@ def publish(
     _discard(temporary)  # of a dead process with the same number
     try:
         if path.exists() and not starts_empty:
-            copy_file(path, temporary)
+            try:
+                copy_file(path, temporary)
+            except PermissionError as error:
+                raise StoreError(
+                    f"{path} cannot be read ({error.strerror}); make it readable for the user that runs this, or remove"
+                    " it, and run again: it is rebuilt from the store"
+                ) from None
             crash_points.reached("warehouse: copied")
         try:
             replaced = _write(store, temporary, partitions, info, native_limit_bytes, kept, left_out)
