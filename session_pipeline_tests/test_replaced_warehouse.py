@@ -67,6 +67,22 @@ def test_warehouse_without_internal_schema_is_rewritten(deployment: Deployment) 
     assert len(reader.files("events", data=deployment.folder.path)) == 4
 
 
+def test_comments_are_those_of_the_version_that_published_last(deployment: Deployment) -> None:
+    with duckdb.connect(str(deployment.folder.warehouse)) as connection:
+        connection.execute("comment on column events.page_path is 'the meaning in an older version'")
+    state = deployment.folder.warehouse.stat()
+    with open_run(deployment.folder, run_id="older", until=UNTIL) as run, run.store.catalog.transaction(advances=False):
+        run.store.catalog.set_number("warehouse_bytes", state.st_size)
+        run.store.catalog.set_number("warehouse_written_at", state.st_mtime_ns)
+        run.store.catalog.set_number("published_contracts", 1)
+    assert deployment.run(UNTIL) == []
+    found = query(
+        deployment,
+        "select comment from duckdb_columns() where table_name = 'events' and column_name = 'page_path'",
+    )
+    assert found == [(next(column.meaning for column in TABLES["events"].columns if column.name == "page_path"),)]
+
+
 def test_only_own_unfinished_files_are_removed_next_to_the_warehouse(deployment: Deployment) -> None:
     with subprocess.Popen(["true"]) as dead:
         pass

@@ -109,9 +109,14 @@ def settings_hash(plan: Plan) -> str:
 
 def _contracts_number() -> int:
     """Return a number that identifies the published tables and macros, so that a newer package publishes again."""
-    shapes = {name: contract.shape for name, contract in TABLES.items() if contract.is_published}
+    published = {name: contract for name, contract in TABLES.items() if contract.is_published}
+    shapes = {name: contract.shape for name, contract in published.items()}
+    meanings = [
+        [contract.grain, contract.date_meaning, *(column.meaning for column in contract.columns)]
+        for contract in published.values()
+    ]
     comments = [macro.comment(name) for name, macro in MACROS.items()]
-    return int(digest([shapes, query_text(__package__, "macros"), comments])[:12], 16)
+    return int(digest([shapes, meanings, query_text(__package__, "macros"), comments])[:12], 16)
 
 
 def _folder_number(folder: DataFolder) -> int:
@@ -178,6 +183,7 @@ def publish(
     native_limit_bytes = plan.frame.settings.publish.native_limit_gb * GIGABYTE
     left_out = [name for name in TABLES if not is_built(name, plan.frame.settings)]
     is_as_published = _is_as_published(folder, store)
+    contracts_changed = store.catalog.number(PUBLISHED_CONTRACTS) != _contracts_number()
     crash_points.reached("publish: begun")
     replaced = warehouse.publish(
         store,
@@ -185,7 +191,7 @@ def publish(
         partitions,
         info,
         native_limit_bytes=native_limit_bytes,
-        starts_empty=not is_as_published,
+        starts_empty=contracts_changed or not is_as_published,  # tables that stay would keep their old comments
         kept=kept,
         left_out=left_out,
     )
@@ -193,7 +199,6 @@ def publish(
     # Also if another store wrote the warehouse: the lake can have names of files of a later state.
     since = store.catalog.number(LAKE_GENERATION) if latest and is_as_published else 0
     crash_points.reached("publish: warehouse in place")
-    contracts_changed = store.catalog.number(PUBLISHED_CONTRACTS) != _contracts_number()
     change = lake.publish(store, folder.lake, partitions, since, contracts_changed=contracts_changed)
     crash_points.reached("publish: lake in place")
     publication = Publication(generation, plan.frame.until, settings_hash(plan), published_at, run_id)

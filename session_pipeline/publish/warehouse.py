@@ -71,7 +71,7 @@ def publish(
         info: The row of warehouse_info.
         native_limit_bytes: The size of the file beyond which the largest tables become views.
         starts_empty: Whether to write all tables again instead of copying the current file, because another program
-            wrote or damaged it.
+            wrote or damaged it, or because its tables or their comments are those of another version.
         kept: The rows that are still in memory.
         left_out: Published tables that the warehouse does not have, because the settings do not build them.
 
