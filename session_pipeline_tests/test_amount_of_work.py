@@ -45,7 +45,7 @@ MOST: Mapping[str, Mapping[str, int]] = {
         "files written": 104,
         "rows written": 405,
         "scans of events": 16,
-        "statements of publishing and report": 73,
+        "statements of publishing and report": 76,
         "statements of the engine": 724,
     },
     "stretch": {
@@ -57,7 +57,7 @@ MOST: Mapping[str, Mapping[str, int]] = {
         "files written": 519,
         "rows written": 2_871,
         "scans of events": 13,
-        "statements of publishing and report": 73,
+        "statements of publishing and report": 76,
         "statements of the engine": 807,
     },
     "big_day": {
@@ -69,7 +69,7 @@ MOST: Mapping[str, Mapping[str, int]] = {
         "files written": 96,
         "rows written": 1_348,
         "scans of events": 25,
-        "statements of publishing and report": 446,
+        "statements of publishing and report": 449,
         "statements of the engine": 1_087,
     },
 }

@@ -62,10 +62,8 @@ NO_USER_AGENT = (
     "the log has no user agent: all visitors of one network are one visitor, and bots are not recognized by their name;"
     " log it if you can, in HAProxy with `http-request capture req.hdr(User-Agent) len 256`"
 )
-FEWEST_DATES, MOST_DATES = (
-    10,
-    1_000,
-)  # accepted lines from which on midnight is no coincidence; dates that are looked at
+FEWEST_DATES = 10  # accepted lines from which on midnight is no coincidence
+MOST_DATES = 1_000  # times that are looked at
 SHOWN_LINES = 3
 SHOWN_SESSIONS = 5
 LONGEST_SHOWN = 120
@@ -276,7 +274,8 @@ def _other_fields(job: Job) -> dict[str, int]:
 
 def _has_only_dates(job: Job, timezone: str) -> bool:
     """Whether the accepted lines have dates without a time of day."""
-    found = job.rows(f"select event_time, count(*) as line_count from raw_events group by all limit {MOST_DATES}")
+    counted = "select event_time, count(*) as line_count from raw_events group by all"
+    found = job.rows(f"{counted} order by all limit {MOST_DATES}")
     lines = sum(found.column("line_count").to_pylist())
     return lines >= FEWEST_DATES and are_midnights(found.column("event_time").to_pylist(), timezone)
 
