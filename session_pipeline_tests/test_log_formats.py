@@ -38,11 +38,8 @@ SAME_LINES = {"combined", "nginx_combined"}
 # A host can be missing, and a list of addresses can be one address, so the lines of the usual formats fit as well.
 ALSO_FIT = {"combined": ["nginx_combined"], "nginx_combined": ["combined"], "forwarded_combined": sorted(SAME_LINES),
             "lighttpd": sorted(SAME_LINES)}  # fmt: skip
-FORWARDED = (
-    "nginx_main",
-    "forwarded_combined",
-    "envoy",
-)  # the formats whose line has the address of a visitor before a proxy
+# The formats whose line has the address of a visitor before a proxy.
+FORWARDED = ("nginx_main", "forwarded_combined", "envoy")
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +91,15 @@ def test_address_in_the_place_of_the_host_is_recognized_as_no_format(ingest: Ing
         taken = ingest.take(line + "\n", "access.log", RULES)
         assert [row["reason"] for row in taken.quarantined] == ["invalid_log_line"]
         assert fits("lighttpd", line)  # it is read where the settings say so, as a request for an address
+
+
+@pytest.mark.parametrize("name", ["vhost_common", "vhost_combined_without_port"])
+def test_first_of_two_addresses_is_recognized_as_no_host(ingest: Ingest, name: str) -> None:
+    """It can be that of a visitor, such as in a log of the peer's address and X-Forwarded-For."""
+    line = LINES[name].replace("www.shop.example", "198.51.100.9")
+    taken = ingest.take(line + "\n", "access.log", RULES)
+    assert [row["reason"] for row in taken.quarantined] == ["invalid_log_line"]
+    assert fits(name, line)
 
 
 def test_response_that_a_proxy_did_not_get_has_no_status(ingest: Ingest) -> None:

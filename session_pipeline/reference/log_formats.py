@@ -88,6 +88,8 @@ APACHE_DIRECTIVE = re.compile(
 NGINX_VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)\}|(?P<bare>\w+))")
 _ADDRESS_AND_HOST = rf"({log_values.HOST_OR_ADDRESS})\ ({log_values.HOST})"
 _ADDRESS_AND_NAME = rf"({log_values.ADDRESS})\ ({log_values.NAME_OF_HOST})"
+_HOST_AND_ADDRESS = rf"^({log_values.HOST})\ ({log_values.HOST_OR_ADDRESS})"
+_NAME_AND_ADDRESS = rf"^({log_values.NAME_OF_HOST})\ ({log_values.HOST_OR_ADDRESS})"
 IS_NGINX = re.compile(r"\$\{?(?:time_|msec|request|uri|remote_|status)")
 # Directives whose values the server does not control: headers, cookies, variables, notes.
 FOREIGN = frozenset(("i", "o", "C", "e", "n", "x", "^ti", "^to"))
@@ -124,10 +126,11 @@ class LogFormat:
     def sure_pattern(self) -> str:
         """The pattern for lines that are certainly in this format.
 
-        Of a host behind the visitor's address, it only allows a name: in another format, an address there would be
-        that of the visitor.
+        Of a host just before or behind the visitor's address, it only allows a name: in another format, an address
+        there could be that of the visitor.
         """
-        return self.pattern.replace(_ADDRESS_AND_HOST, _ADDRESS_AND_NAME)
+        sure = self.pattern.replace(_ADDRESS_AND_HOST, _ADDRESS_AND_NAME)
+        return sure.replace(_HOST_AND_ADDRESS, _NAME_AND_ADDRESS)
 
 
 @lru_cache(maxsize=64)
