@@ -6,7 +6,8 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import hypothesis
 import pytest
 
 from session_pipeline.ingest.reading import small_files
+from session_pipeline.store.store import Store
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.ingesting import Ingest
@@ -68,6 +70,18 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Callable[[], Store]]:
+    """A function that opens the store; all that it opened are closed at the end."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(closing(Store(tmp_path / "store", "1.0")))
+
+
+@pytest.fixture
+def store(opened: Callable[[], Store]) -> Store:
+    return opened()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -28,18 +28,6 @@ from session_pipeline_tests.deployment import Deployment, damage
 
 UNTIL = date(2026, 10, 6)
 KEY = Key("daily_summary", date(2026, 10, 5))
-
-
-@pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Callable[[], Store]]:
-    """A function that opens the store; all that it opened are closed at the end."""
-    with ExitStack() as stack:
-        yield lambda: stack.enter_context(closing(Store(tmp_path / "store", "1.0")))
-
-
-@pytest.fixture
-def store(opened: Callable[[], Store]) -> Store:
-    return opened()
 
 
 def write(path: Path, *values: int) -> Path:

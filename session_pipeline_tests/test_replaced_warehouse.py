@@ -24,6 +24,15 @@ def deployment(rebuilt_days: Deployment, tmp_path: Path) -> Deployment:
     return copy_of(rebuilt_days, tmp_path / "data")
 
 
+def record_as_published_by_an_older_version(deployment: Deployment) -> None:
+    """Record the present warehouse as published; the catalog identifies it by its size and modification time."""
+    state = deployment.folder.warehouse.stat()
+    with open_run(deployment.folder, run_id="older", until=UNTIL) as run, run.store.catalog.transaction(advances=False):
+        run.store.catalog.set_number("warehouse_bytes", state.st_size)
+        run.store.catalog.set_number("warehouse_written_at", state.st_mtime_ns)
+        run.store.catalog.set_number("published_contracts", 1)
+
+
 @pytest.mark.parametrize(
     ("limit", "views"), [(10**9, set()), (60, set()), (59, {"a"}), (35, {"a"}), (34, {"a", "b"}), (0, {"a", "b", "c"})]
 )
@@ -52,12 +61,7 @@ def test_warehouse_without_internal_schema_is_rewritten(deployment: Deployment) 
     with duckdb.connect(str(deployment.folder.warehouse)) as connection:
         connection.execute("create table _published as from _internal.published")
         connection.execute("drop schema _internal cascade")
-    # As if that version had published it: the catalog identifies the file by its size and modification time.
-    state = deployment.folder.warehouse.stat()
-    with open_run(deployment.folder, run_id="older", until=UNTIL) as run, run.store.catalog.transaction(advances=False):
-        run.store.catalog.set_number("warehouse_bytes", state.st_size)
-        run.store.catalog.set_number("warehouse_written_at", state.st_mtime_ns)
-        run.store.catalog.set_number("published_contracts", 1)
+    record_as_published_by_an_older_version(deployment)
     with pytest.raises(StoreError, match="another version of session_pipeline; run `session-pipeline run`"):
         reader.files("events", data=deployment.folder.path)
     before = query(deployment, "select count(*) from events")
@@ -70,11 +74,7 @@ def test_warehouse_without_internal_schema_is_rewritten(deployment: Deployment) 
 def test_comments_are_those_of_the_version_that_published_last(deployment: Deployment) -> None:
     with duckdb.connect(str(deployment.folder.warehouse)) as connection:
         connection.execute("comment on column events.page_path is 'the meaning in an older version'")
-    state = deployment.folder.warehouse.stat()
-    with open_run(deployment.folder, run_id="older", until=UNTIL) as run, run.store.catalog.transaction(advances=False):
-        run.store.catalog.set_number("warehouse_bytes", state.st_size)
-        run.store.catalog.set_number("warehouse_written_at", state.st_mtime_ns)
-        run.store.catalog.set_number("published_contracts", 1)
+    record_as_published_by_an_older_version(deployment)
     assert deployment.run(UNTIL) == []
     found = query(
         deployment,

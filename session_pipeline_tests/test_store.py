@@ -9,9 +9,8 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
 from datetime import date
 from pathlib import Path
 
@@ -41,18 +40,6 @@ def commit(store: Store, *values: int) -> None:
     with store.writing():
         for value in values:
             store.commit([written(store, value)], run_id="test")
-
-
-@pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Callable[[], Store]]:
-    """A function that opens the store; all that it opened are closed at the end."""
-    with ExitStack() as stack:
-        yield lambda: stack.enter_context(closing(Store(tmp_path / "store", "1.0")))
-
-
-@pytest.fixture
-def store(opened: Callable[[], Store]) -> Store:
-    return opened()
 
 
 def test_commit_is_found_by_another_process(store: Store, opened: Callable[[], Store]) -> None:

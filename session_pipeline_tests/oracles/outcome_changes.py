@@ -1,7 +1,6 @@
 """Scores outcomes and numbers of sessions against the same weekdays before, in plain Python.
 
-Written from docs/definitions.md, not from the models. test_change_periods.py has the oracle of when a change began and
-was over.
+Follows docs/definitions.md. test_change_periods.py has the oracle of when a change began and was over.
 """
 
 import math
