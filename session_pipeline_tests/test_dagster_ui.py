@@ -91,7 +91,8 @@ def test_partition_page_shows_its_metadata(ui: str, page: Any) -> None:
     page.goto(f"{ui}/assets/sessions?view=partitions&partition=2024-05-07")
     sees(page, "Materialized", "dagster/partition_row_count", "built_because", "new day", "rows_of_14_days")
     sees(page, "▁▁▁▁▁▁▁▁▁▁▁▁██", "query", "visitors", "is_engaged")
-    assert "select * from sessions where session_date = date '2024-05-07'" in page.inner_text("body")
+    query = page.get_by_text("select * from sessions where session_date = date '2024-05-07'")
+    sync_api.expect(query.filter(visible=True).first).to_be_visible(timeout=PATIENCE)
 
 
 @pytest.mark.long
