@@ -15,7 +15,7 @@ from dagster._core.loader import LoadingContextForTest
 from dagster._core.test_utils import freeze_time
 
 from session_pipeline.checks import CHECKS
-from session_pipeline.defs import resources, tags
+from session_pipeline.defs import assets, resources, tags
 from session_pipeline.defs.check_results import sentence_of
 from session_pipeline.defs.history import failed_checks
 from session_pipeline.defs.jobs import UNDATED
@@ -125,6 +125,22 @@ def test_deliveries_have_counts_of_files_and_lines_as_metadata(built: Orchestrat
     seen = built.seen("quarantined_lines")
     assert (seen["found_count"], seen["read_count"], seen["set_aside_count"]) == (3, 3, 1)
     assert seen["set_aside_by_reason"] == "| reason | lines |\n| --- | --- |\n| `invalid_json` | 1 |"
+
+
+@pytest.mark.parametrize(
+    ("log_seconds", "numbers"),
+    [(0.0, ["0 of 3", "1 of 3", "2 of 3", "3 of 3"]), (3600.0, ["0 of 3"])],
+    ids=["each file", "the first file within the time"],
+)
+def test_log_names_files_at_most_once_in_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log_seconds: float, numbers: list[str]
+) -> None:
+    monkeypatch.setattr(assets, "LOG_SECONDS", log_seconds)
+    with orchestrated(tmp_path / "data") as deployment:
+        for day in (MONDAY, TUESDAY, NEXT_MONDAY):
+            deployment.deliver(str(day), shop_lines(day, visitors=1))
+        messages = [entry.user_message for entry in deployment.instance.all_logs(deployment.ingest().run_id)]
+    assert [message[: len("0 of 3")] for message in messages if " of 3 files" in message] == numbers
 
 
 def test_fresh_day_keeps_its_metadata(deployment: Orchestrated) -> None:

@@ -5,8 +5,9 @@ decided in `build.plan`, and the metadata of the assets comes from `defs.metadat
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
+from time import monotonic
 from typing import Any
 
 import dagster as dg
@@ -24,6 +25,7 @@ OWNERS = ["team:data"]
 DAY_BEFORE = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
 INGESTED = ("raw_events", "quarantined_lines", "source_files")
 SETTLE_SECONDS = 1.0  # a file that changed more recently is checked a second time
+LOG_SECONDS = 1.0  # each message is a transaction of Dagster, which takes longer than a small file
 LONGEST_RUN = timedelta(hours=2)  # of a normal night; the warehouse is overdue this long after data is expected
 Results = Iterator[dg.MaterializeResult[Any]]
 
@@ -58,7 +60,7 @@ def make_ingest() -> dg.AssetsDefinition:
             # Here, because every deployment ingests; and first, so that a failure of the ingest does not prevent it.
             retention.delete_old_runs(context.instance, run.settings.history, context.log.warning)
             summary = run.ingest(
-                lambda done, total, name: context.log.debug(f"{done} of {total} files: {name}"),
+                _log_of_files(context.log.debug),
                 settle_seconds=SETTLE_SECONDS,
             )
             dropped = run.drop_unwanted()
@@ -68,6 +70,19 @@ def make_ingest() -> dg.AssetsDefinition:
                 yield dg.MaterializeResult(asset_key=name, metadata=metadata.of_ingested(run, name, summary))
 
     return ingest_files
+
+
+def _log_of_files(log: Callable[[str], None]) -> Callable[[int, int, str], None]:
+    """Return a function that logs the file that the ingest reads next, at most once in LOG_SECONDS."""
+    next_at = 0.0
+
+    def at_file(done: int, total: int, name: str) -> None:
+        nonlocal next_at
+        if monotonic() >= next_at:
+            next_at = monotonic() + LOG_SECONDS
+            log(f"{done} of {total} files: {name}" if name else f"{done} of {total} files")
+
+    return at_file
 
 
 def _step(step: Step, partitions: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetsDefinition:
