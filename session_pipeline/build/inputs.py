@@ -6,7 +6,6 @@ read.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from functools import cached_property
 
 from session_pipeline.build.wanted import quarters_of
 from session_pipeline.reference.quarters import mask_of
@@ -26,6 +25,7 @@ class Inputs:
         self._frame = frame
         self._dates_of: dict[tuple[str, date | None], tuple[date, ...]] = {}
         self._quarters_of: dict[tuple[date, date], int] = {}
+        self._raw_partitions: Mapping[date, list[tuple[int, Partition]]] | None = None  # by UTC date
 
     def of(self, step: Step, days: Sequence[date | None]) -> dict[str, list[Partition | Key]]:
         """Return the partitions that a step reads for a stretch of days, by table.
@@ -66,11 +66,16 @@ class Inputs:
 
     def forget_raw(self) -> None:
         """Drop the cached partitions of raw_events, after a delivered file was read again."""
-        self.__dict__.pop("_raw_by_date", None)
+        self._raw_partitions = None
 
-    @cached_property
+    @property
     def _raw_by_date(self) -> Mapping[date, list[tuple[int, Partition]]]:
         """The partitions of raw_events of each UTC date, each with its quarter hours that have events, as bits."""
+        if self._raw_partitions is None:
+            self._raw_partitions = self._read_raw_partitions()
+        return self._raw_partitions
+
+    def _read_raw_partitions(self) -> Mapping[date, list[tuple[int, Partition]]]:
         by_date: dict[date, list[tuple[int, Partition]]] = {}
         for key in sorted((key for key in self._partitions if key.table == "raw_events"), key=lambda key: key.file_id):
             assert key.date is not None

@@ -1,7 +1,8 @@
 """One run over a data folder, from delivered files to published tables; also trials, erasures and alerts.
 
-opened.py opens a data folder to look at it. pipeline.py runs ingest, plan, build and publish; outcome.py is what a run
-reports, and profile.py measures its stages. delivered_files.py words what commands say about delivered files.
+opened.py opens a data folder to look at it. pipeline.py runs ingest, plan, build and publish; work.py holds
+what a run makes once for that, outcome.py is what a run reports, and profile.py measures its stages. delivered_files.py
+words what commands say about delivered files.
 try_file.py tries one file as it is and with suggested keys, for `try FILE`, and trial.py reads it each time in a
 temporary folder; sampled_fields.py reads its fields as field_values.py describes them. suggested_keys.py suggests the
 keys: suggestions.py finds the fields of empty columns, suggested_times.py how times are read, suggested_values.py which

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 
 from session_pipeline.build.expiry import NOTHING, Expiry, find_expiry, has_expiry
@@ -193,6 +192,7 @@ class OpenFolder:
     _plans: dict[bool, tuple[int, Plan]] = field(default_factory=dict, repr=False, kw_only=True)
     # What the caller gave instead of the settings file and of the usual last day.
     _given: tuple[Settings | None, date | None] = field(default=(None, None), repr=False, kw_only=True)
+    _planner: Planner | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check the settings against what the store has, before anything is read or removed."""
@@ -210,10 +210,12 @@ class OpenFolder:
         settings = settings or load_settings(self.folder.path)
         return replace(self, settings=settings, until=horizon(settings, until), _plans={})
 
-    @cached_property
+    @property
     def planner(self) -> Planner:
-        """The planner for the days of this folder."""
-        return make_planner(self.settings, self.store, self.until)
+        """The planner for the days of this folder. It is made when it is first needed."""
+        if self._planner is None:
+            self._planner = make_planner(self.settings, self.store, self.until)
+        return self._planner
 
     def plan(self, *, upgrade: bool = False) -> Plan:
         """Return what is stale now. It is computed once for each state of the store."""
@@ -222,6 +224,11 @@ class OpenFolder:
             with self.profile.stage(PLAN):
                 known = self._plans[upgrade] = self.store.change_count, self.planner.plan(upgrade=upgrade)
         return known[1]
+
+    def latest_plan(self) -> Plan:
+        """Return the plan that was computed last, even if the store has changed since; compute one if there is none."""
+        known = self._plans.get(self.upgrade)
+        return known[1] if known else self.plan(upgrade=self.upgrade)
 
     def expiry(self) -> Expiry:
         """Return what expires at the last day that counts. It is removed when nothing is stale."""

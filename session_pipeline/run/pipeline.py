@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import date
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from session_pipeline.build.builder import Builder, Built
+from session_pipeline.build.builder import Built
 from session_pipeline.build.expiry import Expiry
 from session_pipeline.build.runner import Rows
 from session_pipeline.data_folder import DataFolder
@@ -39,6 +38,7 @@ from session_pipeline.run.opened import (
 )
 from session_pipeline.run.outcome import Outcome, Progress
 from session_pipeline.run.profile import INGEST, PUBLISH, REPORT
+from session_pipeline.run.work import Work
 from session_pipeline.settings import Settings
 from session_pipeline.store.catalog import FROZEN_BEFORE, FROZEN_TIMEZONE
 from session_pipeline.store.records import Key, Partition
@@ -48,7 +48,6 @@ from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import IDENTITY_STEPS, STEP_OF_TABLE
 
 if TYPE_CHECKING:
-    from session_pipeline.ingest.deliveries import Ingest
     from session_pipeline.publish.native_rows import Kept
 
 LOCK_WAIT_SECONDS = 3600.0
@@ -87,6 +86,7 @@ class Run(OpenFolder):
     progress: Progress = field(default_factory=Progress, kw_only=True)
     outcome: Outcome = field(default_factory=Outcome, init=False)
     _expected: tuple[date, ...] = field(default=(), init=False, repr=False)
+    _work: Work = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check the settings, and begin with the id that was given."""
@@ -97,27 +97,16 @@ class Run(OpenFolder):
         """Record what follows under this id. The command line does the work of several Dagster runs in one Run."""
         self.run_id = run_id
         self.outcome.run_ids.add(run_id)
-        self._forget("_ingest", "_builder", "_outdated_days")
+        self._work = Work(self, self._repair)
 
-    @cached_property
-    def _ingest(self) -> "Ingest":
-        from session_pipeline.ingest.deliveries import Ingest  # loads Arrow; most runs have no file to read
-
-        runner = self.model_engine.task_runner
-        return Ingest(self.folder, self.settings, self.store, self.engine, run_id=self.run_id, runner=runner)
-
-    @cached_property
-    def _outdated_days(self) -> frozenset[date]:
-        """The outdated days according to the latest plan; computed when the run first needs them."""
-        planned = self._plans.get(self.upgrade)
-        return (planned[1] if planned else self.plan(upgrade=self.upgrade)).outdated_days
+    def _forget_state(self) -> None:
+        """Forget what was made from raw events and frozen days that have changed."""
+        self._plans.clear()
+        self._planner = None
+        self._work = Work(self, self._repair)
 
     def _is_outdated(self, day: date) -> bool:
-        return day in self._outdated_days
-
-    @cached_property
-    def _builder(self) -> Builder:
-        return Builder(self.store, self.planner, self.model_engine, run_id=self.run_id, repair=self._repair)
+        return day in self._work.outdated_days
 
     def ingest(
         self,
@@ -142,10 +131,9 @@ class Run(OpenFolder):
             # Counted first: the ingest makes a key if there is none, and reads these files again.
             others = delivered_files.files_of_other_keys(self.folder, self.store)
             self.outcome.other_key_count = max(others, self.outcome.other_key_count)
-            self.outcome.files = self._ingest.run(at_file, settle_seconds=settle_seconds)
+            self.outcome.files = self._work.ingest.run(at_file, settle_seconds=settle_seconds)
         if self.store.change_count != before:
-            self._plans.clear()
-            self._forget("planner", "_builder", "_outdated_days")
+            self._forget_state()
         self._find_persons()
         return self.outcome.files
 
@@ -183,7 +171,7 @@ class Run(OpenFolder):
         days = [day for day in days if (frame.wanted if day is None else not frame.is_frozen(day))]
         self._expect(tuple(day for day in days if day is not None))
         with self.profile.stage(step.name):
-            for built in self._builder.build(step, days, force=force, is_outdated=self._is_outdated):
+            for built in self._work.builder.build(step, days, force=force, is_outdated=self._is_outdated):
                 self.progress.on_build(step, built.day, built)
                 on_built(built)
                 results.append(built)
@@ -197,11 +185,11 @@ class Run(OpenFolder):
 
     def rows_of(self, name: str, partitions: Sequence[Partition]) -> Rows:
         """Return where the rows of some partitions of a table are: in memory where the engine still has them."""
-        return self._builder.rows_of(name, partitions)
+        return self._work.builder.rows_of(name, partitions)
 
     def recompute(self, step: Step, day: date) -> list[str]:
         """Build a step's tables of a day without committing them; return those whose rows differ from the store's."""
-        return self._builder.recompute(step, day)
+        return self._work.builder.recompute(step, day)
 
     def drop_unwanted(self) -> tuple[Key, ...]:
         """Drop partitions that are no longer wanted, after another time zone, a later start or an earlier end."""
@@ -229,8 +217,7 @@ class Run(OpenFolder):
             texts={FROZEN_TIMEZONE: self.settings.timezone} if frozen_before else {},
         )
         self.outcome.expired_count += len(found.drop) + len(found.texts)
-        self._plans.clear()
-        self._forget("planner", "_builder", "_outdated_days", "_ingest")
+        self._forget_state()
         return found
 
     def publish(self) -> Published | str:
@@ -280,7 +267,7 @@ class Run(OpenFolder):
         """Return the rows that the engine still has in memory."""
         from session_pipeline.publish.native_rows import NOTHING_KEPT, Kept
 
-        if self.model_engine is not self.engine or not self._builder.has_kept:
+        if self.model_engine is not self.engine or not self._work.builder.has_kept:
             return NOTHING_KEPT  # big days are not kept; publishing them is not bound to the memory limit of the engine
 
         def divide(contract: Table, partitions: Sequence[Partition]) -> tuple[Sequence[Partition], str]:
@@ -300,26 +287,22 @@ class Run(OpenFolder):
                 " again; restore store/ from a backup"
             )
         if producer is not None:
-            self._builder.build_all(producer, (partition.key.date,))
+            self._work.builder.build_all(producer, (partition.key.date,))
         elif table(partition.key.table).is_log:
             # A log cannot be rebuilt. Without it, the other tables can still be published.
             self.store.commit([], run_id=self.run_id, drop=[partition.key])
         elif partition.key.file_id:
-            self._ingest.reread(partition.key.file_id)
+            self._work.ingest.reread(partition.key.file_id)
             self.planner.forget_raw()
         else:
             self.ingest()
 
     def forget_ingest(self) -> None:
         """Let the next ingest begin with the erasures that are recorded now."""
-        self._forget("_ingest")
+        self._work = Work(self, self._repair)
 
     def _is_broken_off(self) -> bool:
         return False  # the mark is this run's own; what a killed run left was removed when the store was locked
-
-    def _forget(self, *names: str) -> None:
-        for name in names:
-            self.__dict__.pop(name, None)
 
 
 @contextmanager
@@ -359,7 +342,7 @@ def writing(
             with store.catalog.transaction(advances=False):  # the store of an older version
                 store.catalog.set_text(FROZEN_TIMEZONE, opened.settings.timezone)
         yield Run(
-            **{each.name: getattr(opened, each.name) for each in fields(OpenFolder)},
+            **{each.name: getattr(opened, each.name) for each in fields(OpenFolder) if each.init},
             engine=engine,
             model_engine=model_engine,
             run_id=run_id,
