@@ -3,10 +3,10 @@
 This module decides what is published, and in which order. warehouse.py and lake.py write and replace the files.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from session_pipeline.build.plan import Plan
 from session_pipeline.data_folder import DataFolder
@@ -22,6 +22,8 @@ from session_pipeline.tables import TABLES, table
 from session_pipeline.tables.steps import is_built
 
 if TYPE_CHECKING:  # slow to load
+    import pyarrow as pa
+
     from session_pipeline.publish.native_rows import Kept
 
 GIGABYTE = 1_000_000_000
@@ -87,14 +89,22 @@ def shows_what_is_built(folder: DataFolder, store: Store, plan: Plan) -> bool:
 
 def _is_as_published(folder: DataFolder, store: Store) -> bool:
     """Whether the warehouse is the file that was published last, judged by its size and modification time."""
-    return _stamp(folder) == (store.catalog.number(WAREHOUSE_BYTES), store.catalog.number(WAREHOUSE_WRITTEN_AT))
+    recorded = _Stamp(store.catalog.number(WAREHOUSE_BYTES), store.catalog.number(WAREHOUSE_WRITTEN_AT))
+    return _stamp(folder) == recorded
 
 
-def _stamp(folder: DataFolder) -> tuple[int, int] | None:
+class _Stamp(NamedTuple):
+    """The size and the modification time of the warehouse, in nanoseconds."""
+
+    byte_count: int
+    written_at: int
+
+
+def _stamp(folder: DataFolder) -> _Stamp | None:
     if not folder.warehouse.is_file():
         return None
     state = folder.warehouse.stat()
-    return state.st_size, state.st_mtime_ns
+    return _Stamp(state.st_size, state.st_mtime_ns)
 
 
 def settings_hash(plan: Plan) -> str:
@@ -149,14 +159,44 @@ def publish(
         StoreError: Something is stale, or a damaged partition cannot be rebuilt.
     """
     # Slow to load, and commands that only ask whether something is published do not need them.
-    import pyarrow as pa
-
     from session_pipeline.publish import lake, warehouse
 
     reason = why_not(plan)
     if reason is not None:
         raise StoreError(reason)
-    latest = store.catalog.latest_publication()
+    partitions = _intact_partitions(store, repair)
+    publication = Publication(store.catalog.generation(), plan.frame.until, settings_hash(plan), utc_now(), run_id)
+    before = _shown_before(folder, store)
+    settings = plan.frame.settings
+    native_limit_bytes = settings.publish.native_limit_gb * GIGABYTE
+    left_out = [name for name in TABLES if not is_built(name, settings)]
+    crash_points.reached("publish: begun")
+    replaced_count = warehouse.publish(
+        store,
+        folder.warehouse,
+        partitions,
+        _warehouse_info(publication, plan, package_version),
+        native_limit_bytes=native_limit_bytes,
+        # Tables that stay would keep their old comments.
+        starts_empty=before.contracts_changed or not before.has_warehouse,
+        kept=kept,
+        left_out=left_out,
+    )
+    crash_points.reached("publish: warehouse in place")
+    change = lake.publish(
+        store, folder.lake, partitions, before.lake_generation, contracts_changed=before.contracts_changed
+    )
+    crash_points.reached("publish: lake in place")
+    has_views = warehouse.has_views(partitions, native_limit_bytes, left_out)
+    _record(folder, store, plan, publication, partitions, has_views=has_views)
+    crash_points.reached("publish: recorded")
+    store.sweep()
+    crash_points.reached("publish: swept")
+    return Published(publication.generation, replaced_count, change.linked_count, change.removed_count)
+
+
+def _intact_partitions(store: Store, repair: Callable[[Partition], None]) -> list[Partition]:
+    """Return the partitions to publish. Those that the lake does not show yet are hashed, and repaired if damaged."""
     shown = store.catalog.number(LAKE_GENERATION)
     partitions = published_partitions(store)
     is_repaired = False
@@ -164,59 +204,76 @@ def publish(
         if shown < partition.generation and not store.is_intact(partition):
             repair(partition)
             is_repaired = True
-    if is_repaired:
-        partitions = published_partitions(store)
-    generation = store.catalog.generation()
-    published_at = utc_now()
-    info = pa.table(
+    return published_partitions(store) if is_repaired else partitions
+
+
+@dataclass(frozen=True)
+class _ShownBefore:
+    """What readers see before a publication.
+
+    Attributes:
+        has_warehouse: Whether the warehouse is the file that was published last.
+        lake_generation: The generation that the lake shows; 0 if that is not certain.
+        contracts_changed: Whether contracts changed since the last publication.
+    """
+
+    has_warehouse: bool
+    lake_generation: int
+    contracts_changed: bool
+
+
+def _shown_before(folder: DataFolder, store: Store) -> _ShownBefore:
+    has_warehouse = _is_as_published(folder, store)
+    # If another store wrote the warehouse, the lake can have names of files of a later state.
+    is_certain = has_warehouse and store.catalog.latest_publication() is not None
+    return _ShownBefore(
+        has_warehouse=has_warehouse,
+        lake_generation=store.catalog.number(LAKE_GENERATION) if is_certain else 0,
+        contracts_changed=store.catalog.number(PUBLISHED_CONTRACTS) != _contracts_number(),
+    )
+
+
+def _warehouse_info(publication: Publication, plan: Plan, package_version: str) -> "pa.Table":
+    """Return the row of warehouse_info."""
+    import pyarrow as pa
+
+    return pa.table(
         {
-            "built_at": [datetime.fromisoformat(published_at)],
-            "data_until": [plan.frame.until],
-            "generation": [generation],
+            "built_at": [datetime.fromisoformat(publication.published_at)],
+            "data_until": [publication.data_until],
+            "generation": [publication.generation],
             "package_version": [package_version],
-            "settings_hash": [settings_hash(plan)],
+            "settings_hash": [publication.settings_hash],
             "timezone": [plan.frame.settings.timezone],
             "outdated_day_count": [len(plan.outdated_days)],
         },
         schema=table("warehouse_info").schema,
     )
-    native_limit_bytes = plan.frame.settings.publish.native_limit_gb * GIGABYTE
-    left_out = [name for name in TABLES if not is_built(name, plan.frame.settings)]
-    is_as_published = _is_as_published(folder, store)
-    contracts_changed = store.catalog.number(PUBLISHED_CONTRACTS) != _contracts_number()
-    crash_points.reached("publish: begun")
-    replaced = warehouse.publish(
-        store,
-        folder.warehouse,
-        partitions,
-        info,
-        native_limit_bytes=native_limit_bytes,
-        starts_empty=contracts_changed or not is_as_published,  # tables that stay would keep their old comments
-        kept=kept,
-        left_out=left_out,
-    )
-    has_views = warehouse.has_views(partitions, native_limit_bytes, left_out)
-    # Also if another store wrote the warehouse: the lake can have names of files of a later state.
-    since = store.catalog.number(LAKE_GENERATION) if latest and is_as_published else 0
-    crash_points.reached("publish: warehouse in place")
-    change = lake.publish(store, folder.lake, partitions, since, contracts_changed=contracts_changed)
-    crash_points.reached("publish: lake in place")
-    publication = Publication(generation, plan.frame.until, settings_hash(plan), published_at, run_id)
-    byte_count, written_at = _stamp(folder) or (0, 0)
-    tables = {*store.catalog.text(lake.PUBLISHED_TABLES).split(), *(each.key.table for each in partitions)}
+
+
+def _record(
+    folder: DataFolder,
+    store: Store,
+    plan: Plan,
+    publication: Publication,
+    partitions: Sequence[Partition],
+    *,
+    has_views: bool,
+) -> None:
+    """Record in the catalog what was published, in one transaction."""
+    from session_pipeline.publish.lake import PUBLISHED_TABLES
+
+    stamp = _stamp(folder) or _Stamp(0, 0)
+    tables = {*store.catalog.text(PUBLISHED_TABLES).split(), *(each.key.table for each in partitions)}
     with store.catalog.transaction(advances=False):
-        store.catalog.set_number(LAKE_GENERATION, generation)
-        store.catalog.set_number(WAREHOUSE_BYTES, byte_count)
-        store.catalog.set_number(WAREHOUSE_WRITTEN_AT, written_at)
+        store.catalog.set_number(LAKE_GENERATION, publication.generation)
+        store.catalog.set_number(WAREHOUSE_BYTES, stamp.byte_count)
+        store.catalog.set_number(WAREHOUSE_WRITTEN_AT, stamp.written_at)
         store.catalog.set_number(PUBLISHED_CONTRACTS, _contracts_number())
-        store.catalog.set_text(lake.PUBLISHED_TABLES, " ".join(sorted(tables)))
+        store.catalog.set_text(PUBLISHED_TABLES, " ".join(sorted(tables)))
         store.catalog.set_number(PUBLISHED_FOLDER, _folder_number(folder) if has_views else NO_VIEWS)
         store.catalog.set_number(PUBLISHED_OUTDATED_DAYS, len(plan.outdated_days))
         store.catalog.put_publication(publication)
-    crash_points.reached("publish: recorded")
-    store.sweep()
-    crash_points.reached("publish: swept")
-    return Published(generation, replaced, change.linked_count, change.removed_count)
 
 
 def published_partitions(store: Store) -> list[Partition]:
