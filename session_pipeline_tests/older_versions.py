@@ -7,7 +7,7 @@ from typing import Any
 
 from session_pipeline.publish import reader
 from session_pipeline.run.pipeline import Run, open_run
-from session_pipeline.store.records import Written
+from session_pipeline.store.records import Recipe, Written
 from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.deployment import Deployment
 
@@ -73,7 +73,7 @@ def written_by_an_older_version(deployment: Deployment, name: str, select: str) 
 def _record_as_fresh(run: Run, older: str) -> None:
     run.store.refresh()
     for step in STEPS:
-        parts_of_recipe = dict(run.planner.recipe(step)[1])
+        parts_of_recipe = dict(run.planner.recipe(step).parts)
         for key, partition in list(run.store.partitions.items()):
             if key.table not in step.tables:
                 continue
@@ -84,7 +84,7 @@ def _record_as_fresh(run: Run, older: str) -> None:
             parts, value = dict(fingerprint.parts), fingerprint.value
             if older in step.tables:
                 parts["recipe"] = value = f"older {step.name}"
-                run.store.catalog.put_recipe(value, parts_of_recipe | {f"contract of {older}": "older"})
+                run.store.catalog.put_recipe(Recipe(value, parts_of_recipe | {f"contract of {older}": "older"}))
             fresh = partition._replace(fingerprint=value, parts=parts)
             run.store.catalog.put([fresh])
             run.store.partitions[key] = fresh

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from session_pipeline.store.catalog import Catalog
-from session_pipeline.store.records import JsonMapping, Key, Partition, Publication, SourceFile, utc_now
+from session_pipeline.store.records import JsonMapping, Key, Partition, Publication, Recipe, SourceFile, utc_now
 
 DAY = date(2026, 10, 5)
 PARTITION = Partition(
@@ -164,8 +164,8 @@ def test_drop_retires_only_the_given_partition(catalog: Catalog) -> None:
 
 
 def test_recipes_are_never_overwritten(catalog: Catalog) -> None:
-    catalog.put_recipe("r1", {"model": "a"})
-    catalog.put_recipe("r1", {"model": "b"})
+    catalog.put_recipe(Recipe("r1", {"model": "a"}))
+    catalog.put_recipe(Recipe("r1", {"model": "b"}))
     assert catalog.recipes() == {"r1": {"model": "a"}}
 
 

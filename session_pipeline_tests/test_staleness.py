@@ -209,13 +209,13 @@ def test_recipe_covers_everything_except_data(monkeypatch: pytest.MonkeyPatch) -
     step = STEP_OF_TABLE["sessions"]
     recipe, parts = planner().recipe(step)
     assert {"model landings", "contract of sessions", "list channel_rules", "setting engaged_page_views"} <= set(parts)
-    assert planner().recipe(step)[0] == recipe
-    assert planner().recipe(replace(step, logic_version="2"))[0] != recipe
-    assert planner().recipe(replace(step, computed=step.computed[:1]))[0] != recipe
+    assert planner().recipe(step).value == recipe
+    assert planner().recipe(replace(step, logic_version="2")).value != recipe
+    assert planner().recipe(replace(step, computed=step.computed[:1])).value != recipe
     renamed = tuple(replace(item, name="other") for item in step.computed)
-    assert planner().recipe(replace(step, computed=renamed))[0] != recipe
+    assert planner().recipe(replace(step, computed=renamed)).value != recipe
     monkeypatch.setattr(fingerprints, "table", lambda name: replace(table(name), order=("session_id",)))
-    assert planner().recipe(step)[0] != recipe
+    assert planner().recipe(step).value != recipe
 
 
 @pytest.mark.parametrize("name", [step.tables[0] for step in STEPS if step.is_daily])

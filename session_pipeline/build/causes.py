@@ -68,7 +68,7 @@ class Causes:
         """Return what changed in the bounds of the day, and in the step's settings and models."""
         own = [reason] if before.get("day") != now.get("day") else []  # the plan names changed bounds before all else
         if before.get("recipe") != now["recipe"]:
-            own += changes(self._recipes.get(before.get("recipe", ""), {}), self._planner.recipe(step)[1])
+            own += changes(self._recipes.get(before.get("recipe", ""), {}), self._planner.recipe(step).parts)
         return own
 
     def _changed_inputs(

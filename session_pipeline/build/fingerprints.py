@@ -11,7 +11,7 @@ from datetime import date
 from session_pipeline.build.inputs import Inputs
 from session_pipeline.engines.sql import literal
 from session_pipeline.store.files import digest
-from session_pipeline.store.records import Key, Partition
+from session_pipeline.store.records import Key, Partition, Recipe
 from session_pipeline.tables import models, table
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.graph import Step
@@ -41,13 +41,10 @@ class Fingerprints:
         self._inputs = inputs
         self._frame = frame
         self._digests: dict[tuple[str, ...], str] = {}
-        self._recipe_of: dict[str, tuple[str, dict[str, str]]] = {}
+        self._recipe_of: dict[str, Recipe] = {}
 
-    def recipe(self, step: Step) -> tuple[str, dict[str, str]]:
-        """Return the part of a step's fingerprint that is the same for every day, as a hash and its parts.
-
-        The parts are the models, contracts, settings and lists of the step, and its logic version.
-        """
+    def recipe(self, step: Step) -> Recipe:
+        """Return the part of a step's fingerprint that is the same for every day."""
         if step.name not in self._recipe_of:
             settings = self._frame.settings
             parts = {f"model {name}": models.meaning(name) for name in step.models}
@@ -62,7 +59,7 @@ class Fingerprints:
             parts["logic"] = step.logic_version
             parts |= {f"setting {name}": literal(self._frame.parameters[name]) for name in sorted(step.parameters)}
             parts["computations"] = digest([[c.model, c.name, dict(run)] for c, run in step.runs(settings)])
-            self._recipe_of[step.name] = digest(parts), parts
+            self._recipe_of[step.name] = Recipe(digest(parts), parts)
         return self._recipe_of[step.name]
 
     def of(self, step: Step, day: date | None, new: Mapping[Key, str] = NOTHING_NEW) -> Fingerprint | None:
@@ -73,7 +70,7 @@ class Fingerprints:
             day: The day; None for a step without days.
             new: SHA-256 of files that are to be committed together with those of the day, by key.
         """
-        parts = {"recipe": self.recipe(step)[0], **self._day_parts(step, day)}
+        parts = {"recipe": self.recipe(step).value, **self._day_parts(step, day)}
         for name, found in self._inputs.of(step, (day,)).items():
             hashes = []
             for each in found:
@@ -117,7 +114,7 @@ class Fingerprints:
         """
         generation = min(partition.generation for partition in built)
         parts = built[0].parts
-        current = {"recipe": self.recipe(step)[0], **self._day_parts(step, day)}
+        current = {"recipe": self.recipe(step).value, **self._day_parts(step, day)}
         for name, found in self._inputs.of(step, (day,)).items():
             dates = []
             for each in found:

@@ -16,7 +16,7 @@ from session_pipeline.build.fingerprints import NOTHING_NEW, Fingerprint, Finger
 from session_pipeline.build.inputs import Inputs
 from session_pipeline.build.known import DateHashes, Known, days_ahead
 from session_pipeline.store.files import digest
-from session_pipeline.store.records import Key, Partition
+from session_pipeline.store.records import Key, Partition, Recipe
 from session_pipeline.tables import TABLES
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.graph import Step
@@ -166,7 +166,7 @@ class Planner:
         """Return the partitions that a step reads for a stretch of days, by table; see `Inputs.of`."""
         return self._inputs.of(step, days)
 
-    def recipe(self, step: Step) -> tuple[str, dict[str, str]]:
+    def recipe(self, step: Step) -> Recipe:
         """Return the part of a step's fingerprint that is the same for every day; see `Fingerprints.recipe`."""
         return self._fingerprints.recipe(step)
 
@@ -215,7 +215,7 @@ class Planner:
         if inputs:
             return Staleness(Kind.DATA, ", ".join(f"{what.table} changed" for what in inputs))
         if "recipe" in changed:
-            recipe = self.recipe(step)[1]
+            recipe = self.recipe(step).parts
             before = self._recipes.get(recorded.parts.get("recipe", ""), {})
             return Staleness(Kind.LOGIC, what_changed(before, recipe))
         return Staleness(Kind.DATA, "later days are known now")
@@ -252,7 +252,9 @@ class Planner:
 
     def state(self) -> Known:
         """Return the state that the plan is computed from, to be given to a later planner if the plan is empty."""
-        code = digest([self._version, sorted(TABLES), [self.recipe(step)[0] for step in steps_of(self.frame.settings)]])
+        code = digest(
+            [self._version, sorted(TABLES), [self.recipe(step).value for step in steps_of(self.frame.settings)]]
+        )
         return self._date_hashes.present(self._partitions, code)
 
     def fresh_days(self, step: Step) -> frozenset[date]:

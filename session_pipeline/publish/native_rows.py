@@ -6,7 +6,7 @@ Which tables are native, and publishing itself, is decided in warehouse.py.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 
@@ -28,23 +28,34 @@ PART_FILES = f"{INTERNAL_SCHEMA}.part_files"
 Columns = Mapping[str, Sequence[tuple[str, str]]]
 
 
+class Divided(NamedTuple):
+    """Where the rows of a table's partitions are.
+
+    Attributes:
+        in_files: The partitions that must be read from files.
+        in_memory: A SELECT of the rows of the others; empty if there are none.
+    """
+
+    in_files: Sequence[Partition]
+    in_memory: str = ""
+
+
 @dataclass(frozen=True)
 class Kept:
     """The rows that an engine still has in memory, so that their many small files need not be read.
 
     Attributes:
         connect: Opens a connection to the in-memory database that has them.
-        divide: Returns those of a table's partitions that must be read from files, and a SELECT of the rows of the
-            others; an empty text if there are none.
+        divide: Returns where the rows of some partitions of a table are.
     """
 
     connect: Callable[[], duckdb.DuckDBPyConnection]
-    divide: Callable[[Table, Sequence[Partition]], tuple[Sequence[Partition], str]]
+    divide: Callable[[Table, Sequence[Partition]], Divided]
 
 
 NOTHING_KEPT = Kept(
     connect=private_connection,
-    divide=lambda contract, partitions: (partitions, ""),
+    divide=lambda contract, partitions: Divided(partitions),
 )
 
 
@@ -175,11 +186,12 @@ def _insert(
     # DuckDB compresses inserted rows at once, but those that fill no row group again at the end of the transaction.
     is_long = sum(partition.row_count for partition in fresh) > ROW_GROUP_ROWS
     connection.execute(f"set session enable_optimistic_write = {literal(is_long)}")
-    in_files, in_memory = kept.divide(contract, fresh)
-    if in_memory:
-        connection.execute(f"insert into {quote(contract.name)} by name {in_memory}")
-    if in_files:
-        rows = rows_of(contract, [path for partition in in_files for path in store.paths_of(partition)], with_date=True)
+    divided = kept.divide(contract, fresh)
+    if divided.in_memory:
+        connection.execute(f"insert into {quote(contract.name)} by name {divided.in_memory}")
+    if divided.in_files:
+        paths = [path for partition in divided.in_files for path in store.paths_of(partition)]
+        rows = rows_of(contract, paths, with_date=True)
         connection.execute(f"insert into {quote(contract.name)} by name {rows}")
     record(connection, contract, fresh)
 

@@ -265,15 +265,15 @@ class Run(OpenFolder):
 
     def _kept(self) -> "Kept":
         """Return the rows that the engine still has in memory."""
-        from session_pipeline.publish.native_rows import NOTHING_KEPT, Kept
+        from session_pipeline.publish.native_rows import NOTHING_KEPT, Divided, Kept
 
         if self.model_engine is not self.engine or not self._work.builder.has_kept:
             return NOTHING_KEPT  # big days are not kept; publishing them is not bound to the memory limit of the engine
 
-        def divide(contract: Table, partitions: Sequence[Partition]) -> tuple[Sequence[Partition], str]:
+        def divide(contract: Table, partitions: Sequence[Partition]) -> Divided:
             days = set(self.rows_of(contract.name, partitions).kept_days)
             in_files = [partition for partition in partitions if partition.key.date not in days]
-            return in_files, rows_of_days(contract, days) if days else ""
+            return Divided(in_files, rows_of_days(contract, days) if days else "")
 
         return Kept(self.engine.connection.cursor, divide)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points
-from session_pipeline.store.records import JsonMapping, Key, Partition, Publication, SourceFile, files_in_list
+from session_pipeline.store.records import JsonMapping, Key, Partition, Publication, Recipe, SourceFile, files_in_list
 
 WAREHOUSE_BYTES = "warehouse_bytes"  # number: the size of the warehouse as published; 0: write it again
 SCHEMA = """
@@ -233,9 +233,10 @@ class Catalog:
 
     # Recipes: what all partitions of a step that are built with the same code and settings have in common
 
-    def put_recipe(self, recipe: str, parts: Mapping[str, str]) -> None:
+    def put_recipe(self, recipe: Recipe) -> None:
         """Record the parts of a recipe under its hash. Call within a transaction."""
-        self._connection.execute("insert or ignore into recipes values (?, ?)", (recipe, json.dumps(parts)))
+        row = recipe.value, json.dumps(recipe.parts)
+        self._connection.execute("insert or ignore into recipes values (?, ?)", row)
 
     def recipes(self) -> dict[str, dict[str, str]]:
         """The parts of all recipes that were ever used, by hash."""

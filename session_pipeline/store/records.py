@@ -32,6 +32,18 @@ class Key(NamedTuple):
         return self.table if self.date is None else f"{self.table}[{self.date}]"
 
 
+class Recipe(NamedTuple):
+    """What the fingerprints of a step have in common on all days.
+
+    Attributes:
+        value: Hash of the parts.
+        parts: The models, contracts, settings and lists of the step, and its logic version, each as a text or a hash.
+    """
+
+    value: str
+    parts: Mapping[str, str]
+
+
 class StoredFile(NamedTuple):
     """A file of a partition.
 

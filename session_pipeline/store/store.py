@@ -21,7 +21,16 @@ from session_pipeline.store.files import make_folder, replacing
 from session_pipeline.store.locks import folder_lock, lock
 from session_pipeline.store.part_files import content_hash, files_at
 from session_pipeline.store.paths import file_name
-from session_pipeline.store.records import Key, Partition, SourceFile, StoredFile, Written, part_list_of, utc_now
+from session_pipeline.store.records import (
+    Key,
+    Partition,
+    Recipe,
+    SourceFile,
+    StoredFile,
+    Written,
+    part_list_of,
+    utc_now,
+)
 from session_pipeline.store.store_files import StoreFiles
 from session_pipeline.tables import table
 
@@ -170,7 +179,7 @@ class Store:
         source_files: Sequence[SourceFile] = (),
         deliveries: Sequence[tuple[str, str, str]] = (),
         forget: Iterable[str] = (),
-        recipe: tuple[str, Mapping[str, str]] | None = None,
+        recipe: Recipe | None = None,
         numbers: Mapping[str, int] = NO_NUMBERS,
         texts: Mapping[str, str] = NO_TEXTS,
     ) -> list[Partition]:
@@ -187,7 +196,7 @@ class Store:
             source_files: Delivered files to record in the ledger.
             deliveries: Paths under raw/ to record: the path, the id of the file at that path, and its stamp.
             forget: Ids of delivered files to remove from the ledger.
-            recipe: The recipe that the files were built with: its hash and its parts.
+            recipe: The recipe that the files were built with.
             numbers: Numbers of the store's own state to record, by name.
             texts: Texts of the store's own state to record, by name.
 
@@ -213,7 +222,7 @@ class Store:
             for delivery in deliveries:
                 self.catalog.put_delivery(*delivery)
             if recipe is not None:
-                self.catalog.put_recipe(*recipe)
+                self.catalog.put_recipe(recipe)
             for name, number in numbers.items():
                 self.catalog.set_number(name, number)
             for name, text in texts.items():

@@ -83,7 +83,7 @@ def fill(folder: DataFolder, days: list[date], parts: int, *, with_files: bool) 
                     count = parts if day else 1
                     built = of_files(Key(name, day), count, fingerprint.value, dict(fingerprint.parts))
                     add(built)
-            store.catalog.put_recipe(*planner.recipe(step))
+            store.catalog.put_recipe(planner.recipe(step))
         print(f"{len(store.partitions):,} partitions, {sum(len(p.files) for p in store.partitions.values()):,} files")
 
 

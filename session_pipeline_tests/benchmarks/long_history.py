@@ -86,7 +86,7 @@ def fill(folder: DataFolder, template: Store, gigabytes: float) -> list[date]:
                 assert fingerprint is not None, (step.name, each)
                 for name in step.tables:
                     add(name, each, fingerprint.value, dict(fingerprint.parts))
-            store.catalog.put_recipe(*planner.recipe(step))
+            store.catalog.put_recipe(planner.recipe(step))
         total = sum(partition.byte_count for partition in store.partitions.values())
     print(f"| {len(days)} days, {total / 1e9:.1f} GB in {len(store.partitions):,} partitions | | |")
     return days

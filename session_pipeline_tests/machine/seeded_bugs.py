@@ -21,7 +21,7 @@ from session_pipeline.publish import lake, native_rows, publication, warehouse
 from session_pipeline.reference.days import Calendar
 from session_pipeline.store import locks, store, store_files
 from session_pipeline.store.catalog import Catalog
-from session_pipeline.store.records import Partition
+from session_pipeline.store.records import Partition, Recipe
 from session_pipeline.store.store import Store
 from session_pipeline.store.store_files import StoreFiles
 from session_pipeline.tables import models
@@ -236,9 +236,8 @@ def fingerprint_lacks_a_setting(put: Put) -> None:
     recipe = Planner.recipe
 
     def lacking(self: Planner, step: Any) -> Any:
-        _, parts = recipe(self, step)
-        kept = {name: value for name, value in parts.items() if name != "setting inactivity_minutes"}
-        return fingerprints.digest(kept), kept
+        kept = {name: value for name, value in recipe(self, step).parts.items() if name != "setting inactivity_minutes"}
+        return Recipe(fingerprints.digest(kept), kept)
 
     put(Planner, "recipe", lacking)
 
