@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from session_pipeline.checks.verdict import SHOWN, Verdict, add_input, rows_by_stretch, verdict
 from session_pipeline.engines.sql import query_text
+from session_pipeline.reference.changes import ALERT_DAYS
 from session_pipeline.reference.days import ONE_DAY, dates
 from session_pipeline.tables.changes.sentences import drop_text
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
     from session_pipeline.run.pipeline import Run
-
-DAYS_OF_ALERTS = 14  # an alert can pause for some days while its fault goes on
 
 
 def progress_adds_up(run: "Run", days: Sequence[date]) -> Verdict:
@@ -29,7 +28,7 @@ def progress_alerts(run: "Run", days: Sequence[date]) -> Verdict:
     last = max(days)
     with run.engine.job() as job:
         for name in ("progress_changes", "action_visits"):
-            add_input(job, run, name, dates(last - (DAYS_OF_ALERTS - 1) * ONE_DAY, last))
+            add_input(job, run, name, dates(last - (ALERT_DAYS - 1) * ONE_DAY, last))
         alerts = job.rows(query_text(__package__, "progress_alerts")).to_pylist()
     if not alerts:
         return Verdict(True, "no step is taken much less often than before", {"alerts": 0})

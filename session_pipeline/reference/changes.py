@@ -14,6 +14,12 @@ OUTCOME_WINDOWS = (1, 7, 28)
 BASE_DAYS = 56
 LEAST_BASE_DAYS = 28  # with sessions
 DAYS_READ = max(WINDOWS) + BASE_DAYS
+# The days with sessions from which on a step can be compared, and the days that its shortest window reads
+FIRST_COMPARED_DAYS = LEAST_BASE_DAYS + min(WINDOWS)
+SHORTEST_DAYS_READ = BASE_DAYS + min(WINDOWS)
+
+# Alerts of so many days are shown: an alert can pause for some days while its fault goes on
+ALERT_DAYS = 14
 
 # A step is tested if at least this many sessions converted after it in the days before the window
 LEAST_USUAL_CONVERSIONS = 5

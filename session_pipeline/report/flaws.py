@@ -12,6 +12,7 @@ from math import log
 import duckdb
 from markupsafe import Markup
 
+from session_pipeline.reference.changes import FIRST_COMPARED_DAYS
 from session_pipeline.report import charts, formats, lost_values, names, places, sites
 from session_pipeline.report.figures import Figures, Row, filled, run_query
 from session_pipeline.report.lost_values import Currencies, LostValue
@@ -24,7 +25,6 @@ FEWEST_HARD_TIMES = 5
 FOLDER_END = "/…"  # of the name of all pages of a folder
 HARDLY_ANY = 0.01  # of all visits
 CHART_WIDTH = 250
-FIRST_COMPARED_DAYS = 29  # the shortest base (28 days) and the shortest window (1 day) of progress_changes
 Z_FOUND = 4.5  # the score that a change must be expected to have, so that it is found in most cases
 BASE_RATIO = 4  # visits before the compared days for each visit in them
 

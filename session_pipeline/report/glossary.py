@@ -1,6 +1,7 @@
 """Defines the glossary of the report: the words of the page and their meanings."""
 
 from session_pipeline.reference import columns as c
+from session_pipeline.reference.changes import BASE_DAYS, WINDOWS
 from session_pipeline.report.formats import in_visits
 
 GLOSSARY: tuple[tuple[str, str], ...] = (
@@ -46,8 +47,8 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     (
         "Found change",
         (
-            "A step or outcome that left its usual range, in the 1 to 28 days that end with a day, compared with "
-            "the 56 days before them."
+            f"A step or outcome that left its usual range, in the {min(WINDOWS)} to {max(WINDOWS)} days that end with "
+            f"a day, compared with the {BASE_DAYS} days before them."
         ),
     ),
     ("Action", in_visits(c.ACTION.meaning)),

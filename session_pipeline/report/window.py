@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from session_pipeline.reference.changes import ALERT_DAYS, SHORTEST_DAYS_READ
 from session_pipeline.tables.parameters import Z_95, Scalar
 
 TREND_DAYS = 28
-ALERT_DAYS = 14  # alerts flicker, so those of two weeks are shown
-COMPARED_DAYS = 57  # the shortest window (1 day) of the tables of changes, and the 56 days before it
 
 PARAMETERS = (
     "first_day",
@@ -81,8 +80,8 @@ class Window:
 
     @property
     def compared_day_count(self) -> int:
-        """Number of days with visits among the last day and the 56 days before it."""
-        return len(self._with_visits(self.last_day - timedelta(days=COMPARED_DAYS - 1), self.last_day))
+        """Number of days with visits among those that the shortest window of the tables of changes reads."""
+        return len(self._with_visits(self.last_day - timedelta(days=SHORTEST_DAYS_READ - 1), self.last_day))
 
     @property
     def week_day_count(self) -> int:

@@ -4,12 +4,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from session_pipeline.reference.changes import DAYS_READ
 from session_pipeline.settings.section import Section
 from session_pipeline.settings.values import Label, Listed, QueryParameter, distinct, refusal
 
 # For keep_days; a test compares these numbers with the spans of the tables.
 SESSION_DAYS = 3  # a day reads the two days before it, whose sessions can reach it
-LONGEST_READ_DAYS = 84  # the longest window of counts, of opportunities and changes
+LONGEST_READ_DAYS = DAYS_READ  # by tables of changes; the longest window of opportunities is as long
 LEAST_RAW_DAYS = 7  # for files that are late, and for runs that were missed
 _WHY_KEPT = {
     "raw": "late files need some days",

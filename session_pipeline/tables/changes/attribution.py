@@ -16,8 +16,9 @@ import numpy as np
 
 from session_pipeline.reference.changes import LEAST_USUAL_CONVERSIONS, WHOLE
 from session_pipeline.tables.changes.counts import SiteCounts
-from session_pipeline.tables.changes.progress import WEEK_DAYS, Tested, Window
+from session_pipeline.tables.changes.progress import Tested, Window
 from session_pipeline.tables.changes.scores import signed_root
+from session_pipeline.tables.parameters import DAYS_OF_WEEK
 
 ALERT_SCORE, ALERT_Q = -4.0, 0.05
 ALERT_RATE_RATIO = 0.9  # of the usual rate: a smaller drop is no alert
@@ -176,7 +177,7 @@ def _visits(counts: SiteCounts, window: Window, segment: int, action: int) -> _V
         return None
     days = np.arange(max(window.first, 0), window.last + 1)
     usual_days = np.arange(max(window.first_usual, 0), window.first)
-    usual_days = usual_days[(window.last - usual_days) % WEEK_DAYS < window.days]
+    usual_days = usual_days[(window.last - usual_days) % DAYS_OF_WEEK < window.days]
     visits, usual = (counts.at_risk[each, to_goal] for each in (days, usual_days))
     converted, usual_converted = (int(counts.progressed[each, to_goal].sum()) for each in (days, usual_days))
     ratio = int((visits > 0).sum()) / max(1, int((usual > 0).sum()))

@@ -4,6 +4,7 @@ Scores and shares are rounded to 6 digits, conversions to 3 and values to 2. doc
 """
 
 from session_pipeline.reference import columns as c
+from session_pipeline.reference.changes import BASE_DAYS
 from session_pipeline.reference.column import Column, count, date, flag, rate, text
 from session_pipeline.tables.contract import Table
 
@@ -87,8 +88,8 @@ TABLES: tuple[Table, ...] = (
             rate("progress_rate", "progressed_count / session_count."),
             rate("low", "Lower bound of the 95 % Wilson interval of progress_rate."),
             rate("high", "Upper bound of the 95 % Wilson interval of progress_rate."),
-            count("usual_session_count", "session_count of the 56 days before the window."),
-            count("usual_progressed_count", "progressed_count of the 56 days before the window."),
+            count("usual_session_count", f"session_count of the {BASE_DAYS} days before the window."),
+            count("usual_progressed_count", f"progressed_count of the {BASE_DAYS} days before the window."),
             rate("usual_rate", "usual_progressed_count / usual_session_count."),
             count(
                 "others_session_count",
@@ -103,8 +104,8 @@ TABLES: tuple[Table, ...] = (
             Column(
                 "step_value",
                 "DOUBLE",
-                "How much more often sessions that go on convert after action, in the 56 days before the window: a "
-                "difference of two shares; 1 for '(goal)'. An association.",
+                f"How much more often sessions that go on convert after action, in the {BASE_DAYS} days before the "
+                "window: a difference of two shares; 1 for '(goal)'. An association.",
             ),
             Column(
                 "associated_lost",
@@ -114,8 +115,8 @@ TABLES: tuple[Table, ...] = (
             Column(
                 "associated_lost_value",
                 "DOUBLE",
-                "associated_lost times the mean value of a conversion after action in the 56 days before; null if none "
-                "has a value.",
+                f"associated_lost times the mean value of a conversion after action in the {BASE_DAYS} days before; "
+                "null if none has a value.",
             ),
             SPREAD,
             Column(
@@ -176,7 +177,7 @@ TABLES: tuple[Table, ...] = (
             Column(
                 "expected_count",
                 "DOUBLE",
-                "outcome_count to expect from the same weekdays of the 56 days before the window.",
+                f"outcome_count to expect from the same weekdays of the {BASE_DAYS} days before the window.",
             ),
             rate("usual_rate", "expected_count / session_count; null for '(sessions)'."),
             SPREAD,

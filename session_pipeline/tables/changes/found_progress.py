@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -84,7 +84,7 @@ def _row(counts: SiteCounts, tested: Tested, place: int, drop: Drop | None) -> R
     step_value = float(tested.step_value[place])
     lost = (n1 * k0 / n0 - k1) * step_value
     value = _mean_value(counts, window, step)
-    others_count, others_rate, others_usual_rate = _others(counts, window, step)
+    others = _others(counts, window, step)
     period = _period(counts, drop) if drop is not None and drop.is_alert else None
     since = None if period is None else counts.day(period.first)
     over_since = None if period is None or period.over_from is None else counts.day(period.over_from)
@@ -104,9 +104,9 @@ def _row(counts: SiteCounts, tested: Tested, place: int, drop: Drop | None) -> R
         "usual_session_count": n0,
         "usual_progressed_count": k0,
         "usual_rate": k0 / n0,
-        "others_session_count": others_count,
-        "others_rate": others_rate,
-        "others_usual_rate": others_usual_rate,
+        "others_session_count": others.session_count,
+        "others_rate": others.rate,
+        "others_usual_rate": others.usual_rate,
         "step_value": round(step_value, DIGITS),
         "associated_lost": round(lost, LOST_DIGITS),
         "associated_lost_value": None if value is None else round(lost * value, VALUE_DIGITS),
@@ -144,8 +144,8 @@ def _row(counts: SiteCounts, tested: Tested, place: int, drop: Drop | None) -> R
         progressed_count=k1,
         usual_rate=row["usual_rate"],
         others=[value for value in _values(counts, segment[0], window.last) if value != segment[1]],
-        others_rate=others_rate,
-        others_usual_rate=others_usual_rate,
+        others_rate=others.rate,
+        others_usual_rate=others.usual_rate,
         lost=row["associated_lost"],
         lost_value=row["associated_lost_value"],
         explained_by=explained_by,
@@ -177,15 +177,23 @@ def _values(counts: SiteCounts, dimension: str, last: int) -> Sequence[str]:
     return [counts.segments[place][1] for place in places if counts.segments[place][0] == dimension]
 
 
-def _others(counts: SiteCounts, window: Window, step: int) -> tuple[int | None, float | None, float | None]:
-    """Return the sessions at risk of the other values of the dimension, and their rates in the window and before.
+class Others(NamedTuple):
+    """The other values of a dimension: their sessions at risk, and their rates in the window and before."""
+
+    session_count: int | None = None
+    rate: float | None = None
+    usual_rate: float | None = None
+
+
+def _others(counts: SiteCounts, window: Window, step: int) -> Others:
+    """Return the figures of the other values of the dimension; none for all sessions, or if their sum is unknown.
 
     They are all sessions minus those of the value, on the days that have the dimension: before a test of variants
     begins, for example, nobody has another variant.
     """
     whole, segment = int(counts.whole_of[step]), int(counts.steps[step, 0])
     if segment == 0 or whole < 0:
-        return None, None, None
+        return Others()
     has_dimension = counts.has_dimension[counts.segments[segment][0]]
 
     def others(by_day: Counts, first: int, last: int) -> int:
@@ -197,7 +205,7 @@ def _others(counts: SiteCounts, window: Window, step: int) -> tuple[int | None, 
         for by_day in (counts.at_risk, counts.progressed)
         for days in ((window.first, window.last), (window.first_usual, window.first - 1))
     )
-    return n1, k1 / n1 if n1 else None, k0 / n0 if n0 else None
+    return Others(n1, k1 / n1 if n1 else None, k0 / n0 if n0 else None)
 
 
 def _period(counts: SiteCounts, drop: Drop) -> Period:

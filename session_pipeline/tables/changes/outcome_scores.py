@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from session_pipeline.reference.changes import BASE_DAYS, LEAST_BASE_DAYS
 from session_pipeline.tables.changes.scores import Counts, Floats
+from session_pipeline.tables.parameters import DAYS_OF_WEEK
 
-WEEK_DAYS = 7
 PRIOR_SESSIONS = 50.0  # a weekday's own rate counts as much as this many sessions with the overall rate
 LEAST_COUNT = 5.0
 DIGITS = 6
@@ -86,17 +86,17 @@ def rate_scores(sessions: Counts, with_outcome: Counts, window_days: int) -> Sco
     n0, n1 = n.sum(axis=0), sessions[BASE_DAYS:].sum(axis=0)
     k1 = with_outcome[BASE_DAYS:].sum(axis=0).astype(np.float64)
     overall = k.sum(axis=0) / np.maximum(n0, 1)
-    by_weekday = (-1, WEEK_DAYS, n.shape[1])
+    by_weekday = (-1, DAYS_OF_WEEK, n.shape[1])
     usual = (k.reshape(by_weekday).sum(axis=0) + PRIOR_SESSIONS * overall) / (
         n.reshape(by_weekday).sum(axis=0) + PRIOR_SESSIONS
     )
-    # 56 is a multiple of 7, so the first day of the window has the weekday of the first day before it.
-    expected = _in_order(sessions[BASE_DAYS:] * usual[np.arange(window_days) % WEEK_DAYS])
-    of_day = np.tile(usual, (BASE_DAYS // WEEK_DAYS, 1))
+    # The days before are whole weeks, so the window begins with the weekday that they begin with.
+    expected = _in_order(sessions[BASE_DAYS:] * usual[np.arange(window_days) % DAYS_OF_WEEK])
+    of_day = np.tile(usual, (BASE_DAYS // DAYS_OF_WEEK, 1))
     variance = n * of_day * (1 - of_day)
     pearson = _in_order(np.where(variance > 0, (k - n * of_day) ** 2 / np.where(variance > 0, variance, 1.0), 0.0))
     day_count = (n > 0).sum(axis=0)
-    spread = np.maximum(1.0, pearson / np.maximum(1, day_count - WEEK_DAYS))
+    spread = np.maximum(1.0, pearson / np.maximum(1, day_count - DAYS_OF_WEEK))
     is_tested = (day_count >= LEAST_BASE_DAYS) & (expected > 0) & (expected < n1)
     is_tested &= np.maximum(expected, k1) >= LEAST_COUNT
     # The usual rate is an estimate too, from n0 sessions.
@@ -121,11 +121,11 @@ def _session_score(sessions: Sequence[int]) -> tuple[float, float, float]:
     past = sessions[start:-1][::-1]  # from yesterday on
     if len(past) < LEAST_BASE_DAYS:
         return NOT_TESTED
-    usual = [float(median(past[weekday::WEEK_DAYS])) for weekday in range(WEEK_DAYS)]
-    expected = usual[WEEK_DAYS - 1]  # the weekday of a week ago
+    usual = [float(median(past[weekday::DAYS_OF_WEEK])) for weekday in range(DAYS_OF_WEEK)]
+    expected = usual[DAYS_OF_WEEK - 1]  # the weekday of a week ago
     if expected < LEAST_COUNT:
         return NOT_TESTED
-    differences = [abs(count - usual[place % WEEK_DAYS]) for place, count in enumerate(past)]
+    differences = [abs(count - usual[place % DAYS_OF_WEEK]) for place, count in enumerate(past)]
     deviation = max(
         DEVIATION_OF_MEDIAN * float(median(differences)), LEAST_RELATIVE_DEVIATION * expected, math.sqrt(expected)
     )

@@ -6,7 +6,7 @@ chance do not. scores.py has the formulas.
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,13 @@ ALIKE = 0.9  # the ratio of two shares from which on they are alike
 CLEAR_SCORE = -3.0  # a change that lasts then looks as if it were over on fewer than 1 of 100 days
 UNUSUAL_SCORE = -2.0  # of all days since together
 
-Shares = tuple[float, float, float]
+
+class Shares(NamedTuple):
+    """The shares of cases before, during and since a change."""
+
+    before: float
+    during: float
+    since: float
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class Period:
     Attributes:
         first: The position of the day on which it most likely began.
         over_from: The position of the first day with cases after it; None while it lasts.
-        shares: The shares before, during and since the change; None while it lasts.
+        shares: The shares; None while it lasts.
     """
 
     first: int
@@ -101,4 +107,4 @@ def _ended(
     if not (is_alike[0] or score[0] > UNUSUAL_SCORE) or (~is_alike & (score <= CLEAR_SCORE)).any():
         return None
     during = float((k[over] - k[first]) / (n[over] - n[first]))
-    return first, over, (usual, during, float(share[0]))
+    return first, over, Shares(usual, during, float(share[0]))

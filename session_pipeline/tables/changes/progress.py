@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from session_pipeline.reference.changes import BASE_DAYS, LEAST_BASE_DAYS, LEAST_USUAL_CONVERSIONS, WINDOWS
 from session_pipeline.tables.changes.counts import PARTS, SiteCounts
 from session_pipeline.tables.changes.scores import Counts, Floats, drop_q_values, signed_root
+from session_pipeline.tables.parameters import DAYS_OF_WEEK
 
 LEAST_SESSIONS, LEAST_USUAL_SESSIONS = 5, 20  # at risk
 LEAST_STAKE, LEAST_STAKE_SHARE = 5.0, 0.02  # conversions that depend on the step in the window, and of all of its
-WEEK_DAYS = 7
 WEEK_PRIOR = 7.0  # as if this many more weeks had differed by chance alone
 DIGITS = 6
 
@@ -150,10 +150,10 @@ def _spread(counts: SiteCounts, window: Window, step: Counts, k0: Floats, n0: Fl
     squares = counts.square_sums.between(*usual)[step] / PARTS
     free = counts.day_sums.between(*usual)[step] - 1
     spread = np.where(free > 0, (squares - share * k0) / variance / np.maximum(free, 1), 1.0)
-    if window.days >= WEEK_DAYS:
+    if window.days >= DAYS_OF_WEEK:
         chi, weeks = np.zeros(len(step)), np.zeros(len(step))
-        for week in range(BASE_DAYS // WEEK_DAYS):
-            days = window.first - WEEK_DAYS * (week + 1), window.first - WEEK_DAYS * week - 1
+        for week in range(BASE_DAYS // DAYS_OF_WEEK):
+            days = window.first - DAYS_OF_WEEK * (week + 1), window.first - DAYS_OF_WEEK * week - 1
             n = counts.at_risk_sums.between(*days)[step].astype(np.float64)
             k = counts.progressed_sums.between(*days)[step]
             chi += np.where(n > 0, (k - n * share) ** 2 / (np.maximum(n, 1) * variance), 0.0)

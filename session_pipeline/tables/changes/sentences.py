@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 from session_pipeline.reference.changes import GOAL, WHOLE, Segment
 from session_pipeline.tables.statistics import of_hundred, percent
+
+if TYPE_CHECKING:  # loads numpy
+    from session_pipeline.tables.changes.periods import Shares
 
 MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -137,7 +141,7 @@ def ended_progress_sentence(
     window: str,
     since: date,
     over_since: date,
-    rates: tuple[float, float, float],
+    rates: "Shares",
     lost: float,
     lost_value: float | None,
 ) -> str:
@@ -165,8 +169,8 @@ def ended_progress_sentence(
     return sentence
 
 
-def _ended_sentence(what: str, since: date, over_since: date, rates: tuple[float, float, float]) -> str:
-    before, during, afterwards = (percent(rate) for rate in rates)
+def _ended_sentence(what: str, since: date, over_since: date, rates: "Shares") -> str:
+    before, during, afterwards = map(percent, rates)
     when = days_text(since, over_since - timedelta(days=1))
     return (
         f"{when[0].upper()}{when[1:]}, {what}: {during}; before it was {before}, and since"
@@ -218,9 +222,7 @@ def outcome_sentence(
     return f"{sentence} It most likely began on {day_text(since)}."
 
 
-def ended_outcome_sentence(
-    *, segment: Segment, outcome: str, since: date, over_since: date, rates: tuple[float, float, float]
-) -> str:
+def ended_outcome_sentence(*, segment: Segment, outcome: str, since: date, over_since: date, rates: "Shares") -> str:
     """Return the sentence of a row of outcome_changes whose change is over.
 
     Args:
@@ -231,5 +233,5 @@ def ended_outcome_sentence(
         rates: The share of sessions with the outcome before, during and since.
     """
     how = "converted" if outcome == "(converted)" else f"ended with {outcome}"
-    fewer = "fewer" if rates[1] < rates[0] else "more"
+    fewer = "fewer" if rates.during < rates.before else "more"
     return _ended_sentence(f"{fewer} {visits_of(segment)} {how}", since, over_since, rates)
