@@ -26,7 +26,7 @@ from session_pipeline.settings.model import Settings
 from session_pipeline.settings.presets import NO_PRESET, over_preset, read_preset
 from session_pipeline.settings.section import Section
 from session_pipeline.settings.sources import Preset
-from session_pipeline.settings.values import closest, shown, toml_hint
+from session_pipeline.settings.values import closest, parse_toml, shown
 
 _START_DATE = re.compile(r"^start_date = \S+", re.MULTILINE)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -103,7 +103,7 @@ def parse_settings(
         SettingsFileError: Some settings are invalid; the error lists all of them.
     """
     merged = dict(_packaged())
-    for key, value in _read(text, file).items():
+    for key, value in parse_toml(text, file).items():
         is_laid_over = key in _SECTIONS and isinstance(value, dict)
         merged[key] = {**merged[key], **value} if is_laid_over else value
     found = list(variables(environment))
@@ -196,15 +196,6 @@ def settings_template(start_date: date | None = None) -> str:
 @cache
 def _packaged() -> Mapping[str, Any]:
     return tomllib.loads(settings_template())
-
-
-def _read(text: str, file: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(file, f"is not valid TOML: {error}", toml_hint(error)) from None
-    except RecursionError:
-        raise SettingsError(file, "has lists that are nested too deeply", "nest lists less deeply") from None
 
 
 def _with(tables: Mapping[str, Any], variable: Variable) -> dict[str, Any]:

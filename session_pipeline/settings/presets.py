@@ -13,7 +13,7 @@ from typing import Any
 
 from session_pipeline.errors import SettingsError
 from session_pipeline.settings.sources import Preset, Recognition, SourceSettings
-from session_pipeline.settings.values import closest, shown, toml_hint
+from session_pipeline.settings.values import closest, parse_toml, shown
 
 NO_PRESET = "none"  # a source with this preset is never recognized
 OWN_FOLDER = "presets"  # next to settings.toml
@@ -79,9 +79,9 @@ def read_preset(name: str, folder: Path | None, key: str) -> tuple[str, dict[str
     is_path = name.endswith(".toml")
     path = Path(name) if is_path else Path(OWN_FOLDER) / f"{name}.toml"
     if folder is not None and (is_path or "/" not in name) and (folder / path).is_file():
-        return str(path), _parsed(_read(folder / path, key), str(path))
+        return str(path), parse_toml(_read(folder / path, key), str(path))
     if name in packaged_names():
-        return f"preset {name}", _parsed(packaged_text(name), f"preset {name}")
+        return f"preset {name}", parse_toml(packaged_text(name), f"preset {name}")
     if is_path:
         raise SettingsError(key, f"is {shown(name)}, and there is no such file", "write its path from settings.toml")
     raise SettingsError(key, f"is {shown(name)}, which is not a preset", closest(name, [*packaged_names(), NO_PRESET]))
@@ -134,12 +134,3 @@ def _read(path: Path, key: str) -> str:
     except OSError as error:
         hint = "it must be a file that this user can read"
         raise SettingsError(key, f"names {path}, which cannot be read ({error.strerror})", hint) from None
-
-
-def _parsed(text: str, file: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(file, f"is not valid TOML: {error}", toml_hint(error)) from None
-    except RecursionError:
-        raise SettingsError(file, "has lists that are nested too deeply", "nest lists less deeply") from None

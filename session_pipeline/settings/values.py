@@ -55,7 +55,25 @@ def closest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {match[0]}?" if match else f"write one of {', '.join(names)}"
 
 
-def toml_hint(error: tomllib.TOMLDecodeError) -> str:
+def parse_toml(text: str, file: str) -> dict[str, Any]:
+    """Return the tables of a TOML text.
+
+    Args:
+        text: The text.
+        file: How errors name its file.
+
+    Raises:
+        SettingsError: The text is not valid TOML.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(file, f"is not valid TOML: {error}", _toml_hint(error)) from None
+    except RecursionError:
+        raise SettingsError(file, "has lists that are nested too deeply", "nest lists less deeply") from None
+
+
+def _toml_hint(error: tomllib.TOMLDecodeError) -> str:
     """Return how to fix a text that is not TOML."""
     if str(error).startswith("Invalid value"):
         return "fix that line: strings need quotes, true and false are lower case"
