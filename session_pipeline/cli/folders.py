@@ -17,9 +17,9 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import home
 from session_pipeline.errors import SettingsError, SettingsFileError, StoreError, WrongUseError
 from session_pipeline.ingest.formats import AccessLog
-from session_pipeline.run import trial
 from session_pipeline.run.alerts import missing_program
 from session_pipeline.run.delivered_files import sources_without_folder
+from session_pipeline.run.trial_result import Trial
 from session_pipeline.run.try_file import accepted_count, try_file, with_start_date
 from session_pipeline.sample import FIRST_DAY, write_sample
 from session_pipeline.sample.faults import EXAMPLE, fault_of
@@ -73,7 +73,7 @@ def init(
         raise ended(_why_not_usable(found, source, made, f"session-pipeline try {from_file} --source {source}{option}"))
 
 
-def _section_for(found: trial.Trial, source: str) -> str:
+def _section_for(found: Trial, source: str) -> str:
     """Return the section of a source that reads files like the one that was tried. Comments name what is missing."""
     preset = found.facts.get("preset")
     keys: Mapping[str, Any] = {"preset": preset} if preset else found.suggested
@@ -81,7 +81,7 @@ def _section_for(found: trial.Trial, source: str) -> str:
     return f"\n\n{source_section(source, keys)}{missing}" if keys or missing else ""
 
 
-def _what_was_found(found: trial.Trial, source: str) -> list[str]:
+def _what_was_found(found: Trial, source: str) -> list[str]:
     """Return sentences about the settings that were written for a file."""
     preset, lines = found.facts.get("preset"), counted(found.lines_with_suggested or found.facts["line_count"], "line")
     section, file = key_of_source(source), Path(str(found.facts["path"])).name
@@ -110,7 +110,7 @@ def _shown_key(key: str, value: object) -> str:
     return f'{key} = "{value}"' if isinstance(value, str) and '"' not in value else key
 
 
-def _why_not_usable(found: trial.Trial, source: str, made: DataFolder, command: str) -> str:
+def _why_not_usable(found: Trial, source: str, made: DataFolder, command: str) -> str:
     """Return why no line of the file is accepted with the settings that were written for it, and what to do."""
     file = plain(found.facts["path"])
     if found.facts["status"] != "accepted" and not found.suggested:

@@ -20,8 +20,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.formats import W3c
 from session_pipeline.reference.days import day_ranges
-from session_pipeline.run import trial
-from session_pipeline.run.trial import Trial
+from session_pipeline.run.trial_result import NO_SOURCE, Trial, named_source
 from session_pipeline.run.try_file import chosen_source, try_file, unused_sources
 from session_pipeline.settings import key_of_source, source_section
 
@@ -70,10 +69,10 @@ def _folder(data: Path | None) -> DataFolder | None:
 def _print_result(found: Trial, folder: DataFolder | None, source: str) -> None:
     facts = found.facts
     where = "the packaged settings" if folder is None or not folder.has_settings else str(folder.settings)
-    named = "" if source == trial.NO_SOURCE else f", as source {source}"
+    named = "" if source == NO_SOURCE else f", as source {source}"
     echo(Text.assemble((plain(facts["path"]), "bold"), f"  with {where}{named}; nothing is written"))
     if others := unused_sources(source, folder):
-        unknown = "no source is chosen" if source == trial.NO_SOURCE else f"the settings have no source {plain(source)}"
+        unknown = "no source is chosen" if source == NO_SOURCE else f"the settings have no source {plain(source)}"
         echo(f"Note: {unknown}; use `--source` with one of {plain(', '.join(others))}.", style="yellow")
     if facts["status"] != "accepted":
         _print_suggested(found, source, folder)
@@ -126,7 +125,7 @@ def _print_quarantined(found: Trial, source: str, folder: DataFolder | None) -> 
         rows = [(f"line {number}", plain(detail or ""), plain(line)) for number, detail, line in item.lines]
         stdout.print(grid(("", "right"), ("", "left"), ("", "left"), rows=rows, indent=2))
         if item.reason in LIMITED_TIMES:
-            limit = key_to_change(item.reason, trial.named_source(source))
+            limit = key_to_change(item.reason, named_source(source))
             echo(f"  The limit is {plain(limit or '')} in settings.toml.")
         if item.reason in FIXES:
             echo(f"  To fix them at their source, {FIXES[item.reason]}.")
@@ -145,13 +144,13 @@ def _print_suggested(found: Trial, source: str, folder: DataFolder | None) -> No
         fields = "Fields with other names have values that fit. To use them, write into settings.toml:"
         has_fields = found.suggested.keys() & {"columns", "visitor_address"}
         echo(fields if has_fields else "The file can be read in another way. To do so, write into settings.toml:")
-        for line in source_section(trial.named_source(source), found.suggested).splitlines():
+        for line in source_section(named_source(source), found.suggested).splitlines():
             echo(f"  {plain(line)}")
         if found.accepted_with_suggested is not None:
             accepted, lines = number(found.accepted_with_suggested), counted(found.lines_with_suggested or 0, "line")
             echo(f"The file was also tried with this: {accepted} of {lines} would be accepted.")
     if found.missing:
-        section = key_of_source(trial.named_source(source))
+        section = key_of_source(named_source(source))
         echo()
         echo(f"Required columns without a field. Name the field of each in columns of {plain(section)}:")
         for line in could_be(found):
@@ -166,7 +165,7 @@ def _print_suggested(found: Trial, source: str, folder: DataFolder | None) -> No
 
 def _try_command(found: Trial, source: str, folder: DataFolder | None) -> str:
     """Return the command that tries the file with the settings of its source."""
-    words = ["session-pipeline", "try", str(found.facts["path"]), "--source", trial.named_source(source)]
+    words = ["session-pipeline", "try", str(found.facts["path"]), "--source", named_source(source)]
     if folder is not None and folder.path != Path(data_folder.DEFAULT).absolute():
         words += ["--data", str(folder.path)]
     return plain(shlex.join(words))

@@ -19,7 +19,9 @@ from session_pipeline.ingest.admission.unknown_names import ending_of, keys_of_c
 from session_pipeline.ingest.formats import JsonLines
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
 from session_pipeline.run.sampled_fields import FIRST_WEB_TIME
-from session_pipeline.run.trial import INVALID_LOG_LINE, NO_SOURCE, Trial, attempt
+from session_pipeline.run.suggested_reading import INVALID_LOG_LINE
+from session_pipeline.run.trial import attempt
+from session_pipeline.run.trial_result import NO_SOURCE, Trial
 from session_pipeline.settings import load_settings
 
 

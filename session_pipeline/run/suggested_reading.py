@@ -1,0 +1,154 @@
+"""Suggests how to read a tried file: its preset, format, log format or header, and then the keys for its fields.
+
+suggested_keys.py suggests keys from the values of the fields. trial.py reads the file and passes on what came out.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.engines.connections import private_connection
+from session_pipeline.engines.duckdb import Job
+from session_pipeline.ingest.admission.admit import admit, beginning_of
+from session_pipeline.ingest.admission.recognition import MOST_LINES, likely_preset, preset_of
+from session_pipeline.ingest.admission.tabbed_logs import CLOUDFRONT, FLUENTD, is_of_cloudfront, is_of_fluentd
+from session_pipeline.ingest.admission.unknown_names import whole_lines
+from session_pipeline.ingest.admission.wrapped_records import WrappedRecords, is_one_object, wrapped_records
+from session_pipeline.ingest.formats import AccessLog, JsonLines, format_named
+from session_pipeline.ingest.formats.separated import Csv, Tsv
+from session_pipeline.ingest.mapping.rules import ReadingRules
+from session_pipeline.ingest.mapping.source_rules import rules_of
+from session_pipeline.reference.extended_log_formats import extended_log_format
+from session_pipeline.reference.log_formats import parse_log_format
+from session_pipeline.run.field_values import FieldValues
+from session_pipeline.run.pipeline import Run
+from session_pipeline.run.sampled_fields import fields_in, fields_of
+from session_pipeline.run.suggested_keys import ONLY_COUNTS, Suggested, suggested_keys
+from session_pipeline.run.suggestions import are_counts, is_like_data, suggested_log_format
+from session_pipeline.run.trial_result import SetAside, named_source
+from session_pipeline.settings import key_of_source
+
+INVALID_LOG_LINE = "invalid_log_line"  # the reason for lines that fit no known log format
+RAGGED_ROW = "ragged_row"  # the reason for records with more or fewer fields than the header
+NO_HEADER = "the first line looks like data; if the file has no header"
+NO_USER_AGENT = (
+    "the log has no user agent: all visitors of one network are one visitor, and bots are not recognized by their name;"
+    " log it if you can, in HAProxy with `http-request capture req.hdr(User-Agent) len 256`"
+)
+
+
+def suggested_for(
+    trial: DataFolder,
+    run: Run,
+    facts: Mapping[str, Any],
+    filled: frozenset[str],
+    set_aside: Sequence[SetAside],
+    wrapped: WrappedRecords | None,
+) -> Suggested:
+    """Return what is suggested for a file that was read with the present keys."""
+    if facts["status"] != "accepted":
+        return Suggested()
+    reasons = {item.reason: item.line_count for item in set_aside}
+    too_early = []
+    if (early := reasons.get("time_before_start", 0)) > facts["accepted_count"]:
+        start = run.settings.start_date
+        too_early = [f"{early:,} times are before start_date {start}; set start_date to an earlier day"]
+    [path] = (path for path in trial.raw.glob("*/*"))
+    source = path.parent.name
+    rules = rules_of(run.settings, source, None, facts.get("preset"))
+    if not facts["accepted_count"] and not rules.header:
+        first = whole_lines(beginning_of(path))
+        if is_of_fluentd(first):
+            return Suggested(keys=FLUENTD)
+        if is_of_cloudfront(first):
+            return Suggested(keys={"format": Tsv.name}, remarks=[CLOUDFRONT])
+    log_format = suggested_log_format(reasons)
+    if log_format is None and reasons.get(INVALID_LOG_LINE, 0) > facts["accepted_count"]:
+        log_format = extended_log_format(_first_texts(path))
+    if log_format:
+        return Suggested(keys={"log_format": log_format}, remarks=too_early)
+    admitted = admit(
+        path,
+        root=trial.raw,
+        source=source,
+        format=rules.format,
+        scratch=run.store.scratch,
+        layout=rules.layout,
+    )
+    try:
+        with private_connection() as connection:
+            fields = fields_of(admitted, rules, connection, run.store.scratch)
+            if wrapped is not None and _are_events(wrapped, rules, connection):
+                preset = preset_of(iter(wrapped.records[:MOST_LINES]))
+                return Suggested(keys={**({"preset": preset} if preset else {}), "records_in": wrapped.records_in})
+        has_header = format_named(admitted.format).has_header and not rules.header
+        if has_header and not facts["accepted_count"] and (lines := _lines_before_header(set_aside, facts, fields)):
+            return Suggested(remarks=[lines])
+        if has_header and not facts["accepted_count"] and is_like_data(field.name for field in fields):
+            section = key_of_source(named_source(source))
+            return Suggested(remarks=[f"{NO_HEADER}, set header in {section} to the names of its fields"])
+        if admitted.format == Tsv.name and fields and all(field.name.startswith('"') for field in fields):
+            return Suggested(keys={"format": Csv.name})  # TSV has no quotes
+        found = suggested_keys(
+            fields, rules, filled, run.settings.start_date, has_preset=facts.get("preset") is not None
+        )
+        no_agent = [NO_USER_AGENT] if admitted.format == AccessLog.name and not _has_user_agent(rules) else []
+        return replace(found, remarks=[*found.remarks, *too_early, *no_agent])
+    finally:
+        admitted.discard()
+
+
+def _has_user_agent(rules: ReadingRules) -> bool:
+    return "user_agent" in parse_log_format(rules.log_format).names
+
+
+def _first_texts(path: Path) -> list[str]:
+    """Return the first lines of a file."""
+    return [line.decode(errors="replace") for line in whole_lines(beginning_of(path))]
+
+
+def _lines_before_header(
+    set_aside: Sequence[SetAside], facts: Mapping[str, Any], fields: Sequence[FieldValues]
+) -> str | None:
+    """Return a sentence about a table whose first line is probably not its header: a title, or Excel's sep=;.
+
+    The reports of analytics tools, which begin with a title, have no events in any case.
+    """
+    ragged = next((item for item in set_aside if item.reason == RAGGED_ROW), None)
+    if ragged is None or (len(fields) > 1 and 2 * ragged.line_count <= facts["line_count"]):
+        return None
+    number, detail, text = ragged.lines[0]
+    if are_counts(re.split("[,;\t]", text)):
+        return ONLY_COUNTS
+    return (
+        f"the first line is probably not the header (line {number} has {detail}): remove the lines before the header,"
+        " such as sep=; or a title"
+    )
+
+
+def wrapped_in(job: Job, facts: Mapping[str, Any]) -> WrappedRecords | None:
+    """Return the records in the only object of a file, if it could not be read as an event itself."""
+    if not is_one_object(facts):
+        return None
+    [line] = job.rows("select line from quarantined_lines").column("line").to_pylist()
+    return wrapped_records(line or "")
+
+
+def likely_preset_of(job: Job, facts: Mapping[str, Any]) -> str | None:
+    """Return the preset that most of the first lines of JSON fit, if most lines could not be read without it."""
+    if facts.get("preset") or facts["set_aside_count"] <= facts["accepted_count"] or facts["format"] != JsonLines.name:
+        return None
+    found = job.rows(f"select line from quarantined_lines order by line_number limit {MOST_LINES}")
+    return likely_preset([line or "" for line in found.column("line").to_pylist()])
+
+
+def _are_events(wrapped: WrappedRecords, rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether records have times, as events do and the items of an order do not."""
+    return any(
+        field.is_filled() and field.is_time() for field in fields_in(wrapped.records, rules, connection, is_nested=True)
+    )
