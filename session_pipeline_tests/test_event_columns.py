@@ -9,7 +9,7 @@ from hashlib import md5
 import pyarrow.parquet as pq
 
 from session_pipeline.reference.channels import click_id_types
-from session_pipeline.reference.columns import DELIVERED_COLUMNS
+from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.tables import table
 from session_pipeline_tests.ingesting import EVENT, RULES, Ingest, Row
 

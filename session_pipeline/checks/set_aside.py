@@ -11,7 +11,7 @@ from typing import Any
 
 from session_pipeline.ingest.admission.recognition import MOST_LINES, likely_preset, preset_of
 from session_pipeline.ingest.admission.wrapped_records import is_one_object, wrapped_records
-from session_pipeline.reference.columns import DELIVERED_COLUMNS
+from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
 from session_pipeline.settings import path_of_source
 

@@ -1,11 +1,9 @@
 """Defines the columns that several groups of tables share: name, type and meaning.
 
 A column that appears in two tables with the same name has the same meaning in both, so it is one constant here. Types
-are DuckDB's names for types that DuckDB, Arrow and Spark store in the same way. The tables are defined in
-tables/<group>/contracts.py, with the columns that only one group has.
+are DuckDB's names for types that DuckDB, Arrow and Spark store in the same way. column_groups.py has
+the groups of them. The tables are defined in tables/<group>/contracts.py, with the columns that only one group has.
 """
-
-from collections.abc import Mapping
 
 from session_pipeline.reference.column import Column, count, date, flag, rate, text, time
 from session_pipeline.reference.signals import SIGNALS
@@ -314,118 +312,3 @@ BOT_REASON = text(
     "'no user agent', 'page views per minute', 'page views per day' or 'single hit'; null for people. In sessions: of "
     "the first event from a bot.",
 )
-
-# Groups of columns that several tables share
-UTM = (UTM_SOURCE, UTM_MEDIUM, UTM_CAMPAIGN, UTM_TERM, UTM_CONTENT)
-WHO_AND_WHEN = (
-    EVENT_ID,
-    SITE,
-    SOURCE,
-    VISITOR_ID,
-    USER_ID,
-    CLIENT_SESSION_ID,
-    EVENT_TIME,
-    RECEIVED_AT,
-    SEQUENCE,
-)
-WHAT_HAPPENED = (
-    EVENT_NAME,
-    PAGE_URL,
-    PAGE_HOST,
-    PAGE_PATH,
-    PAGE_TITLE,
-    REFERRER,
-    REFERRER_HOST,
-    *UTM,
-    CLICK_ID_TYPE,
-    SEARCH_TERM,
-    ELEMENT,
-    STATUS_CODE,
-    EVENT_VALUE,
-    CURRENCY,
-)
-SESSION = (
-    SESSION_ID,
-    SITE,
-    VISITOR_ID,
-    USER_ID,
-    CLIENT_SESSION_ID,
-    SOURCE,
-    DAY_SESSION_NUMBER,
-    STARTED_AT,
-    ENDED_AT,
-    DURATION_SECONDS,
-    ENGAGED_SECONDS,
-    EVENT_COUNT,
-    PAGE_VIEW_COUNT,
-    INTERACTION_COUNT,
-    LANDING_PAGE,
-    EXIT_PAGE,
-    LANDING_ACTION,
-    EXIT_ACTION,
-    REFERRER_HOST,
-    CHANNEL,
-    DEVICE,
-    BROWSER,
-    OS,
-    *UTM,
-    CLICK_ID_TYPE,
-    IS_BOUNCE,
-    IS_ENGAGED,
-    IS_BOT,
-    BOT_REASON,
-    BREAK_REASON,
-    IS_COMPLETE,
-)
-AGENT = (
-    Column("user_agent_id", "VARCHAR", "md5 of the user agent."),
-    USER_AGENT,
-    BROWSER,
-    OS,
-    DEVICE,
-    flag("is_bot", "Whether the user agent is that of a bot."),
-    text(
-        "bot_reason",
-        "What classified it as a bot: 'crawler list: ...', 'parser rules: ...', 'packaged pattern: ...' or "
-        "'settings: ...'; null for people.",
-    ),
-)
-
-# Columns that a condition in the settings can use: the columns of an event, or of a session
-EVENT_CONDITION_COLUMNS: Mapping[str, str] = {
-    column.name: column.type for column in (*WHO_AND_WHEN, *WHAT_HAPPENED, PROPERTIES, EVENT_IS_BOT, EVENT_NUMBER)
-}
-# Columns of an event that are known before sessions are
-RAW_EVENT_COLUMNS: Mapping[str, str] = {
-    column.name: column.type for column in (*WHO_AND_WHEN, *WHAT_HAPPENED, PROPERTIES)
-}
-SESSION_CONDITION_COLUMNS: Mapping[str, str] = {column.name: column.type for column in SESSION}
-
-# Columns that a source can deliver; the other columns are derived
-DELIVERED_COLUMNS: tuple[str, ...] = (
-    "event_id",
-    "visitor_id",
-    "user_id",
-    "client_session_id",
-    "event_time",
-    "received_at",
-    "sequence",
-    "event_name",
-    "page_url",
-    "page_title",
-    "referrer",
-    *(column.name for column in UTM),
-    "search_term",
-    "element",
-    "status_code",
-    "value",
-    "currency",
-    "user_agent",
-    "properties",
-)
-
-# Columns that expressions and conditions of a source can name: the text of each mapped field, and the line as JSON
-LINE_COLUMNS: Mapping[str, str] = {
-    **{name: "VARCHAR" for name in DELIVERED_COLUMNS if name != "properties"},
-    "line": "VARCHAR",
-}

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from session_pipeline.reference.column import arrow_schema
-from session_pipeline.reference.columns import AGENT
+from session_pipeline.reference.column_groups import AGENT
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -19,7 +19,7 @@ from session_pipeline.ingest.erasing.erasures import LEAST_SEARCHED, Erasures
 from session_pipeline.ingest.erasing.expired_text import EXPIRED_TEXT
 from session_pipeline.ingest.mapping.visitors import KEY_BYTES, PROPERTY_PURPOSE, VisitorKey, find_key
 from session_pipeline.ingest.taken import EXPIRED_COUNT
-from session_pipeline.reference.columns import DELIVERED_COLUMNS
+from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.reference.days import Calendar
 from session_pipeline.run.opened import OpenFolder
 from session_pipeline.run.person import IS_HELD, IS_LINKED, IS_OF_VISITOR, Person, add, add_view, looking

@@ -13,7 +13,7 @@ from typing import Any
 
 from session_pipeline.ingest.admission.wrapped_records import Number
 from session_pipeline.ingest.mapping.rules import ReadingRules
-from session_pipeline.reference.columns import DELIVERED_COLUMNS
+from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
 from session_pipeline.run.field_values import DECIMAL, MOST, URL, WRITTEN_TIME, FieldValues
 from session_pipeline.run.suggested_addresses import address_of

@@ -18,7 +18,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.duckdb import Job
 from session_pipeline.engines.sql import fill, query_text, quote
 from session_pipeline.ingest.formats.compression import compression_of_name
-from session_pipeline.reference.columns import DELIVERED_COLUMNS
+from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.reference.days import ONLY_DATES, are_midnights, zone
 from session_pipeline.run.pipeline import Run, open_run
 from session_pipeline.run.suggested_keys import Suggested

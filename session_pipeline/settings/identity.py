@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from session_pipeline.errors import SettingsError
-from session_pipeline.reference.columns import RAW_EVENT_COLUMNS
+from session_pipeline.reference.column_groups import RAW_EVENT_COLUMNS
 from session_pipeline.settings.conditions import parse_scalar
 from session_pipeline.settings.section import Section
 from session_pipeline.settings.values import Listed, Site, at_most, refusal

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from session_pipeline.errors import SettingsError
-from session_pipeline.reference.columns import (
+from session_pipeline.reference.column_groups import (
     DELIVERED_COLUMNS,
     EVENT_CONDITION_COLUMNS,
     LINE_COLUMNS,

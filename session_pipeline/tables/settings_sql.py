@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from session_pipeline.reference.columns import EVENT_CONDITION_COLUMNS
+from session_pipeline.reference.column_groups import EVENT_CONDITION_COLUMNS
 from session_pipeline.settings.conditions import parse_condition, parse_number
 
 

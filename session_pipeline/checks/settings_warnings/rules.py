@@ -18,7 +18,7 @@ from session_pipeline.checks.settings_warnings.model import SettingsWarning
 from session_pipeline.checks.settings_warnings.similar import Existing
 from session_pipeline.checks.settings_warnings.window import Window, is_on
 from session_pipeline.checks.verdict import shortened
-from session_pipeline.reference.columns import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
+from session_pipeline.reference.column_groups import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
 from session_pipeline.settings import FunnelSettings, Settings, parse_settings
 from session_pipeline.settings.conditions import parse_condition, parse_number, parse_scalar
 

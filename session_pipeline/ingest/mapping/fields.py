@@ -23,7 +23,7 @@ from session_pipeline.ingest.mapping.requests import (
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.mapping.shapes import KnownShapes, known_shapes, shape_list
 from session_pipeline.ingest.sql import query
-from session_pipeline.reference.columns import DELIVERED_COLUMNS
+from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.tables import table
 
 NEVER_MATCHES = r"\b\B"

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from session_pipeline.engines.sql import literal
 from session_pipeline.ingest.mapping.rules import ReadingRules
-from session_pipeline.reference.columns import LINE_COLUMNS
+from session_pipeline.reference.column_groups import LINE_COLUMNS
 from session_pipeline.settings.conditions import parse_condition, parse_scalar
 
 

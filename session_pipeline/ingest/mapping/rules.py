@@ -14,7 +14,7 @@ from hashlib import sha256
 from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.formats.layout import Layout
 from session_pipeline.ingest.mapping.visitors import VisitorKey
-from session_pipeline.reference.columns import DELIVERED_COLUMNS
+from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.reference.days import ONE_DAY, zone
 from session_pipeline.reference.user_agents import lists_fingerprint
 from session_pipeline.tables import table

@@ -1,6 +1,6 @@
 """Provides what the models of identity read from the settings: former ids as SQL, merges and ids as small tables."""
 
-from session_pipeline.reference.columns import RAW_EVENT_COLUMNS
+from session_pipeline.reference.column_groups import RAW_EVENT_COLUMNS
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
 from session_pipeline.settings.conditions import parse_scalar

@@ -1,5 +1,6 @@
 """Defines the tables that ingest writes: delivered files, quarantined lines and raw events."""
 
+from session_pipeline.reference import column_groups
 from session_pipeline.reference import columns as c
 from session_pipeline.reference.column import count, text, time
 from session_pipeline.tables.contract import Table
@@ -68,8 +69,8 @@ TABLES: tuple[Table, ...] = (
         group="ingest",
         is_published=False,
         columns=(
-            *c.WHO_AND_WHEN,
-            *c.WHAT_HAPPENED,
+            *column_groups.WHO_AND_WHEN,
+            *column_groups.WHAT_HAPPENED,
             c.USER_AGENT,
             c.USER_AGENT_ID,
             c.PROPERTIES,

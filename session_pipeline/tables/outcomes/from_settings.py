@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
-from session_pipeline.reference.columns import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
+from session_pipeline.reference.column_groups import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import LIFECYCLE, Settings
 from session_pipeline.settings.conditions import parse_condition, parse_scalar

@@ -1,5 +1,6 @@
 """Defines the tables of events and sessions, including user agents, actions and the state carried over midnight."""
 
+from session_pipeline.reference import column_groups
 from session_pipeline.reference import columns as c
 from session_pipeline.reference.column import Column, count, date, flag, text, time
 from session_pipeline.tables.contract import Table
@@ -13,7 +14,7 @@ TABLES: tuple[Table, ...] = (
         order=("user_agent_id",),
         group="sessions",
         is_published=False,
-        columns=c.AGENT,
+        columns=column_groups.AGENT,
     ),
     Table(
         name="events",
@@ -23,8 +24,8 @@ TABLES: tuple[Table, ...] = (
         order=("site", "visitor_id", "event_time", "session_id", "event_number"),
         group="sessions",
         columns=(
-            *c.WHO_AND_WHEN,
-            *c.WHAT_HAPPENED,
+            *column_groups.WHO_AND_WHEN,
+            *column_groups.WHAT_HAPPENED,
             c.USER_AGENT_ID,
             c.PROPERTIES,
             c.EVENT_IS_BOT,
@@ -108,7 +109,7 @@ TABLES: tuple[Table, ...] = (
         key=("user_agent_id",),
         order=("user_agent_id",),
         group="publish",
-        columns=c.AGENT,
+        columns=column_groups.AGENT,
     ),
     Table(
         name="action_labels",
@@ -139,7 +140,7 @@ TABLES: tuple[Table, ...] = (
         key=("session_id",),
         order=("site", "visitor_id", "day_session_number"),
         group="sessions",
-        columns=c.SESSION,
+        columns=column_groups.SESSION,
     ),
     Table(
         name="session_changes",
