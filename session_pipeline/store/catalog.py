@@ -9,13 +9,20 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points
-from session_pipeline.store.records import JsonMapping, Key, Partition, Publication, Recipe, SourceFile, files_in_list
+from session_pipeline.store.catalog_rows import (
+    PARTITION,
+    date_text,
+    file_paths_of,
+    partition_of,
+    publication_of,
+    row_of,
+)
+from session_pipeline.store.records import Key, Partition, Publication, Recipe, SourceFile
 
 WAREHOUSE_BYTES = "warehouse_bytes"  # number: the size of the warehouse as published; 0: write it again
 SCHEMA = """
@@ -45,10 +52,6 @@ create table if not exists publications (
 RUN_IS_OPEN = "run_is_open"  # number: 1 while a run writes, and after one that was killed or failed
 FROZEN_BEFORE = "frozen_before"  # a recorded number: the first day that is not frozen, as its ordinal; 0: no day is
 FROZEN_TIMEZONE = "frozen_timezone"  # a recorded text: the time zone of the frozen days; empty: older versions had none
-PARTITION = (
-    *("table_name", "date", "file_id", "path", "sha256", "row_count", "byte_count", "fingerprint", "parts", "counts"),
-    *("reason", "run_id", "built_at", "generation", "is_damaged", "changed_generation", "causes", "part_list"),
-)
 # Columns that a store of an older format lacks: table, column, declaration.
 ADDED_COLUMNS = (
     ("partitions", "changed_generation", "integer not null default 0"),
@@ -176,7 +179,7 @@ class Catalog:
     def partitions(self) -> dict[Key, Partition]:
         """All partitions."""
         rows = self._connection.execute(f"select {', '.join(PARTITION)} from partitions")
-        return {partition.key: partition for partition in map(_partition, rows)}
+        return {partition.key: partition for partition in map(partition_of, rows)}
 
     def put(self, partitions: Sequence[Partition]) -> None:
         """Record partitions and retire their previous files. Call within a transaction."""
@@ -188,7 +191,7 @@ class Catalog:
         self._connection.executemany(
             "delete from retired where path = ?", [(path,) for its_paths in paths for path in its_paths]
         )
-        rows = list(map(_row, partitions))
+        rows = list(map(row_of, partitions))
         # By name: columns that were added to an older catalog come last in it.
         names, places = ", ".join(PARTITION), ", ".join(f":{name}" for name in PARTITION)
         self._connection.executemany(f"insert or replace into partitions ({names}) values ({places})", rows)
@@ -198,22 +201,23 @@ class Catalog:
         self._retire(key, except_paths=(), generation=generation)
         self._connection.execute(
             "delete from partitions where table_name = ? and date = ? and file_id = ?",
-            (key.table, _date_text(key.date), key.file_id),
+            (key.table, date_text(key.date), key.file_id),
         )
 
     def mark_damaged(self, key: Key) -> None:
         """Record that a partition's file is damaged, so that the next run rebuilds it."""
         self._connection.execute(
             "update partitions set is_damaged = 1 where table_name = ? and date = ? and file_id = ?",
-            (key.table, _date_text(key.date), key.file_id),
+            (key.table, date_text(key.date), key.file_id),
         )
 
     def _retire(self, key: Key, *, except_paths: Collection[str], generation: int) -> None:
         rows = self._connection.execute(
             "select path, part_list from partitions where table_name = ? and date = ? and file_id = ?",
-            (key.table, _date_text(key.date), key.file_id),
+            (key.table, date_text(key.date), key.file_id),
         )
-        retired = [(path, generation) for row in rows.fetchall() for path in _paths(row) if path not in except_paths]
+        before = (path for row in rows.fetchall() for path in file_paths_of(row))
+        retired = [(path, generation) for path in before if path not in except_paths]
         if retired:
             self._connection.executemany("insert or replace into retired values (?, ?)", retired)
 
@@ -229,7 +233,7 @@ class Catalog:
     def named_paths(self) -> set[str]:
         """All files that a partition uses, and all retired files."""
         rows = self._connection.execute("select path, part_list from partitions union all select path, '' from retired")
-        return {path for row in rows for path in _paths(row)}
+        return {path for row in rows for path in file_paths_of(row)}
 
     # Recipes: what all partitions of a step that are built with the same code and settings have in common
 
@@ -309,12 +313,12 @@ class Catalog:
     def publications(self) -> list[Publication]:
         """All publications, newest first."""
         rows = self._connection.execute("select * from publications order by generation desc")
-        return list(map(_publication, rows))
+        return list(map(publication_of, rows))
 
     def latest_publication(self) -> Publication | None:
         """The latest publication; None if nothing was published yet."""
         row = self._connection.execute("select * from publications order by generation desc limit 1").fetchone()
-        return _publication(row) if row else None
+        return publication_of(row) if row else None
 
     def put_publication(self, publication: Publication) -> None:
         """Record a publication."""
@@ -328,80 +332,3 @@ class Catalog:
                 publication.run_id,
             ),
         )
-
-
-def _date_text(day: date | None) -> str:
-    return "" if day is None else day.isoformat()
-
-
-def _paths(row: sqlite3.Row) -> list[str]:
-    return [file.path for file in files_in_list(row["path"], row["part_list"])] or [row["path"]]
-
-
-def _publication(row: sqlite3.Row) -> Publication:
-    return Publication(
-        row["generation"],
-        date.fromisoformat(row["data_until"]),
-        row["settings_hash"],
-        row["published_at"],
-        row["run_id"],
-    )
-
-
-def _row(partition: Partition) -> dict[str, str | int]:
-    return {
-        "table_name": partition.key.table,
-        "date": _date_text(partition.key.date),
-        "file_id": partition.key.file_id,
-        "path": partition.path,
-        "sha256": partition.sha256,
-        "row_count": partition.row_count,
-        "byte_count": partition.byte_count,
-        "fingerprint": partition.fingerprint,
-        "parts": json.dumps(dict(partition.parts)),
-        "counts": json.dumps(dict(partition.counts)),
-        "reason": partition.reason,
-        "run_id": partition.run_id,
-        "built_at": partition.built_at,
-        "generation": partition.generation,
-        "is_damaged": int(partition.is_damaged),
-        "changed_generation": partition.changed_generation,
-        "causes": json.dumps(partition.causes),
-        "part_list": partition.part_list,
-    }
-
-
-def _partition(row: Sequence[Any]) -> Partition:
-    """Return the partition of a row that has the columns of PARTITION. By position: there can be 20,000 rows."""
-    table_name, day, file_id, path, sha256, row_count, byte_count, fingerprint, parts, counts, *more = row
-    reason, run_id, built_at, generation, is_damaged, changed_generation, causes, part_list = more
-    return Partition(
-        Key(table_name, _day(day), file_id),
-        path,
-        sha256,
-        row_count,
-        byte_count,
-        fingerprint,
-        JsonMapping(parts),
-        JsonMapping(counts),
-        reason,
-        run_id,
-        built_at,
-        generation,
-        bool(is_damaged),
-        changed_generation,
-        _causes(causes),
-        part_list,
-    )
-
-
-@lru_cache(maxsize=10_000)
-def _day(text: str) -> date | None:
-    """Return the date of a text. Each day has a partition of each table."""
-    return date.fromisoformat(text) if text else None
-
-
-@lru_cache(maxsize=10_000)
-def _causes(text: str) -> tuple[str, ...]:
-    """Return the causes that a text lists. Most partitions of a day have the same."""
-    return tuple(json.loads(text))
