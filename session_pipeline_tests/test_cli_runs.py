@@ -224,7 +224,7 @@ def test_status_lists_runs_and_supports_monitoring(shop: Path) -> None:
 def test_verify_finds_damaged_and_missing_files_and_run_fixes_them(own_shop: Path) -> None:
     (own_shop / "lake" / "sessions" / "session_date=2024-03-05" / "data.parquet").unlink()
     code, out, _ = call("verify", "--json", "--data", own_shop)
-    assert (code, "1 file of the lake missing" in json.loads(out)["problems"][0]) == (1, True)
+    assert (code, "1 file of the lake is missing" in json.loads(out)["problems"][0]) == (1, True)
 
     (own_shop / "warehouse.duckdb").unlink()
     victim = next((own_shop / "store" / "events" / "event_date=2024-03-05").iterdir())
@@ -248,7 +248,7 @@ def test_verify_finds_damaged_and_missing_files_and_run_fixes_them(own_shop: Pat
 
 def test_verify_says_whether_it_compared_the_published_files(own_shop: Path) -> None:
     code, out, _ = call("verify", "--data", own_shop)
-    assert (code, "accounted for; no file of the warehouse or the lake is missing" in out) == (0, True)
+    assert (code, "accounted for; the warehouse and the lake are as published" in out) == (0, True)
     text = (own_shop / "settings.toml").read_text()
     (own_shop / "settings.toml").write_text(text.replace("inactivity_minutes = 30", "inactivity_minutes = 20"))
     code, out, _ = call("verify", "--data", own_shop)

@@ -35,7 +35,7 @@ COMMANDS = {
     "run": Command("runs.run", "Ingest delivered files, build stale days and publish."),
     "plan": Command("planned.plan", "Show what `run` would build, and why; builds nothing."),
     "status": Command("status.status", "Show what is built, how fresh it is, problems and last runs."),
-    "verify": Command("verify.verify", "Check the hash of every file in the store, and count lines."),
+    "verify": Command("verify.verify", "Check every file of the store, what is published, and the number of lines."),
     "query": Command("query.query", "Query the warehouse with SQL, read-only."),
     "sessions": Command("listing.sessions", "List sessions to choose from for `show`, latest first."),
     "show": Command("timeline.show", "Show one session as a timeline, or list the sessions of a visitor."),

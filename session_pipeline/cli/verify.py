@@ -1,9 +1,11 @@
-"""The command verify: compares the files of the store with the catalog, and the line counts with the tables.
+"""The command verify: compares the store with the catalog, line counts with tables, and what is published with the store.
 
-Damaged files are only marked here; `run` rebuilds them.
+Damage is only marked here; `run` rebuilds what is damaged.
 """
 
+from collections.abc import Iterator, Mapping
 from contextlib import closing
+from pathlib import Path
 
 import duckdb
 
@@ -12,17 +14,21 @@ from session_pipeline.cli import progress
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
 from session_pipeline.cli.screen import counted, echo, echo_json, size
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.publish import lake, publication
+from session_pipeline.publish import comparison, publication
 from session_pipeline.run import pipeline
 from session_pipeline.settings import load_settings
 from session_pipeline.store.records import Partition
 
 
 def verify(as_json: AsJson = False, data: Data = None) -> None:
-    """Check the hash of every file in the store, and count lines.
+    """Check every file of the store, what is published, and the number of lines.
 
-    Every line must be accounted for. Damaged files are marked, and the next `run` rebuilds them. Of the warehouse and
-    the lake, only missing files are found; their content is not read.
+    Every file of the store is hashed, and every line must be accounted for. Damaged files are marked, and the next
+    `run` rebuilds them.
+
+    The warehouse and the lake are compared with the store. If they differ, the next `run` writes both again. This reads
+    the whole warehouse once. In the lake, links to the store are not read again; copies, as on another disk, are
+    hashed.
     """
     folder = chosen_folder(data)
     load_settings(folder.path)
@@ -38,7 +44,7 @@ def verify(as_json: AsJson = False, data: Data = None) -> None:
             file_count = sum(len(partition.files) for partition in checked)
         shown.begin("Counting lines")
         problems, is_current = _mark_and_count(folder, wrong, shown)
-        problems += _published_problems(folder, is_current)
+        problems += _published_problems(folder, is_current, shown)
     if as_json:
         echo_json({"verified_count": file_count, "problems": problems})
     else:
@@ -49,7 +55,7 @@ def verify(as_json: AsJson = False, data: Data = None) -> None:
     if problems:
         raise ended(f"{counted(len(problems), 'problem')} found; `session-pipeline run` rebuilds what can be rebuilt")
     if not as_json:
-        published = "no file of the warehouse or the lake is missing"
+        published = "the warehouse and the lake are as published"
         outdated = (
             "the warehouse and the lake are not up to date, so they were not compared; run `session-pipeline run`"
         )
@@ -82,22 +88,39 @@ def _mark_and_count(folder: DataFolder, suspects: list[Partition], shown: progre
         return problems, publication.is_current(folder, run.store, run.plan())
 
 
-def _published_problems(folder: DataFolder, is_current: bool) -> list[str]:
-    """Return which published files are missing. A publication that is older than the store is not compared."""
+def _published_problems(folder: DataFolder, is_current: bool, shown: progress.Stages) -> list[str]:
+    """Compare what is published with the store; if it differs, make the next run publish all of it again.
+
+    A publication that is older than the store is not compared.
+    """
     if not folder.warehouse.is_file():
         return [f"there is no {folder.warehouse}; `run` creates it"]
     if not is_current:
         return []
     with closing(pipeline.open_store(folder)) as store:
-        missing = [
-            folder.lake / place
-            for partition in publication.published_partitions(store)
-            for place in lake.places_of(partition)
-            if not (folder.lake / place).is_file()
-        ]
-    if not missing:
-        return []
-    return [
-        f"{counted(len(missing), 'file')} of the lake missing: {missing[0]}{' and others' if len(missing) > 1 else ''};"
-        f" remove {folder.warehouse}, and `run` rebuilds both"
-    ]
+        generation = store.catalog.generation()
+        partitions = publication.published_partitions(store)
+        shown.begin("Comparing the lake", len(partitions), "partition")
+        different = comparison.lake_differences(
+            store, folder.lake, partitions, lambda number, partition: shown.show(number, str(partition.key))
+        )
+        shown.begin("Reading the warehouse")
+        problems = list(_lake_problems(different))
+        if difference := comparison.warehouse_difference(store, folder.warehouse, partitions):
+            problems.append(f"{folder.warehouse}: {difference}; `run` writes it again")
+        if not problems:
+            return []
+        with store.writing(wait_seconds=pipeline.LOCK_WAIT_SECONDS, on_wait=shown.note):
+            if store.catalog.generation() != generation:
+                return []  # a run published something else in the meantime
+            publication.publish_again(store)
+        return problems
+
+
+def _lake_problems(different: Mapping[Path, comparison.Difference]) -> Iterator[str]:
+    """Yield a sentence for each kind of difference, with the first file."""
+    for kind, text in (("missing", "missing"), ("different", "not as published")):
+        paths = [path for path, found in different.items() if found == kind]
+        if paths:
+            files = f"{counted(len(paths), 'file')} of the lake {'is' if len(paths) == 1 else 'are'} {text}: {paths[0]}"
+            yield f"{files}{' and others' if len(paths) > 1 else ''}; `run` writes the lake again"

@@ -68,19 +68,19 @@ def publish(
         for place, path in zip(places_of(partition), partition.file_paths, strict=True)
     }
     present = set(own_places(_files(lake), {*TABLES, *store.catalog.text(PUBLISHED_TABLES).split()}))
-    fits: dict[tuple[str, str], bool] = {}  # files of one recipe have the same columns, so one of them is opened
+    fitting: dict[tuple[str, str], bool] = {}  # files of one recipe have the same columns, so one of them is opened
     linked = 0
     folders = set() if lake.is_dir() else {lake.parent}
     for place, (partition, path) in wanted.items():
         contract = table(partition.key.table)
         is_old = partition.generation > since_generation or place not in present
-        if is_old or (contracts_changed and not _fits(lake / place, contract)):
+        if is_old or (contracts_changed and not fits(lake / place, contract)):
             source = store.files.location(path)
             recipe = partition.key.table, partition.parts.get("recipe", partition.path)
-            if recipe not in fits:
-                fits[recipe] = _fits(source, contract)
+            if recipe not in fitting:
+                fitting[recipe] = fits(source, contract)
             with refusal_explained(lake / place):
-                _place(source, lake / place, contract, is_linked=fits[recipe], is_new=place not in present)
+                _place(source, lake / place, contract, is_linked=fitting[recipe], is_new=place not in present)
             folders.add((lake / place).parent)
             linked += 1
     gone = present - wanted.keys()
@@ -116,6 +116,12 @@ def own_places(places: Iterable[str], tables: Collection[str]) -> Iterator[str]:
             yield place
 
 
+def fits(path: Path, contract: Table) -> bool:
+    """Return whether a file has the contract's columns, with the same order and types."""
+    found = parquet.read_schema(path)
+    return (found.names, found.types) == (contract.schema.names, contract.schema.types)
+
+
 def _files(lake: Path) -> Iterator[str]:
     """Yield the paths of all files below the lake. As texts, because a long history has very many."""
     top = len(str(lake)) + 1
@@ -128,12 +134,6 @@ def _files(lake: Path) -> Iterator[str]:
                     yield entry.path[top:]
                 elif not entry.is_symlink():
                     folders.append(entry.path)
-
-
-def _fits(path: Path, contract: Table) -> bool:
-    """Whether a file has the contract's columns, with the same order and types."""
-    found = parquet.read_schema(path)
-    return (found.names, found.types) == (contract.schema.names, contract.schema.types)
 
 
 def _place(source: Path, target: Path, contract: Table, *, is_linked: bool, is_new: bool) -> None:

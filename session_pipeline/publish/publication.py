@@ -276,6 +276,11 @@ def _record(
         store.catalog.put_publication(publication)
 
 
+def publish_again(store: Store) -> None:
+    """Make the next run write the warehouse and the lake again, without taking them from readers until then."""
+    store.catalog.set_number(WAREHOUSE_BYTES, 0)
+
+
 def published_partitions(store: Store) -> list[Partition]:
     """Return the partitions of all published tables, ordered by table, date and delivered file."""
     published = {name for name, contract in TABLES.items() if contract.is_published}

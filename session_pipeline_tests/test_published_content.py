@@ -1,0 +1,130 @@
+"""Tests that verify compares the content of the lake and of the warehouse, and that the next run writes them again."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.publish import comparison, publication
+from session_pipeline.run.opened import open_store
+from session_pipeline.store.records import Key
+from session_pipeline_tests.shop_commands import call, run
+
+SESSIONS = Path("lake") / "sessions" / "session_date=2024-03-05" / "data.parquet"
+
+
+def flipped(data: bytes) -> bytes:
+    damaged = bytearray(data)
+    damaged[len(damaged) // 2] ^= 1
+    return bytes(damaged)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file in place of another, which can be a link to the store."""
+    path.unlink()
+    path.write_bytes(content)
+
+
+def problems_of(data: Path) -> list[str]:
+    code, out, _ = call("verify", "--json", "--data", data)
+    found: list[str] = json.loads(out)["problems"]
+    assert code == (1 if found else 0)
+    return found
+
+
+@pytest.mark.parametrize("harm", [flipped, lambda data: data[:-1], lambda data: b""], ids=["bit", "cut", "empty"])
+def test_damaged_copy_in_the_lake_is_found_and_written_again(own_shop: Path, harm: Callable[[bytes], bytes]) -> None:
+    path = own_shop / SESSIONS
+    before = path.read_bytes()
+    assert problems_of(own_shop) == []
+    replace(path, harm(before))
+    assert problems_of(own_shop) == [f"1 file of the lake is not as published: {path}; `run` writes the lake again"]
+    assert run(own_shop).returncode == 0
+    assert path.read_bytes() == before
+    assert problems_of(own_shop) == []
+
+
+def test_file_of_another_day_in_the_lake_is_found(own_shop: Path) -> None:
+    other = next(path for path in (own_shop / "lake" / "sessions").rglob("*.parquet") if path != own_shop / SESSIONS)
+    replace(own_shop / SESSIONS, other.read_bytes())
+    [problem] = problems_of(own_shop)
+    assert "1 file of the lake is not as published" in problem
+
+
+def test_damaged_block_of_the_warehouse_is_found_and_written_again(own_shop: Path) -> None:
+    warehouse = own_shop / "warehouse.duckdb"
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        found = connection.execute("select distinct block_id from pragma_storage_info('events') where block_id >= 0")
+        blocks = [row[0] for row in found.fetchall()]
+        events = connection.execute("select * from events order by all").fetchall()
+    published = warehouse.stat()
+    content = bytearray(warehouse.read_bytes())
+    content[3 * 4096 + blocks[0] * 262_144 + 5_000] ^= 1
+    warehouse.write_bytes(content)
+    os.utime(warehouse, ns=(published.st_atime_ns, published.st_mtime_ns))
+    [problem] = problems_of(own_shop)
+    assert problem.startswith(f"{warehouse}: ")
+    assert "cannot be read" in problem
+    assert run(own_shop).returncode == 0
+    assert problems_of(own_shop) == []
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        assert connection.execute("select * from events order by all").fetchall() == events
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("delete from sessions where session_date = date '2024-03-05'", "sessions has "),
+        ("update _internal.published set sha256 = '' where table_name = 'events'", "events: it shows other files than"),
+    ],
+)
+def test_changed_warehouse_with_the_published_time_is_found(own_shop: Path, change: str, said: str) -> None:
+    folder = DataFolder(own_shop)
+    with duckdb.connect(str(folder.warehouse)) as connection:
+        connection.execute(change)
+    with closing(open_store(folder)) as store:
+        partitions = publication.published_partitions(store)
+        assert said in str(comparison.warehouse_difference(store, folder.warehouse, partitions))
+
+
+def test_file_of_an_older_version_is_compared_by_its_rows(own_shop: Path) -> None:
+    """The lake has such a file with the columns of today, so its bytes differ from those of the store."""
+    folder = DataFolder(own_shop)
+    with closing(open_store(folder)) as store:
+        partition = store.partitions[Key("sessions", date(2024, 3, 5))]
+        shown, stored = own_shop / SESSIONS, store.path_of(partition)
+        rows = parquet.read_table(stored)
+        stored.unlink()
+        parquet.write_table(rows.drop_columns(["event_count"]), stored)
+
+        def difference(written: pa.Table) -> str | None:
+            shown.unlink()
+            parquet.write_table(written, shown)
+            found = comparison.lake_differences(store, folder.lake, [partition], lambda number, of: None)
+            return found.get(shown)
+
+        nulls = pa.nulls(len(rows), rows.schema.field("event_count").type)
+        place = rows.schema.names.index("event_count")
+        today = rows.set_column(place, rows.schema.field(place), nulls)
+        assert difference(today) is None
+        assert difference(rows) == "different"
+        assert difference(today.slice(1)) == "different"
+        assert difference(pa.concat_tables([today, today.slice(0, 1)])) == "different"
+        assert difference(today.drop_columns(["event_count"])) == "different"
+
+
+def test_links_of_the_lake_are_not_read_again(own_shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = DataFolder(own_shop)
+    shutil.rmtree(folder.lake)
+    assert run(own_shop).returncode == 0
+    monkeypatch.setattr(comparison, "sha256_of", None)
+    assert problems_of(own_shop) == []
