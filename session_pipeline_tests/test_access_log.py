@@ -1,7 +1,9 @@
 """Tests access logs: which lines become which events, formats, escapes, and lines that are quarantined."""
 
+import bz2
 import gzip
 import json
+import lzma
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -262,12 +264,13 @@ def test_format_without_required_fields_is_rejected(log_format: str, problem: st
 
 @pytest.mark.parametrize(
     "name",
-    ["access.log", "access.log.1", "access.log-20261005.gz", "other_vhosts_access.log.12.zst", "access_log", "log",
-     "access_log.2026-10-05", "ssl-access_log-20261005"],
+    ["access.log", "access.log.1", "access.log-20261005.gz", "access.log-20261005.bz2", "access.log.3.xz",
+     "other_vhosts_access.log.12.zst", "access_log", "log", "access_log.2026-10-05", "ssl-access_log-20261005"],
 )  # fmt: skip
 def test_access_logs_are_recognized_by_file_name(ingest: Ingest, name: str) -> None:
     content = (combined() + "\n").encode()
-    compress = {"gz": gzip.compress, "zst": zstd.compress}.get(name.rpartition(".")[2], bytes)
+    compressions = {"gz": gzip.compress, "zst": zstd.compress, "bz2": bz2.compress, "xz": lzma.compress}
+    compress = compressions.get(name.rpartition(".")[2], bytes)
     admitted = ingest.admit(ingest.deliver(compress(content), name), RULES)
     assert (admitted.format, admitted.line_count) == ("access_log", 1)
     admitted.discard()

@@ -70,7 +70,7 @@ def test_file_with_too_long_a_line_is_refused(ingest: Ingest, monkeypatch: pytes
 
 
 def test_only_known_endings_are_read(ingest: Ingest) -> None:
-    for name in ("a.txt", "a.txt.zst", "a.jsonl.bz2", "jsonl", ".gz"):
+    for name in ("a.txt", "a.txt.zst", "a.txt.xz", "a.jsonl.lz4", "jsonl", ".gz"):
         with pytest.raises(RefusedFileError, match=r"\.jsonl, \.ndjson, \.json, \.csv, \.tsv"):
             ingest.admit(ingest.deliver(b"{}\n", name))
 

@@ -1,7 +1,10 @@
 """Tests compressed files: damage is found, and they are decompressed in small pieces up to a limit."""
 
+import bz2
 import gzip
 import json
+import lzma
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +32,12 @@ def test_gzip_with_flipped_bit_is_corrupt(ingest: Ingest, place: int) -> None:
         ingest.admit(ingest.deliver(bytes(content), "a.jsonl.gz"))
 
 
+EACH: list[tuple[Callable[[bytes], bytes], str]] = [
+    (gzip.compress, ".gz"),
+    (zstd.compress, ".zst"),
+    (bz2.compress, ".bz2"),
+    (lzma.compress, ".xz"),
+]
 CHECKSUM = {zstd.CompressionParameter.checksum_flag: 1}
 FRAMES = {
     "checksum": zstd.compress(json.dumps(EVENT).encode() * 50 + b"\n", options=CHECKSUM),
@@ -78,7 +87,7 @@ def test_zstd_that_needs_too_much_memory_is_corrupt(ingest: Ingest) -> None:
         ingest.admit(ingest.deliver(content, "a.jsonl.zst"))
 
 
-@pytest.mark.parametrize(("compress", "ending"), [(gzip.compress, ".gz"), (zstd.compress, ".zst")])
+@pytest.mark.parametrize(("compress", "ending"), EACH)
 def test_content_is_decompressed_in_small_pieces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compress: Callable[[bytes], bytes], ending: str
 ) -> None:
@@ -105,12 +114,75 @@ def test_name_and_content_must_agree_on_compression(ingest: Ingest) -> None:
         ingest.admit(ingest.deliver(b"{}\n", "a.jsonl.gz"))
     with pytest.raises(CorruptFileError, match="not zstd"):
         ingest.admit(ingest.deliver(gzip.compress(b"{}\n"), "a.jsonl.zst"))
-    for compress in (gzip.compress, zstd.compress):
+    for compress, _ in EACH:
         with pytest.raises(CorruptFileError, match="its name does not end in"):
             ingest.admit(ingest.deliver(compress(b"{}\n"), "a.jsonl"))
 
 
-@pytest.mark.parametrize(("compress", "ending"), [(gzip.compress, ".gz"), (zstd.compress, ".zst")])
+STREAMS = {
+    "a.jsonl.bz2": (bz2.compress(json.dumps(EVENT).encode() * 50 + b"\n"), bz2.compress(b"{}\n")),
+    "a.jsonl.xz": (lzma.compress(json.dumps(EVENT).encode() * 50 + b"\n"), lzma.compress(b"{}\n")),
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_bzip2_or_xz_cut_inside_a_stream_is_corrupt(ingest: Ingest, name: str) -> None:
+    first, second = STREAMS[name]
+    whole = ingest.admit(ingest.deliver(first + second, name))
+    assert (whole.line_count, whole.plain_path.read_bytes()[-3:]) == (2, b"{}\n")
+    whole.discard()
+    for length in {*range(len(first + second))} - {len(first)}:
+        with pytest.raises(CorruptFileError, match=r"cut short|it is not"):
+            ingest.admit(ingest.deliver((first + second)[:length], name))
+    assert list(ingest.scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_bzip2_or_xz_with_any_flipped_bit_is_corrupt(ingest: Ingest, name: str) -> None:
+    content = STREAMS[name][0]
+    whole = ingest.admit(ingest.deliver(content, name))
+    accepted = []
+    for place in range(8 * len(content)):
+        changed = bytearray(content)
+        changed[place // 8] ^= 1 << place % 8
+        try:
+            accepted.append(ingest.admit(ingest.deliver(bytes(changed), name)))
+        except CorruptFileError:
+            continue
+    # A few bits of bzip2 have no meaning: unused tables, the level, and what fills the last byte.
+    assert len(accepted) < 30
+    assert {each.file_id for each in accepted} <= {whole.file_id}
+
+
+@pytest.mark.parametrize("compress", [bz2.compress, lzma.compress])
+def test_same_content_in_bzip2_or_xz_is_the_same_file(ingest: Ingest, compress: Callable[[bytes], bytes]) -> None:
+    content = json.dumps(EVENT).encode() + b"\n"
+    ending = {bz2.compress: ".bz2", lzma.compress: ".xz"}[compress]
+    packed = ingest.admit(ingest.deliver(compress(content), f"b.jsonl{ending}"))
+    assert packed.file_id == ingest.admit(ingest.deliver(content, "a.jsonl")).file_id
+    assert packed.plain_path.read_bytes() == content
+
+
+def with_dictionary(content: bytes, code: int) -> bytes:
+    """Return a stream of xz whose header asks for a dictionary of another size: 38 is 2 GiB, 32 is 256 MiB."""
+    length = (content[12] + 1) * 4
+    header = bytearray(content[12 : 12 + length])
+    assert header[2:4] == b"\x21\x01"  # LZMA2, with one byte: the size of the dictionary
+    header[4] = code
+    header[-4:] = zlib.crc32(header[:-4]).to_bytes(4, "little")
+    return content[:12] + bytes(header) + content[12 + length :]
+
+
+def test_xz_that_needs_too_much_memory_is_corrupt(ingest: Ingest) -> None:
+    content = lzma.compress(b"{}\n")
+    largest = ingest.admit(ingest.deliver(with_dictionary(content, 30), "a.jsonl.xz"))  # 128 MiB
+    assert largest.line_count == 1
+    for code in (31, 32, 38):
+        with pytest.raises(CorruptFileError, match="xz, after 0 bytes: Memory usage limit exceeded"):
+            ingest.admit(ingest.deliver(with_dictionary(content, code), "a.jsonl.xz"))
+
+
+@pytest.mark.parametrize(("compress", "ending"), EACH)
 def test_extreme_expansion_is_refused(
     ingest: Ingest, monkeypatch: pytest.MonkeyPatch, compress: Callable[[bytes], bytes], ending: str
 ) -> None:

@@ -4,7 +4,9 @@ A good file is cut, has bits flipped, parts doubled, or is mixed with another fi
 read to its last line. There is no other error, and no line is lost.
 """
 
+import bz2
 import gzip
+import lzma
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -48,6 +50,9 @@ FILES: Mapping[str, bytes] = {
         f"x.{ending}.zst": zstd.compress(content, options={zstd.CompressionParameter.checksum_flag: 1})
         for ending, content in TEXTS.items()
     },
+    "x.jsonl.bz2": bz2.compress(TEXTS["jsonl"]),
+    "x.csv.xz": lzma.compress(TEXTS["csv"]),
+    "x.log.xz": lzma.compress(TEXTS["log"]),
     "x.parquet": parquet([{**EVENT, "value": number / 2, "tags": ["a"]} for number in range(30)]),
     "checked.parquet": parquet([EVENT] * 30, write_page_checksum=True, compression="zstd"),
 }
@@ -149,6 +154,10 @@ def line_numbers(name: str, data: bytes) -> list[int] | None:
         data = gzip.decompress(data)
     elif name.endswith(".zst"):
         data = zstd.decompress(data)
+    elif name.endswith(".bz2"):
+        data = bz2.decompress(data)
+    elif name.endswith(".xz"):
+        data = lzma.decompress(data)
     if not re.search(r"\.(jsonl|log)", name):
         return None
     found = data.removeprefix(BYTE_ORDER_MARK).split(b"\n")

@@ -1,7 +1,9 @@
 """Tests which files are recognized as files of a preset, and what the commands say about it."""
 
+import bz2
 import gzip
 import json
+import lzma
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -298,10 +300,11 @@ def test_content_that_shows_no_format_suggests_nothing(tmp_path: Path) -> None:
     [
         ("a.zip", b"PK\x03\x04", "a ZIP archive or a spreadsheet; unpack it, or save the sheet as CSV"),
         ("a.tar.gz", gzip.compress(bytes(257) + b"ustar", mtime=0), "a tar archive; unpack it"),
-        ("a.jsonl.bz2", b"BZh91AY&SY", "bzip2; compress it with gzip or zstd"),
+        ("a.tar.xz", lzma.compress(bytes(257) + b"ustar"), "a tar archive; unpack it"),
         ("a.avro", b"Obj\x01", "an Avro file; write it as Parquet or JSON lines"),
         ("a.orc", b"ORC\n\x06", "an ORC file; write it as Parquet or JSON lines"),
         ("events", gzip.compress(b"{}", mtime=0), "gzip, but its name does not end in .gz; rename it"),
+        ("events", bz2.compress(b"{}"), "bzip2, but its name does not end in .bz2; rename it"),
     ],
 )
 def test_reason_says_what_to_do_with_files_of_other_kinds(name: str, content: bytes, what: str, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The command verify: compares the store with the catalog, line counts with tables, and what is published with the store.
+"""The command verify: compares the store with the catalog and with what is published, and counts the lines.
 
 Damage is only marked here; `run` rebuilds what is damaged.
 """

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import lzma
 import struct
 from collections.abc import Sequence
 
@@ -16,6 +17,8 @@ def inputs() -> Sequence[Input]:
     packed = gzip.compress(content, mtime=0)
     frame = zstd.compress(content, options={zstd.CompressionParameter.checksum_flag: 1})
     plain_frame = zstd.compress(content, options={zstd.CompressionParameter.checksum_flag: 0})
+    block, stream = bz2.compress(content), lzma.compress(content)
+    unchecked = lzma.compress(content, check=lzma.CHECK_NONE)
     skippable = b"\x50\x2a\x4d\x18" + struct.pack("<I", 4) + b"note"
     good = [
         Input("gzip", "x.jsonl.gz", packed, accepted=50),
@@ -27,6 +30,16 @@ def inputs() -> Sequence[Input]:
         Input("zstd of two frames", "x.jsonl.zst", frame + zstd.compress(line()), accepted=51),
         Input("zstd with a frame to be skipped", "x.jsonl.zst", skippable + frame, accepted=50),
         Input("zstd of nothing", "x.jsonl.zst", zstd.compress(b"")),
+        Input("bzip2", "x.jsonl.bz2", block, accepted=50),
+        Input("bzip2 of level 1", "x.jsonl.bz2", bz2.compress(content, 1), accepted=50),
+        Input("bzip2 of two streams", "x.jsonl.bz2", block + bz2.compress(line()), accepted=51),
+        Input("bzip2 of nothing", "x.jsonl.bz2", bz2.compress(b"")),
+        Input("bzip2 of nothing, then of lines", "x.jsonl.bz2", bz2.compress(b"") + block, accepted=50),
+        Input("xz", "x.jsonl.xz", stream, accepted=50),
+        Input("xz without a checksum", "x.jsonl.xz", unchecked, accepted=50),
+        Input("xz of two streams", "x.jsonl.xz", stream + lzma.compress(line()), accepted=51),
+        Input("xz with padding", "x.jsonl.xz", stream + b"\0" * 8 + lzma.compress(line()) + b"\0" * 4, accepted=51),
+        Input("xz of nothing", "x.jsonl.xz", lzma.compress(b"")),
         Input("an ending in capitals", "X.JSONL.GZ", packed, accepted=50),
     ]
     bad = [
@@ -51,9 +64,31 @@ def inputs() -> Sequence[Input]:
         corrupt("an empty file that is called zstd", "x.jsonl.zst", b"", "it is not zstd"),
         corrupt("zstd that is called gzip", "x.jsonl.gz", frame, "it is not gzip"),
         corrupt("zstd that is called plain", "x.jsonl", frame, "it is zstd"),
-        refused("bzip2", "x.jsonl.bz2", bz2.compress(content), "it is bzip2; compress it with gzip or zstd"),
+        corrupt("bzip2 cut in half", "x.jsonl.bz2", block[: len(block) // 2], "cut short"),
+        corrupt("bzip2 without its last byte", "x.jsonl.bz2", block[:-1], "cut short"),
+        corrupt("bzip2 with a wrong checksum", "x.jsonl.bz2", flipped(block, -2), "bzip2, after"),
+        corrupt("bzip2 with a flipped bit", "x.jsonl.bz2", flipped(block, len(block) // 2), "bzip2, after"),
+        corrupt("bzip2 with something behind it", "x.jsonl.bz2", block + b"{}{}", "bzip2, after"),
+        corrupt("bzip2 whose second stream is cut", "x.jsonl.bz2", block + block[:-9], "cut short"),
+        corrupt("an empty file that is called bzip2", "x.jsonl.bz2", b"", "it is not bzip2"),
+        corrupt("plain text that is called bzip2", "x.jsonl.bz2", content, "it is not bzip2"),
+        corrupt("bzip2 that is called plain", "x.jsonl", block, "it is bzip2"),
+        corrupt("bzip2 within gzip", "x.jsonl.gz", gzip.compress(bz2.compress(content, 3)), "bzip2 within"),
+        refused("bzip2 without a format in its name", "x.1", block, "it is bzip2, but its name does not end in .bz2"),
+        corrupt("xz cut in half", "x.jsonl.xz", stream[: len(stream) // 2], "cut short"),
+        corrupt("xz without its last byte", "x.jsonl.xz", stream[:-1], "cut short"),
+        corrupt("xz without a checksum, cut", "x.jsonl.xz", unchecked[:-1], "cut short"),
+        corrupt("xz with a wrong checksum", "x.jsonl.xz", flipped(stream, -40), "xz, after"),
+        corrupt("xz with a flipped bit", "x.jsonl.xz", flipped(stream, len(stream) // 2), "xz, after"),
+        corrupt("xz with something behind it", "x.jsonl.xz", stream + content, "xz, after"),
+        corrupt("an empty file that is called xz", "x.jsonl.xz", b"", "it is not xz"),
+        corrupt("xz that is called bzip2", "x.jsonl.bz2", stream, "it is not bzip2"),
+        corrupt("xz that is called plain", "x.jsonl", stream, "it is xz"),
+        refused("Parquet compressed again", "x.parquet.xz", stream, "Parquet is compressed within"),
         refused("200 MiB of spaces in gzip", "x.jsonl.gz", _spaces_in_gzip, "it expands to more than"),
         refused("200 MiB of spaces in zstd", "x.jsonl.zst", _spaces_in_zstd, "it expands to more than"),
+        refused("200 MiB of spaces in bzip2", "x.jsonl.bz2", _spaces_in_bzip2, "it expands to more than"),
+        refused("200 MiB of spaces in xz", "x.jsonl.xz", _spaces_in_xz, "it expands to more than"),
         refused("lines of spaces in gzip", "x.jsonl.gz", _lines_of_spaces_in_gzip, "it expands to more than"),
     ]
     return [*good, *bad]
@@ -65,6 +100,14 @@ def _spaces_in_gzip() -> bytes:
 
 def _spaces_in_zstd() -> bytes:
     return zstd.compress(b" " * (200 * MEBIBYTE))
+
+
+def _spaces_in_bzip2() -> bytes:
+    return bz2.compress(b" " * MEBIBYTE) * 200
+
+
+def _spaces_in_xz() -> bytes:
+    return lzma.compress(b" " * (200 * MEBIBYTE), preset=0)
 
 
 def _lines_of_spaces_in_gzip() -> bytes:

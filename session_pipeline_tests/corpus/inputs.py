@@ -1,7 +1,9 @@
 """An input of the corpus: a file with the expected result of its ingestion, and functions that make its lines."""
 
+import bz2
 import gzip
 import json
+import lzma
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +14,13 @@ from session_pipeline.ingest.formats.compression import zstd
 EVENT = {"visitor_id": "ann", "event_time": "2026-10-05T10:00:00Z", "event_name": "page_view"}
 
 Settings = Mapping[str, Any]
+
+DECOMPRESS: Mapping[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.decompress,
+    ".zst": zstd.decompress,
+    ".bz2": bz2.decompress,
+    ".xz": lzma.decompress,
+}
 
 
 @dataclass(frozen=True)
@@ -48,9 +57,7 @@ class Input:
     def plain(self) -> bytes:
         """The decompressed content, where the file can be read. It identifies the file; the name does not."""
         name = os.fsdecode(self.name).lower()
-        if name.endswith(".gz"):
-            return gzip.decompress(self.bytes)
-        return zstd.decompress(self.bytes) if name.endswith(".zst") else self.bytes
+        return next((read(self.bytes) for ending, read in DECOMPRESS.items() if name.endswith(ending)), self.bytes)
 
     @property
     def line_count(self) -> int:

@@ -3,10 +3,12 @@
 Which of these differences must not change the tables is tested in test_metamorphic.py.
 """
 
+import bz2
 import csv
 import gzip
 import io
 import json
+import lzma
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -197,6 +199,8 @@ COMPRESSIONS: Mapping[str, Callable[[bytes], bytes]] = {
     "": lambda content: content,
     ".gz": gzipped,
     ".zst": zstd.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
 }
 
 

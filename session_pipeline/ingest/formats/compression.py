@@ -1,8 +1,10 @@
-"""Decompresses gzip and zstd files as a stream, and verifies them to their end.
+"""Decompresses gzip, zstd, bzip2 and xz files as a stream, and verifies them to their end.
 
 Truncation is always detected, and damage as far as the file has checksums. reading/read.py interprets the content.
 """
 
+import bz2
+import lzma
 import sys
 import zlib
 from collections.abc import Callable, Iterator
@@ -20,14 +22,18 @@ CONTENT_BYTES = 4 << 20  # largest piece of content
 READ_BYTES = 32 << 10  # small, because the input after each part is copied and a file can have thousands of tiny parts
 EXPANSION_FREE_BYTES = 100 << 20  # up to this size, the expansion ratio is not limited
 EXPANSION_RATIO = 200  # event lines compress by a factor of 10 to 50
-LARGEST_WINDOW_LOG = 27  # 128 MiB, as in the zstd command; limits the memory that a file can demand
+# The memory that a file can demand. A file of bzip2 cannot demand more than 4 MiB.
+LARGEST_WINDOW_LOG = 27  # 128 MiB, as in the zstd command
+LARGEST_XZ_BYTES = 129 << 20  # for a dictionary of 128 MiB; `xz -9` needs 65 MiB
 
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
+# A stream of bzip2 begins with its level, and then with a block or, if it is empty, with its end.
+BZIP2_STREAMS = tuple(b"BZh%d%b" % (level, first) for level in range(1, 10) for first in (b"1AY&SY", b"\x17rE8P\x90"))
 SKIPPABLE_FRAMES = tuple(bytes([0x50 + number, 0x2A, 0x4D, 0x18]) for number in range(16))
 
 
 class _Part(Protocol):
-    """A gzip member or zstd frame that is being decompressed, in pieces of bounded size.
+    """A gzip member, zstd frame, or stream of bzip2 or xz that is being decompressed, in pieces of bounded size.
 
     Attributes:
         is_whole: Whether its end was reached. Its checksum, if it has one, is then correct.
@@ -56,11 +62,26 @@ class _GzipMember:
         return content
 
 
-class _ZstdFrame:
-    def __init__(self) -> None:
-        self._inflating = zstd.ZstdDecompressor(
-            options={zstd.DecompressionParameter.window_log_max: LARGEST_WINDOW_LOG}
-        )
+class _Decompressor(Protocol):
+    """What the decompressors of zstd, bzip2 and xz have in common."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def needs_input(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
+
+class _Stream:
+    """A zstd frame, or a stream of bzip2 or xz."""
+
+    def __init__(self, inflating: _Decompressor) -> None:
+        self._inflating = inflating
         self.is_whole = self.has_more = False
         self.rest = b""
 
@@ -70,6 +91,18 @@ class _ZstdFrame:
         self.rest = self._inflating.unused_data if self.is_whole else b""
         self.has_more = not self.is_whole and not self._inflating.needs_input
         return content
+
+
+def _zstd_frame() -> _Stream:
+    return _Stream(zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: LARGEST_WINDOW_LOG}))
+
+
+def _bzip2_stream() -> _Stream:
+    return _Stream(bz2.BZ2Decompressor())
+
+
+def _xz_stream() -> _Stream:
+    return _Stream(lzma.LZMADecompressor(lzma.FORMAT_XZ, LARGEST_XZ_BYTES))
 
 
 @dataclass(frozen=True)
@@ -95,7 +128,9 @@ class Compression:
 
 COMPRESSIONS = (
     Compression("gzip", ".gz", (b"\x1f\x8b",), b"\0", _GzipMember, zlib.error),
-    Compression("zstd", ".zst", (b"\x28\xb5\x2f\xfd", *SKIPPABLE_FRAMES), b"", _ZstdFrame, zstd.ZstdError),
+    Compression("zstd", ".zst", (b"\x28\xb5\x2f\xfd", *SKIPPABLE_FRAMES), b"", _zstd_frame, zstd.ZstdError),
+    Compression("bzip2", ".bz2", BZIP2_STREAMS, b"", _bzip2_stream, OSError),
+    Compression("xz", ".xz", (b"\xfd7zXZ\0",), b"\0", _xz_stream, lzma.LZMAError),
 )
 LONGEST_MAGIC_BYTES = max(len(magic) for each in COMPRESSIONS for magic in each.magic)
 
@@ -113,8 +148,8 @@ def compression_of_content(beginning: bytes) -> Compression | None:
 def decompressed(file: IO[bytes], compression: Compression) -> Iterator[bytes]:
     """Yield the content of a file of one or more parts. Each part is verified to its end.
 
-    A gzip member contains its length and a CRC. A zstd frame contains a checksum if its writer added one (the zstd
-    command does); its end is always known.
+    A gzip member contains its length and a CRC, and bzip2 a CRC of each block and of the stream. A zstd frame and a
+    stream of xz contain a checksum if their writer added one (the commands do); their end is always known.
 
     Raises:
         CorruptFileError: A part is damaged, or the last one is cut short.

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Sequence
 
+from session_pipeline.ingest.formats.compression import COMPRESSIONS
 from session_pipeline.ingest.formats.records import BYTE_ORDER_MARK, is_blank
 
 LOOKED_AT_BYTES = 64 << 10
@@ -31,10 +32,7 @@ MAGIC: Sequence[tuple[bytes, str]] = (
     (b"PARE", "encrypted Parquet; deliver it decrypted"),
     (b"ARROW1\0\0", "an Arrow file; write it as Parquet"),
     (b"Obj\x01", "an Avro file; write it as Parquet or JSON lines"),
-    (b"\x1f\x8b\x08", "gzip within"),
-    (b"\x28\xb5\x2f\xfd", "zstd within"),
-    (b"BZh91AY", "bzip2; compress it with gzip or zstd"),
-    (b"\xfd7zXZ\0", "xz; compress it with gzip or zstd"),
+    *((magic, f"{each.name} within") for each in COMPRESSIONS for magic in each.magic),
     (b"\xff\xfe\0\0", "text in UTF-32; deliver it in UTF-8"),  # before UTF-16, because its first two bytes are equal
     (b"\0\0\xfe\xff", "text in UTF-32; deliver it in UTF-8"),
     (b"\xff\xfe", "text in UTF-16; deliver it in UTF-8"),

@@ -10,7 +10,7 @@ from session_pipeline.ingest.formats.line_counts import ByteCounter, LineCounter
 MAGIC = b"PAR1"
 ENCRYPTED_MAGIC = b"PARE"  # a file whose footer is encrypted
 # Some tools add the compression to the name, although Parquet is compressed within.
-INNER_ENDINGS = (".gz", ".zst", ".sz", ".snappy", ".br", ".lz4")
+INNER_ENDINGS = (".gz", ".zst", ".bz2", ".xz", ".sz", ".snappy", ".br", ".lz4")
 
 
 def is_parquet(beginning: bytes) -> bool:
