@@ -63,6 +63,23 @@ def test_visitor_id_that_is_an_address_is_shortened_and_hashed(ingest: Ingest) -
     assert same.column("visitor_id") == found[:1]
 
 
+def test_port_behind_an_address_does_not_change_the_visitor(ingest: Ingest) -> None:
+    ids = [IPV4, f"{IPV4}:51234", f"::ffff:{IPV4}", f"::ffff:{IPV4}:51234", f"[::ffff:{IPV4}]:51234"]
+    found = ingest.take_lines(*({**EVENT, "visitor_id": visitor} for visitor in ids)).column("visitor_id")
+    assert len(set(found)) == 1
+    ids = [IPV6, f"[{IPV6}]:51234", f"{IPV6}:51234", "2001:db8:1:2:3:4:5:6:51234"]
+    found = ingest.take_lines(*({**EVENT, "visitor_id": visitor} for visitor in ids)).column("visitor_id")
+    assert len(set(found)) == 1
+
+
+def test_event_id_that_is_an_address_with_a_port_or_zone_is_not_kept(ingest: Ingest) -> None:
+    ids = [f"{IPV6}:51234", f"[{IPV6}%eth0]:443", f"::ffff:{IPV4}:443", "2001%3Adb8%3A%3A1%3A44312", "fe80::1%eth0"]
+    kept = ["1.2.3.4.5", "12:34:56", "a%20b", "00:1a:2b:3c:4d:5e", "2001:db8::1:443127"]
+    found = ingest.take_lines(*({**EVENT, "event_id": each} for each in [*ids, *kept])).column("event_id")
+    assert found[len(ids) :] == kept
+    assert all(len(each) == 32 for each in found[: len(ids)])
+
+
 def test_only_files_with_such_ids_depend_on_the_key(ingest: Ingest) -> None:
     plain = ingest.take_lines(EVENT)
     addressed = ingest.take_lines({**EVENT, "visitor_id": IPV4})

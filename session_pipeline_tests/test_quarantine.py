@@ -120,6 +120,50 @@ ADDRESSES = [
 ]  # fmt: skip
 
 
+WITH_PORTS = [
+    "203.0.113.7:51234", "[203.0.113.7]:443", "203.0.113.7.443", "203.0.113.7 port 51234", "203.0.113.7#53",
+    "[2001:db8::1]:443", "[2001:db8:1:2:3:4:5:6]:51234", "2001:db8::1:443", "2001:db8::1:44312", "::1:52345",
+    "2001:db8:1:2:3:4:5:6:443", "2001:db8:1:2:3:4:5:6:44312", "2001:db8::1.443", "2001:db8::1#443",
+    "2001:db8::1p80", "2001:db8::1 port 443", "2001%3Adb8%3A%3A1%3A44312", "%5B2001%3Adb8%3A%3A1%5D%3A44312",
+    "::ffff:203.0.113.7:51234", "[::ffff:203.0.113.7]:443", "[::ffff:cb00:7107]:51234", "::ffff:cb00:7107:51234",
+    "2001:db8:1:2:3:4:203.0.113.7:8080", "203.0.113.7%3A51234",
+]  # fmt: skip
+WITH_ZONES = [
+    "fe80::1%eth0", "fe80::1%25eth0", "fe80::1%en0", "fe80::1%2", "fe80::1%eth0:443", "[fe80::1%eth0]:44312",
+    "[fe80::1%25eth0]:443", "[fe80::1%2]:443", "%5Bfe80%3A%3A1%25eth0%5D%3A443", "::ffff:203.0.113.7%eth0",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", [*WITH_PORTS, *WITH_ZONES])
+def test_quarantine_keeps_no_part_of_an_address_and_its_port(ingest: Ingest, address: str) -> None:
+    texts = {
+        f"at {address} it": "at [address] it",
+        f"<{address}>": "<[address]>",
+        f"x={address}&y=1": "x=[address]&y=1",
+    }
+    lines = [f"no JSON: {text}" for text in texts]
+    taken = ingest.take("\n".join([*lines, json.dumps({**EVENT, "value": f"<{address}>"})]))
+    found = [row["line"] for row in taken.quarantined]
+    assert found == [*(f"no JSON: {text}" for text in texts.values()), json.dumps({**EVENT, "value": "<[address]>"})]
+    assert taken.quarantined[-1]["detail"] == "value: <[address]>"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("203.0.113.7:51234 [05/Oct/2026:10:00:00 +0000] 12:34:56", "[address] [05/Oct/2026:10:00:00 +0000] 12:34:56"),
+        ("http://[2001:db8::1]:8080/a?b=1", "http://[address]/a?b=1"),
+        ("[203.0.113.7, 198.51.100.2]", "[[address], [address]]"),
+        ("?ip=::1%20and%2C5", "?ip=[address]%20and%2C5"),
+        ("Chrome/119.0.0.0 Safari/537.36 00:1a:2b:3c:4d:5e", "Chrome/119.0.0.0 Safari/537.36 00:1a:2b:3c:4d:5e"),
+        ("203.0.113.7/24, 5.", "[address]/24, 5."),
+    ],
+)
+def test_what_is_next_to_an_address_is_kept(ingest: Ingest, text: str, left: str) -> None:
+    row = ingest.take(f"{{}}\nno JSON: {text}").quarantined[1]
+    assert row["line"] == f"no JSON: {left}"
+
+
 def test_quarantine_contains_no_address(ingest: Ingest) -> None:
     taken = ingest.take_lines(*({**EVENT, "at": f"<{address}>", "value": f"<{address}>"} for address in ADDRESSES))
     assert {row["detail"] for row in taken.quarantined} == {"value: <[address]>"}

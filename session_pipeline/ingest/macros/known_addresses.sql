@@ -90,12 +90,7 @@ case
             list_transform(
                 string_split(written, ','),
                 lambda part: case
-                    when
-                        regexp_full_match(
-                            without_addresses(part),
-                            '\s*\[?\[address\](%[\w.-]+)?\]?(:\d+)?\s*'
-                        )
-                        then '[address]'
+                    when is_whole_address(part) then '[address]'
                     else part
                 end
             ),

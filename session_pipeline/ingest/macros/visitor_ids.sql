@@ -16,7 +16,11 @@ case
             '[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*(%[\w.-]+)?'
             || '|\[[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*(%[\w.-]+)?\](:\d+)?'
         )
-        then lower(regexp_extract(written, '^\[?([0-9a-fA-F:.]+)', 1))
+        then regexp_replace(
+            lower(regexp_extract(written, '^\[?([0-9a-fA-F:.]+)', 1)),
+            '(\.\d+):\d{1,5}$|:\d{5}$',
+            '\1'
+        )
 end;
 
 -- The eight groups of an IPv6 address, in order. An address that ends in IPv4 notation has seven.

@@ -25,6 +25,8 @@ MAY_HAVE_ADDRESS = (
 )
 _IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
 _AROUND = re.compile(r"(\[)?(?P<address>[0-9a-fA-F:.]+)(?:%[\w.-]+)?(?(1)\])(?:/\d{1,3})?(?::\d{1,5})?", re.ASCII)
+# A port without brackets before it: behind IPv4, also within IPv6, or too long for a group.
+_PORT = re.compile(r"\.\d+:\d{1,5}$|:\d{5}$", re.ASCII)
 _SIGNS = re.compile(r"[.:%\\]")  # of which every address has one, also in JSON
 # Of a text without blanks at its end. Parts that match the same characters do not share them, or the time explodes.
 _PAIR = re.compile(r"\s*+(?:(?:for|by|host)\s*+=\s*+)?\"?+(?P<value>[^\"]*+)\"?", re.IGNORECASE)
@@ -57,11 +59,11 @@ def plain_address(text: str) -> str | None:
     if found is None:
         return None
     address = found["address"]
-    if address.count(":") == 1:
-        address = address.partition(":")[0]  # a port
+    if address.count(":") == 1 or _PORT.search(address):
+        address = address.rpartition(":")[0]
     if _IPV4.fullmatch(address):
         return address if max(map(int, address.split("."))) <= 255 else None
-    # Without brackets, a port cannot be told from a ninth group.
+    # Without brackets, another port cannot be told from a ninth group.
     for each in (address, address.rpartition(":")[0]) if address.count(":") == 8 else (address,):
         if _is_ipv6(each):
             return each.lower()
