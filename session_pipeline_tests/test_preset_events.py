@@ -294,6 +294,23 @@ def test_posthog_names_with_a_dollar_are_requests_except_actions(ingest: Ingest)
     assert [row["event_name"] for row in rows] == list(names.values())
 
 
+@pytest.mark.parametrize(
+    ("name", "click", "reported"),
+    [
+        ("mixpanel", "$mp_click", ["$mp_rage_click", "$mp_dead_click"]),
+        ("amplitude", "[Amplitude] Element Clicked",
+         [f"[Amplitude] {what}" for what in ("Rage Click", "Dead Click", "Error Click", "Thrashed Cursor")]),
+        ("posthog", "$autocapture", ["$rageclick", "$dead_click"]),
+    ],
+)  # fmt: skip
+def test_click_that_a_tool_also_reports_as_frustration_counts_once(
+    ingest: Ingest, name: str, click: str, reported: list[str]
+) -> None:
+    line, field, _ = OF_APPS[name]
+    rows = events(ingest, name, *({**line, field: each} for each in [click, *reported]))
+    assert [row["event_name"] for row in rows] == ["click", *["request"] * len(reported)]
+
+
 def test_posthog_event_of_the_library_can_be_renamed(ingest: Ingest) -> None:
     text = "[sources.web]\npreset = 'posthog'\nformat = 'jsonl'\nevent_names = {'$dead_click' = 'dead_click'}"
     rules = rules_of(parse_settings(text), "web", KEY)
