@@ -45,6 +45,7 @@ def test_only_these_checks_warn_and_only_one_blocks(four_weeks: Deployment) -> N
         "progress_alerts",
         "set_aside_rate",
         "settings_match_data",
+        "silent_sites",
         "source_arrived",
         "unfolded_actions",
         "visitor_key_kept",

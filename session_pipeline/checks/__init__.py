@@ -19,6 +19,7 @@ from session_pipeline.checks.moments import moments_add_up
 from session_pipeline.checks.paths import paths_add_up
 from session_pipeline.checks.set_aside import LARGEST_SET_ASIDE_RATE, key_to_change, too_many_set_aside
 from session_pipeline.checks.settings import settings_match_data
+from session_pipeline.checks.silence import silent_sites
 from session_pipeline.checks.tables import (
     audit_recompute,
     built_by_current_rules,
@@ -57,6 +58,7 @@ CHECKS: tuple[Check, ...] = (
     Check("unfolded_actions", "session_actions", unfolded_actions, is_error=False),
     Check("built_by_current_rules", "warehouse", built_by_current_rules, is_error=False),
     Check("settings_match_data", "warehouse", settings_match_data, is_error=False),
+    Check("silent_sites", "warehouse", silent_sites, is_error=False),
 )
 
 __all__ = [
@@ -86,6 +88,7 @@ __all__ = [
     "sessions_cover_events",
     "set_aside_rate",
     "settings_match_data",
+    "silent_sites",
     "source_arrived",
     "too_many_set_aside",
     "unfolded_actions",

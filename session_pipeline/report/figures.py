@@ -100,10 +100,8 @@ def read(connection: duckdb.DuckDBPyConnection, timezone: str, last_day: date | 
         WrongUseError: The warehouse has no visits on or before `last_day`, or none on or after it.
     """
     try:
-        published = run_query(connection, "published", {}).rows
-        if not published:
-            raise StoreError("the warehouse has no row in warehouse_info; run `session-pipeline run` to write it again")
-        window = _window(connection, published[0], timezone, last_day)
+        published = _published(connection)
+        window = _window(connection, published, timezone, last_day)
         names = FILE_QUERIES if window is None else (*VISIT_QUERIES, *FILE_QUERIES)
         parameters = {} if window is None else window.parameters
         figures = {name: run_query(connection, name, parameters) for name in names}
@@ -111,7 +109,28 @@ def read(connection: duckdb.DuckDBPyConnection, timezone: str, last_day: date | 
         raise StoreError(
             f"another version wrote the warehouse ({str(error).splitlines()[0]}); run `session-pipeline run`"
         ) from None
-    return Figures(published[0], window, figures)
+    return Figures(published, window, figures)
+
+
+def silent_sites(connection: duckdb.DuckDBPyConnection, timezone: str) -> list[Row]:
+    """Return the sites that have no visits any more on the last full day, as the newest report names them.
+
+    Args:
+        connection: A connection to the warehouse.
+        timezone: The time zone of its days.
+
+    Raises:
+        StoreError: warehouse_info is empty.
+    """
+    window = _window(connection, _published(connection), timezone, None)
+    return [] if window is None else run_query(connection, "silent_sites", window.parameters).rows
+
+
+def _published(connection: duckdb.DuckDBPyConnection) -> Row:
+    rows = run_query(connection, "published", {}).rows
+    if not rows:
+        raise StoreError("the warehouse has no row in warehouse_info; run `session-pipeline run` to write it again")
+    return rows[0]
 
 
 def _window(
