@@ -16,6 +16,7 @@ from session_pipeline_tests.deployment import Deployment, to_toml
 
 DAY = date(2024, 5, 6)
 RARE_DAY = DAY - timedelta(weeks=1)
+AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:125.0) Gecko/20100101 Firefox/125.0"
 
 
 def line(day: date, visitor: str, minute: int, name: str, **fields: Any) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def visit(day: date, visitor: str = "ann") -> list[dict[str, Any]]:
     """Return two page views, a click and a purchase with a value."""
     url = "https://shop.example/item/lamp-1042"
     return [
-        line(day, visitor, 0, "page_view", page_url=url, properties={"variant": "b"}),
+        line(day, visitor, 0, "page_view", page_url=url, properties={"variant": "b"}, user_agent=AGENT),
         line(day, visitor, 1, "click", page_url=url),
         line(day, visitor, 2, "page_view", page_url="https://shop.example/cart"),
         line(day, visitor, 3, "purchase", value=20, properties={"order": {"total": "20"}}),
@@ -138,6 +139,16 @@ BUY, MISSPELLED = "event_name = 'purchase'", "event_name = 'purchese'"
             "patterns[again].pattern[purchese]",
             "action = 'purchese' matches no action so far; similar values of action: 'purchase'",
         ),
+        ({"bots": {"patterns": ["firefox/"]}}, "bots.patterns[firefox/]", "firefox/ matches no user agent so far;"),
+        ({"bots": {"exceptions": ["^Ours"]}}, "bots.exceptions[^Ours]", "^Ours matches no user agent so far;"),
+        (
+            {"friction": {"forms": [{"start": BUY, "submit": MISSPELLED}]}},
+            "friction.forms[0].submit",
+            "matches no event so far; similar values of event_name: 'purchase'",
+        ),
+        ({"friction": {"click": "event_name = 'clicc'"}}, "friction.click", "similar values of event_name: 'click'"),
+        ({"friction": {"error": "event_name = 'oops'"}}, "friction.error", "matches no event"),
+        ({"identity": {"by": "person"}}, "identity.by", "user_id is null for every event so far;"),
     ],
 )
 def test_rule_that_matches_nothing_is_named(
@@ -157,6 +168,12 @@ def test_rule_that_matches_nothing_is_named(
         {"dimensions": {"test": "properties ->> 'variant'"}},
         {"patterns": [{"name": "joined", "pattern": "/cart -> (purchase | sign_up) -> [^unknown]"}]},
         {"sessions": {"separator": "purchase", "passive_events": ["click"]}, "actions": {"ignored_events": ["click"]}},
+        {"bots": {"patterns": ["Firefox/"], "exceptions": ["^Mozilla"]}},
+        {"bots": {"patterns": ["^Nothing"]}, "privacy": {"user_agents": "reduced"}},
+        {"friction": {"forms": [{"start": BUY, "submit": "event_name = 'sign_up'"}], "click": BUY}},
+        {"friction": {"signals": ["u_turn"], "click": MISSPELLED, "forms": [{"start": BUY, "submit": MISSPELLED}]}},
+        {"identity": {"by": "person", "previous_id": "properties ->> 'variant'"}},
+        {"identity": {"by": "person", "link": [{"visitor_id": "ann", "user_id": "a"}]}},
         # The second pattern matches only the result of the first.
         {
             "actions": {
@@ -279,6 +296,33 @@ def test_shared_site_warning_names_folders_and_keys(two_sources: Deployment) -> 
         "raw/forms and raw/web share one site, 'main', by default: equal visitor ids in them count as one person;"
         " set sources.forms.site and sources.web.site in settings.toml ('main' if one site is right)"
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "warned"),
+    [
+        ({"Contact": "lead"}, {"Contact": "raw/forms has no event 'Contact' so far; similar event names: 'contact';"}),
+        ({"xyz": "lead"}, {"xyz": "raw/forms has no event 'xyz' so far; existing event names: 'contact';"}),
+        ({"contact": "lead"}, {}),  # not read by this setting yet
+        ({"Form Sent": "contact"}, {}),  # it was read by this setting
+    ],
+)
+def test_event_name_that_a_source_does_not_have_is_named(
+    two_sources: Deployment, names: dict[str, str], warned: dict[str, str]
+) -> None:
+    sources = {"forms": {"event_names": names, "site": "main"}, "web": {"site": "main"}}
+    found = warnings_of(two_sources, {"sources": sources})
+    of_names = {key: text for key, text in found.items() if ".event_names" in key}
+    assert of_names.keys() == {f"sources.forms.event_names[{name}]" for name in warned}
+    for name, start in warned.items():
+        assert of_names[f"sources.forms.event_names[{name}]"].startswith(start)
+
+
+def test_event_names_of_a_packaged_preset_are_not_compared(two_sources: Deployment) -> None:
+    sources = {"forms": {"preset": "plausible", "site": "main"}, "web": {"site": "main"}}
+    parsed = parse_settings(to_toml({"sources": sources}))
+    assert parsed.source("forms").event_names
+    assert not any(".event_names" in key for key in warnings_of(two_sources, {"sources": sources}))
 
 
 def test_source_without_page_views_is_named_with_its_events(two_sources: Deployment) -> None:

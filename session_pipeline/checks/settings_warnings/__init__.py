@@ -1,6 +1,7 @@
 """Warnings about settings that have no effect, or a surprising one, on the published data.
 
-Finds rules that match nothing, sources without page views or times of day, and folders that share a site by default.
+rules.py finds rules that match nothing, outcomes.py outcomes that no session can have, and sources.py sources without
+page views or times of day, folders that share a site by default, and event names that never occur.
 The settings themselves are valid; invalid ones are errors of settings/. Reads the warehouse only, so that all callers
 (check, run, the report and the asset check) give the same answer for the same publication.
 """
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from session_pipeline.checks.settings_warnings import rules, sources
+from session_pipeline.checks.settings_warnings import outcomes, rules, sources
 from session_pipeline.checks.settings_warnings.model import SettingsWarning
 from session_pipeline.checks.settings_warnings.sources import folders_of_sources
 from session_pipeline.checks.settings_warnings.window import Window, recent_days
@@ -46,7 +47,7 @@ def find_for_folder(folder: DataFolder, settings: Settings) -> Findings:
     folders = folders_of_sources(folder.raw)
     if not folder.warehouse.is_file():
         with_files = [name for name, has_file in folders.items() if has_file]
-        return Findings(tuple(sources.shared_sites(settings, with_files)))
+        return Findings((*outcomes.without_sessions(settings), *sources.shared_sites(settings, with_files)))
     with closing(warehouse.connect(folder.warehouse, folder.store)) as connection:
         return find(connection, settings, folders)
 
@@ -69,10 +70,15 @@ def find(connection: duckdb.DuckDBPyConnection, settings: Settings, folders: Map
         window = recent_days(connection)
         names = sources.used_sources(connection, folders)
         found: Sequence[rules.Rule] = () if window is None else rules.unmatched(connection, settings, window)
-        warnings = [*_of_rules(connection, window, found), *sources.shared_sites(settings, names)]
+        warnings = [
+            *outcomes.without_sessions(settings),
+            *_of_rules(connection, window, found),
+            *sources.shared_sites(settings, names),
+        ]
         if window is not None:
             warnings += sources.without_page_views(connection, settings, window, folders)
             warnings += sources.without_times_of_day(connection, settings, window, folders)
+            warnings += sources.unknown_event_names(connection, settings, window, folders)
     except duckdb.Error as error:
         raise StoreError(
             f"the warehouse cannot be compared with the settings ({str(error).splitlines()[0]});"

@@ -18,7 +18,9 @@ from session_pipeline.checks.settings_warnings.model import SettingsWarning
 from session_pipeline.checks.settings_warnings.similar import Existing
 from session_pipeline.checks.settings_warnings.window import Window, is_on
 from session_pipeline.checks.verdict import shortened
+from session_pipeline.engines.sql import query_text
 from session_pipeline.reference.column_groups import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
+from session_pipeline.reference.user_agents import LOOKED_AT_CHARACTERS
 from session_pipeline.settings import FunnelSettings, Settings, parse_settings
 from session_pipeline.settings.conditions import parse_condition, parse_number, parse_scalar
 
@@ -30,6 +32,14 @@ PATHS = (
     "(select distinct event_date, page_path from events where event_name = 'page_view' and page_path is not null)",
     "event_date",
 )
+AGENTS = (f"({query_text(__package__, 'days_of_user_agents')})", "event_date")
+# The signals that each condition of [friction] is used for.
+SIGNALS_OF_CONDITIONS = {
+    "click": {"rage_click"},
+    "search_results": {"repeated_search"},
+    "submit": {"repeated_submit"},
+    "error": {"error", "error_loop"},
+}
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,7 @@ def unmatched(connection: duckdb.DuckDBPyConnection, settings: Settings, window:
     matching: set[str] = set()
     newest, before = window.days[:1], window.days[1:]
     for days in filter(None, (newest, before)):
-        for where in (EVENTS, SESSIONS, ACTIONS, PATHS):
+        for where in (EVENTS, SESSIONS, ACTIONS, PATHS, AGENTS):
             left = [rule for rule in rules if rule.where == where and rule.key not in matching]
             matching |= _matching(connection, where, days, left)
     return [rule for rule in rules if rule.key not in matching and (rule.within is None or rule.within in matching)]
@@ -113,7 +123,9 @@ def _matching(
 def _rules(settings: Settings) -> Iterator[Rule]:
     packaged = _packaged()
     yield from _of_sessions(settings, packaged)
+    yield from _of_bots(settings)
     yield from _of_actions(settings, packaged)
+    yield from _of_friction(settings, packaged)
     for outcome in settings.outcomes:
         key = f"outcomes[{outcome.name}]"
         if outcome in packaged.outcomes:
@@ -139,6 +151,8 @@ def _rules(settings: Settings) -> Iterator[Rule]:
             key = f"dimensions.{name}"
             value = parse_scalar(expression, EVENT_CONDITION_COLUMNS, key=key)
             yield Rule(key, expression, _is_known(value), "is null for every event")
+    if settings.identity.is_by_person and not settings.identity.link:
+        yield _of_persons(settings.identity.previous_id)
 
 
 @cache
@@ -161,6 +175,40 @@ def _of_sessions(settings: Settings, packaged: Settings) -> Iterator[Rule]:
             yield Rule(f"sessions.{switch}", column, condition, "is null for every event")
     for name in _added(sessions.passive_events, packaged.sessions.passive_events):
         yield _of_name(f"sessions.passive_events[{name}]", name)
+
+
+def _of_bots(settings: Settings) -> Iterator[Rule]:
+    if settings.privacy.user_agents != "full":
+        return  # the user agents of people are stored without most of their text
+    for name in ("patterns", "exceptions"):
+        for pattern in getattr(settings.bots, name):
+            condition = exp.RegexpLike(
+                this=exp.Left(this=exp.column("user_agent"), expression=exp.Literal.number(LOOKED_AT_CHARACTERS)),
+                expression=exp.Literal.string(pattern),
+            )
+            yield Rule(f"bots.{name}[{pattern}]", pattern, condition, "matches no user agent", AGENTS)
+
+
+def _of_friction(settings: Settings, packaged: Settings) -> Iterator[Rule]:
+    """Yield the conditions of signals that are looked for."""
+    friction = settings.friction
+    for name, signals in SIGNALS_OF_CONDITIONS.items():
+        where = getattr(friction, name)
+        if where != getattr(packaged.friction, name) and signals.intersection(friction.signals):
+            yield _of_events(f"friction.{name}", where)
+    for number, form in enumerate(friction.forms if "abandoned_form" in friction.signals else ()):
+        if form not in packaged.friction.forms:
+            yield _of_events(f"friction.forms[{number}].start", form.start)
+            yield _of_events(f"friction.forms[{number}].submit", form.submit)
+
+
+def _of_persons(previous_id: str) -> Rule:
+    """Return the rule that some event has an id that can link visitors to persons."""
+    known = _is_known(exp.column("user_id"))
+    if previous_id:
+        former = parse_scalar(previous_id, EVENT_CONDITION_COLUMNS, key="identity.previous_id")
+        known = exp.Or(this=known, expression=_is_known(former))
+    return Rule("identity.by", "user_id", known, "is null for every event", named=exp.column("user_id"))
 
 
 def _of_actions(settings: Settings, packaged: Settings) -> Iterator[Rule]:
@@ -203,6 +251,10 @@ def _of_funnel(funnel: FunnelSettings, *, is_reported: bool) -> Iterator[Rule]:
         key = f"funnels[{funnel.name}].exclusions[{number}].where"
         condition = parse_condition(exclusion.where, EVENT_CONDITION_COLUMNS, key=key)
         yield Rule(key, exclusion.where, condition, is_reported=is_reported)
+
+
+def _of_events(key: str, where: str) -> Rule:
+    return Rule(key, where, parse_condition(where, EVENT_CONDITION_COLUMNS, key=key))
 
 
 def _of_name(key: str, name: str) -> Rule:

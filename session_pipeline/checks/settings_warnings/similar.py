@@ -48,8 +48,8 @@ class Existing:
             if value in values:
                 occurring.append(f"{column} = {shown(value)} exists, so check the rest of the condition")
                 continue
-            if near := _near(value, values):
-                yield f"similar values of {column}: {listed(near)}"
+            if alike := near(value, values):
+                yield f"similar values of {column}: {listed(alike)}"
             elif column == "event_name":
                 yield f"existing event names: {listed(values)}"
         if len(occurring) == 1:
@@ -64,9 +64,9 @@ class Existing:
             keys = self._property_keys()
             if key in keys:
                 continue
-            near = _near(key, keys)
-            if near:
-                yield f"similar keys of properties: {listed(near)}"
+            alike = near(key, keys)
+            if alike:
+                yield f"similar keys of properties: {listed(alike)}"
             else:
                 yield f"existing keys of properties: {listed(keys)}" if keys else "no event has properties"
 
@@ -108,9 +108,10 @@ def _compared(condition: exp.Expression) -> Iterator[tuple[str, str]]:
                     yield column.name, value.name
 
 
-def _near(value: str, values: Sequence[str]) -> list[str]:
+def near(value: str, values: Sequence[str]) -> list[str]:
+    """Return at most two of the values that are similar to one, the most similar first."""
     by_lower = {each.lower(): each for each in reversed(values)}  # if values differ only in case, the most frequent one
-    return [by_lower[near] for near in get_close_matches(value.lower(), by_lower, n=2, cutoff=0.7)]
+    return [by_lower[each] for each in get_close_matches(value.lower(), by_lower, n=2, cutoff=0.7)]
 
 
 def listed(values: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Warns about sources without page views or times of day, and about sources that become one site by default."""
+"""Warns about sources: without page views or times of day, of one site by default, of event names that never occur."""
 
 import os
 from collections.abc import Container, Iterable, Iterator, Mapping
@@ -7,11 +7,12 @@ from pathlib import Path
 import duckdb
 
 from session_pipeline.checks.settings_warnings.model import SettingsWarning
-from session_pipeline.checks.settings_warnings.similar import listed
+from session_pipeline.checks.settings_warnings.similar import listed, near
 from session_pipeline.checks.settings_warnings.window import Window, on_days
 from session_pipeline.engines.sql import query_text
 from session_pipeline.reference.days import ONLY_DATES, are_midnights
 from session_pipeline.settings import Settings, path_of_source
+from session_pipeline.settings.presets import packaged_names, packaged_preset
 from session_pipeline.settings.values import shown
 
 FEWEST_DATES = 10  # events from which on midnight is no coincidence
@@ -104,6 +105,41 @@ def without_times_of_day(
                 f"all times of raw/{source} are midnight",
                 f"{window.words}: {ONLY_DATES}",
             )
+
+
+def unknown_event_names(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, window: Window, folders: Container[str]
+) -> Iterator[SettingsWarning]:
+    """Yield a warning for each entry of event_names of which a source has neither the delivered name nor ours.
+
+    Names of a packaged preset are not compared. A source without events on the days of the window has no warning.
+    """
+    for source, names in ((name, _own_event_names(settings, name)) for name in settings.sources if name in folders):
+        if not names:
+            continue
+        wanted = sorted({*names, *names.values()})
+        asked = {**on_days(window.days), "source": source, "names": wanted}
+        rows = connection.execute(query_text(__package__, "occurring_names"), asked).fetchall()
+        if not rows:
+            continue
+        occurring = {row[0] for row in rows}
+        for theirs in (theirs for theirs, ours in names.items() if not occurring.intersection((theirs, ours))):
+            existing = _event_names(connection, window, source)
+            alike = near(theirs, existing)
+            hint = f"similar event names: {listed(alike)}" if alike else f"existing event names: {listed(existing)}"
+            yield SettingsWarning(
+                f"{path_of_source(source, 'event_names')}[{theirs}]",
+                f"raw/{source} has no event {shown(theirs)}",
+                f"{window.words}; {hint}; correct it or remove it",
+            )
+
+
+def _own_event_names(settings: Settings, source: str) -> dict[str, str]:
+    """Return the delivered event names with ours, without those of a packaged preset."""
+    own = settings.sources[source]
+    is_packaged = own.preset is not None and own.preset in packaged_names()
+    packaged = packaged_preset(own.preset).event_names if is_packaged and own.preset else {}
+    return {theirs: ours for theirs, ours in own.event_names.items() if packaged.get(theirs) != ours}
 
 
 def _event_names(connection: duckdb.DuckDBPyConnection, window: Window, source: str) -> list[str]:
