@@ -66,6 +66,46 @@ def test_progress_alerts_names_the_site_if_there_are_several(deployment: Deploym
     assert asked(deployment, checks.progress_alerts).sentence == "On site main: Fewer go on."
 
 
+WORTH = "Fewer go on. About 25 are missing, worth about 900."
+
+
+@pytest.mark.parametrize(
+    ("currencies", "sentence"),
+    [
+        (["EUR"] * len(WEEKS), "Fewer go on. About 25 are missing, worth about 900 EUR."),
+        (["EUR", "USD"], "Fewer go on. About 25 are missing."),
+        ([], WORTH),
+    ],
+)
+def test_progress_alerts_shows_a_value_of_one_currency_only(
+    deployment: Deployment, currencies: Sequence[str], sentence: str
+) -> None:
+    alert = ALERT.format(sentence=WORTH).replace(" as is_alert", " as is_alert, 900.0 as associated_lost_value")
+    change(deployment, "progress_changes", with_nulls(alert))
+    for day, currency in zip(WEEKS, currencies, strict=False):
+        change(
+            deployment, "session_outcomes", f"select * replace ('{currency}' as currency) from session_outcomes", day
+        )
+    assert asked(deployment, checks.progress_alerts).sentence == sentence
+
+
+def test_progress_alerts_orders_values_of_different_currencies_by_conversions(deployment: Deployment) -> None:
+    few = (
+        ALERT.format(sentence="Few.")
+        .replace("'main'", "'jp'")
+        .replace("25.0 as", "1000.0 as associated_lost_value, 2.0 as")
+    )
+    many = ALERT.format(sentence="Many.").replace(" as is_alert", " as is_alert, 900.0 as associated_lost_value")
+    change(deployment, "progress_changes", with_nulls(f"{few} union all by name {many}"))
+    assert asked(deployment, checks.progress_alerts).sentence == "Few. Many."
+    for site, currency, day in (("jp", "JPY", WEEKS[0]), ("main", "EUR", WEEKS[1])):
+        outcomes = f"select * replace ('{currency}' as currency, '{site}' as site) from session_outcomes"
+        change(deployment, "session_outcomes", outcomes, day)
+    for day in WEEKS[2:]:
+        change(deployment, "session_outcomes", "select * from session_outcomes where false", day)
+    assert asked(deployment, checks.progress_alerts).sentence == "Many. Few."
+
+
 def with_nulls(select: str) -> str:
     """Return a SELECT with the columns of progress_changes, null where it has no value."""
     return f"select * from ({select}) union all by name select * from progress_changes where false"

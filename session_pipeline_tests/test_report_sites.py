@@ -1,9 +1,12 @@
 """Tests what the report says of several sites, and of values in several currencies."""
 
 import re
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from session_pipeline.report.figures import Figure, Figures
 from session_pipeline.report.sites import has_several
@@ -43,7 +46,7 @@ def test_lost_value_has_the_currency_of_its_site_and_days(reported_week: Deploym
     assert worth(page) == ["worth about 5,000 JPY", "worth about 25.00 EUR", "worth about 9.00"]
 
 
-def test_lost_value_in_several_currencies_says_so(reported_week: Deployment, tmp_path: Path) -> None:
+def test_lost_value_in_several_currencies_is_not_shown(reported_week: Deployment, tmp_path: Path) -> None:
     rows = {
         "session_outcomes": [converted("main", "USD", 62), converted("jp", None, 40), converted("jp", "JPY", 41)],
         "progress_changes": [
@@ -51,7 +54,8 @@ def test_lost_value_in_several_currencies_says_so(reported_week: Deployment, tmp
         ],
     }
     page = page_with(reported_week, tmp_path, rows)
-    assert worth(page) == ["worth about 25.00", "worth about 25.00 in mixed currencies"]
+    assert worth(page) == ["worth about 25.00"]
+    assert page.text.count("· value in several currencies") == 1
 
 
 def test_value_in_a_sentence_has_its_currency(reported_week: Deployment, tmp_path: Path) -> None:
@@ -64,6 +68,14 @@ def test_value_in_a_sentence_has_its_currency(reported_week: Deployment, tmp_pat
     page = page_with(reported_week, tmp_path, {"progress_changes": rows})
     assert flaws_of(page)[0] == "Fewer. About 5 are missing, worth about 1,234 EUR."
     assert "worth about 25 EUR." in page.text.split("Changes found in")[1]
+
+
+def test_sentence_has_no_value_of_several_currencies(reported_week: Deployment, tmp_path: Path) -> None:
+    change = STEP | {"sentence": "Fewer. About 5 are missing, worth about 1,234."} | {"associated_lost_value": 1234.0}
+    rows = {"progress_changes": [change], "session_outcomes": [converted("main", "USD", 62)]}
+    page = page_with(reported_week, tmp_path, rows)
+    assert flaws_of(page)[0] == "Fewer. About 5 are missing."
+    assert "1,234" not in page.text
 
 
 def test_difficulty_has_the_currency_of_its_site_and_window(reported_week: Deployment, tmp_path: Path) -> None:
@@ -118,6 +130,21 @@ def test_days_in_several_currencies_have_no_value(reported_week: Deployment, tmp
     )
     assert "Value 126.00 EUR Fri 15 Mar: – Had a hard time" in page.text
     assert "Rate Hard time" in page.text.split("The days as a table")[1]
+
+
+def test_visits_with_several_currencies_are_counted_and_not_added(reported_week: Deployment, tmp_path: Path) -> None:
+    page = page_with(reported_week, tmp_path, {"session_outcomes": [converted("jp", "XXX", 3)]})
+    assert "Value 126.00 EUR and 1 visit in several currencies" in page.text
+    assert "Rate Hard time" in page.text.split("The days as a table")[1]
+
+
+def test_values_of_visits_with_several_currencies_are_no_figure(reported_week: Deployment, tmp_path: Path) -> None:
+    shutil.copytree(reported_week.folder.path, tmp_path / "changed")
+    changed = Deployment.at(tmp_path / "changed")
+    with duckdb.connect(str(changed.folder.warehouse)) as warehouse:
+        warehouse.execute("update session_outcomes set currency = 'XXX' where value is not null")
+    tiles = re.findall(r"<dt>([^<]*)</dt>\s*<dd class=\"figure\"", page_with(changed, tmp_path, {}).html)
+    assert tiles == ["Visits", "Visitors", "Converted", "Had a hard time"]
 
 
 def test_every_sentence_names_its_site_if_there_are_several(reported_week: Deployment, tmp_path: Path) -> None:

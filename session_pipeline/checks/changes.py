@@ -1,13 +1,16 @@
 """Checks the counts of actions and progress, and warns about the alerts of progress_changes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from session_pipeline.checks.verdict import SHOWN, Verdict, add_input, rows_by_stretch, verdict
 from session_pipeline.engines.sql import query_text
 from session_pipeline.reference.changes import ALERT_DAYS
 from session_pipeline.reference.days import ONE_DAY, dates
+from session_pipeline.report import lost_values
+from session_pipeline.report.figures import filled
 from session_pipeline.tables.changes.sentences import drop_text
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
@@ -32,6 +35,11 @@ def progress_alerts(run: "Run", days: Sequence[date]) -> Verdict:
         alerts = job.rows(query_text(__package__, "progress_alerts")).to_pylist()
     if not alerts:
         return Verdict(True, "no step is taken much less often than before", {"alerts": 0})
+    values = [lost_values.of_step(alert) for alert in alerts]
+    currencies = lost_values.currencies_of(partial(_currencies, run), values)
+    for alert, lost in zip(alerts, values, strict=True):
+        alert["sentence"] = currencies.in_sentence(alert["sentence"], lost)
+    alerts = currencies.ordered(alerts, values, "associated_lost")
     sentences = [
         (f"On site {alert['site']}: " if alert["has_several_sites"] else "") + alert["sentence"] for alert in alerts
     ]
@@ -43,3 +51,11 @@ def progress_alerts(run: "Run", days: Sequence[date]) -> Verdict:
         for alert in alerts
     ]
     return Verdict(False, " ".join(sentences[:SHOWN]) + more, {"alerts": len(alerts)}, tuple(problems))
+
+
+def _currencies(run: "Run", days: Mapping[str, date]) -> list[dict[str, Any]]:
+    """Return the currencies of conversions, by site and day. Only alerts with a value need them."""
+    with run.engine.job() as job:
+        add_input(job, run, "session_outcomes", dates(days["first_day"], days["last_day"]))
+        rows: list[dict[str, Any]] = job.rows(filled(lost_values.QUERY, days)).to_pylist()
+    return rows

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from session_pipeline.reference.changes import FIRST_COMPARED_DAYS
 from session_pipeline.report import charts, formats, lost_values, names, places, sites
 from session_pipeline.report.figures import Figures, Row, filled, run_query
-from session_pipeline.report.lost_values import Currencies, LostValue
+from session_pipeline.report.lost_values import Currencies
 from session_pipeline.report.window import Window
 from session_pipeline.settings import Settings
 
@@ -101,8 +101,8 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     currencies = lost_values.currencies(connection, [*step_values, *opportunity_values])
     for row, lost in zip(steps, step_values, strict=True):
         row["sentence"] = currencies.in_sentence(row["sentence"], lost)
-    steps = _ordered(steps, step_values, currencies, "associated_lost")
-    opportunities = _ordered(opportunities, opportunity_values, currencies, "associated_lost_conversions")
+    steps = currencies.ordered(steps, step_values, "associated_lost")
+    opportunities = currencies.ordered(opportunities, opportunity_values, "associated_lost_conversions")
     worse = [row for row in outcomes if is_worse(row, conversions)]
     first = {(row["site"], row["action"]): row for row in reversed(opportunities)}  # one error can be several signals
     moments = [row for row in opportunities if first[row["site"], row["action"]] is row]
@@ -122,11 +122,6 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     can_compare = any(row["step_count"] or row["outcome_count"] for row in figures.rows("comparisons"))
     few = "" if found else hard_times(figures)
     return Look(found, has_changes, can_compare, could_find, few, steps, outcomes, opportunities)
-
-
-def _ordered(rows: list[Row], values: Sequence[LostValue | None], currencies: Currencies, lost: str) -> list[Row]:
-    """Return rows in their order, the largest lost value first; by lost conversions if values cannot be compared."""
-    return rows if currencies.can_compare(values) else sorted(rows, key=lambda row: -(row[lost] or 0.0))
 
 
 def is_worse(row: Row, conversions: set[str]) -> bool:

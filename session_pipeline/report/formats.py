@@ -35,7 +35,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def money(value: float | None, currency: str | None) -> str:
-    """Format a sum with its currency, if it has one; XXX means that a visit has several currencies."""
+    """Format a sum with its currency, if it has one."""
     if value is None:
         return NOTHING
     shown = unit(currency)
@@ -44,7 +44,7 @@ def money(value: float | None, currency: str | None) -> str:
 
 def unit(currency: str | None) -> str:
     """Return the unit of a sum: its currency, if it has one."""
-    return "in mixed currencies" if currency == "XXX" else currency or ""
+    return currency or ""
 
 
 def unit_beside_others(currency: str | None) -> str:

@@ -1,10 +1,11 @@
-"""Says what lost conversions are worth, in the currencies of the site and the days that the value comes from.
+"""Says what lost conversions are worth, in the currency of the site and the days that the value comes from.
 
-Tables add the values of all currencies. figures.py has the value of the week, by currency.
+Tables add the values of all currencies; such a sum means nothing, so it is not shown. figures.py has the value of the
+week, by currency. The check of alerts uses this module, too.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -15,6 +16,7 @@ from session_pipeline.report import formats
 from session_pipeline.report.figures import Row, run_query
 
 SEVERAL = "XXX"
+QUERY = "flaw_currencies"
 VALUE = re.compile(r", worth about [\d,]+(?=\.)")
 
 
@@ -54,12 +56,21 @@ class Currencies:
         """Return what is missing, if conversions have a value; the sentences have the number of conversions."""
         if lost is None:
             return []
-        return [f"worth about {formats.rounded(lost.value)} {formats.unit(self._of(lost))}".rstrip()]
+        unit = self._of(lost)
+        if unit == SEVERAL:
+            return ["value in several currencies"]
+        return [f"worth about {formats.rounded(lost.value)} {formats.unit(unit)}".rstrip()]
 
     def in_sentence(self, sentence: str, lost: LostValue | None) -> str:
-        """Return the sentence of a table with the currency behind its value; the tables know none."""
-        unit = formats.unit(self._of(lost)) if lost is not None else ""
+        """Return the sentence of a table with the currency of its value, or without a value of several currencies."""
+        unit = self._of(lost) if lost is not None else None
+        if unit == SEVERAL:
+            return VALUE.sub("", sentence)
         return VALUE.sub(lambda found: f"{found[0]} {unit}", sentence) if unit else sentence
+
+    def ordered(self, rows: Sequence[Row], values: Sequence[LostValue | None], lost: str) -> list[Row]:
+        """Return rows in their order, the largest lost value first; by lost conversions if values have no order."""
+        return list(rows) if self.can_compare(values) else sorted(rows, key=lambda row: -(row[lost] or 0.0))
 
     def can_compare(self, values: Iterable[LostValue | None]) -> bool:
         """Whether all values are in one currency, or all without one. Others have no common order."""
@@ -79,9 +90,15 @@ class Currencies:
 
 def currencies(connection: duckdb.DuckDBPyConnection, values: Iterable[LostValue | None]) -> Currencies:
     """Query the currencies of all sites on the days of these values. Without a value, nothing is queried."""
+    return currencies_of(lambda days: run_query(connection, QUERY, days).rows, values)
+
+
+def currencies_of(
+    query: Callable[[Mapping[str, date]], Sequence[Row]], values: Iterable[LostValue | None]
+) -> Currencies:
+    """Return the currencies on the days of these values. `query` runs QUERY for first_day and last_day."""
     known = [lost for lost in values if lost is not None]
     if not known:
         return Currencies()
-    days = {"first_day": min(lost.first_day for lost in known), "last_day": max(lost.last_day for lost in known)}
-    rows = run_query(connection, "flaw_currencies", days).rows
+    rows = query({"first_day": min(lost.first_day for lost in known), "last_day": max(lost.last_day for lost in known)})
     return Currencies([(row["site"], row["session_date"], row["currency"]) for row in rows])

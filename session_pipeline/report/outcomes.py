@@ -10,6 +10,7 @@ from session_pipeline.report import charts, formats
 from session_pipeline.report.chance import is_significant
 from session_pipeline.report.charts import Bar
 from session_pipeline.report.figures import Figures, Row
+from session_pipeline.report.lost_values import SEVERAL
 from session_pipeline.report.window import Window
 from session_pipeline.settings import Settings
 
@@ -115,7 +116,11 @@ def tiles(figures: Figures, visits: Mapping[str, Row], window: Window) -> list[T
             is_chance("converted_count", "session_count"),
         ),
     ]
-    sums = [row for row in figures.rows("value") if (row["week_value"], row["before_value"]) != (None, None)]
+    sums = [
+        row
+        for row in figures.rows("value")
+        if row["currency"] != SEVERAL and (row["week_value"], row["before_value"]) != (None, None)
+    ]
     if sums:
         found.append(_value_tile(figures, sums, window, grown, trend))
     if week["friction_rate"] is not None:
@@ -142,19 +147,31 @@ def tiles(figures: Figures, visits: Mapping[str, Row], window: Window) -> list[T
     return found
 
 
+def has_one_currency(figures: Figures) -> bool:
+    """Whether all values of the last four weeks can be added: they are in one currency, or there are none."""
+    rows = figures.rows("value")
+    return len(rows) <= 1 and all(row["currency"] != SEVERAL for row in rows)
+
+
 def _value_tile(figures: Figures, sums: Sequence[Row], window: Window, grown: Growth, trend: Trend) -> Tile:
-    """Return the value of the week in each currency of the two weeks, the largest number first."""
+    """Return the value of the week in each currency of the two weeks, the largest number first.
+
+    Visits that each have several currencies are only counted.
+    """
+    in_several = sum(row["week_count"] for row in figures.rows("value") if row["currency"] == SEVERAL)
     sums = [{**row, "week_value": row["week_value"] or 0.0} for row in sums]
     first = sums[0]
-    others = ", ".join(formats.money_beside_others(row["week_value"], row["currency"]) for row in sums[1:])
+    others = [formats.money_beside_others(row["week_value"], row["currency"]) for row in sums[1:]]
+    if in_several:
+        others.append(f"{formats.counted(in_several, 'visit')} in several currencies")
     detail = f"{formats.day(window.last_day)}: {formats.money(first['day_value'], None)}"
-    values = [row["value"] for row in figures.rows("days")] if len(figures.rows("value")) == 1 else []
+    values = [row["value"] for row in figures.rows("days")] if has_one_currency(figures) else []
     return Tile(
         "Value",
         formats.rounded(first["week_value"]),
         formats.unit_beside_others(first["currency"]) if others else formats.unit(first["currency"]),
         grown(first["week_value"], first["before_value"]),
-        f"and {others}" if others else detail,
+        f"and {', '.join(others)}" if others else detail,
         trend("value", "Value", values),
     )
 

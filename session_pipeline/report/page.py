@@ -164,7 +164,7 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
         "more_dimensions": max(0, len(compared) - MOST_DIMENSIONS),
         "retention": _cohorts(figures.rows("retention")),
         "days": days,
-        "one_currency": len(figures.rows("value")) <= 1,
+        "one_currency": outcomes.has_one_currency(figures),
         "days_chart": in_both_widths(partial(charts.days, rows=days), "days", PAGE_WIDE),
         "sites": sites[:MOST_SITES],
         "more_sites": max(0, len(sites) - MOST_SITES),

@@ -18,6 +18,10 @@ select
     dimension_value,
     action,
     next_action,
+    session_date as last_alert_day,
+    window_days,
+    associated_lost,
+    associated_lost_value,
     sentence
 from latest
 where place = 1 and is_alert

@@ -1,7 +1,9 @@
 -- One row is a currency of the last four weeks: the value of the visits that converted, in the
--- week, on its last day and in the week before.
+-- week, on its last day and in the week before. XXX are visits that each have several currencies:
+-- their values are no sum of money, so only their number is shown.
 select
     currency,
+    count(*) filter (where session_date >= $first_day) as week_count,
     cast(round(sum(value) filter (where session_date >= $first_day), 2) as double) as week_value,
     cast(round(sum(value) filter (where session_date = $last_day), 2) as double) as day_value,
     cast(round(sum(value) filter (
