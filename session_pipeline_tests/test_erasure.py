@@ -221,6 +221,26 @@ def test_the_id_of_a_person_stands_for_its_devices_and_users(tmp_path: Path) -> 
     assert sorted(map(tuple, rows.to_numpy())) == [("ada", "null"), ("shared", ""), ("shared", "another")]
 
 
+@pytest.mark.parametrize("by", ["visitor", "person"])
+def test_rows_of_the_users_events_in_a_shared_session_are_exported(by: str, tmp_path: Path) -> None:
+    """Nothing that the other user of the device did is part of the export."""
+    deployment = Deployment(tmp_path / "data", {**SETTINGS, "identity": {"by": by}})
+    pages = [(None, "/open"), ("another", "/secret"), (CANARY_USER, "/mine"), ("another", "/hidden"), (None, "/none")]
+    lines = [
+        event("shared", 6, minute, user_id=user, page_url=f"https://shop.example{page}")
+        for minute, (user, page) in enumerate(pages)
+    ]
+    deployment.deliver("first", [*lines, event("shared", 6, 6, user_id=CANARY_USER, event_name="search")])
+    deployment.run(UNTIL)
+    with open_folder(deployment.folder, until=UNTIL) as opened:
+        tables = held_tables(opened.store, find_held(opened, Person(None, CANARY_USER, None)))
+    assert [row["action"] for row in tables["session_actions"]] == ["/mine", "search"]
+    assert len(tables["events"]) == 2
+    assert [row["goal"] for row in tables["goal_matches"]] == ["search"]
+    assert ("event_devices" in tables) is (by == "person")
+    assert not [text for text in ("/secret", "/hidden", "/open", "another") if text in str(tables)]
+
+
 @pytest.mark.long
 def test_a_person_that_only_shares_devices_is_found_by_its_hash(tmp_path: Path) -> None:
     settings = {**SETTINGS, "identity": {"by": "person"}}

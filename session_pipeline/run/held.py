@@ -28,6 +28,11 @@ from session_pipeline.tables import TABLES, Table, table
 from session_pipeline.tables.identity.from_settings import linking_events
 
 NEIGHBOURS = (timedelta(days=-1), timedelta(), timedelta(days=1))  # a UTC date has parts of these local days
+# Tables with a row for an event or an action. In a session that is shared with others, the rows of the person's events
+# are about the person.
+OF_EVENTS = ("event_devices", "session_actions", "outcome_matches", "goal_matches", "funnel_matches")
+# Their columns that are about the events around it, which can be those of others.
+OF_NEIGHBOURS = ("previous_action", "next_action", "seconds_to_next")
 COMPARED = ("visitor_id", "user_id")  # with the ids of the person, as a whole
 # Columns of raw_events that can contain an id as a part of a longer text.
 MENTIONING = tuple(
@@ -208,12 +213,17 @@ def _with_mentions(connection: duckdb.DuckDBPyConnection, held: Held) -> Held:
 def held_tables(store: Store, held: Held) -> dict[str, list[dict[str, object]]]:
     """Return all rows that are about a person, by table; tables without such rows are left out.
 
-    Of a table of figures, no row is about one person, although a column can name a session as an example.
+    Of a table of figures, no row is about one person, although a column can name a session as an example. Of a session
+    that is shared with others, only rows of the person's events are returned, without what came before and after.
     """
     found: dict[str, list[dict[str, object]]] = {}
     with looking(store, held.person) as connection:
         connection.execute("create temp table held_sessions (session_id varchar)")
         connection.execute("insert into held_sessions select unnest($1::varchar[])", [list(held.session_ids)])
+        add(connection, store, "events")
+        connection.execute(
+            f"create temp table held_events as select session_id, event_number from events where {IS_HELD}"
+        )
         for name, contract in TABLES.items():
             condition = _condition(contract)
             if condition is not None:
@@ -222,10 +232,23 @@ def held_tables(store: Store, held: Held) -> dict[str, list[dict[str, object]]]:
                 order = ", ".join(
                     map(quote, [*([contract.date_column] if contract.date_column else []), *contract.order])
                 )
-                rows = connection.sql(f"select * from {quote(name)} where {condition} order by {order}")
+                rows = connection.sql(
+                    f"select {_columns(contract)} from {quote(name)} where {condition} order by {order}"
+                )
                 found[name] = rows.to_arrow_table().to_pylist()
     found["quarantined_lines"] = list(quarantined_of(store, held))
     return {name: rows for name, rows in found.items() if rows}
+
+
+def _columns(contract: Table) -> str:
+    """Return the columns of the rows about the person. In a session of others, what they did around it is left out."""
+    hidden = [column.name for column in contract.columns if contract.name in OF_EVENTS and column.name in OF_NEIGHBOURS]
+    if not hidden:
+        return "*"
+    cases = (
+        f"case when session_id in (select session_id from held_sessions) then {name} end as {name}" for name in hidden
+    )
+    return f"* replace ({', '.join(cases)})"
 
 
 def _condition(contract: Table) -> str | None:
@@ -242,6 +265,8 @@ def _condition(contract: Table) -> str | None:
         for name in ("session_id", "replaced_session_id")
         if name in names
     ]
+    if contract.name in OF_EVENTS:
+        conditions.append("(session_id, event_number) in (select (session_id, event_number) from held_events)")
     return " or ".join(conditions) or None
 
 
