@@ -21,9 +21,10 @@ campaign_events as (
     qualify row_number() over (partition by session_id order by event_number) = 1
 ),
 
+-- The next two read events itself: they need few of its columns, and hardly any session is in them.
 starts_without_page as (
     select session_id
-    from session_events
+    from events
     where event_number = 1 and page_host is null and referrer_host is not null
 ),
 
@@ -31,7 +32,7 @@ first_pages as (
     select
         e.session_id,
         e.page_host
-    from session_events as e
+    from events as e
     inner join starts_without_page as s
         on e.session_id = s.session_id
     where e.page_host is not null
