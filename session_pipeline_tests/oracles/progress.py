@@ -1,13 +1,14 @@
 """Counts actions and progress of sessions, and scores changes, in plain Python: an oracle for the tables of changes.
 
-Written from docs/definitions.md, not from the models. Attribution has no second implementation; tests plant faults.
+Written from docs/definitions.md, not from the models. oracles/attribution.py decides which changes are alerts.
 """
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -16,8 +17,10 @@ import pyarrow as pa
 Segment = tuple[str, str]
 Step = tuple[Segment, str, str]
 Counts = Mapping[date, Mapping[Step, tuple[int, int, int]]]  # sessions, converted, converted after the next action
+Daily = Callable[[Step, date], tuple[int, int, int, int]]
 
 GOAL = "(goal)"
+NOT_FOLLOWED = "(not followed)"  # as the next action: the day has no pairs of the action
 WHOLE: Segment = ("all", "all")
 VALUE = 20  # of each conversion
 ROWS = pa.schema(
@@ -131,29 +134,44 @@ class Tested:
     q_value: float
 
 
-def tested_steps(counts: Counts, last: date) -> list[Tested]:
+def daily_of(counts: Counts) -> Daily:
+    """Return a function of a step and a day: its sessions at risk, and those that went on, converted, and did both."""
+    return cache(lambda step, day: _of_day(counts, step, day))
+
+
+def tested_steps(counts: Counts, last: date, daily: Daily) -> list[Tested]:
     """Return the steps that are tested in the windows that end with a day."""
     found = []
     for window_days in (1, 7, 14, 28):
         window = [last - timedelta(days=back) for back in range(window_days)]
         before = [last - timedelta(days=window_days + back) for back in range(56)]
-        if sum(1 for day in before if counts.get(day)) >= 28:
-            found += _tested(counts, window_days, window, before)
+        if sum(1 for day in before if _has_actions(counts.get(day, {}))) >= 28:
+            found += _tested(counts, daily, window_days, window, before)
     return found
 
 
-def _tested(counts: Counts, window_days: int, window: Sequence[date], before: Sequence[date]) -> list[Tested]:
+def _has_actions(of_day: Mapping[Step, tuple[int, int, int]]) -> bool:
+    return any(action != GOAL and later == GOAL and n for (_, action, later), (n, _, _) in of_day.items())
+
+
+def _tested(
+    counts: Counts, daily: Daily, window_days: int, window: Sequence[date], before: Sequence[date]
+) -> list[Tested]:
     goals = sum(counts.get(day, {}).get((WHOLE, GOAL, GOAL), (0, 0, 0))[0] for day in window)
-    steps = sorted({step for day in (*window, *before) for step in counts.get(day, {}) if step[1] != GOAL})
+    of_days = {step for day in (*window, *before) for step in counts.get(day, {})}
+    steps = sorted(step for step in of_days if step[1] != GOAL and step[2] != NOT_FOLLOWED)
     rows = []
     for step in steps:
-        (n1, k1, _, _), (n0, k0, g0, kg0) = (_sums(counts, step, days) for days in (window, before))
-        if n1 < 5 or n0 < 20 or kg0 < 5 or (step[2] != GOAL and kg0 == k0) or _is_whole(counts, step, window, before):
+        n0, k0, g0, kg0 = sums(daily, step, before)
+        if n0 < 20 or kg0 < 5 or (step[2] != GOAL and kg0 == k0):
+            continue
+        n1, k1, _, _ = sums(daily, step, window)
+        if n1 < 5 or _is_whole(daily, step, window, before):
             continue
         value = 1.0 if step[2] == GOAL else (kg0 + 0.5) / (k0 + 1) - (max(g0 - kg0, 0) + 0.5) / (n0 - k0 + 1)
         if value <= 0 or n1 * k0 / n0 * value < max(5, 0.02 * goals):
             continue
-        spread = _spread(counts, step, before, k0 / n0, with_weeks=window_days >= 7)
+        spread = _spread(daily, step, before, k0 / n0, with_weeks=window_days >= 7)
         score = round(root(k1, n1, k0, n0) / math.sqrt(spread), 6)
         rows.append((step, n1, k1, n0, k0, value, spread, score))
     by_score = sorted(row[-1] for row in rows)
@@ -164,45 +182,49 @@ def _tested(counts: Counts, window_days: int, window: Sequence[date], before: Se
         p_value = math.erfc(-by_score[place - 1] / math.sqrt(2)) / 2
         lowest = min(lowest, p_value * len(rows) * harmonic / place)
         q_of[by_score[place - 1]] = min(q_of.get(by_score[place - 1], 1.0), lowest)
-    return [Tested(window_days, *row, q_of[row[-1]]) for row in rows]
+    return [Tested(window_days, *row, 1.0 if row[-1] > 0 else q_of[row[-1]]) for row in rows]
 
 
-def _day(counts: Counts, step: Step, day: date) -> tuple[int, int, int, int]:
-    """Return the sessions at risk, those that went on, those that converted, and those that did both."""
+def _of_day(counts: Counts, step: Step, day: date) -> tuple[int, int, int, int]:
     segment, action, later = step
     of_day = counts.get(day, {})
     visits, won, _ = of_day.get((segment, action, GOAL), (0, 0, 0))
     if later == GOAL:
         return visits, won, won, won
+    if any((WHOLE, each, NOT_FOLLOWED) in of_day for each in (action, later)):
+        return 0, 0, 0, 0
     passed, both, _ = of_day.get(step, (0, 0, 0))
     back, _, back_won = of_day.get((segment, later, action), (0, 0, 0))
     return visits - back, passed, won - back_won, both
 
 
-def _sums(counts: Counts, step: Step, days: Sequence[date]) -> tuple[int, int, int, int]:
-    found = [_day(counts, step, day) for day in days]
+def sums(daily: Daily, step: Step, days: Sequence[date]) -> tuple[int, int, int, int]:
+    """Return the counts of a step over some days."""
+    found = [daily(step, day) for day in days]
     n, k, g, both = (sum(each) for each in zip(*found, strict=True))
     return n, k, g, both
 
 
-def _is_whole(counts: Counts, step: Step, window: Sequence[date], before: Sequence[date]) -> bool:
+def _is_whole(daily: Daily, step: Step, window: Sequence[date], before: Sequence[date]) -> bool:
     whole = (WHOLE, *step[1:])
     return step[0] != WHOLE and all(
-        _sums(counts, step, days)[0] == _sums(counts, whole, days)[0] for days in (window, before)
+        sums(daily, step, days)[0] == sums(daily, whole, days)[0] for days in (window, before)
     )
 
 
-def _spread(counts: Counts, step: Step, before: Sequence[date], share: float, *, with_weeks: bool) -> float:
+def _spread(daily: Daily, step: Step, before: Sequence[date], share: float, *, with_weeks: bool) -> float:
     if not 0 < share < 1:
         return 1.0
 
     def pearson(parts: Sequence[Sequence[date]]) -> tuple[float, int]:
-        sums = [_sums(counts, step, part)[:2] for part in parts]
-        sums = [(n, k) for n, k in sums if n]
-        return sum((k - n * share) ** 2 / (n * share * (1 - share)) for n, k in sums), len(sums) - 1
+        found = [sums(daily, step, part)[:2] for part in parts]
+        found = [(n, k) for n, k in found if n]
+        return sum((k - n * share) ** 2 / (n * share * (1 - share)) for n, k in found), len(found) - 1
 
-    chi, free = pearson([[day] for day in before])
-    spreads = [1.0, chi / free if free > 0 else 1.0]
+    counts = [daily(step, day)[:2] for day in before]
+    squares = [round(k**2 / n * 2**20) / 2**20 for n, k in counts if n]
+    chi = (sum(squares) - share * sum(k for _, k in counts)) / (share * (1 - share))
+    spreads = [1.0, chi / (len(squares) - 1) if len(squares) > 1 else 1.0]
     if with_weeks:
         chi, free = pearson([before[place : place + 7] for place in range(0, 56, 7)])
         spreads.append((chi + 7) / (free + 7))
@@ -254,5 +276,6 @@ def period(days: Sequence[tuple[int, int]], window: int, spread: float, sign: in
         )
         if score(days[first:end], days[end:]) <= -3 and is_usual and not is_back:
             return first, end
-    splits = {first: score(days[first:], days[:first]) for first in range(7, len(days))}
+    earliest = min(7, len(days) - 1)
+    splits = {first: score(days[first:], days[:first]) for first in range(earliest, len(days))}
     return min(splits, key=lambda first: (splits[first], first)), None

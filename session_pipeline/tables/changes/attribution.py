@@ -42,6 +42,7 @@ class Drop:
         score: Its score.
         spread: Its spread.
         is_loss: Whether conversions are missing, and the rate is low enough for an alert.
+        is_small: Whether conversions are missing, but the rate is too high for an alert.
         can_alert: Whether it is a loss that is strong enough for an alert.
         left: Its score after what other drops account for is restored.
         restored: The sessions that were restored.
@@ -55,6 +56,7 @@ class Drop:
     score: float
     spread: float
     is_loss: bool
+    is_small: bool
     can_alert: bool
     left: float
     restored: float = 0.0
@@ -72,7 +74,7 @@ class Drop:
 
     @property
     def alert(self) -> "Drop | None":
-        """The alert that explains it, or None: the one that accounts for the most, if that is enough."""
+        """The alert that explains it, or None: the drop that accounts for the most, if that is enough and an alert."""
         if not self.is_weak:
             return None
         part, drop = max(self.parts, key=lambda each: each[0])
@@ -89,21 +91,33 @@ def attribute(counts: SiteCounts, tested: Sequence[Tested]) -> dict[tuple[int, i
     drops = list(_drops(counts, tested))
     if not any(drop.can_alert for drop in drops):
         return {}
-    named: list[Drop] = []  # also drops that are no loss or explain nothing
-    while sum(drop.is_alert for drop in named) < MOST_ALERTS:
-        unexplained = [drop for drop in drops if not (drop.is_weak or drop in named)]
-        candidates = [drop for drop in unexplained if drop.evidence <= ALERT_SCORE and drop.left <= NAME_SCORE]
-        if not candidates or not any(drop.can_alert and drop.left <= ALERT_SCORE for drop in unexplained):
+    taken: list[Drop] = []  # drops that account for others; some of them are no loss
+    passed_over: list[Drop] = []  # losses that are too weak for an alert and leave no other drop without its own
+    while sum(drop.is_alert for drop in taken) < MOST_ALERTS:
+        unexplained = [drop for drop in drops if not (drop.is_weak or drop in taken or drop in passed_over)]
+        candidates = [drop for drop in unexplained if _can_be_taken(drop)]
+        if not candidates or not any(drop.can_alert for drop in unexplained):
             break
         top = _narrowest(counts, sorted(candidates, key=lambda drop: (drop.evidence, drop.window.days, drop.step)))
-        named.append(top)
-        rest = [(drop, _restored(counts, top, drop)) for drop in unexplained if drop is not top]
+        rest = [(drop, _restored(counts, top, drop)) for drop in drops if drop is not top and drop not in taken]
         restored = [(drop, sessions, _left(drop, sessions)) for drop, sessions in rest if sessions > drop.restored]
-        if not top.is_loss or top.can_alert or any(drop.can_alert and left > ALERT_SCORE for drop, _, left in restored):
-            top.is_alert = top.is_loss
-            for drop, sessions, left in restored:
-                drop.restore(sessions, left, lost_by=top)
+        leaves_another = any(drop.can_alert and not drop.is_weak and left > ALERT_SCORE for drop, _, left in restored)
+        if top.is_loss and not top.can_alert and not leaves_another:
+            passed_over.append(top)
+            continue
+        top.is_alert = top.is_loss
+        taken.append(top)
+        for drop, sessions, left in restored:
+            drop.restore(sessions, left, lost_by=top)
     return {(drop.window.days, drop.step): drop for drop in drops if drop.is_alert or drop.alert is not None}
+
+
+def _can_be_taken(drop: Drop) -> bool:
+    """Return whether a drop can be the one that accounts for others.
+
+    A small one cannot: a window that is longer than its fault, or a segment that is larger, would hide a real loss.
+    """
+    return drop.evidence <= ALERT_SCORE and drop.left <= NAME_SCORE and not drop.is_small
 
 
 def _drops(counts: SiteCounts, tested: Sequence[Tested]) -> Sequence[Drop]:
@@ -115,9 +129,11 @@ def _drops(counts: SiteCounts, tested: Sequence[Tested]) -> Sequence[Drop]:
             step, score = int(rows.step[place]), float(rows.score[place])
             lost = window.lost(step) * float(rows.step_value[place])
             is_lower = _rate(window, step) <= ALERT_RATE_RATIO * _usual_rate(window, step)
-            is_loss = is_lower and _are_conversions_missing(counts, window, step, lost)
+            is_missing = _are_conversions_missing(counts, window, step, lost)
+            is_loss, is_small = is_missing and is_lower, is_missing and not is_lower
             can_alert = is_loss and score <= ALERT_SCORE and float(rows.q_value[place]) <= ALERT_Q
-            drops.append(Drop(window, step, score, float(rows.spread[place]), is_loss, can_alert, left=score))
+            spread = float(rows.spread[place])
+            drops.append(Drop(window, step, score, spread, is_loss, is_small, can_alert, left=score))
     return drops
 
 
@@ -277,8 +293,7 @@ class _Base:
         # Across dimensions, a session's values are taken as independent.
         is_within = other_dimension in (WHOLE[0], dimension)
         shared = 1.0 if is_within else self.visits(other, a) / max(1.0, self.visits(0, a))
-        b_to_d = 1.0 if d == b else min(1.0, self.went_on(b, d) + self.had_before(b, d))
-        return shared * self._was_at(c, a, b) * max(0.0, b_to_d - self._without(a, b, d, b_to_d))
+        return shared * self._was_at(c, a, b) * self._more_often(a, b, d)
 
     def _was_at(self, c: int, a: int, b: int) -> float:
         """Return the share of the sessions lost from A to B that had been at C."""
@@ -289,9 +304,29 @@ class _Base:
             return max(self.had_before(a, c), min(1.0, on_the_way))
         return max(self.had_before(a, c), self.had_before(b, c))
 
-    def _without(self, a: int, b: int, d: int, b_to_d: float) -> float:
-        """Return the share of sessions at A that do not go on to B and still reach D."""
+    def _more_often(self, a: int, b: int, d: int) -> float:
+        """Return how much more often sessions at A reach D if they go on to B: a difference of two shares, or 0."""
         if d == b:
-            return 0.0
+            return 1.0
+        if b == self.goal:  # the pairs from A to D say which of them convert
+            return self._more_often_if_converted(a, d)
+        b_to_d = min(1.0, self.went_on(b, d) + self.had_before(b, d))
         a_to_b = self.went_on(a, b)
-        return max(0.0, (self.went_on(a, d) - a_to_b * b_to_d) / max(1e-9, 1 - a_to_b))
+        without = max(0.0, (self.went_on(a, d) - a_to_b * b_to_d) / (1 - a_to_b)) if a_to_b < 1 else 0.0
+        return max(0.0, b_to_d - without)
+
+    def _more_often_if_converted(self, a: int, d: int) -> float:
+        place = self.counts.position_of.get((0, a, d))
+        if place is None:
+            return 0.0
+        n, k, converted, both = (
+            float(each[place])
+            for each in (
+                self.window.usual_at_risk,
+                self.window.usual_progressed,
+                self.window.usual_converted,
+                self.window.usual_progressed_and_converted,
+            )
+        )
+        without = (k - both) / (n - converted) if converted < n else 0.0
+        return max(0.0, both / converted - without) if converted else 0.0

@@ -42,8 +42,9 @@ def _terms(k: Floats, n: Floats, share: Floats) -> Floats:
 
 
 def drop_q_values(scores: Floats) -> Floats:
-    """Return for each score the share of wrong findings if it and all lower scores count as drops; one-sided."""
-    return q_values([0.5 * math.erfc(-score / math.sqrt(2)) for score in scores.tolist()])
+    """Return for each score the share of wrong findings if it and all lower scores count as drops; 1 for a gain."""
+    one_sided = q_values([0.5 * math.erfc(-score / math.sqrt(2)) for score in scores.tolist()])
+    return np.where(scores > 0, 1.0, one_sided)
 
 
 def first_day_of_change(counts: Sequence[int], totals: Sequence[int], *, is_drop: bool) -> int:

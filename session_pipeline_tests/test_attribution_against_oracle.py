@@ -1,0 +1,288 @@
+"""Compares all rows and columns of progress_changes with the oracle, on random histories of sites with faults."""
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from random import Random
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from session_pipeline.tables.changes.found_progress import progress_changes
+from session_pipeline_tests.oracles import progress_changes as oracle
+from session_pipeline_tests.oracles.progress import GOAL, ROWS, WHOLE, Session, daily_counts, rows_of_counts
+
+Row = dict[str, Any]
+
+FIRST = date(2026, 1, 1)
+CHAIN = ("home", "list", "cart", "ship", "pay")  # the last one is followed by the conversion
+ASIDE = ("form", "help", "search")  # actions that no conversion needs
+DIGITS = {"associated_lost": 2e-3, "associated_lost_value": 2e-2}
+
+
+class Fault:
+    """A fault of random days: a step that fails, an event that is no longer sent, or visits that do not buy."""
+
+    def __init__(self, random: Random, day_count: int) -> None:
+        """Draw a fault."""
+        self.kind = random.choice(("fails", "fails", "fails", "fails_aside", "is_not_sent", "more_visits"))
+        self.action = random.choice(ASIDE if self.kind == "fails_aside" else (*CHAIN[1:], GOAL))
+        self.segment = random.choice((None, ("device", "m"), ("device", "d"), ("channel", "ads"), ("variant", "b")))
+        self.strength = random.choice((0.15, 0.4, 0.6, 0.95))
+        self.first = day_count - random.randint(2, 25)
+        self.end = day_count if random.random() < 0.7 else self.first + random.randint(1, 20)
+
+    def applies(self, offset: int, segments: Sequence[tuple[str, str]]) -> bool:
+        return self.first <= offset < self.end and (self.segment is None or self.segment in segments)
+
+
+class History:
+    """The sessions of a site: a chain of actions with some aside, dimensions, quiet days and faults."""
+
+    def __init__(self, random: Random) -> None:
+        """Draw what all days have in common."""
+        self.random = random
+        self.day_count = random.randint(60, 95)
+        self.size = random.choice((10, 40, 60, 80))
+        self.rates = {action: random.uniform(0.6, 0.97) for action in (*CHAIN[1:], *ASIDE, GOAL)}
+        self.needs_aside = random.random() < 0.1
+        self.faults = [Fault(random, self.day_count) for _ in range(random.choice((0, 1, 2, 2, 3)))]
+        self.variants_from = random.choice((0, self.day_count - 40, self.day_count - 5))
+        self.is_mirrored = random.random() < 0.4  # another dimension has the same parts: all scores are tied
+        self.empty = set(random.sample(range(self.day_count), random.choice((0, 0, 5, 25))))
+        self.without_goal = set(random.sample(range(self.day_count), random.choice((0, 0, 3, 20))))
+
+    def sessions(self) -> list[Session]:
+        found = []
+        for offset in sorted(set(range(self.day_count)) - self.empty):
+            more = [fault for fault in self.faults if fault.kind == "more_visits" and fault.first <= offset < fault.end]
+            size = round(self.size * self.random.uniform(0.8, 1.2) * (0.6 if offset % 7 > 4 else 1))
+            found += [self._session(offset, number, is_more=False) for number in range(size)]
+            found += [self._session(offset, 1000 + number, is_more=True) for number in range(self.size * len(more))]
+        return found
+
+    def _segments(self, offset: int, *, is_more: bool) -> list[tuple[str, str]]:
+        random = self.random
+        device = random.choices("mdt", (50, 45, 3))[0]
+        channel = "ads" if is_more else random.choices(("direct", "search", "ads", "rare"), (40, 40, 19, 1))[0]
+        found = [("device", device), ("channel", channel)]
+        if self.is_mirrored:
+            found.append(("platform", f"on {device}"))
+        if offset >= self.variants_from:
+            found.append(("variant", random.choice("ab")))
+        return found
+
+    def _session(self, offset: int, number: int, *, is_more: bool) -> Session:
+        random, segments = self.random, self._segments(offset, is_more=is_more)
+        faults = [fault for fault in self.faults if fault.applies(offset, segments)]
+
+        def goes_on(action: str) -> bool:
+            rate = self.rates[action]
+            for fault in faults:
+                rate *= 1 - fault.strength * (fault.action == action and fault.kind.startswith("fails"))
+            return random.random() < rate * (0.2 if is_more else 1)
+
+        actions = ["home"] if random.random() < 0.9 else ["search", "home"]
+        is_through = True
+        for action in CHAIN[1:]:
+            aside = random.choice(ASIDE)
+            if random.random() < 0.3 and goes_on(aside):
+                actions.append(aside)
+            is_through = goes_on(action)
+            if not is_through:
+                break
+            actions.append(action)
+            if random.random() < 0.1:
+                actions.append("home")
+        if self.needs_aside and "form" not in actions:
+            is_through = False
+        is_converted = is_through and goes_on(GOAL) and offset not in self.without_goal
+        if is_converted and random.random() < 0.5:
+            actions.append("thanks")
+        not_sent = {fault.action for fault in faults if fault.kind == "is_not_sent"}
+        numbered = [(place, action) for place, action in enumerate(actions, start=1) if action not in not_sent]
+        converted_at = math.inf if is_converted and random.random() < 0.05 else len(actions) + 0.5
+        return Session(
+            FIRST + timedelta(days=offset),
+            f"{offset:03}-{number:04}",
+            numbered,
+            converted_at if is_converted else None,
+            segments,
+        )
+
+
+def rows_of_history(random: Random, site: str) -> list[Row]:
+    """Return random rows of progress_counts: some without a value, some days without the pairs of an action."""
+    history = History(random)
+    last = history.day_count - 1
+    asked_for = {FIRST + timedelta(days=each) for each in {last, last - random.randint(1, 20)}}
+    rows = rows_of_counts(daily_counts(history.sessions()), asked_for, site)
+    has_values = random.random() < 0.8
+    unfollowed = {FIRST + timedelta(days=each) for each in random.sample(range(last), random.choice((0, 0, 10)))}
+    action = random.choice(CHAIN)
+    found = []
+    for row in rows:
+        is_unfollowed = row["session_date"] in unfollowed and action in (row["action"], row["next_action"])
+        if is_unfollowed and row["next_action"] != GOAL:
+            continue
+        ids = [f"{row['session_date']}/{row['dimension_value']}/{number}" for number in range(random.randint(0, 3))]
+        found.append(
+            {
+                **row,
+                "is_followed": not is_unfollowed,
+                "converted_value": row["converted_value"] if has_values and random.random() < 0.9 else None,
+                "stopped_session_ids": " ".join(ids) or None if row["next_action"] == GOAL != row["action"] else None,
+            }
+        )
+    random.shuffle(found)
+    return found
+
+
+def compare(rows: Sequence[Row]) -> list[Row]:
+    """Compare the rows of progress_changes with those of the oracle, in order, and return them."""
+    found = progress_changes(pa.Table.from_pylist(list(rows), schema=ROWS)).to_pylist()
+    expected = oracle.changes(rows)
+    keys = ("site", "session_date", "rank", "window_days", "dimension", "dimension_value", "action", "next_action")
+    assert [[row[key] for key in keys] for row in found] == [[row[key] for key in keys] for row in expected]
+    for row, wanted in zip(found, expected, strict=True):
+        assert row.keys() == wanted.keys() | {"low", "high"} or row.keys() == wanted.keys()
+        for name, value in wanted.items():
+            if isinstance(value, float):
+                value = pytest.approx(value, abs=DIGITS.get(name, 2e-6))
+            assert row[name] == value, (name, [row[key] for key in keys])
+    return found
+
+
+def compare_random_sites(seed: int) -> list[Row]:
+    random = Random(f"sites {seed}")
+    return compare([row for site in "abc"[: random.choice((1, 1, 2, 3))] for row in rows_of_history(random, site)])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rows_are_those_of_the_oracle(seed: int) -> None:
+    compare_random_sites(seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(100, 160))
+def test_rows_are_those_of_the_oracle_for_more_seeds(seed: int) -> None:
+    compare_random_sites(seed)
+
+
+# Planted counts: of a usual day, and of the days since a fault began
+
+Step = tuple[str, str]
+OfADay = Mapping[Step, Sequence[int | tuple[int, int]]]  # the counts of each step; two alternate from day to day
+
+
+def changes_of(usual: OfADay, faulty: OfADay, *, faulty_days: int = 7) -> dict[tuple[int, Step], Row]:
+    """Return the rows of the last of 84 days, by window and step; the rows of the oracle are the same."""
+    counts = {
+        FIRST + timedelta(days=offset): {
+            (WHOLE, *step): tuple(each if isinstance(each, int) else each[offset % 2] for each in of_step)
+            for step, of_step in (usual if offset < 84 - faulty_days else faulty).items()
+        }
+        for offset in range(84)
+    }
+    rows = compare(rows_of_counts(counts, {FIRST + timedelta(days=83)}))
+    return {(row["window_days"], (row["action"], row["next_action"])): row for row in rows}
+
+
+def test_a_smaller_drop_of_a_longer_window_hides_no_alert() -> None:
+    """After 12 days, the rate of 14 days is 90.4 % of the usual one. That of 7 days is 88.8 %, with a weaker score."""
+    found = changes_of(
+        {("cart", GOAL): (400, 320, 0), (GOAL, GOAL): (320, 320, 0)},
+        {("cart", GOAL): (400, 284, 0), (GOAL, GOAL): (284, 284, 0)},
+        faulty_days=12,
+    )
+    of_week, of_two_weeks = found[7, ("cart", GOAL)], found[14, ("cart", GOAL)]
+    assert of_two_weeks["score"] < of_week["score"] < -4
+    assert of_two_weeks["progress_rate"] > 0.9 * of_two_weeks["usual_rate"]
+    assert of_week["is_alert"]
+    assert of_two_weeks["explained_by"] == "all=all: cart > (goal)"
+
+
+def test_missing_conversions_explain_a_step_only_as_far_as_it_goes_with_them() -> None:
+    """Few sessions ask for help, whether they convert or not. So 350 missing conversions explain 28 of 140."""
+    found = changes_of(
+        {
+            ("form", GOAL): (200, 100, 0),
+            ("form", "help"): (40, 24, 0),
+            ("help", GOAL): (60, 30, 0),
+            (GOAL, GOAL): (100, 100, 0),
+        },
+        {
+            ("form", GOAL): (200, 50, 0),
+            ("form", "help"): (20, 12, 0),
+            ("help", GOAL): (40, 20, 0),
+            (GOAL, GOAL): (50, 50, 0),
+        },
+    )
+    assert {step for (_, step), row in found.items() if row["is_alert"]} == {("form", GOAL), ("form", "help")}
+
+
+def test_the_alert_that_accounts_for_most_explains_a_drop_also_if_it_comes_later() -> None:
+    """The first alert accounts for a little of the drop from c to d, which is too weak then; the second for all."""
+    found = changes_of(
+        {
+            ("a", GOAL): (500, 250, 0),
+            ("a", "b"): (250, 225, 225),
+            ("a", "d"): (30, 25, 25),
+            ("b", GOAL): (250, 225, 0),
+            ("b", "d"): (25, 22, 22),
+            ("c", GOAL): (2000, 1000, 0),
+            ("c", "a"): (500, 250, 250),
+            ("c", "d"): (200, 150, 150),
+            ("c", "e"): (300, 150, 150),
+            ("d", GOAL): (200, 180, 0),
+            ("e", GOAL): (300, 150, 0),
+            ("e", "d"): (100, 90, 90),
+            (GOAL, GOAL): (1100, 1100, 0),
+        },
+        {
+            ("a", GOAL): (500, 150, 0),
+            ("a", "b"): (125, 112, 112),
+            ("a", "d"): (15, 12, 12),
+            ("b", GOAL): (125, 112, 0),
+            ("b", "d"): (12, 11, 11),
+            ("c", GOAL): (2000, 860, 0),
+            ("c", "a"): (500, 150, 150),
+            ("c", "d"): (150, 112, 112),
+            ("c", "e"): (300, 110, 110),
+            ("d", GOAL): (160, 144, 0),
+            ("e", GOAL): (300, 110, 0),
+            ("e", "d"): (50, 45, 45),
+            (GOAL, GOAL): (900, 900, 0),
+        },
+    )
+    assert {step for (_, step), row in found.items() if row["is_alert"]} == {("a", "b"), ("e", "d")}
+    assert found[28, ("c", "d")]["score"] < -4
+    assert {row["explained_by"] for (_, step), row in found.items() if step == ("c", "d")} == {"all=all: e > d"}
+
+
+def test_a_later_alert_explains_a_drop_that_was_passed_over() -> None:
+    """The drop from c to d is the strongest, but too weak for an alert, because its days differ much."""
+    found = changes_of(
+        {
+            ("c", GOAL): (1000, 500, 0),
+            ("c", "d"): ((215, 385), (160, 320), (160, 320)),
+            ("c", "e"): (1000, 400, 400),
+            ("d", GOAL): (3000, 1500, 0),
+            ("e", GOAL): (1000, 400, 0),
+            ("e", "d"): (120, 100, 0),
+            (GOAL, GOAL): (1500, 1500, 0),
+        },
+        {
+            ("c", GOAL): (1000, 400, 0),
+            ("c", "d"): ((120, 240), (96, 192), (96, 192)),
+            ("c", "e"): (1000, 330, 330),
+            ("d", GOAL): (2850, 1400, 0),
+            ("e", GOAL): (1000, 330, 0),
+            ("e", "d"): (60, 50, 0),
+            (GOAL, GOAL): (1400, 1400, 0),
+        },
+    )
+    assert -4 < found[7, ("c", "d")]["score"] < -3
+    assert found[7, ("e", "d")]["is_alert"]
+    assert found[7, ("c", "d")]["explained_by"] == "all=all: e > d"
