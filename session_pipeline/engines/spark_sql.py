@@ -1,6 +1,7 @@
 """Translates models and relations from DuckDB's SQL to Spark's, and the types of columns.
 
-sqlglot does most of it. This module corrects where its translation gives other rows. spark.py runs the result.
+sqlglot does most of it. This module corrects where its translation gives other rows; spark_numbers.py rewrites windows
+that Spark would run in one task. spark.py runs the result.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.expressions.builders import apply_index_offset
 
+from session_pipeline.engines.spark_numbers import count_in_many_tasks
 from session_pipeline.engines.sql import fill
 from session_pipeline.tables import models
 from session_pipeline.tables.parameters import Scalar
@@ -35,7 +37,8 @@ def model_for_spark(model: str, parameters: Mapping[str, Scalar]) -> str:
 def for_spark(sql: str) -> str:
     """Return a SELECT in DuckDB's SQL as Spark's SQL, with macros expanded."""
     query = models.expand(sqlglot.parse_one(sql, read="duckdb"))
-    return query.transform(_corrected, copy=False).sql("spark", comments=False)
+    query = count_in_many_tasks(query.transform(_corrected, copy=False))
+    return query.sql("spark", comments=False)
 
 
 def _corrected(node: exp.Expression) -> exp.Expr:

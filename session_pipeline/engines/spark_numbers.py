@@ -1,0 +1,108 @@
+"""Rewrites numbers over all rows of a SELECT so that Spark counts them in many tasks; the numbers stay the same.
+
+Spark moves all rows of a window without `partition by` into one task. Models number all sessions of a stretch, which is
+too much for one task. So a number is counted in parts: its rows are divided by the first digits of their ids, and
+numbered within each part; each part starts after the rows of all parts before it. spark_sql.py calls this module.
+"""
+
+from sqlglot import exp
+
+# A session id is a hash in hexadecimal digits, so parts by its first digits have equal sizes, and the order of the
+# parts is that of the ids. Four digits are 65,536 parts.
+HASHED_KEY = "session_id"
+DIGITS_OF_A_PART = 4
+# Ranks of a few different values: those of a stretch are its days, its sites and its outcomes.
+FEW_VALUES = frozenset({"session_date", "site", "outcome"})
+
+
+def count_in_many_tasks(query: exp.Expr) -> exp.Expr:
+    """Return a query with its row numbers of sessions, and its ranks of few values, counted in many tasks.
+
+    Two forms are rewritten: `row_number() over (order by session_id)`, and `dense_rank()` by days, sites and outcomes.
+    Others are left as they are; a test lists those of the models. The query is changed in place.
+    """
+    for select in list(query.find_all(exp.Select)):
+        windows = _windows_over_all_rows(select)
+        numbered = [window for window in windows if _is_by_session(window)]
+        ranked = [window for window in windows if _is_of_few_values(window)]
+        if numbered or ranked:
+            source = _source(select)
+            for place, window in enumerate(numbered):
+                _number_in_parts(select, window, source, f"_part_{place}")
+            for place, window in enumerate(ranked):
+                _rank_by_join(select, window, source, f"_rank_{place}")
+    return query
+
+
+def _windows_over_all_rows(select: exp.Select) -> list[exp.Window]:
+    if any(select.args.get(name) for name in ("group", "having", "qualify", "distinct")):
+        return []  # the rows are not those that the SELECT reads
+    return [
+        window
+        for projection in select.expressions
+        for window in projection.find_all(exp.Window)
+        if window.parent_select is select and not window.args.get("partition_by") and not window.args.get("alias")
+    ]
+
+
+def _keys(window: exp.Window) -> list[exp.Expr]:
+    order = window.args.get("order")
+    return [ordered.this for ordered in order.expressions] if order and _is_ascending(order) else []
+
+
+def _is_ascending(order: exp.Expr) -> bool:
+    return not any(ordered.args.get("desc") for ordered in order.expressions)
+
+
+def _is_by_session(window: exp.Window) -> bool:
+    return isinstance(window.this, exp.RowNumber) and [key.name for key in _keys(window)] == [HASHED_KEY]
+
+
+def _is_of_few_values(window: exp.Window) -> bool:
+    names = {key.name for key in _keys(window)}
+    return isinstance(window.this, exp.DenseRank) and bool(names) and names <= FEW_VALUES
+
+
+def _source(select: exp.Select) -> exp.Select:
+    """Return a SELECT without columns over the rows that a SELECT reads."""
+    parts = {name: select.args.get(name) for name in ("from_", "joins", "where")}
+    copies = {
+        name: [join.copy() for join in part] if isinstance(part, list) else part.copy()
+        for name, part in parts.items()
+        if part
+    }
+    return exp.Select(**copies)
+
+
+def _number_in_parts(select: exp.Select, window: exp.Window, source: exp.Select, name: str) -> None:
+    [key] = _keys(window)
+    part = exp.func("left", key.copy(), exp.Literal.number(DIGITS_OF_A_PART))
+    counts = source.copy().select(exp.alias_(part.copy(), "part"), "count(*) as row_count").group_by(part.copy())
+    starts = exp.select("part", "sum(row_count) over (order by part nulls last) - row_count as rows_before").from_(
+        counts.subquery("counts")
+    )
+    _join_small(select, starts, name, [(part, "part")])
+    window.set("partition_by", [part.copy()])
+    window.replace(exp.paren(exp.column("rows_before", table=name) + window.copy()))
+
+
+def _rank_by_join(select: exp.Select, window: exp.Window, source: exp.Select, name: str) -> None:
+    keys = _keys(window)
+    columns = [f"key_{place}" for place, _ in enumerate(keys)]
+    values = source.copy().select(*map(exp.alias_, [key.copy() for key in keys], columns)).distinct()
+    order = window.args["order"].copy()
+    for ordered, column in zip(order.expressions, columns, strict=True):
+        ordered.set("this", exp.column(column))
+    number = exp.Window(this=exp.RowNumber(), order=order)
+    ranks = exp.select(*columns, exp.alias_(number, "number")).from_(values.subquery("different"))
+    _join_small(select, ranks, name, list(zip(keys, columns, strict=True)))
+    window.replace(exp.column("number", table=name))
+
+
+def _join_small(select: exp.Select, rows: exp.Select, name: str, keys: list[tuple[exp.Expr, str]]) -> None:
+    """Join a few rows, which Spark sends to each task; it cannot know that they are few. Null equals null."""
+    equal = exp.and_(*(exp.NullSafeEQ(this=key.copy(), expression=exp.column(column, name)) for key, column in keys))
+    select.join(rows.subquery(name), on=equal, join_type="inner", copy=False)
+    hint = select.args.get("hint") or exp.Hint(expressions=[])
+    hint.append("expressions", exp.Anonymous(this="broadcast", expressions=[exp.to_identifier(name)]))
+    select.set("hint", hint)
