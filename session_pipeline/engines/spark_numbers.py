@@ -35,7 +35,7 @@ def count_in_many_tasks(query: exp.Expr) -> exp.Expr:
 
 
 def _windows_over_all_rows(select: exp.Select) -> list[exp.Window]:
-    if any(select.args.get(name) for name in ("group", "having", "qualify", "distinct")):
+    if any(select.args.get(name) for name in ("group", "having", "qualify", "distinct", "laterals")):
         return []  # the rows are not those that the SELECT reads
     return [
         window
