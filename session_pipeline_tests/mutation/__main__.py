@@ -29,6 +29,7 @@ PLAN = tuple(f"{TESTS}/test_{name}.py" for name in ("wanted_days", "staleness", 
 TESTS_OF_MODULE: Mapping[str, Sequence[str]] = {
     "session_pipeline/reference/days.py": (f"{TESTS}/test_days.py", f"{TESTS}/test_steps.py"),
     "session_pipeline/store/catalog.py": (f"{TESTS}/test_catalog.py",),
+    "session_pipeline/store/catalog_rows.py": (f"{TESTS}/test_catalog.py",),
     "session_pipeline/build/fingerprints.py": PLAN,
     "session_pipeline/build/plan.py": PLAN,
     "session_pipeline/tables/settings_sql.py": (f"{TESTS}/test_cases.py", "-k", "outcomes or goals or dimen or funnel"),
