@@ -139,6 +139,29 @@ def test_umami_rows_of_each_type_have_a_name(ingest: Ingest) -> None:
     assert [found["event_name"] for found in events(ingest, "umami", *lines)] == list(names.values())
 
 
+UMAMI_IDS = ("gclid", "msclkid", "ttclid", "twclid", "li_fat_id", "fbclid")
+
+
+def test_umami_click_id_of_a_column_is_that_of_the_page(ingest: Ingest) -> None:
+    row: Line = {
+        "session_id": "1", "visit_id": "2", "event_type": 1, "created_at": "2024-05-06 10:00:00",
+        "hostname": "shop.example", "url_path": "/a", "url_query": "", **dict.fromkeys(UMAMI_IDS, ""),
+    }  # fmt: skip
+    expected = {
+        (): None,
+        **{((name, "secret-7"),): name for name in UMAMI_IDS},
+        (("url_query", "q=1"), ("msclkid", "secret-7")): "msclkid",
+        (("url_query", "?q=1"), ("msclkid", "secret-7")): "msclkid",
+        (("url_query", "q=1&fbclid=secret-7"), ("gclid", "secret-7"), ("fbclid", "secret-7")): "fbclid",
+        (("gclid", None), ("fbclid", "secret-7"), ("twclid", "secret-7")): "twclid",
+    }
+    rows = events(ingest, "umami", *({**row, **dict(fields)} for fields in expected))
+    assert [found["click_id_type"] for found in rows] == list(expected.values())
+    page = "https://shop.example/a"
+    assert [found["page_url"] for found in rows] == [*[page] * 7, *[f"{page}?q=1"] * 3, page]
+    assert [found["properties"] for found in rows if "secret-7" in str(found)] == []
+
+
 def test_plausible_click_id_is_that_of_the_page(ingest: Ingest) -> None:
     row: Line = {
         "user_id": "1", "session_id": "2", "timestamp": "2024-05-06 10:00:00", "name": "pageview",
