@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import combinations, product
 from random import Random
 from typing import Any
 
@@ -11,9 +13,10 @@ import pytest
 
 from session_pipeline.tables.changes.found_progress import progress_changes
 from session_pipeline_tests.oracles import progress_changes as oracle
-from session_pipeline_tests.oracles.progress import GOAL, ROWS, WHOLE, Session, daily_counts, rows_of_counts
+from session_pipeline_tests.oracles.progress import GOAL, ROWS, WHOLE, Segment, Session, daily_counts, rows_of_counts
 
 Row = dict[str, Any]
+Step = tuple[str, str]
 
 FIRST = date(2026, 1, 1)
 CHAIN = ("home", "list", "cart", "ship", "pay")  # the last one is followed by the conversion
@@ -159,20 +162,91 @@ def compare_random_sites(seed: int) -> list[Row]:
     return compare([row for site in "abc"[: random.choice((1, 1, 2, 3))] for row in rows_of_history(random, site)])
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_rows_are_those_of_the_oracle(seed: int) -> None:
+@dataclass(frozen=True)
+class Drop:
+    """A drop of a step in some parts of a site, with more or fewer of the conversions that depend on it."""
+
+    step: Step
+    part: str | None
+    days: range
+    strength: float
+    missing: float
+
+
+def random_counts(random: Random) -> list[Row]:
+    """Return rows with large counts of five actions. Their steps drop apart from each other, so more rules decide."""
+    last = 83
+    parts = [device + channel for device in "md" for channel in "xyz"]
+    weights = {part: random.uniform(0.05, 1) for part in parts}
+    size, noise = random.choice((60, 300, 2000)), random.choice((0, 0.02, 0.1, 0.3))
+    pairs = [*combinations("abcde", 2), *random.sample([(b, a) for a, b in combinations("abcde", 2)], 4)]
+    steps = [*pairs, *((action, GOAL) for action in "abcde")]
+    rates = {(a, b): random.uniform(0.1, 0.7) if a < b else random.uniform(0.02, 0.1) for a, b in pairs}
+    goals = {each: random.uniform(0.3, 0.8) for each in (*pairs, *"abcde")}
+    begins = random.choice((1, 3, 8, 12, 20))
+    drops = [
+        Drop(
+            step=random.choice(steps),
+            part=random.choice((None, None, *"mdxyz")),
+            days=range(84 - random.choice((begins, random.randint(1, 28))), random.choice((84, 84, 84, 79))),
+            strength=random.choice((0.08, 0.13, 0.3, 0.6, 0.9)),
+            missing=random.choice((0, 0.3, 0.6, 1)),
+        )
+        for _ in range(random.choice((1, 2, 4, 8)))
+    ]
+    more_visits = {part: random.choice((1, 1, 1, 1.5, 3)) for part in parts}
+    counts: dict[date, dict[tuple[Segment, str, str], list[int]]] = {}
+
+    def count(of: float) -> int:
+        return round(of * random.uniform(1 - noise, 1 + noise))
+
+    for offset, part in product(range(84), parts):
+        here = [drop for drop in drops if offset in drop.days and (drop.part is None or drop.part in part)]
+        lowered = {step: math.prod(1 - drop.strength for drop in here if drop.step == step) for step in steps}
+        missing = {a: math.prod(1 - d.strength * d.missing for d in here if d.step[0] == a) for a in "abcde"}
+        is_weekend = offset % 7 > 4
+        visits = {a: count(size * weights[part] * (0.5 if is_weekend else 1)) for a in "abcde"}
+        if offset >= 84 - begins:
+            visits = {a: round(n * more_visits[part]) for a, n in visits.items()}
+        won = {a: min(n, count(n * goals[a] * missing[a] * lowered[a, GOAL])) for a, n in visits.items()}
+        found = {(a, GOAL): (visits[a], won[a], 0) for a in "abcde"}
+        for a, b in pairs:
+            most = 0.8 if a < b else 0.2  # a session does the one first or the other
+            passed = min(int(most * min(visits[a], visits[b])), count(visits[a] * rates[a, b] * lowered[a, b]))
+            both = min(int(most * min(won[a], won[b])), passed, count(passed * goals[a, b]))
+            found[a, b] = passed, both, int(0.9 * both)
+        found[GOAL, GOAL] = won["a"], won["a"], 0
+        of_day = counts.setdefault(FIRST + timedelta(days=offset), {})
+        for segment in (WHOLE, ("device", part[0]), ("channel", part[1])):
+            for step, of_step in found.items():
+                if segment == WHOLE or step[0] != GOAL:
+                    sums = of_day.setdefault((segment, *step), [0, 0, 0])
+                    sums[:] = [sum(each) for each in zip(sums, of_step, strict=True)]
+    asked_for = {FIRST + timedelta(days=last)}
+    return rows_of_counts(
+        {day: {step: (n, g, a) for step, (n, g, a) in of_day.items()} for day, of_day in counts.items()}, asked_for
+    )
+
+
+@pytest.mark.parametrize("seed", [0, 7, 8, 11, 15])
+def test_rows_of_sessions_are_those_of_the_oracle(seed: int) -> None:
     compare_random_sites(seed)
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_rows_of_large_counts_are_those_of_the_oracle(seed: int) -> None:
+    compare(random_counts(Random(f"counts {seed}")))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(100, 160))
 def test_rows_are_those_of_the_oracle_for_more_seeds(seed: int) -> None:
     compare_random_sites(seed)
+    compare(random_counts(Random(f"counts {seed}")))
 
 
 # Planted counts: of a usual day, and of the days since a fault began
 
-Step = tuple[str, str]
 OfADay = Mapping[Step, Sequence[int | tuple[int, int]]]  # the counts of each step; two alternate from day to day
 
 
