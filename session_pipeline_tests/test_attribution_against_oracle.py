@@ -228,12 +228,12 @@ def random_counts(random: Random) -> list[Row]:
     )
 
 
-@pytest.mark.parametrize("seed", [0, 7, 8, 11, 15])
+@pytest.mark.parametrize("seed", [0, 8, 15])
 def test_rows_of_sessions_are_those_of_the_oracle(seed: int) -> None:
     compare_random_sites(seed)
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", range(24))
 def test_rows_of_large_counts_are_those_of_the_oracle(seed: int) -> None:
     compare(random_counts(Random(f"counts {seed}")))
 
