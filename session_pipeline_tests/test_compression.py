@@ -4,6 +4,8 @@ import bz2
 import gzip
 import json
 import lzma
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -161,6 +163,16 @@ def test_same_content_in_bzip2_or_xz_is_the_same_file(ingest: Ingest, compress: 
     packed = ingest.admit(ingest.deliver(compress(content), f"b.jsonl{ending}"))
     assert packed.file_id == ingest.admit(ingest.deliver(content, "a.jsonl")).file_id
     assert packed.plain_path.read_bytes() == content
+
+
+@pytest.mark.parametrize("compress", [bz2.compress, lzma.compress], ids=["bzip2", "xz"])
+def test_python_without_bz2_or_lzma_says_that_it_cannot_read_such_a_file(compress: Callable[[bytes], bytes]) -> None:
+    program = (
+        "import sys; sys.modules['_bz2'] = sys.modules['_lzma'] = None;"
+        " from session_pipeline.ingest.formats.content import binary_kind; print(binary_kind(sys.stdin.buffer.read()))"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], input=compress(b"{}"), capture_output=True, check=True)
+    assert b"this Python was built without" in shown.stdout
 
 
 def with_dictionary(content: bytes, code: int) -> bytes:

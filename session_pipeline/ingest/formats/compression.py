@@ -3,8 +3,6 @@
 Truncation is always detected, and damage as far as the file has checksums. reading/read.py interprets the content.
 """
 
-import bz2
-import lzma
 import sys
 import zlib
 from collections.abc import Callable, Iterator
@@ -97,14 +95,6 @@ def _zstd_frame() -> _Stream:
     return _Stream(zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: LARGEST_WINDOW_LOG}))
 
 
-def _bzip2_stream() -> _Stream:
-    return _Stream(bz2.BZ2Decompressor())
-
-
-def _xz_stream() -> _Stream:
-    return _Stream(lzma.LZMADecompressor(lzma.FORMAT_XZ, LARGEST_XZ_BYTES))
-
-
 @dataclass(frozen=True)
 class Compression:
     """A compression format.
@@ -126,11 +116,30 @@ class Compression:
     error: type[Exception]
 
 
+def _of_standard_library() -> tuple[Compression, ...]:
+    """Return bzip2 and xz. Python can be built without them; then content.py says that their files cannot be read."""
+    try:
+        import bz2
+        import lzma
+    except ImportError:
+        return ()
+    return (
+        Compression("bzip2", ".bz2", BZIP2_STREAMS, b"", lambda: _Stream(bz2.BZ2Decompressor()), OSError),
+        Compression(
+            "xz",
+            ".xz",
+            (b"\xfd7zXZ\0",),
+            b"\0",
+            lambda: _Stream(lzma.LZMADecompressor(lzma.FORMAT_XZ, LARGEST_XZ_BYTES)),
+            lzma.LZMAError,
+        ),
+    )
+
+
 COMPRESSIONS = (
     Compression("gzip", ".gz", (b"\x1f\x8b",), b"\0", _GzipMember, zlib.error),
     Compression("zstd", ".zst", (b"\x28\xb5\x2f\xfd", *SKIPPABLE_FRAMES), b"", _zstd_frame, zstd.ZstdError),
-    Compression("bzip2", ".bz2", BZIP2_STREAMS, b"", _bzip2_stream, OSError),
-    Compression("xz", ".xz", (b"\xfd7zXZ\0",), b"\0", _xz_stream, lzma.LZMAError),
+    *_of_standard_library(),
 )
 LONGEST_MAGIC_BYTES = max(len(magic) for each in COMPRESSIONS for magic in each.magic)
 

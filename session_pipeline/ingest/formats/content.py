@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Sequence
 
-from session_pipeline.ingest.formats.compression import COMPRESSIONS
+from session_pipeline.ingest.formats.compression import BZIP2_STREAMS, COMPRESSIONS
 from session_pipeline.ingest.formats.records import BYTE_ORDER_MARK, is_blank
 
 LOOKED_AT_BYTES = 64 << 10
@@ -33,6 +33,11 @@ MAGIC: Sequence[tuple[bytes, str]] = (
     (b"ARROW1\0\0", "an Arrow file; write it as Parquet"),
     (b"Obj\x01", "an Avro file; write it as Parquet or JSON lines"),
     *((magic, f"{each.name} within") for each in COMPRESSIONS for magic in each.magic),
+    *(
+        (magic, "bzip2, and this Python was built without bz2; compress it with gzip or zstd")
+        for magic in BZIP2_STREAMS
+    ),
+    (b"\xfd7zXZ\0", "xz, and this Python was built without lzma; compress it with gzip or zstd"),
     (b"\xff\xfe\0\0", "text in UTF-32; deliver it in UTF-8"),  # before UTF-16, because its first two bytes are equal
     (b"\0\0\xfe\xff", "text in UTF-32; deliver it in UTF-8"),
     (b"\xff\xfe", "text in UTF-16; deliver it in UTF-8"),
