@@ -159,7 +159,8 @@ def test_windows_by_keys_with_few_values_are_documented() -> None:
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkEngine]:
-    conf = {**SMALL_CONF, "spark.sql.shuffle.partitions": "3"}
+    # Without broadcasts that are not asked for, so that the rows are in several tasks before they are numbered.
+    conf = {**SMALL_CONF, "spark.sql.shuffle.partitions": "3", "spark.sql.autoBroadcastJoinThreshold": "-1"}
     settings = EngineSettings(kind="spark", master="local[2]", remote="", conf=conf)
     with closing(SparkEngine(settings, tmp_path_factory.mktemp("spark"))) as engine:
         yield engine
