@@ -27,9 +27,13 @@ SETTINGS = {**SMALL, "funnels": [*SMALL["funnels"], VISITOR_FUNNEL], "definition
 
 
 def lines_of(day: date, *visitors: int) -> list[dict[str, Any]]:
-    """Return the visits of some visitors of a day; the last one of five buys."""
+    """Return the visits of some visitors of a day, all with a user id; the last one of five buys."""
     names = {f"visitor {visitor}" for visitor in visitors}
-    return [line for line in shop_lines(day, visitors=20) if line["visitor_id"] in names]
+    return [
+        {**line, "user_id": f"user of {line['visitor_id']}"}
+        for line in shop_lines(day, visitors=20)
+        if line["visitor_id"] in names
+    ]
 
 
 def build_ranges(deployment: Deployment) -> Iterator[tuple[Run, Sequence[date]]]:

@@ -135,7 +135,7 @@ def take(ingest: Ingest, name: str, data: bytes) -> str:
     except RefusedFileError:
         status = "refused"
     else:
-        status = "accepted"
+        status = "accepted in part" if taken.quarantined else "accepted"
         # Every line occurs once, as an event or quarantined, with its own number.
         numbers = sorted(
             [event["line_number"] for event in taken.events] + [row["line_number"] for row in taken.quarantined]

@@ -81,9 +81,10 @@ class Drop:
         return drop if drop.is_alert and part >= EXPLAINED_SHARE * self.window.lost(self.step) else None
 
     def restore(self, sessions: float, left: float, lost_by: "Drop") -> None:
-        """Restore sessions that another drop accounts for, up to a sum of sessions, with the score that is left."""
-        self.parts.append((sessions - self.restored, lost_by))
-        self.restored, self.left, self.is_weak = sessions, left, left > ALERT_SCORE
+        """Restore sessions that another drop accounts for, with the score that is left."""
+        self.parts.append((sessions, lost_by))
+        self.restored += sessions
+        self.left, self.is_weak = left, left > ALERT_SCORE
 
 
 def attribute(counts: SiteCounts, tested: Sequence[Tested]) -> dict[tuple[int, int], Drop]:
@@ -99,8 +100,8 @@ def attribute(counts: SiteCounts, tested: Sequence[Tested]) -> dict[tuple[int, i
         if not candidates or not any(drop.can_alert for drop in unexplained):
             break
         top = _narrowest(counts, sorted(candidates, key=lambda drop: (drop.evidence, drop.window.days, drop.step)))
-        rest = [(drop, _restored(counts, top, drop)) for drop in drops if drop is not top and drop not in taken]
-        restored = [(drop, sessions, _left(drop, sessions)) for drop, sessions in rest if sessions > drop.restored]
+        rest = [(drop, _accounted_for(counts, top, drop)) for drop in drops if drop is not top and drop not in taken]
+        restored = [(drop, sessions, _left(drop, sessions)) for drop, sessions in rest if sessions > 0]
         leaves_another = any(drop.can_alert and not drop.is_weak and left > ALERT_SCORE for drop, _, left in restored)
         if top.is_loss and not top.can_alert and not leaves_another:
             passed_over.append(top)
@@ -208,20 +209,20 @@ def _usual_rate(window: Window, step: int) -> float:
     return float(window.usual_progressed[step] / window.usual_at_risk[step])
 
 
-def _left(drop: Drop, restored: float) -> float:
-    """Return the score of a drop with some sessions restored."""
+def _left(drop: Drop, sessions: float) -> float:
+    """Return the score of a drop with some more sessions restored."""
     window, step = drop.window, drop.step
-    k1, n1 = window.progressed[[step]] + restored, window.at_risk[[step]]
+    k1, n1 = window.progressed[[step]] + (drop.restored + sessions), window.at_risk[[step]]
     root = signed_root(k1, n1, window.usual_progressed[[step]], window.usual_at_risk[[step]])
     return float(root[0]) / math.sqrt(drop.spread)
 
 
-def _restored(counts: SiteCounts, top: Drop, drop: Drop) -> float:
-    """Return the sessions of a drop to restore: those so far, and those that the loss at `top` accounts for."""
+def _accounted_for(counts: SiteCounts, top: Drop, drop: Drop) -> float:
+    """Return the sessions of a drop that the loss at `top` accounts for."""
     lost = drop.window.lost(top.step)  # by the same step, in the window of the drop
     if lost <= 0:
-        return drop.restored
-    return drop.restored + lost * (1.0 if drop.step == top.step else _Base(counts, drop.window).carried(top, drop))
+        return 0.0
+    return lost * (1.0 if drop.step == top.step else _Base(counts, drop.window).carried(top, drop))
 
 
 def _narrowest(counts: SiteCounts, candidates: Sequence[Drop]) -> Drop:
