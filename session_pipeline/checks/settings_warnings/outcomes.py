@@ -26,7 +26,7 @@ class Atom:
 
     @property
     def keys(self) -> list[tuple[str, str | None]]:
-        """What an atom that implies this one has one of."""
+        """The keys to find it by, one for each value. The first key of an atom that implies this one is among them."""
         return [(self.text, value) for value in sorted(self.values)] if self.values else [(self.text, None)]
 
     def implies(self, other: "Atom") -> bool:
@@ -36,7 +36,7 @@ class Atom:
         return self.text == other.text and self.values <= other.values
 
 
-Part = tuple[Atom, ...]
+Part = tuple[Atom, ...]  # joined with `and`
 
 
 @dataclass
