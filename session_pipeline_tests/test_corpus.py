@@ -16,6 +16,8 @@ from session_pipeline_tests.corpus.inputs import EVENT, Input
 from session_pipeline_tests.corpus.results import UNTIL, Result, ingest_all, put
 from session_pipeline_tests.deployment import Deployment
 
+pytestmark = pytest.mark.long  # further cases of what the usual tests cover
+
 
 def test_corpus_is_large_and_without_repetitions() -> None:
     assert len(CORPUS) >= 120
@@ -63,7 +65,6 @@ def placed(group: Sequence[Input], *, is_alone: bool) -> dict[str, Input]:
     return places
 
 
-@pytest.mark.long
 def test_good_files_are_accepted_next_to_all_others(results: Mapping[str, Result]) -> None:
     good = [result for what, result in results.items() if what.startswith(f"{GOOD} ")]
     assert len(good) == len({settings_of(given) for given in CORPUS})
@@ -88,7 +89,6 @@ def test_file_is_read_as_expected_next_to_others(given: Input, results: Mapping[
     assert result.raw_count == given.accepted
 
 
-@pytest.mark.long
 def test_corpus_delivered_at_once_is_counted_completely(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     usual = [given for given in CORPUS if not given.settings]

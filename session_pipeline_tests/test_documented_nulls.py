@@ -10,6 +10,8 @@ from session_pipeline.engines.connections import private_connection
 from session_pipeline.tables import TABLES, models
 from session_pipeline_tests.deployment import Deployment
 
+pytestmark = pytest.mark.long  # further cases of what the usual tests cover
+
 BOT = "Googlebot/2.1 (+http://www.google.com/bot.html)"
 FUNNEL = {
     "steps": [{"name": name, "where": f"event_name = '{name}'"} for name in ("cart", "pay")],

@@ -22,6 +22,8 @@ from session_pipeline.run.pipeline import open_folder
 from session_pipeline_tests.deployment import Deployment, damage
 from session_pipeline_tests.erasures import BAD, CANARY, CANARY_USER, SETTINGS, UNTIL, begin, deliver, event
 
+pytestmark = pytest.mark.long  # further cases of what the usual tests cover
+
 
 def test_without_erasures_nothing_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in ((deliveries, "erase_stored"), (deliveries, "without_erased"), (erasure, "remove_from_logs")):

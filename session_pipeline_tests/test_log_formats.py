@@ -14,6 +14,8 @@ from session_pipeline_tests.deployment import Deployment, looking
 from session_pipeline_tests.ingesting import Ingest
 from session_pipeline_tests.shop_commands import call, run
 
+pytestmark = pytest.mark.long  # further cases of what the usual tests cover
+
 REQUEST = '"GET /a HTTP/1.1"'
 WHO = f"203.0.113.7 - - [{TIME}] {REQUEST} 200"
 LINES = {
@@ -208,7 +210,6 @@ def test_times_fit_their_directive(written: str, good: str, bad: str) -> None:
     assert not fits(log_format, f'[{bad}] 192.0.2.7 "GET / HTTP/1.1"')
 
 
-@pytest.mark.long
 def test_wrong_format_never_merges_visitors(tmp_path: Path) -> None:
     data = tmp_path / "data"
     assert call("init", data)[0] == 0

@@ -19,6 +19,8 @@ from session_pipeline_tests.presets.pages import PAGES
 from session_pipeline_tests.presets.reading import FileResult, examples, read_files
 from session_pipeline_tests.presets.story import events_of, sessions_of
 
+pytestmark = pytest.mark.long  # further cases of what the usual tests cover
+
 Line = dict[str, Any]
 # Files with one JSON object a line; lists over several lines are no lines to change.
 EXAMPLES = {
@@ -89,7 +91,6 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, FileResult
     return read_files(folder / "data", files)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("preset", EXAMPLES)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_variant_is_recognized_and_tells_the_same_story(

@@ -19,6 +19,8 @@ from session_pipeline.run.opened import open_store
 from session_pipeline.store.records import Key
 from session_pipeline_tests.shop_commands import call, run
 
+pytestmark = pytest.mark.long  # further cases of what the usual tests cover
+
 SESSIONS = Path("lake") / "sessions" / "session_date=2024-03-05" / "data.parquet"
 
 

@@ -17,6 +17,8 @@ from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.presets.reading import EXAMPLES
 from session_pipeline_tests.shop_commands import call
 
+pytestmark = pytest.mark.long  # further cases of what the usual tests cover
+
 UNTIL = date(2026, 5, 7)
 GA4 = EXAMPLES / "ga4" / "events_20260504.json"
 NATIVE = {"visitor_id": "v", "event_time": "2026-05-04T10:00:00Z", "event_name": "page_view"}
@@ -177,7 +179,6 @@ def test_changed_preset_reads_the_files_of_its_sources_only(tmp_path: Path) -> N
         assert run.ingest().read_count == 1
 
 
-@pytest.mark.long
 def test_run_says_what_it_recognized(tmp_path: Path) -> None:
     made = deployment(tmp_path, GA4.read_text())
     code, out, err = call("run", "--data", made.folder.path, "--until", "2026-05-06")
@@ -240,7 +241,6 @@ def test_init_and_try_find_the_log_format(
     assert "sources.try" not in out
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("ending", ["", ".gz"])
 @pytest.mark.parametrize(
     ("example", "keys", "count"),

@@ -17,6 +17,8 @@ from session_pipeline.ingest.formats import json_values
 from session_pipeline.ingest.reading import read_large, small_files
 from session_pipeline_tests.ingesting import EVENT, RULES, Ingest, Taken
 
+pytestmark = pytest.mark.long  # further cases of what the usual tests cover
+
 
 # A large file in parts is read in the same way as one in a single part, which only the long tests read.
 @pytest.fixture(

@@ -14,6 +14,8 @@ from session_pipeline.run.pipeline import open_run
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.test_formats import CONTENTS, NAMES, put
 
+pytestmark = pytest.mark.long  # further cases of what the usual tests cover
+
 UNTIL = date(2026, 10, 6)
 FILE_COUNT = 1200
 
@@ -66,7 +68,6 @@ def test_rows_of_a_file_are_the_same_alone_and_with_others(
     assert deployments[0].hashes() == deployments[1].hashes()
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("format", ["jsonl", "csv", "access_log"])
 def test_rows_are_the_same_as_those_of_a_large_file(
     tmp_path: Path, format: str, monkeypatch: pytest.MonkeyPatch
@@ -84,7 +85,6 @@ def test_rows_are_the_same_as_those_of_a_large_file(
         assert small == large
 
 
-@pytest.mark.long
 def test_thousand_files_are_few_transactions(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path)
     for number in range(FILE_COUNT):

@@ -19,6 +19,8 @@ from session_pipeline.ingest.mapping.source_rules import rules_of
 from session_pipeline.settings import parse_settings
 from session_pipeline_tests.ingesting import KEY, Ingest, as_csv
 
+pytestmark = pytest.mark.long  # further cases of what the usual tests cover
+
 Line = dict[str, Any]
 RULES = rules_of(parse_settings("[sources.web]\npreset = 'snowplow'"), "web", KEY)
 SNOWPLOW, MOBILE = "com.snowplowanalytics.snowplow", "com.snowplowanalytics.mobile"

@@ -17,6 +17,8 @@ from session_pipeline.run.suggested_requests import suggested_request
 from session_pipeline_tests.ingesting import RULES
 from session_pipeline_tests.test_suggestions import AGENT, segment, time
 
+pytestmark = pytest.mark.long  # further cases of what the usual tests cover
+
 
 def google(number: int) -> dict[str, Any]:
     return {

@@ -21,6 +21,8 @@ from session_pipeline.run.suggested_times import time_keys
 from session_pipeline.run.suggestions import is_like_data, missing_columns, needs_decimal_comma, suggested_columns
 from session_pipeline_tests.ingesting import RULES, Ingest
 
+pytestmark = pytest.mark.long  # further cases of what the usual tests cover
+
 Suggest = Callable[..., Mapping[str, str]]
 LINE_COUNT = 60
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) Chrome/120.0.0.0"

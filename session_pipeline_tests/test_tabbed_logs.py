@@ -11,6 +11,8 @@ from session_pipeline.ingest.admission.tabbed_logs import is_of_cloudfront, is_o
 from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.shop_commands import call
 
+pytestmark = pytest.mark.long  # further cases of what the usual tests cover
+
 FLUENTD = "".join(
     f"2026-11-04T10:0{number}:00+01:00\tshop.event\t"
     + json.dumps({"visitor": visitor, "event": event, "n.o": 1})

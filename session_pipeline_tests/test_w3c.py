@@ -13,6 +13,8 @@ from session_pipeline.ingest.mapping.source_rules import rules_of
 from session_pipeline.settings import parse_settings
 from session_pipeline_tests.ingesting import KEY, Ingest, as_csv
 
+pytestmark = pytest.mark.long  # further cases of what the usual tests cover
+
 RULES = replace(rules_of(parse_settings("[sources.web]\npreset = 'w3c'"), "web", KEY), drop_properties=())
 
 
@@ -30,7 +32,6 @@ LINES = [
 ]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_fields_change_within_a_file(ingest: Ingest, end: str) -> None:
     taken = ingest.take("\ufeff" + end.join(LINES) + end, "u_ex240301.log", RULES)
@@ -53,7 +54,6 @@ def test_directives_and_blank_lines_are_skipped_whatever_they_contain(ingest: In
     assert (len(taken.events), taken.reasons, taken.admitted.blank_line_count) == (1, {}, 3)
 
 
-@pytest.mark.long
 def test_cloudfront_encodes_words_once_or_twice(ingest: Ingest) -> None:
     fields = "#Fields: date time c-ip cs-method cs-uri-stem cs(User-Agent) x-host-header cs-protocol"
     agents = ["Mozilla/5.0%20(a)", "Mozilla/5.0%2520(a)"]
@@ -108,6 +108,5 @@ def test_user_agent_with_spaces_is_not_decoded(ingest: Ingest) -> None:
     assert row["user_agent"] == "A (b%20c)"
 
 
-@pytest.mark.long
 def test_line_without_fields_before_it_is_quarantined(ingest: Ingest) -> None:
     assert ingest.take("2024-03-01 12:00:00 GET /\n", "a.log", RULES).reasons == {1: "invalid_log_line"}

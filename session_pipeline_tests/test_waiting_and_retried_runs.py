@@ -17,6 +17,8 @@ from session_pipeline.store import store_files
 from session_pipeline_tests.deployment import Deployment, by_step
 from session_pipeline_tests.simulation.simulated_clock import simulated
 
+pytestmark = pytest.mark.long  # further cases of what the usual tests cover
+
 FIRST = date(2026, 10, 5)
 UNTIL = date(2026, 10, 25)
 SETTINGS = {"start_date": FIRST}
@@ -71,7 +73,6 @@ def rebuilt_after_an_error(folder: Path, delivered: Sequence[dict[str, Any]]) ->
     return deployment.hashes(), errors
 
 
-@pytest.mark.long
 def test_step_that_failed_in_a_later_range_reads_its_earlier_days_from_the_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,7 +83,6 @@ def test_step_that_failed_in_a_later_range_reads_its_earlier_days_from_the_store
     assert rebuilt_after_an_error(tmp_path / "retried", lines(DAYS)) == (expected, 1)
 
 
-@pytest.mark.long
 def test_sessions_over_midnight_survive_an_error_in_the_stretch_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
