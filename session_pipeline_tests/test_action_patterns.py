@@ -53,6 +53,10 @@ ERRORS = (
     ("a -> (?t<=500ms) -> b", "an unknown time limit at character 5"),
     ("(start) -> a", "only start in a group at character 1; write ^ for the start of the session, or start without ("),
     ("a -> (end)", "only end in a group at character 5; write $ for the end of the session"),
+    ("/product/* -> a", "a part of a name, /product/ at character 1; write whole names, such as [a b] for several"),
+    ("$pageview -> a", "no action before $ at character 1; quote names that begin with $"),
+    ("a$ -> b", "something after $ at character 3; write it last"),
+    ("a -> ^b", "^ within the pattern at character 6; write it first"),
     ("z? -[>60s]-> a", "a time limit -[ ]-> after actions that can all be absent"),
     (".* -> z{0,2} -[<=60s]-> a", "a time limit -[ ]-> after actions that can all be absent"),
     ("(b | (z? -[<=60s]-> a)+)", "a time limit -[ ]-> after actions that can all be absent"),
@@ -111,6 +115,26 @@ def test_among_has_all_actions_that_the_pattern_names() -> None:
     with pytest.raises(SettingsError, match=r"patterns.* has among without 'd', which is in its pattern"):
         parse_settings(text.format(["a", "b"]))
     assert parse_settings(text.format(["a", "b", "d"])).patterns[0].named_actions == ("a", "b", "d")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "shortest"),
+    [
+        ("a -[>60s]-> b", 61),
+        ("a -> (?t>=60s) -> b", 60),
+        ("a -> (?t>=30s) -> b -[==30s]-> c", 60),
+        ("(a -[>=1min]-> b)+ -> c", 60),
+        ("a -> (b -[>=60s]-> c | d)", 0),
+        ("a -> (b -[>=60s]-> c)? -> d", 0),
+        ("a -[<60s]-> b", 0),
+    ],
+)
+def test_within_seconds_is_as_long_as_the_limits_need(pattern: str, shortest: int) -> None:
+    text = f"[[patterns]]\nname = 'x'\npattern = '{pattern}'\nwithin_seconds = "
+    assert parse_settings(f"{text}{shortest}").patterns[0].within_seconds == shortest
+    if shortest:
+        with pytest.raises(SettingsError, match=r"patterns.* has time limits that need more than within_seconds"):
+            parse_settings(f"{text}{shortest - 1}")
 
 
 def test_letters_of_times_are_distinct() -> None:

@@ -139,6 +139,21 @@ BUY, MISSPELLED = "event_name = 'purchase'", "event_name = 'purchese'"
             "patterns[again].pattern[purchese]",
             "action = 'purchese' matches no action so far; similar values of action: 'purchase'",
         ),
+        (
+            {"patterns": [{"name": "buy", "pattern": "page_view -> purchase"}]},
+            "patterns[buy].pattern[page_view]",
+            "the action of a page view is its path, without numbers and ids; existing actions: '/cart'",
+        ),
+        (
+            {"patterns": [{"name": "buy", "pattern": "scroll -> purchase"}]},
+            "patterns[buy].pattern[scroll]",
+            "matches no action so far; it is in ignored_events of [actions]",
+        ),
+        (
+            {"patterns": [{"name": "buy", "pattern": "/cart -> purchase", "among": ["/cart", "purchase", "clicc"]}]},
+            "patterns[buy].among[clicc]",
+            "action = 'clicc' matches no action so far; similar values of action: 'click'",
+        ),
         ({"bots": {"patterns": ["firefox/"]}}, "bots.patterns[firefox/]", "firefox/ matches no user agent so far;"),
         ({"bots": {"exceptions": ["^Ours"]}}, "bots.exceptions[^Ours]", "^Ours matches no user agent so far;"),
         (

@@ -170,6 +170,29 @@ def lengths(item: Item) -> tuple[int, int | None]:
             return min(least for least, _ in found), max(longest) if len(longest) == len(found) else None
 
 
+def shortest_time(pattern: ActionPattern) -> Limit:
+    """Return the time that every match takes at least: >= or > a number of microseconds."""
+    limits = [*pattern.limits, *(limit for part in pattern.parts for limit in _lower_limits(part))]
+    lower = [limit for limit in limits if limit.sign in (">", ">=", "==")]
+    is_longer = any(limit.sign == ">" for limit in lower)
+    return Limit(">" if is_longer else ">=", sum(limit.microseconds for limit in lower))
+
+
+def _lower_limits(item: Item) -> Iterator[Limit]:
+    """Yield the limits of actions that are in every match."""
+    match item:
+        case Action():
+            if item.gap is not None:
+                yield item.gap
+        case Repeat():
+            if item.least > 0:
+                yield from _lower_limits(item.item)
+        case Series():
+            yield from (limit for each in item.items for limit in _lower_limits(each))
+        case Choice():
+            pass  # another option may have no limit
+
+
 def _can_begin_with_a_limit(item: Item) -> bool:
     """Return whether the first action can have a time limit, although no action of the item is before it."""
     match item:
@@ -232,7 +255,11 @@ class _Parser:
             else:
                 items.append(self._item(arrow.limit))
         ends_session = self._accept("$")
-        if self._text[self._place :].strip():
+        rest = self._text[self._place :].strip()
+        if ends_session and rest:
+            hint = 'write it last: it is the end of the session; quote names that begin with it, such as "$pageview"'
+            raise self._unexpected("something after $", hint)
+        if rest:
             raise self._unknown_sign()
         return ActionPattern((*parts, Series(tuple(items))), tuple(limits), starts_session, ends_session)
 
@@ -303,12 +330,20 @@ class _Parser:
                         hint = f"write {sign} for the {name} of the session, or {name} without ( ) for an action"
                         raise self._unexpected(f"only {name} in a group", hint)
                 return options[0] if len(options) == 1 else Choice(tuple(options))
+            case "^":
+                self._place = token.end() - 1
+                raise self._unexpected("^ within the pattern", "write it first: it is the start of the session")
+            case "$":
+                self._place = token.end() - 1
+                hint = 'quote names that begin with $, such as "$pageview"; as the end of the session, write it last'
+                raise self._unexpected("no action before $", hint)
         self._place = token.start()
         raise self._unexpected("no action", f"write an action; {_QUOTES}")
 
     def _refuse_wildcard(self, token: re.Match[str], name: str) -> None:
-        """Refuse /product/.*, which would repeat the action /product/. and not match all that begin with /product/."""
-        if token["name"] and name.endswith(".") and (self._is_next("*") or self._is_next("+")):
+        """Refuse /product/.* and /product/*: they would repeat one action, not match all that begin with /product/."""
+        is_beginning = len(name) > 1 and name.endswith((".", "/"))
+        if token["name"] and is_beginning and (self._is_next("*") or self._is_next("+")):
             self._place = token.start()
             hint = "write whole names, such as [a b] for several; to repeat this one, quote it; . is any action"
             raise self._unexpected(f"a part of a name, {name}", hint)

@@ -1,12 +1,12 @@
 """Defines the settings of friction: which signals are looked for, and their thresholds."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from session_pipeline.reference.signals import Signal
 from session_pipeline.settings.section import DAY_SECONDS, Section
-from session_pipeline.settings.values import EventCondition, Listed, at_most, distinct
+from session_pipeline.settings.values import EventCondition, Listed, at_most, distinct, refusal
 
 # The conditions of all forms are evaluated for each event of a day.
 MOST_FORMS = 50
@@ -17,6 +17,12 @@ class FormSettings(Section):
 
     start: EventCondition
     submit: EventCondition
+
+    @model_validator(mode="after")
+    def _check_difference(self) -> Self:
+        if self.start.split() == self.submit.split():
+            raise refusal("has the same start and submit, so no form is ever abandoned", "write two conditions")
+        return self
 
 
 class FrictionSettings(Section):

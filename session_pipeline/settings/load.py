@@ -21,6 +21,7 @@ from pydantic_core import ErrorDetails
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import SettingsError, SettingsFileError
+from session_pipeline.reference.signals import Signal
 from session_pipeline.settings.environment import PREFIX, Variable, closest_variable, variable_of, variables
 from session_pipeline.settings.model import Settings
 from session_pipeline.settings.presets import NO_PRESET, over_preset, read_preset
@@ -239,7 +240,30 @@ def _explained(details: ErrorDetails, given: Sequence[Variable]) -> SettingsErro
         return SettingsError(key, "is an unknown setting", _unknown_key_hint(location, variable))
     problem = f"has {context['actual_length']}" if details["type"] == "too_short" else f"is {shown(details['input'])}"
     hint = _HINTS[details["type"]].format(**context) if details["type"] in _HINTS else details["msg"]
-    return SettingsError(key, problem, hint)
+    return SettingsError(key, problem, _table_hint(details) or hint)
+
+
+def _table_hint(details: ErrorDetails) -> str | None:
+    """Return how to write a table, or a list of tables, that was written in another way; None if it was not."""
+    *outer, last = details["loc"]
+    if details["type"] == "tuple_type" and not outer and isinstance(details["input"], dict):
+        return f"write [[{last}]] in double brackets above each one, with its name below it"
+    if details["type"] == "model_type" and not outer and isinstance(details["input"], list):
+        return f"write [{last}] in single brackets, once"
+    section = _section_at([part for part in outer if isinstance(part, str)])
+    if details["type"] == "model_type" and isinstance(last, int) and section is not None:
+        keys = [name for name, field in section.model_fields.items() if field.is_required()]
+        return f"write a table: {{ {', '.join(f'{key} = ...' for key in keys)} }}"
+    return None
+
+
+def _section_at(names: Sequence[str]) -> type[Section] | None:
+    """Return the section of the elements of a list, such as that of funnel steps; None if they have none."""
+    section: type[Section] | None = Settings
+    for name in names:
+        field = section.model_fields.get(name) if section is not None else None
+        section = next(_sections_in(field.annotation), None) if field is not None else None
+    return section
 
 
 def _path(location: tuple[int | str, ...]) -> str:
@@ -274,6 +298,8 @@ def _unknown_key_hint(location: tuple[int | str, ...], variable: Variable | None
     names = [part for part in location if isinstance(part, str)]
     if names[0] == "sources":
         del names[1]  # the name of a source is the name of its folder
+    if names[:-1] == ["friction"] and names[-1] in get_args(Signal):
+        return f"to switch this signal off, write signals without {names[-1]!r}"
     known, table = _known_keys(Settings), ".".join([*names[:-1], ""])
     of_table = [key.removeprefix(table) for key in known if table and key.startswith(table)]
     if direct := [name for name in of_table if "." not in name]:

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from session_pipeline.errors import SettingsError
-from session_pipeline.settings.action_patterns import parse_pattern
+from session_pipeline.settings.action_patterns import parse_pattern, shortest_time
 from session_pipeline.settings.section import DAY_SECONDS, Section
 from session_pipeline.settings.values import Label, Listed, refusal, shown
 
@@ -46,6 +46,15 @@ class PatternSettings(Section):
         """The actions that the pattern names, without those in [^ ], sorted."""
         actions = parse_pattern(self.pattern).actions
         return tuple(sorted({name for action in actions if not action.is_other for name in action.names}))
+
+    @model_validator(mode="after")
+    def _check_within(self) -> Self:
+        if self.within_seconds is not None:
+            shortest, within = shortest_time(parse_pattern(self.pattern)), self.within_seconds * 1_000_000
+            if shortest.microseconds > within or (shortest.sign == ">" and shortest.microseconds == within):
+                problem = f"has time limits that need more than within_seconds {self.within_seconds}"
+                raise refusal(problem, "write a longer within_seconds, or shorter limits")
+        return self
 
     @model_validator(mode="after")
     def _check_among(self) -> Self:

@@ -200,15 +200,15 @@ def _funnel(case: Mapping[str, Any]) -> Funnel:
         for said in case.get("exclusions", ())
     )
     if case["window_seconds"] is None:
-        return Funnel(steps, "session", exclusions=exclusions, **_options(case["mode"]))
+        return Funnel(steps, "session", exclusions=exclusions, **mode_options(case["mode"]))
     seconds = [seconds for _, seconds, _ in case["events"]]
     window = timedelta(seconds=min(case["window_seconds"], LONGEST_WINDOW.total_seconds()))
     if window == LONGEST_WINDOW and max(seconds) - min(seconds) > window.total_seconds():
         raise ValueError(f"funnel case {case['id']}: no setting can express its window; list it as such")
-    return Funnel(steps, "visitor", window, exclusions, **_options(case["mode"]))
+    return Funnel(steps, "visitor", window, exclusions, **mode_options(case["mode"]))
 
 
-def _options(mode: str) -> dict[str, Any]:
+def mode_options(mode: str) -> dict[str, Any]:
     """Return a mode of the cases as options of a funnel. ClickHouse's modes can be combined by a plus sign."""
     if mode in OTHER_MODES:
         return dict(OTHER_MODES[mode])

@@ -1,7 +1,8 @@
 """Warnings about settings that have no effect, or a surprising one, on the published data.
 
-rules.py finds rules that match nothing, outcomes.py outcomes that no session can have, and sources.py sources without
-page views or times of day, folders that share a site by default, and event names that never occur.
+rules.py finds rules that match nothing, outcomes.py outcomes that no session can have, funnels.py exclusions that
+exclude all attempts or none, and sources.py sources without page views or times of day, folders that share a site by
+default, and event names that never occur.
 The settings themselves are valid; invalid ones are errors of settings/. Reads the warehouse only, so that all callers
 (check, run, the report and the asset check) give the same answer for the same publication.
 """
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from session_pipeline.checks.settings_warnings import outcomes, rules, sources
+from session_pipeline.checks.settings_warnings import funnels, outcomes, rules, sources
 from session_pipeline.checks.settings_warnings.model import SettingsWarning
 from session_pipeline.checks.settings_warnings.sources import folders_of_sources
 from session_pipeline.checks.settings_warnings.window import Window, recent_days
@@ -47,7 +48,8 @@ def find_for_folder(folder: DataFolder, settings: Settings) -> Findings:
     folders = folders_of_sources(folder.raw)
     if not folder.warehouse.is_file():
         with_files = [name for name, has_file in folders.items() if has_file]
-        return Findings((*outcomes.without_sessions(settings), *sources.shared_sites(settings, with_files)))
+        of_settings = (*outcomes.without_sessions(settings), *funnels.pointless_exclusions(settings))
+        return Findings((*of_settings, *sources.shared_sites(settings, with_files)))
     with closing(warehouse.connect(folder.warehouse, folder.store)) as connection:
         return find(connection, settings, folders)
 
@@ -72,6 +74,7 @@ def find(connection: duckdb.DuckDBPyConnection, settings: Settings, folders: Map
         found: Sequence[rules.Rule] = () if window is None else rules.unmatched(connection, settings, window)
         warnings = [
             *outcomes.without_sessions(settings),
+            *funnels.pointless_exclusions(settings),
             *_of_rules(connection, window, found),
             *sources.shared_sites(settings, names),
         ]

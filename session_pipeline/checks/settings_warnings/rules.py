@@ -21,7 +21,7 @@ from session_pipeline.checks.verdict import shortened
 from session_pipeline.engines.sql import query_text
 from session_pipeline.reference.column_groups import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
 from session_pipeline.reference.user_agents import LOOKED_AT_CHARACTERS
-from session_pipeline.settings import FunnelSettings, Settings, parse_settings
+from session_pipeline.settings import FunnelSettings, PatternSettings, Settings, parse_settings
 from session_pipeline.settings.conditions import parse_condition, parse_number, parse_scalar
 
 MOST_HINTS = 20  # warnings that name similar values
@@ -56,6 +56,7 @@ class Rule:
         within: Key of the rule that it is part of. If that rule matches nothing, only that rule is reported.
         step: Funnel and step number, for a funnel step.
         is_reported: Whether the user is warned; false for packaged rules.
+        hint: Why the rule matches nothing, if that is known.
     """
 
     key: str
@@ -67,6 +68,7 @@ class Rule:
     within: str | None = None
     step: tuple[str, int] | None = None
     is_reported: bool = True
+    hint: str | None = None
 
 
 def unmatched(connection: duckdb.DuckDBPyConnection, settings: Settings, window: Window) -> list[Rule]:
@@ -97,7 +99,7 @@ def warnings(connection: duckdb.DuckDBPyConnection, window: Window, rules: Seque
             change = "correct it or remove it"
         # Finding similar values takes some milliseconds per rule, and nobody reads hundreds of hints.
         similar = existing.hints(rule.named or rule.condition, rule.where[0]) if len(found) < MOST_HINTS else []
-        hints = [window.words, *similar, change]
+        hints = [window.words, *filter(None, [rule.hint]), *similar, change]
         found.append(SettingsWarning(rule.key, f"{shortened(rule.text)} {rule.problem}", "; ".join(hints)))
     return found
 
@@ -142,10 +144,8 @@ def _rules(settings: Settings) -> Iterator[Rule]:
     for funnel in settings.funnels:
         yield from _of_funnel(funnel, is_reported=funnel not in packaged.funnels)
     for pattern in settings.patterns:
-        for name in () if pattern in packaged.patterns else pattern.named_actions:
-            condition = exp.EQ(this=exp.column("action"), expression=exp.Literal.string(name))
-            key = f"patterns[{pattern.name}].pattern[{name}]"
-            yield Rule(key, condition.sql("duckdb"), condition, "matches no action", ACTIONS)
+        if pattern not in packaged.patterns:
+            yield from _of_pattern(pattern, settings.actions.ignored_events)
     for name, expression in settings.dimensions.items():
         if packaged.dimensions.get(name) != expression:
             key = f"dimensions.{name}"
@@ -251,6 +251,21 @@ def _of_funnel(funnel: FunnelSettings, *, is_reported: bool) -> Iterator[Rule]:
         key = f"funnels[{funnel.name}].exclusions[{number}].where"
         condition = parse_condition(exclusion.where, EVENT_CONDITION_COLUMNS, key=key)
         yield Rule(key, exclusion.where, condition, is_reported=is_reported)
+
+
+def _of_pattern(pattern: PatternSettings, ignored: Sequence[str]) -> Iterator[Rule]:
+    """Yield each action that the pattern or its `among` names."""
+    named = pattern.named_actions
+    for part, names in (("pattern", named), ("among", _added(pattern.among or (), named))):
+        for name in names:
+            condition = exp.EQ(this=exp.column("action"), expression=exp.Literal.string(name))
+            hint = None
+            if name == "page_view":
+                hint = "the action of a page view is its path, without numbers and ids"
+            elif name in ignored:
+                hint = "it is in ignored_events of [actions]"
+            key = f"patterns[{pattern.name}].{part}[{name}]"
+            yield Rule(key, condition.sql("duckdb"), condition, "matches no action", ACTIONS, hint=hint)
 
 
 def _of_events(key: str, where: str) -> Rule:

@@ -19,6 +19,7 @@ MOST_VALUES = 500  # only the most frequent values are used
 MOST_EVENTS = 10_000  # events whose properties are searched
 LISTED = 6
 LONGEST_LIST = 60  # characters, because a warning is one line
+LISTED_COLUMNS = {"event_name": "event names", "action": "actions"}  # whose values are listed if none is similar
 RELATIONS = ("events", "sessions", "session_actions")
 PERSONAL = frozenset(column.name for name in RELATIONS for column in table(name).columns if column.is_personal)
 
@@ -50,8 +51,8 @@ class Existing:
                 continue
             if alike := near(value, values):
                 yield f"similar values of {column}: {listed(alike)}"
-            elif column == "event_name":
-                yield f"existing event names: {listed(values)}"
+            elif column in LISTED_COLUMNS:
+                yield f"existing {LISTED_COLUMNS[column]}: {listed(values)}"
         if len(occurring) == 1:
             yield occurring[0]
 

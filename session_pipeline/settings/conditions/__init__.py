@@ -7,7 +7,6 @@ which settings are conditions; tables/settings_sql.py turns the trees into SQL.
 """
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import lru_cache
 
 from sqlglot import exp
@@ -15,6 +14,7 @@ from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import ParseError, SqlglotError
 
 from session_pipeline.errors import SettingsError
+from session_pipeline.settings.conditions.column_hints import column_hint
 from session_pipeline.settings.conditions.kinds import kind_of
 from session_pipeline.settings.conditions.shape import JSON_COLUMNS, JSON_PATH, OPERATORS, Refused, check, is_literal
 from session_pipeline.settings.conditions.size import NESTING_HINT, balance, check_depth, check_length, check_nesting
@@ -77,7 +77,7 @@ def _tree(text: str, columns: tuple[tuple[str, str], ...], wanted: str | None) -
         node.pop_comments()
         check(node, json)
     for node in list(root.walk()):
-        _settle(node, dict(columns))
+        _settle(node, dict(columns), is_condition=wanted == "truth")
     kind = kind_of(root, dict(columns))
     if wanted == "truth" and kind != "truth":
         raise Refused("is not a condition", "write one that is true or false, such as event_name = 'purchase'")
@@ -110,13 +110,15 @@ def _read(text: str) -> exp.Expr:
     return trees[0]
 
 
-def _settle(node: exp.Expr, columns: Mapping[str, str]) -> None:
+def _settle(node: exp.Expr, columns: Mapping[str, str], *, is_condition: bool) -> None:
     """Give a node an unambiguous form: column names in lower case, complete JSON paths, casts that cannot fail."""
     match node:
         case exp.Column():
             name = node.name.lower()
             if name not in columns:
-                raise Refused(f"names an unknown column {node.name!r}", _column_hint(node, columns))
+                raise Refused(
+                    f"names an unknown column {node.name!r}", column_hint(node, columns, is_condition=is_condition)
+                )
             node.set("this", exp.to_identifier(name))
         case exp.JSONExtractScalar():
             path = node.expression.name
@@ -133,14 +135,3 @@ def _settle(node: exp.Expr, columns: Mapping[str, str]) -> None:
         parentheses = exp.Paren()
         node.replace(parentheses)
         parentheses.set("this", node)
-
-
-def _column_hint(column: exp.Column, columns: Mapping[str, str]) -> str:
-    known = next((name for name in JSON_COLUMNS if name in columns), None)
-    if known and column.name.lower() in JSON_COLUMNS:
-        return f"write {known} ->> 'key'"
-    if close := get_close_matches(column.name.lower(), columns, n=1):
-        return f"did you mean {close[0]}?"
-    if column.this.quoted:
-        return f"strings are written in single quotes: '{column.name}'"
-    return f"the columns are {', '.join(columns)}"

@@ -99,6 +99,8 @@ def check(node: exp.Expr, json: str = "properties") -> None:
     if allowed is None:
         raise Refused(f"contains {shown(node)}, which cannot be used here", _WHAT_CAN_BE_USED.format(json=json))
     for child in node.iter_expressions():
+        if isinstance(node, exp.Column) and node.table and node.parts[0].name.lower() == json:
+            raise Refused(f"contains {shown(node)}", f"write {json} ->> '{_key_of(node, json)}'")
         if child.arg_key not in allowed.split():
             raise Refused(f"contains {shown(node)} with {shown(child)}", f"remove {shown(child)}")
     for name, value in node.args.items():
@@ -154,6 +156,12 @@ def _differing(node: exp.Expr, json: str) -> str | None:
         case exp.Cast() if any(int(parameter.name) > _MOST_DIGITS for parameter in node.to.expressions):
             return f"{_MOST_DIGITS} digits are enough: cast to decimal(18, 6)"
     return None
+
+
+def _key_of(column: exp.Column, json: str) -> str:
+    """Return the key of a value in JSON that is written as properties.key or properties.key.inner."""
+    keys = ".".join(part.name for part in column.parts[1:])
+    return f"$.{keys}" if "." in keys and json == "properties" else keys
 
 
 def _last_json(node: exp.Expr) -> str | None:

@@ -1,0 +1,54 @@
+"""Tests funnels of other products with known results, in the oracle and through settings, events and tables."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from session_pipeline_tests.deliveries import delivery, read_lines, settings
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.oracles import sessions as oracle
+from session_pipeline_tests.oracles.funnels import attempts
+from session_pipeline_tests.oracles.further_published_funnels import further_funnel_cases
+from session_pipeline_tests.oracles.published_cases import FIRST_MOMENT, FunnelCase, funnel_levels
+from session_pipeline_tests.oracles.sessions import Rules
+
+UNTIL = date(2024, 1, 20)
+CASES = further_funnel_cases()
+
+Row = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def funnel_entries(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
+    """The entries of all cases in one data folder, each with a funnel of its own."""
+    funnels = {case.name: case.funnel for case in CASES}
+    deployment = Deployment(
+        tmp_path_factory.mktemp("funnels"),
+        settings(Rules(), FIRST_MOMENT.date(), funnels),
+        only=("funnel_entries",),
+    )
+    file = delivery("published", [line for case in CASES for line in case.lines])
+    deployment.deliver(file.name, file.lines)
+    deployment.run(until=UNTIL)
+    return deployment.table("funnel_entries").to_dict("records")
+
+
+def test_cases_have_names_of_their_own() -> None:
+    assert len({case.name for case in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_funnels_of_other_products_give_their_results(case: FunnelCase, funnel_entries: list[Row]) -> None:
+    events = oracle.sessionize(read_lines([delivery("file", case.lines)]), Rules())
+    of_oracle = [
+        (attempt.entry.line.visitor_id, attempt.step_reached, attempt.is_excluded)
+        for attempt in attempts(events, case.funnel, Rules())
+    ]
+    of_table = [
+        (row["visitor_id"], row["step_reached"], row["is_excluded"])
+        for row in funnel_entries
+        if row["funnel"] == case.name and row["visitor_id"] in case.visitors
+    ]
+    assert funnel_levels(case.visitors, of_oracle) == case.levels
+    assert funnel_levels(case.visitors, of_table) == case.levels
