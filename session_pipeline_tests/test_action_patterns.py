@@ -55,6 +55,8 @@ ERRORS = (
     ("a -> (end)", "only end in a group at character 5; write $ for the end of the session"),
     ("/product/* -> a", "a part of a name, /product/ at character 1; write whole names, such as [a b] for several"),
     ("$pageview -> a", "no action before $ at character 1; quote names that begin with $"),
+    ("a -> b (?t<=3s)", "(?t...) without -> before it at character 7; write it between two actions"),
+    ("'add to cart' -> b", 'like this: "add to cart"'),
     ("a$ -> b", "something after $ at character 3; write it last"),
     ("a -> ^b", "^ within the pattern at character 6; write it first"),
     ("z? -[>60s]-> a", "a time limit -[ ]-> after actions that can all be absent"),

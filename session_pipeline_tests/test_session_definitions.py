@@ -214,6 +214,8 @@ def rules_of_case(case: Mapping[str, Any]) -> dict[str, Any]:
         said["inactivity_seconds"] = rule["timeout_seconds"]
     if "new_if" in rule:
         said["at_border"] = {">": "stays", ">=": "starts"}[rule["new_if"].split()[1]]
+    if rule.get("new_if") == "floor(gap/60) > 30":  # 31 minutes or more
+        said |= {"inactivity_seconds": 31 * 60, "at_border": "starts"}
     if "midnight_split" in rule:
         said["midnight"] = rule["midnight_split"]
     if "client_flag" in rule:

@@ -154,6 +154,11 @@ BUY, MISSPELLED = "event_name = 'purchase'", "event_name = 'purchese'"
             "patterns[buy].among[clicc]",
             "action = 'clicc' matches no action so far; similar values of action: 'click'",
         ),
+        (
+            {"goals": [{"name": "item", "where": "page_path like '/item/*'"}]},
+            "goals[item].where",
+            "page_path like '/item/*' matches no event so far; in like, % stands for any text; correct it",
+        ),
         ({"bots": {"patterns": ["firefox/"]}}, "bots.patterns[firefox/]", "firefox/ matches no user agent so far;"),
         ({"bots": {"exceptions": ["^Ours"]}}, "bots.exceptions[^Ours]", "^Ours matches no user agent so far;"),
         (

@@ -19,7 +19,8 @@ LARGEST_SIZE = 1_000  # of the regular expression, with its repetitions written 
 DAY_MICROSECONDS = 86_400_000_000
 
 _SESSION_BOUNDS = {"start": "^", "end": "$"}
-_QUOTES = "quote names with other characters than letters, digits and _ / : . -"
+_QUOTES = 'quote names with other characters than letters, digits and _ / : . - like this: "add to cart"'
+_TIME_HINT = "write it between two actions: a -> (?t<=3s) -> b"
 _UNITS = {"": 1, "s": 1, "min": 60, "h": 3600}
 _LIMIT = r"(?P<{0}sign><=|<|>=|>|==)\s*(?P<{0}number>\d+(?:\.\d{{1,6}})?)\s*(?P<{0}unit>s|min|h|)"
 _TOKEN = re.compile(
@@ -246,7 +247,7 @@ class _Parser:
                 if arrow.limit is not None:
                     raise self._unexpected("a time limit after a time limit", "write one of them")
                 if self._arrow() != Arrow(None):
-                    raise self._unexpected("no -> after (?t...)", "write it between two actions: a -> (?t<=3s) -> b")
+                    raise self._unexpected("no -> after (?t...)", _TIME_HINT)
                 parts.append(Series(tuple(items)))
                 limits.append(limit)
                 items = [self._item(None)]
@@ -259,6 +260,8 @@ class _Parser:
         if ends_session and rest:
             hint = 'write it last: it is the end of the session; quote names that begin with it, such as "$pageview"'
             raise self._unexpected("something after $", hint)
+        if rest.startswith("(?t"):
+            raise self._unexpected("(?t...) without -> before it", _TIME_HINT)
         if rest:
             raise self._unknown_sign()
         return ActionPattern((*parts, Series(tuple(items))), tuple(limits), starts_session, ends_session)
@@ -286,7 +289,9 @@ class _Parser:
             least = int(token["least"])
             bounds = (least, int(token["most"]) if token["most"] else None if token["comma"] else least)
             if bounds[1] is not None and not 1 <= bounds[1] >= least:
-                raise self._unexpected(f"the repetition {token['repeat']}", "write the smaller number first")
+                raise self._unexpected(
+                    f"the repetition {token['repeat']}", "write the smaller number first, and not only 0"
+                )
         if bounds is None:
             return item
         if gap is not None:

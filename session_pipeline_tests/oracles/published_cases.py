@@ -116,12 +116,14 @@ def session_cases() -> list[SessionCase]:
 def _session_case(case: Mapping[str, Any]) -> SessionCase:
     name = f"{case['id']}: {case['name']}"
     rule = case["rule"]
+    # Whole minutes above 30 are 31 minutes or more.
+    is_in_minutes = rule.get("new_if", "") == "floor(gap/60) > 30"
     rules = Rules(
-        inactivity=timedelta(seconds=rule.get("timeout_seconds", 1800)),
+        inactivity=timedelta(minutes=31) if is_in_minutes else timedelta(seconds=rule.get("timeout_seconds", 1800)),
         split_at_midnight=rule.get("midnight_split", False),
         separator=rule.get("separator"),
         breaks_at=frozenset({"user"} if rule.get("split_on_user_change") else ()),
-        starts_at_border=">=" in rule.get("new_if", ""),
+        starts_at_border=is_in_minutes or ">=" in rule.get("new_if", ""),
         split_at_utc_hour=rule.get("bucket") == "utc_hour",
     )
     lines = []

@@ -99,9 +99,16 @@ def warnings(connection: duckdb.DuckDBPyConnection, window: Window, rules: Seque
             change = "correct it or remove it"
         # Finding similar values takes some milliseconds per rule, and nobody reads hundreds of hints.
         similar = existing.hints(rule.named or rule.condition, rule.where[0]) if len(found) < MOST_HINTS else []
-        hints = [window.words, *filter(None, [rule.hint]), *similar, change]
+        hints = [window.words, *filter(None, [rule.hint or _hint_on_like(rule.condition)]), *similar, change]
         found.append(SettingsWarning(rule.key, f"{shortened(rule.text)} {rule.problem}", "; ".join(hints)))
     return found
+
+
+def _hint_on_like(condition: exp.Expression) -> str | None:
+    """Return a hint if a pattern of `like` has the * of file names."""
+    patterns = [like.expression.name for like in condition.find_all(exp.Like, exp.ILike)]
+    has_star = any("*" in pattern and "%" not in pattern for pattern in patterns)
+    return "in like, % stands for any text" if has_star else None
 
 
 def _matching(

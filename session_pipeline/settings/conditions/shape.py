@@ -62,6 +62,8 @@ _WHAT_CAN_BE_USED = (
     "starts_with, ends_with, contains"
 )
 
+_LIST_HINT = "write a list of values, as in ('a', 'b')"
+
 # Integers are not allowed: DuckDB reads '1.9' as 2, Spark as null. Doubles are not: their sums depend on the order.
 _CAST_TYPES = (exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.DECIMAL, exp.DType.BOOLEAN)
 _TIME_TYPES = (exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ)
@@ -97,10 +99,13 @@ def check(node: exp.Expr, json: str = "properties") -> None:
     """
     allowed = _ALLOWED.get(type(node))
     if allowed is None:
-        raise Refused(f"contains {shown(node)}, which cannot be used here", _WHAT_CAN_BE_USED.format(json=json))
+        instead = _other_notation(node, json) or _WHAT_CAN_BE_USED.format(json=json)
+        raise Refused(f"contains {shown(node)}, which cannot be used here", instead)
     for child in node.iter_expressions():
         if isinstance(node, exp.Column) and node.table and node.parts[0].name.lower() == json:
             raise Refused(f"contains {shown(node)}", f"write {json} ->> '{_key_of(node, json)}'")
+        if isinstance(node, exp.In) and child.arg_key == "field":
+            raise Refused(f"contains {shown(node)}", _LIST_HINT)
         if child.arg_key not in allowed.split():
             raise Refused(f"contains {shown(node)} with {shown(child)}", f"remove {shown(child)}")
     for name, value in node.args.items():
@@ -108,6 +113,20 @@ def check(node: exp.Expr, json: str = "properties") -> None:
             raise Refused(f"contains {shown(node)}", f"remove {name}")
     if hint := _differing(node, json):
         raise Refused(f"contains {shown(node)}", hint)
+
+
+def _other_notation(node: exp.Expr, json: str) -> str | None:
+    """Return how to write what another language writes like this; None if it is not known."""
+    match node:
+        case exp.ArrayOverlaps():
+            return "write and instead of &&"
+        case exp.Array():
+            return _LIST_HINT
+        case exp.Glob():
+            return "write like, where % stands for any text"
+        case exp.JSONExtract() | exp.Bracket() if isinstance(node.this, exp.Column) and node.this.name.lower() == json:
+            return f"write {json} ->> 'key'"
+    return None
 
 
 def _differing(node: exp.Expr, json: str) -> str | None:
@@ -120,7 +139,9 @@ def _differing(node: exp.Expr, json: str) -> str | None:
         case exp.EQ() | exp.NEQ() | exp.GT() | exp.GTE() | exp.LT() | exp.LTE() | exp.In() if _has_null(node):
             return "nothing equals null: write is null"
         case exp.In() if not node.expressions:
-            return "write a list of values, as in ('a', 'b')"
+            return _LIST_HINT
+        case exp.And() | exp.Or() | exp.Not() if text := next(filter(is_literal, node.iter_expressions()), None):
+            return f"write a comparison, such as event_name = {shown(text)}"
         case exp.Is() if not isinstance(node.expression, exp.Null | exp.Boolean):
             return "write is null, is true or is false"
         case exp.Like() | exp.ILike() if not is_literal(node.expression) or "\\" in node.expression.name:
