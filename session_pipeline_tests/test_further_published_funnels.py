@@ -1,5 +1,7 @@
 """Tests funnels of other products with known results, in the oracle and through settings, events and tables."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -9,12 +11,13 @@ from session_pipeline_tests.deliveries import delivery, read_lines, settings
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.oracles import sessions as oracle
 from session_pipeline_tests.oracles.funnels import attempts
-from session_pipeline_tests.oracles.further_published_funnels import further_funnel_cases
+from session_pipeline_tests.oracles.further_published_funnels import daily_funnel_cases, further_funnel_cases
 from session_pipeline_tests.oracles.published_cases import FIRST_MOMENT, FunnelCase, funnel_levels
 from session_pipeline_tests.oracles.sessions import Rules
 
 UNTIL = date(2024, 1, 20)
 CASES = further_funnel_cases()
+DAILY = daily_funnel_cases()
 
 Row = dict[str, Any]
 
@@ -22,13 +25,14 @@ Row = dict[str, Any]
 @pytest.fixture(scope="module")
 def funnel_entries(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
     """The entries of all cases in one data folder, each with a funnel of its own."""
-    funnels = {case.name: case.funnel for case in CASES}
+    cases = [*CASES, *(case for case, _ in DAILY)]
+    funnels = {case.name: case.funnel for case in cases}
     deployment = Deployment(
         tmp_path_factory.mktemp("funnels"),
         settings(Rules(), FIRST_MOMENT.date(), funnels),
         only=("funnel_entries",),
     )
-    file = delivery("published", [line for case in CASES for line in case.lines])
+    file = delivery("published", [line for case in cases for line in case.lines])
     deployment.deliver(file.name, file.lines)
     deployment.run(until=UNTIL)
     return deployment.table("funnel_entries").to_dict("records")
@@ -52,3 +56,15 @@ def test_funnels_of_other_products_give_their_results(case: FunnelCase, funnel_e
     ]
     assert funnel_levels(case.visitors, of_oracle) == case.levels
     assert funnel_levels(case.visitors, of_table) == case.levels
+
+
+@pytest.mark.parametrize(("case", "counts"), DAILY, ids=lambda case: getattr(case, "name", ""))
+def test_visitors_who_enter_and_convert_on_each_day(
+    case: FunnelCase, counts: Mapping[int, tuple[int, int]], funnel_entries: list[Row]
+) -> None:
+    reached: dict[int, list[int]] = defaultdict(list)
+    for row in funnel_entries:
+        if row["funnel"] == case.name and row["visitor_id"] in case.visitors:
+            reached[(row["entry_date"] - FIRST_MOMENT.date()).days].append(row["step_reached"])
+    last = len(case.funnel.steps)
+    assert {day: (len(steps), steps.count(last)) for day, steps in reached.items()} == counts

@@ -256,6 +256,52 @@ _DIFFERENT: tuple[Case, ...] = (
     ("PostHog counts 2, strict", "posthog_strict", "a b c", "1d", {"a c 0s x b": 1}, {"repeats": "ignore"}),
 )
 
+# PostHog's trends of funnels: visitors who entered on each day after the first moment, and those of them who converted.
+_SAMPLE = (
+    "a 2d b 2d c",
+    "1m a 2d b 2d c",
+    "1d a 2d b",
+    "25h a 2d b",
+    "5d a",
+    "5d x",
+    "1h a 1h b 1h c",
+)
+_DAILY: tuple[tuple[str, str, str, str, tuple[str, ...], Mapping[int, tuple[int, int]]], ...] = (
+    ("seven days", "posthog_ordered", "a b c", "7d", _SAMPLE, {0: (3, 3), 1: (2, 0), 5: (1, 0)}),
+    ("one day", "posthog_ordered", "a b c", "1d", _SAMPLE, {0: (3, 1), 1: (2, 0), 5: (1, 0)}),
+    ("two runs on a day", "posthog_ordered", "a b c", "1d", ("a 1h b 1h c 11h a 1h b 1h c",), {0: (1, 1)}),
+    (
+        "runs on several days",
+        "posthog_ordered",
+        "a b c",
+        "1d",
+        ("1h a 1h b 1h c 46h a 1h b 33h a 1h b 1h c", "90h a"),
+        {0: (1, 1), 2: (1, 0), 3: (2, 1)},
+    ),
+    (
+        "the third step on several days before, in any order",
+        "posthog_unordered",
+        "a b c",
+        "8d",
+        (
+            "10h " + "c 1d " * 7 + "c 1h a 1h b",
+            "10h " + "c 2d " * 3 + "c 25h a 1h b",
+            "10h c 4d c 73h a 1h b",
+            "10h c 169h a 1h b",
+            "179h a 1h b",
+        ),
+        {0: (4, 4), 1: (1, 1), 2: (2, 2), 3: (1, 1), 4: (3, 3), 5: (1, 1), 6: (2, 2), 7: (5, 1)},
+    ),
+)
+
+
+def daily_funnel_cases() -> list[tuple[FunnelCase, Mapping[int, tuple[int, int]]]]:
+    """Return cases with the visitors who entered and converted, by the number of days after the first moment."""
+    return [
+        (_case(f"daily: {name}", mode, steps, window, dict.fromkeys(visitors), {}), counts)
+        for name, mode, steps, window, visitors, counts in _DAILY
+    ]
+
 
 def further_funnel_cases() -> list[FunnelCase]:
     """Return all cases, each with visitors of its own."""
