@@ -23,19 +23,23 @@ Row = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def funnel_entries(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
-    """The entries of all cases in one data folder, each with a funnel of its own."""
+def funnels(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """The visitors of all cases in one data folder, and for each case a funnel of its own."""
     cases = [*CASES, *(case for case, _ in DAILY)]
-    funnels = {case.name: case.funnel for case in cases}
     deployment = Deployment(
         tmp_path_factory.mktemp("funnels"),
-        settings(Rules(), FIRST_MOMENT.date(), funnels),
-        only=("funnel_entries",),
+        settings(Rules(), FIRST_MOMENT.date(), {case.name: case.funnel for case in cases}),
+        only=("funnel_entries", "funnel_steps"),
     )
     file = delivery("published", [line for case in cases for line in case.lines])
     deployment.deliver(file.name, file.lines)
     deployment.run(until=UNTIL)
-    return deployment.table("funnel_entries").to_dict("records")
+    return deployment
+
+
+@pytest.fixture(scope="module")
+def funnel_entries(funnels: Deployment) -> list[Row]:
+    return funnels.table("funnel_entries").to_dict("records")
 
 
 def test_cases_have_names_of_their_own() -> None:
@@ -68,3 +72,9 @@ def test_visitors_who_enter_and_convert_on_each_day(
             reached[(row["entry_date"] - FIRST_MOMENT.date()).days].append(row["step_reached"])
     last = len(case.funnel.steps)
     assert {day: (len(steps), steps.count(last)) for day, steps in reached.items()} == counts
+
+
+def test_times_since_the_step_before(funnels: Deployment) -> None:
+    steps = funnels.table("funnel_steps")
+    own = steps[steps["funnel"] == "PostHog: times"]
+    assert dict(zip(own["step_number"], own["median_seconds"], strict=True)) == {1: None, 2: 7200, 3: 5400}

@@ -122,6 +122,14 @@ _POSTHOG: tuple[Case, ...] = (
     ),
     ("seconds", "posthog_ordered", "a b c", "15s", {"a 10s b": 2, "a 15s b": 2, "a 20s b": 1}, {}),
     ("five minutes", "posthog_ordered", "s p", "5m", {"s 5m p": 2, "s 15m p": 1}, {}),
+    (
+        "times",  # whose events occur in no other case; PostHog's medians are 2 hours and 1.5 hours
+        "posthog_ordered",
+        "join watch buy",
+        "7d",
+        {"join 1h watch 2h buy": 3, "2h join 2h watch": 2, "2h join 2h watch 1h buy": 3},
+        {},
+    ),
     ("incomplete tries", "posthog_ordered", "s p e", "1d", {"s 1h p 1h e 49h s 1h p 26h s 3h p": 3}, {}),
     (
         "thirty at once",
