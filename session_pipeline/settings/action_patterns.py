@@ -171,29 +171,6 @@ def lengths(item: Item) -> tuple[int, int | None]:
             return min(least for least, _ in found), max(longest) if len(longest) == len(found) else None
 
 
-def shortest_time(pattern: ActionPattern) -> Limit:
-    """Return the time that every match takes at least: >= or > a number of microseconds."""
-    limits = [*pattern.limits, *(limit for part in pattern.parts for limit in _lower_limits(part))]
-    lower = [limit for limit in limits if limit.sign in (">", ">=", "==")]
-    is_longer = any(limit.sign == ">" for limit in lower)
-    return Limit(">" if is_longer else ">=", sum(limit.microseconds for limit in lower))
-
-
-def _lower_limits(item: Item) -> Iterator[Limit]:
-    """Yield the limits of actions that are in every match."""
-    match item:
-        case Action():
-            if item.gap is not None:
-                yield item.gap
-        case Repeat():
-            if item.least > 0:
-                yield from _lower_limits(item.item)
-        case Series():
-            yield from (limit for each in item.items for limit in _lower_limits(each))
-        case Choice():
-            pass  # another option may have no limit
-
-
 def _can_begin_with_a_limit(item: Item) -> bool:
     """Return whether the first action can have a time limit, although no action of the item is before it."""
     match item:
