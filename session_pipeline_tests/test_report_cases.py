@@ -153,6 +153,28 @@ def test_both_usual_paths_are_of_the_site_with_most_conversions() -> None:
     assert [(group.site, group.session_count) for group in groups] == [("shop", 10), ("shop", 20)]
 
 
+def usual(outcome: str, window_days: int, on_path: int, visit_count: int) -> dict[str, Any]:
+    row = group_of("main", outcome, visit_count) | {"window_days": window_days}
+    return row | {"session_count": on_path, "share": on_path / visit_count}
+
+
+def test_both_usual_paths_are_of_the_same_days() -> None:
+    """The paths of conversions need 28 days, those of other visits do not."""
+    rows = [usual("(converted)", 7, 1, 20), usual("(converted)", 28, 9, 80)]
+    rows += [usual("(not converted)", 7, 50, 200), usual("(not converted)", 28, 210, 800)]
+    groups = paths.visit_groups(rows, [], [], has_several_sites=False)
+    assert [(group.window_days, group.session_count) for group in groups] == [(28, 80), (28, 800)]
+
+
+def test_varied_paths_of_one_conversion_are_those_of_all() -> None:
+    """What many visits do is known of all conversions together, not of purchases."""
+    rows = [usual(outcome, 7, 1, count) for outcome, count in (("purchase", 20), ("(converted)", 60))]
+    done = {"site": "main", "action": "/a", "converted_share": 0.5, "converted_place": 1.0, "other_share": None}
+    outcomes = [{"outcome": name, "is_converted": True, "has_value": name == "purchase"} for name in ("purchase", "lead")]
+    group = paths.visit_groups(rows, [done | {"other_place": None}], outcomes, has_several_sites=False)[0]
+    assert (group.title, group.session_count, len(group.common)) == ("Visits with a conversion", 60, 1)
+
+
 @pytest.mark.parametrize(
     ("outcome", "title"),
     [

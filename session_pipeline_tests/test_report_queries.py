@@ -194,19 +194,38 @@ def test_hard_times_beyond_the_most_frequent_are_all_others() -> None:
     assert [found[-1][name] for name in ("action", "site", "hard_time_count", "friction_rate")] == [None, None, 6, 0.3]
 
 
+def common_actions(
+    visits_of_week: tuple[int, int, int], steps: Sequence[tuple[str, str, int, int]], at: Sequence[tuple[str, int, int]]
+) -> dict[str, tuple[float, float]]:
+    """Return the two shares of each action.
+
+    Args:
+        visits_of_week: The visits, those that convert, and the bounces.
+        steps: Outcome, action, position and visits.
+        at: Action, visits there, and those that convert after it.
+    """
+    sessions, converted, bounces = visits_of_week
+    tables = {
+        "daily_summary": [{"session_count": sessions, "converted_count": converted, "bounce_count": bounces}],
+        "action_steps": [
+            {"outcome": outcome, "action": action, "step_number": number, "session_count": count}
+            | {"converted_count": count if outcome == "purchase" else 0}
+            for outcome, action, number, count in steps
+        ],
+        "action_visits": [visits(action, count) | {"converted_count": after} for action, count, after in at],
+    }
+    return {row["action"]: (row["converted_share"], row["other_share"]) for row in rows_of("common_actions", tables)}
+
+
 def test_common_actions_leave_out_what_follows_a_conversion() -> None:
     """Of 10 visits, 8 convert and then see /thanks; so does one of the others. All begin with /a."""
-    steps = [("/a", 1, 10, 8), ("purchase", 2, 8, 8), ("/thanks", 2, 1, 0), ("/thanks", 3, 8, 8)]
-    tables = {
-        "daily_summary": [{"session_count": 10, "converted_count": 8}],
-        "action_steps": [
-            {"action": action, "step_number": number, "session_count": count, "converted_count": converted}
-            for action, number, count, converted in steps
-        ],
-        "action_visits": [
-            visits("/a", 10) | {"converted_count": 8},
-            visits("/thanks", 9) | {"converted_count": 0},
-        ],
-    }
-    found = {row["action"]: (row["converted_share"], row["other_share"]) for row in rows_of("common_actions", tables)}
+    steps = [("purchase", "/a", 1, 8), ("engaged", "/a", 1, 2), ("purchase", "purchase", 2, 8)]
+    steps += [("engaged", "/thanks", 2, 1), ("purchase", "/thanks", 3, 8)]
+    found = common_actions((10, 8, 0), steps, [("/a", 10, 8), ("/thanks", 9, 0)])
     assert found == {"/a": (1.0, 1.0), "/thanks": (0.0, 0.5)}
+
+
+def test_common_actions_leave_out_bounces() -> None:
+    """Of 10 visits without a conversion, 6 are bounces; all bounces and one of the others see /a."""
+    steps = [("bounce", "/a", 1, 6), ("engaged", "/a", 1, 1), ("engaged", "/b", 2, 4)]
+    assert common_actions((10, 0, 6), steps, [("/a", 7, 0), ("/b", 4, 0)]) == {"/b": (None, 1.0)}

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from session_pipeline.report import formats
 from session_pipeline.report.figures import Row
@@ -18,6 +19,26 @@ MANY_DO = 0.4  # the share of visits
 JOIN = " > "
 
 
+class Kind(NamedTuple):
+    """The visits of a group.
+
+    Attributes:
+        name, title, end: As in VisitGroup.
+        outcome: Their outcome in typical_paths.
+        column: The beginning of their columns in the figure common_actions.
+    """
+
+    name: str
+    title: str
+    end: str
+    outcome: str
+    column: str
+
+
+CONVERTED = Kind("converted", "Visits with a conversion", "converted", "(converted)", "converted")
+LEFT = Kind("not_converted", "Visits without a conversion", "left", "(not converted)", "other")
+
+
 @dataclass(frozen=True)
 class VisitGroup:
     """Visits that end in one way, and the paths that most of them take.
@@ -29,7 +50,7 @@ class VisitGroup:
         session_count: The visits of the group.
         paths: The most common paths, the usual one first: dictionaries with steps, share and medians.
         common: If hardly any visits take the same path, the actions that many of them do, with their shares.
-        window_days: The days that the paths cover: 7, or 28 if in 7 hardly any visits take the same path.
+        window_days: The days that the paths cover: 7, or 28 if in 7 hardly any visits of a group take the same path.
         site: The site whose paths are shown, if the report covers several; the same for both groups.
     """
 
@@ -51,35 +72,56 @@ class VisitGroup:
 def visit_groups(
     paths: Sequence[Row], common: Sequence[Row], outcomes: Sequence[Row], has_several_sites: bool
 ) -> list[VisitGroup]:
-    """Return the visits with a conversion that has a value (with any, if none has one) and those without."""
-    with_value = [row["outcome"] for row in outcomes if row["is_converted"] and row["has_value"]]
-    if len(with_value) == 1:
-        title = f"Visits with {_article(with_value[0])} {formats.isolated(formats.words(with_value[0]))}"
-        bought = ("converted", title, "bought" if with_value[0] == "purchase" else "converted", with_value[0])
-    else:
-        bought = ("converted", "Visits with a conversion", "converted", "(converted)")
-    left = ("not_converted", "Visits without a conversion", "left", "(not converted)")
-    site = _compared_site(paths, (bought[3], left[3]))
+    """Return the visits with a conversion and those without, both over the same days if both have a usual path.
+
+    The first are those with the conversion that has a value, if there is one such conversion. If they have no usual
+    path, they are those with any conversion: the actions that many do are not known of a single one.
+    """
+    kinds = (_kind_with_value(outcomes), LEFT)
+    site = _compared_site(paths, kinds)
+    if _usual_days(_of(paths, site, kinds[0])) is None and sum(row["is_converted"] for row in outcomes) > 1:
+        kinds = (CONVERTED, LEFT)
+        site = _compared_site(paths, kinds)
+    rows = [_of(paths, site, kind) for kind in kinds]
     groups = []
-    for name, title, end, outcome in (bought, left):
-        of_outcome = [row for row in paths if row["outcome"] == outcome and row["site"] == site]
-        window_days = _window_days(of_outcome)
-        of_site = [row for row in of_outcome if row["window_days"] == window_days]
-        kind = "converted" if name == "converted" else "other"
-        is_varied = bool(of_site) and _is_rare(of_site[0])
+    for kind, days, of_kind in zip(kinds, _compared_days(rows), rows, strict=True):
+        of_window = [row for row in of_kind if row["window_days"] == days]
+        is_varied = bool(of_window) and _is_rare(of_window[0])
         groups.append(
             VisitGroup(
-                name,
-                title,
-                end,
-                of_site[0]["group_session_count"] if of_site else 0,
-                [{**row, "steps": _steps(row["path"]), "is_cut": _is_cut(row["path"])} for row in of_site],
-                _common(common, site, kind) if is_varied else [],
-                window_days,
+                kind.name,
+                kind.title,
+                kind.end,
+                of_window[0]["group_session_count"] if of_window else 0,
+                [{**row, "steps": _steps(row["path"]), "is_cut": _is_cut(row["path"])} for row in of_window],
+                _common(common, site, kind.column) if is_varied else [],
+                days,
                 site if has_several_sites else "",
             )
         )
     return groups
+
+
+def _kind_with_value(outcomes: Sequence[Row]) -> Kind:
+    """Return the visits with the one conversion that has a value; those with any if it is not exactly one."""
+    with_value = [row["outcome"] for row in outcomes if row["is_converted"] and row["has_value"]]
+    if len(with_value) != 1:
+        return CONVERTED
+    [outcome] = with_value
+    title = f"Visits with {_article(outcome)} {formats.isolated(formats.words(outcome))}"
+    return CONVERTED._replace(title=title, end="bought" if outcome == "purchase" else "converted", outcome=outcome)
+
+
+def _of(paths: Sequence[Row], site: str, kind: Kind) -> list[Row]:
+    return [row for row in paths if (row["site"], row["outcome"]) == (site, kind.outcome)]
+
+
+def _compared_days(groups: Sequence[Sequence[Row]]) -> list[int]:
+    """Return the days of each group: the longest that any needs for a usual path; a week for one without any."""
+    found = [_usual_days(rows) for rows in groups]
+    longest = max((days for days in found if days is not None), default=WEEK)
+    known = [{row["window_days"] for row in rows} for rows in groups]
+    return [WEEK if days is None or longest not in known[n] else longest for n, days in enumerate(found)]
 
 
 def _is_rare(path: Row) -> bool:
@@ -88,18 +130,13 @@ def _is_rare(path: Row) -> bool:
     return bool(is_small and path["session_count"] < FEWEST_ON_PATH)
 
 
-def _compared_site(rows: Sequence[Row], outcomes: Sequence[str]) -> str:
-    """Return the site with the most visits of the first outcome, then of the second; empty without any visit."""
+def _compared_site(rows: Sequence[Row], kinds: Sequence[Kind]) -> str:
+    """Return the site with the most visits of the first kind, then of the second; empty without any visit."""
 
     def visits(site: str) -> list[int]:
-        return [
-            max(
-                (row["group_session_count"] for row in rows if (row["site"], row["outcome"]) == (site, outcome)),
-                default=0,
-            )
-            for outcome in outcomes
-        ]
+        return [max((row["group_session_count"] for row in _of(rows, site, kind)), default=0) for kind in kinds]
 
+    outcomes = [kind.outcome for kind in kinds]
     return max(sorted({row["site"] for row in rows if row["outcome"] in outcomes}), key=visits, default="")
 
 
@@ -116,10 +153,14 @@ def _common(rows: Sequence[Row], site: str, kind: str) -> list[tuple[Label, floa
     return [(label(row["action"]), row[f"{kind}_share"]) for row in in_order]
 
 
-def _window_days(rows: Sequence[Row]) -> int:
-    """Return the shortest window in which enough visits take the most common path; the week if there is none."""
-    usual = [row["window_days"] for row in rows if row["rank"] == 1 and row["session_count"] >= FEWEST_ON_PATH]
-    return min(usual, default=WEEK)
+def _usual_days(rows: Sequence[Row]) -> int | None:
+    """Return the shortest window with enough visits on the most common path, else the shortest in which it is usual.
+
+    None if it is rare in all windows, or there are no visits.
+    """
+    first = [row for row in rows if row["rank"] == 1 and not _is_rare(row)]
+    enough = [row for row in first if row["session_count"] >= FEWEST_ON_PATH]
+    return min((row["window_days"] for row in enough or first), default=None)
 
 
 def _steps(path: str) -> list[Label]:

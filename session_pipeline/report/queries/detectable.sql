@@ -1,8 +1,10 @@
--- One row is a step that was tested on the last day over all visits: a rate at or below
--- detectable_rate would have been found.
+-- One row is a step that was tested on the last day: a rate at or below detectable_rate would have
+-- been found. Steps of all visits come before those of a segment.
 select
     site,
     window_days,
+    dimension,
+    dimension_value,
     action,
     next_action,
     session_count,
@@ -12,8 +14,9 @@ select
 from progress_changes
 where
     session_date = $last_day
-    and dimension = 'all'
     and detectable_rate is not null
     and next_action != '(goal)'
-order by session_count desc, window_days desc, site asc, action asc, next_action asc
+order by
+    dimension != 'all', session_count desc, window_days desc, site asc, dimension asc,
+    dimension_value asc, action asc, next_action asc
 limit 5

@@ -1,20 +1,23 @@
 -- One row is one of the three most common actions that followed where attempts at a funnel ended,
 -- in the week; '(none)' if nothing followed. Pages of a folder are one action, named /folder/….
+-- Attempts are counted, because the table funnel_drops names only ten actions of a day.
 with counted as (
     select
         funnel,
-        step_number,
+        step_reached as step_number,
         case
-            when regexp_matches(action, '^/.+/[^/]+$')
-                then regexp_extract(action, '^(/.+)/[^/]+$', 1) || '/…'
-            else action
+            when dropped_to_action is null then '(none)'
+            when regexp_matches(dropped_to_action, '^/.+/[^/]+$')
+                then regexp_extract(dropped_to_action, '^(/.+)/[^/]+$', 1) || '/…'
+            else dropped_to_action
         end as action,
-        cast(sum(attempt_count) as bigint) as attempt_count
-    from funnel_drops
+        count(*) as attempt_count
+    from funnel_entries
     where
         entry_date between $first_day and $last_day
-        and exclusion_number = 0
-        and next_number = 1
+        and not is_bot
+        and not is_excluded
+        and not is_converted
     group by all
 ),
 
@@ -24,7 +27,7 @@ ranked as (
         attempt_count / sum(attempt_count) over (partition by funnel, step_number) as share,
         row_number() over (
             partition by funnel, step_number
-            order by action = '(other)', attempt_count desc, action asc
+            order by attempt_count desc, action asc
         ) as place
     from counted
 )
