@@ -13,6 +13,7 @@ import duckdb
 from session_pipeline import report
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.publish import warehouse
+from session_pipeline.report import formats
 from session_pipeline.tables import TABLES
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.report_pages import Page, Visits
@@ -55,7 +56,7 @@ def build_reported_week(folder: Path) -> Deployment:
 def page_with(deployment: Deployment, tmp_path: Path, rows: Mapping[str, list[dict[str, Any]]]) -> Page:
     """Return the report of a copy of the warehouse with more rows, of the last day unless the row says otherwise."""
     folder = DataFolder(tmp_path / "data")
-    folder.path.mkdir()
+    folder.path.mkdir(parents=True)
     shutil.copy(deployment.folder.warehouse, folder.warehouse)
     shutil.copy(deployment.folder.settings, folder.settings)
     with duckdb.connect(str(folder.warehouse)) as connection:
@@ -74,4 +75,4 @@ def page_with(deployment: Deployment, tmp_path: Path, rows: Mapping[str, list[di
 def flaws_of(page: Page) -> list[str]:
     """Return the sentences of the flaws, in their order."""
     found = re.findall(r'<p class="sentence">(.*?)</p>', page.html.split('id="works"')[0])
-    return [unescape(sentence) for sentence in found]
+    return [unescape(sentence).replace(formats.THIN_SPACE, " ") for sentence in found]

@@ -55,7 +55,7 @@ class Page(HTMLParser):
         self.elements: set[str] = set()
         self._texts: list[str] = []
         self._in_cell = self._in_style = self._in_image = False
-        self.feed(html)
+        self.feed(html.replace("<wbr>", ""))
         self.rows = [[" ".join(cell.split()) for cell in row] for row in self.rows]
         self.text = " ".join(" ".join(self._texts).split())
 

@@ -10,7 +10,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
-from pathlib import Path
+from html import unescape
+from itertools import pairwise
 from typing import Any
 
 import duckdb
@@ -22,6 +23,7 @@ from session_pipeline.settings import Settings, load_settings
 from session_pipeline_tests.benchmarks.generate import SHOP, SHOP_SETTINGS
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.report_tables import (
+    NARROW_SPACE,
     NOTHING,
     ReportTables,
     day,
@@ -208,7 +210,9 @@ def test_outcomes_by_day(reported: Reported) -> None:
     head, *rows = reported.page.tables["Outcomes by day as a table"]
     assert [row[0] for row in rows] == [day(value) for value in reported.days]
     for value, row in zip(reported.days, rows, strict=True):
-        of_day = dict(reported.rows("select outcome, count(*) from visits where session_date = $day group by 1", day=value))
+        of_day = dict(
+            reported.rows("select outcome, count(*) from visits where session_date = $day group by 1", day=value)
+        )
         shown = [name.lower().replace(" ", "_") for name in head[1:]]
         assert row[1:] == [f"{of_day.get(name, 0):,}" for name in shown]
         assert sum(of_day.values()) == sum(of_day.get(name, 0) for name in shown)
@@ -241,8 +245,6 @@ def test_days(reported: Reported) -> None:
             *([money(worth)] if has_value else []),
             *(share(hard, visits), f"{bots:,}", f"{copies:,}", f"{late:,}", "yes" if is_final else "no"),
         ]
-
-
 
 
 def test_funnels(reported: Reported) -> None:
@@ -354,8 +356,8 @@ FRICTION = """
     ),
     signals as (
         select site, action, session_id, bool_or(is_hard_time) as is_hard,
-            array_agg(distinct signal) as signals, sum(seconds_lost) filter (where is_hard_time and signal != 'error_loop')
-            as seconds
+            array_agg(distinct signal) as signals,
+            sum(seconds_lost) filter (where is_hard_time and signal != 'error_loop') as seconds
         from session_friction where of_week and not is_bot group by all
     ),
     pages as (
@@ -398,7 +400,8 @@ FIRST_PAGES = """
         from visits where of_week and landing_action is not null group by all
     ),
     folders as (
-        select site, folder_of(action) as folder from pages where folder_of(action) != '' group by all having count(*) > 5
+        select site, folder_of(action) as folder from pages where folder_of(action) != ''
+        group by all having count(*) > 5
     ),
     named as (
         select p.site, coalesce(folder || '/…', action) as action, sum(visits) as visits, sum(converted) as converted,
@@ -436,7 +439,8 @@ LAST_PAGES = """
         where of_week and not is_converted group by all
     ),
     folders as (
-        select site, folder_of(action) as folder from pages where folder_of(action) != '' group by all having count(*) > 5
+        select site, folder_of(action) as folder from pages where folder_of(action) != ''
+        group by all having count(*) > 5
     )
     select coalesce(folder || '/…', action) as action, sum(ended) as ended,
         case when any_value(folder) is null then sum(visits) end
@@ -483,7 +487,13 @@ LIFECYCLES = {"new": "new", "returning": "also there the day before", "resurrect
 
 def test_breakdowns(reported: Reported) -> None:
     own = {name: "dimension_value" for name in reported.settings.dimensions}
-    columns = {"channel": "channel", "device": "device", "utm_campaign": "utm_campaign", "lifecycle": "lifecycle", **own}
+    columns = {
+        "channel": "channel",
+        "device": "device",
+        "utm_campaign": "utm_campaign",
+        "lifecycle": "lifecycle",
+        **own,
+    }
     for name, column in columns.items():
         title = {"utm_campaign": "campaign", "lifecycle": "visitor"}.get(name, name.replace("_", " "))
         rows = reported.week(BREAKDOWN.format(value=f"coalesce({column}, '(none)')"), name=name)
@@ -546,3 +556,164 @@ def test_lines_and_files(reported: Reported) -> None:
     assert reported.page.rows("Quarantined lines as a table") == [
         [reason.replace("_", " "), f"{count:,}", f"{files:,}", detail] for reason, count, files, detail in reasons
     ] or [["No line is quarantined."]]
+
+
+def test_sites(reported: Reported) -> None:
+    rows = reported.week(
+        """
+        select site, count(*) as visits, count(distinct visitor_id), count(*) filter (where is_converted),
+            count(*) filter (where outcome = 'bounce')
+        from visits where of_week group by site order by visits desc, site
+        """
+    )
+    bots = dict(reported.week("select site, count(*) from sessions where is_bot and of_week group by site"))
+    assert reported.page.rows("Sites as a table") == (
+        [
+            [site, f"{visits:,}", f"{visitors:,}", f"{converted:,}", share(converted, visits), share(bounced, visits)]
+            + [f"{bots.get(site, 0):,}"]
+            for site, visits, visitors, converted, bounced in rows
+        ]
+        if len(rows) > 1
+        else []
+    )
+
+
+PATHS = """
+    select outcome, window_days, path, session_count, group_session_count, median_action_count, median_seconds
+    from typical_paths
+    where session_date = $last and segment = '(all)' and rank = 1 and window_days in (7, 28)
+"""
+COMMON = """
+    select action, sum(converted_count) from action_visits where of_week and dimension = 'all' group by action
+"""
+
+
+def test_usual_paths(reported: Reported) -> None:
+    """A group has its usual path, or the actions that at least 4 of 10 of the same visits do."""
+    usual = {(row[0], row[1]): row[2:] for row in reported.rows(PATHS)}
+    text = reported.page.sections["paths"]
+    shown = re.findall(
+        r"(Visits with(?:out)? an? [\w ]+?) ([\d,]+)(?: in (\d+) days)? (.*?)(?=Visits with|Bounces|$)", text
+    )
+    assert len(shown) == 2
+    for title, count, days, content in shown:
+        outcome = title.split(" a ")[1].replace(" ", "_")
+        outcome = {"conversion": "(not converted)" if "without" in title else "(converted)"}.get(outcome, outcome)
+        path, on_path, visits, actions, seconds = usual[outcome, 28 if days else 7]
+        assert count == f"{visits:,}"
+        if "take it" in content:
+            steps = " ".join(f"{named(step)} {kind_of(step)}" for step in path.split(" > "))
+            assert content.startswith(
+                f"{share(on_path, visits)} take it: {actions:,.0f} action{'s' * (actions != 1)} in {duration(seconds)}"
+                f" (medians) {steps}"
+            )
+            continue
+        assert "What at least 4 of 10 do" in content
+        if "without" not in title:
+            common = {
+                named(action): share(done, visits) for action, done in reported.week(COMMON) if done >= 0.4 * visits
+            }
+            listed = dict(re.findall(r" (.+?) (\d+\.\d %)", content.split("usual order:")[1]))
+            assert listed == common
+
+
+def kind_of(action: str) -> str:
+    return "/" if action == "/" else "page" if action.startswith("/") else "action"
+
+
+def test_every_link_leads_somewhere(reported: Reported) -> None:
+    page = reported.page
+    assert len(page.ids) == len(set(page.ids))
+    assert {link for link in page.links if not link.startswith("#")} == set()
+    assert {link[1:] for link in page.links} <= set(page.ids)
+
+
+def test_headings_are_in_order(reported: Reported) -> None:
+    levels = reported.page.headings
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def flaws(reported: Reported) -> list[tuple[str, str, list[str]]]:
+    """Return the sentence of each flaw, its kind, and its example sessions."""
+    found = re.findall(r'<article class="flaw.*?</article>', reported.html, flags=re.DOTALL)
+    texts = [re.search(r'"sentence">(.*?)</p>.*?<summary>(.*?)</summary>', flaw, flags=re.DOTALL) for flaw in found]
+    examples = [re.findall(r"<li><code>(\w+)</code></li>", flaw) for flaw in found]
+    plain = [[unescape(part).replace(NARROW_SPACE, " ") for part in text.groups()] for text in texts if text]
+    return [(sentence, kind, ids) for (sentence, kind), ids in zip(plain, examples, strict=True)]
+
+
+def test_what_to_look_at_first(reported: Reported) -> None:
+    """The sentences of difficulties have the figures of opportunities; those of hard times, of session_friction."""
+    hard_times = 0
+    for sentence, kind, examples in flaws(reported):
+        if kind.startswith("Goes with fewer conversions"):
+            rows = reported.rows(
+                "select with_count, rate_with, rate_without, low, high, signal, action, example_session_ids"
+                " from opportunities where session_date = $last and is_significant order by window_days desc"
+            )
+            count, rate, other, low, high, signal, action, ids = next(
+                row for row in rows if f" {named(row[6])} " in sentence and f"({row[0]})" in sentence
+            )
+            assert ids.split()[:3] == examples
+            percents = [float(text) / 100 for text in re.findall(r"([\d.]+) %", sentence)]
+            assert percents == pytest.approx([rate, other], abs=0.005)
+            assert f"({low:.0f} to {high:.0f})" in sentence
+        elif kind == "No visits":
+            [(day_count,)] = reported.rows("select count(*) from visits where session_date > $last")
+            assert day_count == 0
+            assert f"since {day(reported.last + timedelta(days=1))}" in sentence
+            continue
+        else:
+            hard_times += 1
+            sentence = re.sub(r"^[\d.]+ % of all visits had a hard time\. ", "", sentence)
+            [(where, signal)] = re.findall(r"At (.+?), .*?\d (\D+)\.$", sentence) or [
+                (sentence.split(": ")[1][:-1], "")
+            ]
+            row = next(row for row in reported.page.rows("Hard times by page as a table") if row[0] == where)
+            signal_column = {"saw an error": 4, "came and left within seconds": 6, "": 4}.get(signal, 7)
+            assert f" {row[signal_column]} {signal}" in f" {sentence}"
+            assert not signal or f"{row[2]} of {row[1]} " in sentence
+            action = where.replace(" ", "_") if not where.startswith("/") else where
+        found = reported.rows(
+            "select distinct session_id from session_friction where list_contains($ids, session_id) and not is_bot"
+            " and (action = $action or folder_of(action) || '/…' = $action)",
+            ids=examples,
+            action=action,
+        )
+        assert len(found) == len(examples) > 0
+    assert hard_times > 0
+
+
+def test_what_works(reported: Reported) -> None:
+    """A group that converts more often is a row of a table; other sentences are rows of the tables of associations."""
+    text = reported.page.sections["works"]
+    [(visits, converted)] = reported.week(
+        "select count(*), count(*) filter (where is_converted) from visits where of_week"
+    )
+    written = reported.rows(
+        "select replace(replace(sentence, 'Sessions', 'Visits'), '_', ' ') from next_best_actions"
+        " where session_date = $last union select replace(sentence, '_', ' ') from progress_changes"
+        " where session_date between $first and $last and score >= 3.5"
+    )
+    rows = [row for label in reported.page.tables for row in reported.page.rows(label)]
+    sentences = re.findall(r"✓ (.+?) (?:A comparison|An association|Nothing says)", text)
+    assert len(sentences) == 2
+    for sentence in sentences:
+        found = re.fullmatch(
+            r"Visits .+ convert more often: (.+ %) \((.+ %)\) against (.+ %) of all visits\.", sentence
+        )
+        if found is None:
+            assert (sentence,) in written
+            continue
+        rate, interval, usual = found.groups()
+        assert usual == share(converted, visits)
+        assert any({rate, interval} <= set(row) and f" {row[0]} " in sentence for row in rows)
+
+
+def test_footer_names_the_publication(reported: Reported) -> None:
+    [(generation, until, version)] = reported.rows("select generation, data_until, package_version from warehouse_info")
+    text = reported.page.sections["footer"]
+    assert f"session_pipeline {version} from generation {generation} of the store" in text
+    assert f"Data through {day(until)} {until.year}." in text

@@ -170,7 +170,9 @@ def test_varied_paths_of_one_conversion_are_those_of_all() -> None:
     """What many visits do is known of all conversions together, not of purchases."""
     rows = [usual(outcome, 7, 1, count) for outcome, count in (("purchase", 20), ("(converted)", 60))]
     done = {"site": "main", "action": "/a", "converted_share": 0.5, "converted_place": 1.0, "other_share": None}
-    outcomes = [{"outcome": name, "is_converted": True, "has_value": name == "purchase"} for name in ("purchase", "lead")]
+    outcomes = [
+        {"outcome": name, "is_converted": True, "has_value": name == "purchase"} for name in ("purchase", "lead")
+    ]
     group = paths.visit_groups(rows, [done | {"other_place": None}], outcomes, has_several_sites=False)[0]
     assert (group.title, group.session_count, len(group.common)) == ("Visits with a conversion", 60, 1)
 

@@ -12,9 +12,10 @@ import pytest
 
 from session_pipeline.publish import warehouse
 from session_pipeline.report.figures import Figure, Figures
-from session_pipeline.report.flaws import hard_times, is_worse, visits_needed
+from session_pipeline.report.flaws import hard_times, is_worse
 from session_pipeline.report.formats import THIN_SPACE
 from session_pipeline.report.page import fitting
+from session_pipeline.report.quiet import visits_needed
 from session_pipeline_tests.changed_reports import LAST, OTHER_SITE, STEP, flaws_of, page_with
 from session_pipeline_tests.deployment import Deployment
 
@@ -49,7 +50,7 @@ def test_alerts_come_first_in_order_of_lost_value(reported_week: Deployment, tmp
     assert flaws_of(page) == ["First.", "Second.", "Third."]
     assert [key for key in page.ids if re.fullmatch(r"flaw-\d", key)] == ["flaw-1", "flaw-2", "flaw-3"]
     assert "No change for the worse" not in page.text
-    assert "Fewer go on · since 9 Mar · worth about 900.00 EUR" in page.text
+    assert "Fewer go on · since 9 Mar · worth about 900 EUR" in page.text
     found = page.text.split("Changes found in")[1]
     assert all(sentence in found for sentence in ("Good news.", "Fourth."))
     assert not {"No alert.", "Too old."} & set(page.text.split("·"))
@@ -140,7 +141,7 @@ def test_each_site_has_one_place_while_others_have_flaws(reported_week: Deployme
 def test_friction_follows_if_there_are_fewer_than_three(reported_week: Deployment, tmp_path: Path) -> None:
     page = page_with(reported_week, tmp_path, {})
     assert flaws_of(page) == [
-        "30.0\u202f% of all visits had a hard time. At /pay, 6 of 6 visits had a hard time: 6 saw an error."
+        "30.0 % of all visits had a hard time. At /pay, 6 of 6 visits had a hard time: 6 saw an error."
     ]
     assert "Changes cannot be found yet. That takes 29 days with visits in eight weeks; so far there are 2" in page.text
     examples = re.findall(r"<li><code>(.*?)</code></li>", page.html)
@@ -189,12 +190,56 @@ def test_site_without_visits_comes_first(reported_week: Deployment, tmp_path: Pa
 
 
 def test_end_of_all_visits_comes_first(reported_week: Deployment, tmp_path: Path) -> None:
-    rows = {"daily_summary": summary("main", 0), "warehouse_info": [known_until(LAST + timedelta(days=1))]}
+    rows = {"daily_summary": summary("main", 0), "warehouse_info": [known_until(LAST + timedelta(days=2))]}
     page = page_with(reported_week, tmp_path, rows)
     assert flaws_of(page)[0] == (
-        "No visits since Sat 16 Mar; usually there are 50 on this day. Check the tracking and the delivery of events."
+        "No visits since Sat 16 Mar; usually there are 100 in these 2 days."
+        " Check the tracking and the delivery of events."
     )
     assert "No change for the worse" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("site", "days_ago", "until", "expected"),
+    [("main", 0, 1, "No visits on Sat 16 Mar so far"), ("jp", 1, 0, "No visits on site jp on Fri 15 Mar so far")],
+)
+def test_one_day_without_visits_comes_after_changes(
+    site: str, days_ago: int, until: int, expected: str, reported_week: Deployment, tmp_path: Path
+) -> None:
+    """The files of the last day can arrive later, so it is no alert; but it has a place."""
+    rows: dict[str, list[dict[str, Any]]] = {"daily_summary": summary(site, days_ago)}
+    rows["warehouse_info"] = [known_until(LAST + timedelta(days=until))]
+    text = f"{expected}; usually there are 50. Files of the last day often arrive later."
+    quiet = page_with(reported_week, tmp_path / "quiet", rows)
+    assert flaws_of(quiet)[0] == text
+    assert quiet.html.count('class="flaw mild"') == len(flaws_of(quiet))
+    steps = [STEP | {"action": f"/{n}", "sentence": f"{n}."} for n in range(4)]
+    busy = page_with(reported_week, tmp_path / "busy", rows | {"progress_changes": steps})
+    assert flaws_of(busy)[2] == text
+
+
+def test_event_that_is_an_error_itself_is_named_once(reported_week: Deployment, tmp_path: Path) -> None:
+    """At its own action, every visit had the error; a sentence about their share says nothing."""
+    row = {"site": "main", "action": "error_page", "session_count": 13, "hard_time_count": 13, "error_count": 13}
+    page = page_with(reported_week, tmp_path, {"action_friction": [row]})
+    assert any(flaw.endswith("13 visits saw an error: error page.") for flaw in flaws_of(page))
+
+
+def test_fault_of_a_segment_would_have_been_found(reported_week: Deployment, tmp_path: Path) -> None:
+    """If no step of all visits has a row, that of a segment says what would have been found."""
+    row = STEP | {"is_alert": False, "detectable_rate": 0.5}
+    text = page_with(reported_week, tmp_path, {"progress_changes": [row]}).text
+    assert (
+        "A fault would have been found if of the 100 visits at /shipping with device mobile in 7 days at most 50.0 %"
+        " had gone on to /payment; 77.0 % is usual."
+    ) in text
+
+
+def test_few_visits_are_no_reason_if_steps_were_compared(reported_week: Deployment, tmp_path: Path) -> None:
+    rows = {"progress_changes": [STEP | {"is_alert": False}], "daily_summary": summary("main", 0)}
+    text = page_with(reported_week, tmp_path, rows).text
+    assert "No change for the worse was found." in text
+    assert "too few visits" not in text
 
 
 def test_quiet_report_says_until_when_there_were_visits(reported_week: Deployment, tmp_path: Path) -> None:
@@ -213,8 +258,10 @@ def test_days_without_visits_do_not_count_for_a_comparison(reported_week: Deploy
 
 
 def test_nothing_is_quiet_if_nothing_was_compared(reported_week: Deployment, tmp_path: Path) -> None:
+    """Of 12 visits a week at the first step all take the next: enough to see half of them stay away, but no history."""
     page = page_with(reported_week, tmp_path, {"daily_summary": summary("main", 0)})
     assert "Changes cannot be found yet. There are too few visits with a conversion" in page.text
+    assert "are needed" not in page.text
 
 
 def test_weeks_with_other_weekdays_show_no_change(reported_week: Deployment, tmp_path: Path) -> None:
@@ -224,7 +271,10 @@ def test_weeks_with_other_weekdays_show_no_change(reported_week: Deployment, tmp
     assert "Visits 20 Fri 15 Mar: 8" in page.text
     assert "Converted 12 60.0 % Fri 15 Mar: 0" in page.text
     assert "No change is shown, because the two weeks have visits on different weekdays." in page.text
-    assert "the week before, 2–8 Mar 2024; visits on 2 days of it and 2 of this week" in page.text
+    assert "no comparison with the week before, because it has visits on other weekdays" in page.text
+    assert next(row for row in page.rows if row[0] == "Outcome")[1:4] == ["Visits", "Share", "14 days"]
+    assert "30.0 % of visits had one" in page.text
+    assert "% in the week before" not in page.text
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def changed(dimension: str, value: str, action: str, next_action: str, *others: 
         explained_by=None,
     )
     row = {"dimension": dimension, "dimension_value": value, "action": action, "next_action": next_action}
-    return names.sentence(row | {"sentence": text})
+    return names.sentence(row | {"sentence": text}).replace(formats.THIN_SPACE, " ")
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,18 @@ def test_sentence_about_sessions_is_about_visits() -> None:
     text = "Sessions that also had the event Sessions before / (12): compared at the same moments, 1 %."
     row = {"seen_action": "Sessions", "at_action": "/", "sentence": text}
     assert names.sentence(row) == (
-        "Visits that also had the event Sessions before the home page (12): compared at the same moments, 1 %."
+        "Visits that also had the event Sessions before the home page (12): compared at the same moments, 1\u202f%."
+    )
+
+
+def test_long_sentence_takes_time_in_proportion_to_its_length() -> None:
+    """A campaign can have any name, also one that repeats the words of a sentence thousands of times."""
+    value = ", for x it still is" * 5_000
+    row = {"dimension": "utm_campaign", "dimension_value": "a", "sentence": f"Fewer visits{', for x' * 30_000}."}
+    assert names.sentence(row) == row["sentence"]
+    row["sentence"] = f"Fewer visits, for visits with utm_campaign {value}أ it still is 50 %."
+    assert names.sentence(row) == (
+        f"Fewer visits, for \u2068visits with utm_campaign {value}أ\u2069 it still is 50\u202f%."
     )
 
 

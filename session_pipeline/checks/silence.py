@@ -18,8 +18,6 @@ from session_pipeline.report import figures
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
     from session_pipeline.run.pipeline import Run
 
-FEWEST_DAYS = 2  # the files of the last day often arrive after the run
-
 
 def silent_sites(run: "Run", days: Sequence[date]) -> Verdict:
     """No site has been without visits for two days or more, on days that usually have at least 10 visits together.
@@ -37,7 +35,7 @@ def silent_sites(run: "Run", days: Sequence[date]) -> Verdict:
     except duckdb.Error as error:
         why = str(error).splitlines()[0]
         return Verdict(False, f"the warehouse cannot be read ({why}); run `session-pipeline run`")
-    lasting = [row for row in rows if row["day_count"] >= FEWEST_DAYS]
+    lasting = [row for row in rows if row["day_count"] >= figures.FEWEST_SILENT_DAYS]
     if lasting and lasting[0]["silent_site"] is None:  # all sites; each of them needs no sentence of its own
         lasting = lasting[:1]
     if not lasting:

@@ -1,21 +1,21 @@
 """Finds what to look at first: the steps, outcomes and actions where most is lost, each as a plain sentence.
 
-The order is: sites without visits, steps that fewer visits take than before, outcomes that left their usual range,
-difficulties after which fewer visits convert, a change that is over, and last the actions with most difficulties. All
-but the first are associations, and the page says so. places.py decides what has a place.
+The order is: sites without visits for days, steps that fewer visits take than before, outcomes that left their usual
+range, difficulties after which fewer visits convert, a change that is over, sites without visits on the last day, and
+the actions with most difficulties. All but those without visits are associations, and the page says so. places.py
+decides what has a place, and quiet.py says what would have been found if there are no changes.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log
 
 import duckdb
 from markupsafe import Markup
 
-from session_pipeline.reference.changes import FIRST_COMPARED_DAYS, WINDOWS
 from session_pipeline.report import charts, formats, lost_values, names, places, sites
-from session_pipeline.report.figures import Figures, Row, filled, run_query
+from session_pipeline.report.figures import FEWEST_SILENT_DAYS, Figures, Row, filled, run_query
 from session_pipeline.report.lost_values import Currencies
+from session_pipeline.report.quiet import detectable
 from session_pipeline.report.window import Window
 from session_pipeline.settings import Settings
 
@@ -25,9 +25,6 @@ FEWEST_HARD_TIMES = 5
 FOLDER_END = "/…"  # of the name of all pages of a folder
 HARDLY_ANY = 0.01  # of all visits
 CHART_WIDTH = 250
-Z_FOUND = 4.5  # the score that a change must be expected to have, so that it is found in most cases
-BASE_RATIO = 4  # visits before the compared days for each visit in them
-MOST_WEEKS = max(WINDOWS) // 7  # of the longest window that is compared
 
 OVER = "Usual again"  # windows with the days since: their rates are not those of the change, so they have no chart
 UNWANTED = ("abandoned_cart", "bounce")  # by their meaning; of other outcomes without a conversion nothing is known
@@ -71,7 +68,7 @@ class Look:
 
     Attributes:
         flaws: At most three, the most important first.
-        has_changes: Whether one of them is a site without visits, a change or a significant difficulty.
+        has_changes: Whether one of them is a site without visits for days, a change or a significant difficulty.
         can_compare: Whether any step or outcome was compared with its past.
         detectable: Sentences that say which fault would have been found; empty if there are changes.
         hard_times: How many visits had a hard time, if there are no flaws; empty if the events cannot show it.
@@ -108,7 +105,8 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     first = {(row["site"], row["action"]): row for row in reversed(opportunities)}  # one error can be several signals
     moments = [row for row in opportunities if first[row["site"], row["action"]] is row]
     found = _silence(figures)
-    chosen = places.chosen(steps, worse, moments, window, MOST - len(found))
+    silent_day = _silent_day(figures)
+    chosen = places.chosen(steps, worse, moments, window, MOST - len(found) - len(silent_day))
     for number, (kind, row) in enumerate(chosen, start=1):
         if kind == "step":
             found.append(_changed_step(number, row, window, currencies))
@@ -117,6 +115,7 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
         else:
             found.append(_opportunity(number, row, window, currencies))
     has_changes = bool(found)
+    found += silent_day
     if len(found) < MOST:
         found += _friction(connection, figures, window, MOST - len(found))
     could_find = [] if has_changes else detectable(figures, window)
@@ -137,30 +136,48 @@ def is_worse(row: Row, conversions: set[str]) -> bool:
 
 def _silence(figures: Figures) -> list[Flaw]:
     """Return one flaw about the sites that have no visits any more, or about all sites together."""
-    rows = figures.rows("silent_sites")
-    if not rows:
-        return []
-    if rows[0]["silent_site"] is None:
-        rows = rows[:1]
-    sentences = [_silence_sentence(row) for row in rows[:MOST]]
-    if len(rows) > MOST:
-        sentences.append(f"And {formats.counted(len(rows) - MOST, 'more site')}.")
-    return [
-        Flaw(
-            "No visits",
-            " ".join([*sentences, "Check the tracking and the delivery of events."]),
-            figures.query("silent_sites"),
-        )
+    lasting = [row for row in figures.rows("silent_sites") if row["day_count"] >= FEWEST_SILENT_DAYS]
+    sentences = [
+        f"No visits{_of_site(row)} since {formats.day(row['since'])}; usually there are"
+        f" {formats.number(row['usual_count'])} in these {row['day_count']} days."
+        for row in _all_or_each(lasting)
     ]
+    if not sentences:
+        return []
+    return [_no_visits(figures, [*_first(sentences), "Check the tracking and the delivery of events."])]
 
 
-def _silence_sentence(row: Row) -> str:
-    site = "" if row["silent_site"] is None else f" on site {row['silent_site']}"
-    days = "on this day" if row["day_count"] == 1 else f"in these {row['day_count']} days"
-    return (
-        f"No visits{site} since {formats.day(row['since'])}; usually there are {formats.number(row['usual_count'])}"
-        f" {days}."
-    )
+def _silent_day(figures: Figures) -> list[Flaw]:
+    """Return one mild flaw about the sites that have no visits on the last day: files often arrive later."""
+    rows = figures.rows("silent_sites")
+    if any(row["silent_site"] is None and row["day_count"] >= FEWEST_SILENT_DAYS for row in rows):
+        return []
+    sentences = [
+        f"No visits{_of_site(row)} on {formats.day(row['since'])} so far; usually there are"
+        f" {formats.number(row['usual_count'])}."
+        for row in _all_or_each([row for row in rows if row["day_count"] < FEWEST_SILENT_DAYS])
+    ]
+    if not sentences:
+        return []
+    return [_no_visits(figures, [*_first(sentences), "Files of the last day often arrive later."], is_mild=True)]
+
+
+def _no_visits(figures: Figures, sentences: Sequence[str], *, is_mild: bool = False) -> Flaw:
+    return Flaw("No visits", " ".join(sentences), figures.query("silent_sites"), is_mild=is_mild)
+
+
+def _all_or_each(rows: Sequence[Row]) -> Sequence[Row]:
+    """Return the row of all sites together if there is one; it comes first."""
+    return rows[:1] if rows and rows[0]["silent_site"] is None else rows
+
+
+def _first(sentences: Sequence[str]) -> list[str]:
+    more = [f"And {formats.counted(len(sentences) - MOST, 'more site')}."] if len(sentences) > MOST else []
+    return [*sentences[:MOST], *more]
+
+
+def _of_site(row: Row) -> str:
+    return "" if row["silent_site"] is None else f" on site {row['silent_site']}"
 
 
 def _changed_step(number: int, row: Row, window: Window, currencies: Currencies) -> Flaw:
@@ -251,6 +268,11 @@ def _friction(connection: duckdb.DuckDBPyConnection, figures: Figures, window: W
         unit = "page visit" if row["action"].endswith(FOLDER_END) else "visit"  # it has a visit for each page
         visits = f"{formats.number(row['hard_time_count'])} of {formats.counted(row['session_count'], unit)}"
         sentence = f"At {where}, {visits} had a hard time: {formats.number(most_count)} {SIGNALS[most]}."
+        is_error = not row["action"].startswith("/") and row["error_count"] == row["session_count"]
+        if is_error:  # an event without a page that is itself the error, so each visit there had it
+            place = sites.place(figures, row)
+            event = names.action_in_sentence(row["action"])
+            sentence = f"{formats.counted(row['error_count'], 'visit')}{place} saw an error: {event}."
         chart = None
         if other:
             rates = [("with it", other["rate_with"], "other-1"), ("without", other["rate_without"], "ghost-strong")]
@@ -305,72 +327,3 @@ def _dates(row: Row, window: Window) -> list[str]:
 
 def _ids(text: str | None) -> list[str]:
     return (text or "").split()[:EXAMPLES]
-
-
-def detectable(figures: Figures, window: Window) -> list[str]:
-    """Say which fault would have been found, or how many days or visits are needed to find one.
-
-    Steps that were compared can have no row that says it; then nothing is said.
-    """
-    steps = figures.rows("detectable")
-    if steps:
-        row = steps[0]
-        return [
-            f"A fault would have been found if of the {formats.counted(row['session_count'], 'visit')} at"
-            f" {names.action_in_sentence(row['action'])}{_of_segment(row)}{sites.place(figures, row)} in"
-            f" {formats.counted(row['window_days'], 'day')} at most"
-            f" {formats.percent(row['detectable_rate'])} had gone on to {names.action_in_sentence(row['next_action'])};"
-            f" {formats.percent(row['usual_rate'])} is usual."
-        ]
-    if window.compared_day_count < FIRST_COMPARED_DAYS:
-        are = "is" if window.compared_day_count == 1 else "are"
-        days = formats.number(window.compared_day_count)
-        return [f"That takes {FIRST_COMPARED_DAYS} days with visits in eight weeks; so far there {are} {days}."]
-    if any(row["step_count"] for row in figures.rows("comparisons")):
-        return []
-    too_few = "There are too few visits with a conversion to tell a change of a step from chance."
-    first, second = _first_steps(figures)
-    if not first or not second:
-        return [too_few]
-    rate = second["conversion_rate"]
-    needed = visits_needed(rate)
-    if first["reached_count"] * MOST_WEEKS >= needed:
-        return [too_few]
-    return [
-        f"{too_few} To find a fault that halves a step which {formats.percent(rate)} of visits take, about"
-        f" {formats.number(needed)} visits at it are needed in at most {MOST_WEEKS} weeks."
-    ]
-
-
-def _of_segment(row: Row) -> str:
-    """Return the segment of a row to put behind an action, such as ` with device mobile`; nothing for all visits."""
-    if row["dimension"] == "all":
-        return ""
-    value = names.value_in_sentence(row["dimension"], row["dimension_value"])
-    if row["dimension"] == names.LANDING:
-        return f", of those that begin with {value},"
-    return f" with {formats.words(row['dimension']).replace('utm ', '')} {value}"
-
-
-def _first_steps(figures: Figures) -> tuple[Row | None, Row | None]:
-    """Return the first two steps of the first funnel whose second step was reached."""
-    steps = {(row["funnel"], row["step_number"]): row for row in figures.rows("funnels") if row["reached_count"]}
-    funnel = next((name for name, number in steps if number == 2), None)
-    return steps.get((funnel or "", 1)), steps.get((funnel or "", 2))
-
-
-def visits_needed(rate: float, drop: float = 0.5) -> int:
-    """Return how many visits at a step are needed to find a drop of its rate.
-
-    A likelihood ratio test of two samples, with BASE_RATIO times as many visits before, must be expected to reach
-    Z_FOUND.
-    """
-    before = min(max(rate, 0.001), 0.999)
-    now = before * (1 - drop)
-    pooled = (now + BASE_RATIO * before) / (1 + BASE_RATIO)
-    gain = _divergence(now, pooled) + BASE_RATIO * _divergence(before, pooled)
-    return round(Z_FOUND * Z_FOUND / (2 * gain))
-
-
-def _divergence(rate: float, other: float) -> float:
-    return rate * log(rate / other) + (1 - rate) * log((1 - rate) / (1 - other))

@@ -59,7 +59,8 @@ class Currencies:
         unit = self._of(lost)
         if unit == SEVERAL:
             return ["value in several currencies"]
-        return [f"worth about {formats.rounded(lost.value)} {formats.unit(unit)}".rstrip()]
+        value = formats.number(lost.value) if round(lost.value) else formats.money(lost.value, None)  # as in sentences
+        return [f"worth about {value} {formats.unit(unit)}".rstrip()]
 
     def in_sentence(self, sentence: str, lost: LostValue | None) -> str:
         """Return the sentence of a table with the currency of its value, or without a value of several currencies."""

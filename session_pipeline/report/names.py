@@ -14,7 +14,8 @@ KINDS = {"(more)": "more actions", "(no action)": "no action", "(other event)": 
 ACTION_COLUMNS = ("action", "next_action", "at_action", "seen_action")
 LANDING = "landing_action"
 OWN_VOCABULARY = ("channel", "device", "lifecycle")  # the values of these dimensions are words of this package
-OTHERS = re.compile(r"(?<=, for ).+(?= it (?:still is|went from) )")  # with a value that the row does not have
+OTHERS, OTHERS_END = ", for ", re.compile(" it (?:still is|went from) ")  # around a value that the row does not have
+PERCENT = r"(?<=\d) (?=%)"  # a line does not break between a number and its unit
 SESSIONS = re.compile(r"^Sessions\b")
 
 
@@ -61,7 +62,8 @@ def value_in_sentence(dimension: str, value: str) -> str:
 def sentence(row: Row) -> str:
     """Return the sentence of a row in the words of the report: visits instead of sessions, and its names for people.
 
-    Only whole names of the row are replaced, so a name that contains `/` or "session" stays as it is.
+    Only whole names of the row are replaced, so a name that contains `/` or "session" stays as it is. The time grows
+    with the length of the sentence, whatever words its names have.
     """
     written = {row[column]: action_in_sentence(row[column]) for column in ACTION_COLUMNS if row.get(column)}
     if row.get("outcome"):
@@ -71,7 +73,16 @@ def sentence(row: Row) -> str:
     if row.get("dimension") == LANDING:
         written["/"] = action_in_sentence("/")  # of the other visits
     text = SESSIONS.sub("Visits", row["sentence"])
-    if written:
-        names = "|".join(re.escape(name) for name in sorted(written, key=lambda name: (-len(name), name)))
-        text = re.sub(rf"(?<![^\s=])(?:{names})(?![^\s,.;:])", lambda name: written[name[0]], text)
-    return OTHERS.sub(lambda others: formats.isolated(others[0]), text)
+    names = "|".join(re.escape(name) for name in sorted(written, key=lambda name: (-len(name), name)))
+    pattern = rf"(?<![^\s=])(?:{names})(?![^\s,.;:])|{PERCENT}" if names else PERCENT
+    text = re.sub(pattern, lambda found: written.get(found[0], formats.THIN_SPACE), text)
+    return _others_isolated(text)
+
+
+def _others_isolated(text: str) -> str:
+    """Isolate the other visits of a sentence, from its first `, for ` to the last words that say their rate."""
+    ends = [found.start() for found in OTHERS_END.finditer(text)]
+    start = text.find(OTHERS) + len(OTHERS)
+    if start < len(OTHERS) or not ends or ends[-1] <= start:
+        return text
+    return f"{text[:start]}{formats.isolated(text[start : ends[-1]])}{text[ends[-1] :]}"

@@ -177,9 +177,9 @@ def _value_tile(figures: Figures, sums: Sequence[Row], window: Window, grown: Gr
 
 
 def bars(outcomes: Sequence[Row], visits: Mapping[str, Row], window: Window) -> list[Bar]:
-    """Return a bar for the week and one for the week before, if they have visits."""
+    """Return a bar for the week and one for the week before, or for the last day if the weeks cannot be compared."""
     periods = [("week", formats.short_days(window.first_day, window.last_day))]
-    if window.has_some_before:
+    if window.has_before:
         periods.append(("before", formats.short_days(window.before_first_day, window.before_last_day)))
     else:
         periods.append(("day", formats.day(window.last_day)))

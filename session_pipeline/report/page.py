@@ -4,6 +4,7 @@ The modules of the sections prepare the figures; templates/ has the texts, and g
 the queries, charts/ draws the charts, and formats.py formats numbers and days.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -39,6 +40,8 @@ FEWEST_VISITS = 30  # the intervals of fewer do not decide the scale of the rate
 COMMON_DIMENSIONS = ("channel", "device", "lifecycle", "utm_campaign")
 DIMENSIONS = {"utm_campaign": "campaign", "utm_source": "campaign source", "lifecycle": "visitor"}
 LIFECYCLES = {"new": "new", "returning": "also there the day before", "resurrected": "back after a pause"}
+
+INNER_SLASH = re.compile("(?<=[^/])(?=/)")
 
 FILTERS: tuple[Callable[..., object], ...] = (
     formats.number,
@@ -89,7 +92,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.bytecode_cache = CompiledTemplates(TEMPLATES, environment)
-    environment.filters.update({written.__name__: written for written in FILTERS})
+    environment.filters.update({written.__name__: written for written in (*FILTERS, breakable)})
     return environment
 
 
@@ -165,17 +168,23 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
         "retention": _cohorts(figures.rows("retention")),
         "days": days,
         "one_currency": outcomes.has_one_currency(figures),
-        "days_chart": in_both_widths(partial(charts.days, rows=days), "days", PAGE_WIDE),
+        "days_chart": in_both_widths(partial(charts.days, rows=days), "days", PAGE_WIDE, WIDE),
         "sites": sites[:MOST_SITES],
         "more_sites": max(0, len(sites) - MOST_SITES),
         "several_sites": has_several(figures),
     }
 
 
-def in_both_widths(draw: Callable[[str, int], Markup], key: str, wide: int = WIDE) -> Markup:
-    """Draw a chart in two widths, of which page.css shows the one for the window."""
-    images = [("wide", draw(f"{key}-wide", wide)), ("narrow", draw(f"{key}-narrow", NARROW))]
+def in_both_widths(draw: Callable[[str, int], Markup], key: str, wide: int = WIDE, medium: int | None = None) -> Markup:
+    """Draw a chart in two widths, or three, of which sections.css shows the one for the window or for paper."""
+    widths = {"wide": wide, "medium": medium, "narrow": NARROW}
+    images = [(size, draw(f"{key}-{size}", width)) for size, width in widths.items() if width is not None]
     return Markup("").join(Markup('<div class="{}">{}</div>').format(size, image) for size, image in images)
+
+
+def breakable(text: str) -> Markup:
+    """Let a line break before each slash of a path, so that it does not break within a word."""
+    return Markup("<wbr>").join(INNER_SLASH.split(text))
 
 
 def fitting(sizes: Sequence[int], room: int) -> int:

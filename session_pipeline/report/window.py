@@ -84,18 +84,8 @@ class Window:
         return len(self._with_visits(self.last_day - timedelta(days=SHORTEST_DAYS_READ - 1), self.last_day))
 
     @property
-    def week_day_count(self) -> int:
-        """Number of days of the week that have visits."""
-        return len(self._with_visits(self.first_day, self.last_day))
-
-    @property
-    def before_day_count(self) -> int:
-        """Number of days of the week before that have visits."""
-        return len(self._with_visits(self.before_first_day, self.before_last_day))
-
-    @property
     def has_before(self) -> bool:
-        """Whether the same weekdays have visits in the week and in the week before, so that counts can be compared."""
+        """Whether the same weekdays have visits in the week and in the week before, so that they can be compared."""
         week, before = (
             {day.weekday() for day in self._with_visits(last - timedelta(days=6), last)}
             for last in (self.last_day, self.before_last_day)
@@ -104,8 +94,8 @@ class Window:
 
     @property
     def has_some_before(self) -> bool:
-        """Whether the week before has visits, so that shares can be compared."""
-        return self.before_day_count > 0
+        """Whether the week before has visits."""
+        return bool(self._with_visits(self.before_first_day, self.before_last_day))
 
     @property
     def parameters(self) -> Mapping[str, Scalar]:
