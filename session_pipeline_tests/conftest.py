@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import pytest
 
 from session_pipeline.ingest.reading import small_files
 from session_pipeline.store.store import Store
+from session_pipeline_tests.benchmarks.generate import SHOP, SHOP_SETTINGS
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.ingesting import Ingest
@@ -23,6 +25,7 @@ from session_pipeline_tests.reliability.figures import effort
 
 if TYPE_CHECKING:
     from session_pipeline_tests.erasures import Erased
+    from session_pipeline_tests.reported_queries import Reported
     from session_pipeline_tests.shop_commands import FirstRun
 
 # Variables that choose how much is tested, and where the figures of the reliability tests go.
@@ -62,6 +65,7 @@ if "TMPDIR" not in os.environ and IN_MEMORY.is_dir() and shutil.disk_usage(IN_ME
     os.environ["TMPDIR"] = str(IN_MEMORY)
     tempfile.tempdir = None
 
+UNTIL_OF_SHOP = date(2024, 7, 1)
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
@@ -92,6 +96,30 @@ def sample_deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     shutil.copytree(ROOT / "data" / "raw" / "sample", deployment.folder.raw / "sample")
     deployment.run()
     return deployment
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        "sample",
+        pytest.param(
+            "shop", marks=[pytest.mark.long, pytest.mark.skipif(not SHOP.exists(), reason="no shared fixtures here")]
+        ),
+    ],
+)
+def reported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Reported]":
+    """The report of the committed sample, and that of the shared shop, each with its warehouse."""
+    from session_pipeline_tests.reported_queries import opened
+
+    if request.param == "sample":
+        yield from opened(request.getfixturevalue("sample_deployment"))
+        return
+    deployment = Deployment(tmp_path_factory.mktemp("shared_shop"))
+    deployment.folder.settings.write_text(SHOP_SETTINGS)
+    (deployment.folder.raw / "web").mkdir(parents=True)
+    shutil.copyfile(SHOP, deployment.folder.raw / "web" / SHOP.name)
+    deployment.run(until=UNTIL_OF_SHOP)
+    yield from opened(deployment)
 
 
 @pytest.fixture(params=["as a small file", "as a large file"])

@@ -285,3 +285,9 @@ def test_main_figures_are_above_the_fold_and_page_fits_a_phone(deployment: Deplo
         tab.emulate_media(media="print")
         assert tab.locator(".detail:visible").count() > 0
         assert tab.locator(".narrow:visible").count() == 0
+        assert tab.locator("[aria-labelledby=days] .wide:visible").count() == 0  # its texts would be tiny
+        assert tab.locator("[aria-labelledby=days] .medium:visible").count() == 1
+        split = "element => element.tagName == 'TABLE' && element.tBodies[0].rows.length > 14"
+        whole = f"elements => elements.filter(element => !({split})(element))"
+        styles = f"elements => ({whole})(elements).map(element => getComputedStyle(element).breakInside)"
+        assert set(tab.locator("table, .paths").evaluate_all(styles)) == {"avoid"}

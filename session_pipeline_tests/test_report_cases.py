@@ -213,6 +213,18 @@ def test_warehouse_without_visits_explains_what_to_do(tmp_path: Path) -> None:
     assert "Run session-pipeline run" in page.text
 
 
+@pytest.mark.long
+def test_warehouse_with_only_bots_says_why_there_are_no_visits(tmp_path: Path) -> None:
+    visits = Visits()
+    visits.add(LAST, 2, BROWSING, user_agent="Googlebot/2.1 (+http://www.google.com/bot.html)")
+    deployment = Deployment(tmp_path)
+    deployment.deliver("events", visits.lines)
+    deployment.run(until=LAST)
+    text = written(deployment).text
+    assert "All visits are from bots, which are left out." in text
+    assert "if some are people, change the rules under [bots]" in text
+
+
 def test_warehouse_with_only_quarantined_lines_explains_why(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path)
     deployment.deliver("events", ["{broken", "{broken too"])

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from session_pipeline.report import formats, names
+from session_pipeline.report.page import breakable
 from session_pipeline.tables.changes.sentences import progress_sentence
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.report_pages import LAST, Visits, written
@@ -105,6 +106,11 @@ def test_label_of_an_action(action: str, expected: tuple[str, str, str]) -> None
 )
 def test_path_is_decoded_unless_that_is_no_text_or_changes_it(path: str, expected: str) -> None:
     assert formats.decoded(path) == expected
+
+
+def test_path_breaks_before_a_slash() -> None:
+    assert breakable("/a<b/c/") == "/a&lt;b<wbr>/c<wbr>/"
+    assert breakable("add to cart") == "add to cart"
 
 
 def test_characters_that_reorder_a_sentence_are_removed() -> None:

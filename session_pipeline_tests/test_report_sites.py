@@ -212,6 +212,7 @@ def test_page_of_many_dimensions_and_sites_says_what_it_leaves_out(reported_week
         "daily_summary": [OTHER_SITE | {"site": f"site {number:02}"} for number in range(60)],
     }
     page = page_with(reported_week, tmp_path, rows)
+    assert page.text.index("By site query") < page.text.index("Changes found in")
     assert page.text.count("By own ") == page.text.count("By ") - 2 == 15
     assert "5 more dimensions: the table daily_breakdowns has all." in page.text
     assert "11 more sites: the table daily_summary has all." in page.text
