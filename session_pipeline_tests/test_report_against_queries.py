@@ -74,7 +74,7 @@ def test_outcomes(reported: Reported) -> None:
     for name in [name for name in (*rules, "engaged", "bounce") if name in week or name in before]:
         count = week.get(name, 0)
         row = [name.replace("_", " "), f"{count:,}", share(count, sum(week.values()))]
-        if before:
+        if reported.is_compared:
             row.append(points(count, sum(week.values()), before.get(name, 0), sum(before.values())))
         expected.append([*row, "", f"{on_day.get(name, 0):,}"])
     assert reported.page.rows("Outcomes as a table") == expected
