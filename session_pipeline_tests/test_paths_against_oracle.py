@@ -1,200 +1,254 @@
-"""Compares the tables of paths with the oracle, on random sessions of several weeks."""
+"""Compares the tables of paths, and the macros about actions, with the oracle on random sessions of several sites."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import date, datetime, timedelta
+from itertools import product
 from random import Random
 from typing import Any
 
+import duckdb
 import pytest
 
-from session_pipeline.settings.action_patterns import parse_pattern
-from session_pipeline.tables.parameters import PATH_WINDOWS, RARE_ONE_IN, TYPICAL_PATH_COUNT
+from session_pipeline import checks
+from session_pipeline.checks import unusual
+from session_pipeline.engines.sql import query_text
+from session_pipeline.publish import warehouse
+from session_pipeline.run.pipeline import open_store
+from session_pipeline.tables import table
+from session_pipeline_tests.checked_stores import opened
 from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.oracles import action_labels as of_labels
+from session_pipeline_tests.oracles import path_macros as of_macros
 from session_pipeline_tests.oracles import paths as oracle
+from session_pipeline_tests.oracles.path_cases import LAST_DAY, Group, group
+from session_pipeline_tests.oracles.paths import Session
+from session_pipeline_tests.oracles.typical_paths import typical_paths
 
-FIRST_DAY = date(2024, 2, 20)
-DAYS = [FIRST_DAY + timedelta(days=number) for number in range(0, 34, 3)]
-ACTIONS = ("/", "/a/b", "/a/c", "/x", "search", "cart", "cart", "buy > now", "(end)", "ping")
-AGENTS = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0 Safari/537.36",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 Version/17.4 Mobile Safari/604.1",
-    None,
-    "Googlebot/2.1 (+http://www.google.com/bot.html)",
-)
-PATTERNS: Sequence[Mapping[str, Any]] = (
-    {"pattern": "search -> search"},
-    {"pattern": "cart -> [^cart]* -> cart"},
-    {"pattern": "cart -> .* -> cart"},
-    {"pattern": "cart -> .*? -> search"},
-    {"pattern": "^. -> cart"},
-    {"pattern": "cart+ -> .$"},
-    {"pattern": "(search -> cart | cart -> search){2}"},
-    {"pattern": "(search | cart -> cart)+ -> /"},
-    {"pattern": "cart -[<=2s]-> cart"},
-    {"pattern": "[cart search] -[>2s]-> [cart search] -[<3s]-> [^ping]"},
-    {"pattern": ". -[==1s]-> ."},
-    {"pattern": "cart -> (?t<=3s) -> cart"},
-    {"pattern": "cart -> (?t>=3) -> search -> (?t<6) -> [^cart]"},
-    {"pattern": "search -> cart? -> (?t==2s) -> . -> cart"},
-    {"pattern": "^[search cart] -> (?t>1s) -> cart$"},
-    {"pattern": "cart -> .* -> cart", "within_seconds": 4},
-    {"pattern": "search -> [^cart]+ -> cart", "within_seconds": 5},
-    {"pattern": "search -> cart", "among": ["search", "cart"]},
-    {"pattern": "search -[<=3s]-> cart -> .", "among": ["search", "cart", "/"]},
-    {"pattern": "cart -> (?t<=0s) -> cart", "among": ["cart", "/x"]},
-    {"pattern": '"buy > now" -> "(end)"?'},
-)
-SIZES = (
-    {"max_steps": 10, "max_path_actions": 12, "max_paths": 1000, "min_session_count": 1},
-    {"max_steps": 3, "max_path_actions": 2, "max_paths": 4, "min_session_count": 2},
-    {"max_steps": 1, "max_path_actions": 1, "max_paths": 1, "min_session_count": 3},
-)
+Row = Mapping[str, Any]
+
+# The usual tests have the first seeds, the long ones the others.
+USUAL, ALL = 3, 15
 
 
-def lines(random: Random) -> list[dict[str, Any]]:
-    found = []
-    for day in DAYS:
-        for visitor in range(random.randint(6, 16)):
-            moment = datetime.combine(day, datetime.min.time(), UTC) + timedelta(hours=random.randint(0, 22))
-            agent = random.choice(AGENTS)
-            actions = random.choices(ACTIONS, weights=(9, 4, 4, 2, 6, 6, 6, 2, 2, 3), k=random.randint(1, 9))
-            if random.random() < 0.1:
-                actions = ["ping"]
-            for action in actions:
-                moment += timedelta(seconds=random.choice((0, 0, 1, 1, 2, 3, 200)))
-                page = {"page_url": f"https://shop.example{action}"} if action.startswith("/") else {}
-                found.append(
-                    {
-                        "event_id": f"{len(found):06d}",
-                        "visitor_id": f"{day} {visitor}",
-                        "event_time": moment.isoformat(),
-                        "event_name": "page_view" if page else action,
-                        **page,
-                        **({"user_agent": agent} if agent else {}),
-                    }
-                )
-    return found
+class Case(Deployment):
+    """The sessions of a seed, built."""
+
+    group: Group
+
+    def records(self, name: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.table(name).to_dict("records")
+        return found
 
 
-# The usual tests have the first sizes, the long ones the others.
 @pytest.fixture(
-    scope="module", params=[0, *(pytest.param(number, marks=pytest.mark.long) for number in range(1, len(SIZES)))]
+    scope="module",
+    params=[seed if seed < USUAL else pytest.param(seed, marks=pytest.mark.long) for seed in range(ALL)],
 )
-def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    return build(tmp_path_factory.mktemp("paths"), request.param)
-
-
-def build(folder: Path, number: int) -> Deployment:
-    deployment = Deployment(
-        folder,
-        {
-            "paths": SIZES[number],
-            "actions": {"fold": [], "ignored_events": ["ping"]},
-            "patterns": [{"name": f"pattern {place}", **pattern} for place, pattern in enumerate(PATTERNS)],
-            "outcomes": [
-                {"name": "bought", "where": "event_name = 'buy > now'", "is_conversion": True},
-                {"name": "in_cart", "where": "event_name = 'cart'"},
-            ],
-        },
-        only=("action_transitions", "typical_paths", "session_patterns", "session_outcomes"),
+def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    cases = group(request.param)
+    built = Case(
+        tmp_path_factory.mktemp("paths"),
+        cases.settings,
+        only=("action_transitions", "typical_paths", "session_outcomes", "action_labels"),
     )
-    deployment.size = SIZES[number]  # type: ignore[attr-defined]
-    deployment.deliver("lines", lines(Random(number)))
-    deployment.run(DAYS[-1])
-    return deployment
+    built.group = cases
+    for source, lines in cases.lines.items():
+        built.deliver("lines", lines, source)
+    built.run(LAST_DAY)
+    return built
 
 
-def records(deployment: Deployment, name: str) -> list[dict[str, Any]]:
-    return deployment.table(name).to_dict("records")
+@pytest.fixture(scope="module")
+def sessions(built: Case) -> Sequence[Session]:
+    return sessions_of(built)
 
 
-def sessions_of(deployment: Deployment, *, with_bots: bool = False) -> list[oracle.Session]:
-    outcomes = {row["session_id"]: row for row in records(deployment, "session_outcomes")}
+def sessions_of(built: Case) -> Sequence[Session]:
+    """Return the human sessions from tables that have oracles of their own."""
+    outcomes = {row["session_id"]: row for row in built.records("session_outcomes")}
     actions: dict[str, list[tuple[str, datetime]]] = {}
-    for row in sorted(records(deployment, "session_actions"), key=lambda row: row["action_number"]):
+    for row in sorted(built.records("session_actions"), key=lambda row: row["action_number"]):
         actions.setdefault(row["session_id"], []).append((row["action"], row["occurred_at"]))
     return [
-        oracle.Session(
+        Session(
             row["session_date"],
+            row["site"],
             row["session_id"],
             outcomes[row["session_id"]]["outcome"],
             outcomes[row["session_id"]]["is_converted"],
             row["device"] or "(none)",
-            int(row["duration_seconds"]),
+            row["duration_seconds"],
             tuple(actions.get(row["session_id"], ())),
         )
-        for row in records(deployment, "sessions")
-        if with_bots or not row["is_bot"]
+        for row in built.records("sessions")
+        if not row["is_bot"]
     ]
 
 
-def compare(found: Iterable[Mapping[str, Any]], expected: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
+def compare(built: Case, name: str, expected: Sequence[Row]) -> None:
+    """Compare all rows and columns of a table."""
+    contract = table(name)
+    found = built.records(name)
     assert expected
-    columns = expected[0].keys()
-    ours = oracle.by_key(({name: row[name] for name in columns} for row in found), key)
-    theirs = oracle.by_key(expected, key)
+    assert set(expected[0]) == {contract.date_column, *(column.name for column in contract.columns)}
+    key = (contract.date_column, *contract.key)
+    ours, theirs = oracle.by_key(found, key), oracle.by_key(expected, key)
     assert ours.keys() == theirs.keys()
-    for place, row in theirs.items():
-        assert shown(ours[place]) == shown(row), place
+    assert {
+        place: (shown(ours[place]), shown(row)) for place, row in theirs.items() if shown(ours[place]) != shown(row)
+    } == {}
 
 
-def shown(row: Mapping[str, Any]) -> dict[str, Any]:
+def shown(row: Row) -> Row:
     return {name: round(value, 9) if isinstance(value, float) else value for name, value in row.items()}
 
 
-@pytest.mark.long
-def test_action_transitions_equal_the_oracle(built: Deployment) -> None:
-    expected = oracle.transitions(sessions_of(built), built.size["min_session_count"])  # type: ignore[attr-defined]
-    key = ("session_date", "outcome", "transition", "from_action", "to_action")
-    compare(records(built, "action_transitions"), expected, key)
+def test_action_labels_equal_the_oracle(built: Case) -> None:
+    group = built.group
+    expected = of_labels.action_labels(built.records("events"), group.fold, group.ignored, group.parameters)
+    compare(built, "action_labels", expected)
 
 
-def test_action_steps_equal_the_oracle(built: Deployment) -> None:
-    size = built.size  # type: ignore[attr-defined]
-    expected = oracle.steps(sessions_of(built), size["max_steps"], size["min_session_count"])
-    compare(records(built, "action_steps"), expected, ("session_date", "outcome", "step_number", "action"))
+def test_session_actions_are_the_events_that_are_actions(built: Case) -> None:
+    """The actions of a session are those of its events, in their order."""
+    group, actions = built.group, {}
+    for event in built.records("events"):
+        page = of_labels.page_of(event, group.parameters)
+        action = of_labels.action_of(event["event_name"], page, group.fold, group.ignored)
+        if action is not None:
+            actions[event["session_id"], event["event_number"]] = action
+    found = {(row["session_id"], row["event_number"]): row["action"] for row in built.records("session_actions")}
+    assert found == actions
+    numbered = sorted(built.records("session_actions"), key=lambda row: (row["session_id"], row["event_number"]))
+    for before, row in zip([None, *numbered], numbered, strict=False):
+        is_first = before is None or before["session_id"] != row["session_id"]
+        assert row["action_number"] == (1 if is_first else before["action_number"] + 1)
 
 
-def test_session_paths_equal_the_oracle(built: Deployment) -> None:
-    size = built.size  # type: ignore[attr-defined]
-    limits = size["max_path_actions"], size["max_paths"], size["min_session_count"]
-    expected = oracle.session_paths(sessions_of(built), *limits)
-    compare(records(built, "session_paths"), expected, ("session_date", "outcome", "path"))
+def test_action_transitions_equal_the_oracle(built: Case, sessions: Sequence[Session]) -> None:
+    compare(built, "action_transitions", oracle.transitions(sessions, built.group.sizes))
 
 
-def test_typical_paths_equal_the_oracle(built: Deployment) -> None:
-    size = built.size  # type: ignore[attr-defined]
-    limits = size["max_path_actions"], size["max_paths"], size["min_session_count"]
-    days = {row["session_date"] for row in records(built, "typical_paths")}
-    assert max(days) == DAYS[-1]
-    expected = oracle.typical_paths(
-        sessions_of(built), sorted(days), *limits, PATH_WINDOWS, RARE_ONE_IN, TYPICAL_PATH_COUNT
-    )
-    key = ("session_date", "window_days", "outcome", "segment", "rank")
-    compare(records(built, "typical_paths"), expected, key)
+def test_action_steps_equal_the_oracle(built: Case, sessions: Sequence[Session]) -> None:
+    compare(built, "action_steps", oracle.steps(sessions, built.group.sizes))
 
 
-def test_session_patterns_equal_the_oracle(built: Deployment) -> None:
-    found = {
-        (row["session_id"], row["pattern"]): (
-            row["match_count"],
-            row["first_action_number"],
-            row["last_action_number"],
+def test_session_paths_equal_the_oracle(built: Case, sessions: Sequence[Session]) -> None:
+    compare(built, "session_paths", oracle.session_paths(sessions, built.group.sizes))
+
+
+def test_path_counts_equal_the_oracle(built: Case, sessions: Sequence[Session]) -> None:
+    compare(built, "path_counts", oracle.path_counts(sessions, built.group.sizes))
+
+
+def test_typical_paths_equal_the_oracle(built: Case, sessions: Sequence[Session]) -> None:
+    days = {row["event_date"] for row in built.records("events")}
+    days |= {day + timedelta(days=1) for day in days}
+    built_days = sorted(day for day in days if day <= LAST_DAY)
+    compare(built, "typical_paths", typical_paths(sessions, built_days, built.group.sizes))
+
+
+@pytest.fixture(scope="module")
+def actions_of_sessions(built: Case) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database with the macros of the warehouse and the tables that they read."""
+    with closing(duckdb.connect()) as connection, closing(open_store(built.folder)) as store:
+        for name in ("session_actions", "session_outcomes"):
+            selects = [
+                f"select *, date '{partition.key.date}' as session_date from"
+                f" read_parquet({list(map(str, store.paths_of(partition)))}, hive_partitioning = false)"
+                for partition in store.of_table(name)
+            ]
+            connection.execute(f"create table {name} as {' union all by name '.join(selects)}")
+        connection.execute(query_text(warehouse.__package__, "macros"))
+        yield connection
+
+
+def selected(connection: duckdb.DuckDBPyConnection, call: str, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
+    given = ", ".join(f"{name} := ${name}" for name in arguments)
+    cursor = connection.execute(f"from {call}({given})", dict(arguments))
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def selections(sessions: Sequence[Session], random: Random) -> Iterator[tuple[dict[str, Any], Sequence[Session]]]:
+    """Return arguments of macros that select sessions, with these sessions."""
+    days, sites = sorted({one.day for one in sessions}), sorted({one.site for one in sessions})
+    for has_first, has_last, has_site in product((True, False), repeat=3):
+        first, last = sorted(random.choices(days, k=2))
+        site = random.choice(sites)
+        arguments = {"first_day": first} if has_first else {}
+        arguments |= {"last_day": last} if has_last else {}
+        arguments |= {"given_site": site} if has_site else {}
+        yield (
+            arguments,
+            [
+                one
+                for one in sessions
+                if (not has_first or first <= one.day)
+                and (not has_last or one.day <= last)
+                and (not has_site or one.site == site)
+            ],
         )
-        for row in records(built, "session_patterns")
-    }
-    expected = {}
-    for session in sessions_of(built, with_bots=True):
-        for number, setting in enumerate(PATTERNS):
-            seconds = setting.get("within_seconds")
-            matches = oracle.pattern_matches(
-                session.actions,
-                parse_pattern(setting["pattern"]),
-                None if seconds is None else timedelta(seconds=seconds),
-                setting.get("among"),
-            )
-            if matches:
-                expected[session.session_id, f"pattern {number}"] = (len(matches), *matches[0])
-    assert {pattern for _, pattern in expected} == {f"pattern {number}" for number in range(len(PATTERNS))}
-    assert found == expected
+
+
+@pytest.mark.parametrize("macro", ["paths_after", "paths_before"])
+def test_paths_after_and_before_equal_the_oracle(
+    macro: str, sessions: Sequence[Session], actions_of_sessions: duckdb.DuckDBPyConnection
+) -> None:
+    random, expected_of = Random(1), getattr(of_macros, macro)
+    names = sorted({action for one in sessions for action, _ in one.actions})
+    for arguments, chosen in selections(sessions, random):
+        for action in random.sample(names, 3):
+            most = random.choice((1, 2, 3, 50))
+            given = {"given_action": action, "step_count": most, **arguments}
+            assert selected(actions_of_sessions, macro, given) == expected_of(chosen, action, most), given
+    given = {"given_action": "cart"}
+    assert selected(actions_of_sessions, macro, given) == expected_of(sessions, "cart", 3)
+
+
+def test_ad_hoc_funnel_equals_the_oracle(
+    sessions: Sequence[Session], actions_of_sessions: duckdb.DuckDBPyConnection
+) -> None:
+    random, reached = Random(2), Counter[int]()
+    for arguments, chosen in selections(sessions, random):
+        for _ in range(8):
+            # Some of the actions of a session, mostly in their order: steps that this session may reach.
+            actions = [action for action, _ in random.choice([one for one in sessions if one.actions]).actions]
+            places = sorted(random.sample(range(len(actions)), k=min(len(actions), random.randint(1, 3))))
+            steps = [actions[place] for place in (places if random.random() < 0.8 else reversed(places))]
+            seconds = random.choice((None, 0, 1, 1.25, 9, 100, 2000))
+            given = {"given_steps": steps, **({} if seconds is None else {"window_seconds": seconds}), **arguments}
+            expected = of_macros.ad_hoc_funnel(chosen, steps, seconds)
+            assert selected(actions_of_sessions, "ad_hoc_funnel", given) == expected, given
+            reached.update(row["step_number"] for row in expected if row["session_count"])
+    assert min(reached[1], reached[2]) > 10
+
+
+@pytest.mark.parametrize("most", [0, 1, 2, 5])
+def test_unfolded_actions_names_what_the_oracle_finds(most: int, built: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unusual, "LARGEST_VALUE_COUNT", most)
+    monkeypatch.setattr(unusual, "LARGEST_ACTION_COUNT", 3 * most)
+    by_day: dict[date, set[str]] = defaultdict(set)
+    for row in built.records("action_labels"):
+        if row["action"] is not None:
+            by_day[row["event_date"]].add(row["action"])
+    expected = []
+    for day, actions in by_day.items():
+        ways = {key: found for key, found in of_labels.ways_to_continue(actions).items() if found[0] > most}
+        expected += [
+            f"{day}: {count} different actions begin with {on_a_line(beginning)},"
+            f" from {on_a_line(first)} to {on_a_line(last)}"
+            for beginning, (count, first, last) in ways.items()
+        ]
+        if not ways and len(actions) > 3 * most:
+            expected.append(f"{day}: {len(actions)} actions")
+    with opened(built, LAST_DAY) as run:
+        verdict = checks.unfolded_actions(run, sorted(by_day))
+    assert verdict.holds == (not expected)
+    assert sorted(verdict.problems) == sorted(expected)
+
+
+def on_a_line(action: str) -> str:
+    return action.replace("\n", " ")

@@ -40,10 +40,10 @@ create or replace macro path_label(action) as
 case when starts_with(action, '(') then 'action ' || action else action end;
 
 -- The action that stands for a rare action in typical paths: all pages of its folder, or all
--- events.
+-- events. A / in a query parameter is no folder.
 create or replace macro kind_of_action(action) as
 case
     when action is null or starts_with(action, '(') or action = '/' then action
-    when starts_with(action, '/') then regexp_extract(action, '^(/(.*/)?)[^/]*$', 1) || '…'
+    when starts_with(action, '/') then regexp_extract(action, '^/([^?]*/)?', 0) || '…'
     else '(other event)'
 end;

@@ -1,325 +1,218 @@
-"""Computes the tables of paths in plain Python from the meanings in docs/definitions.md.
+"""Computes the tables of paths of a day in plain Python from the meanings in docs/definitions.md.
 
-The input is the actions of sessions. How events become actions is tested with sessions.
+The input is the actions of sessions: action_labels.py has how events become actions. typical_paths.py has the paths of
+windows of days.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import pairwise
+from itertools import groupby, pairwise
 from statistics import median
 from typing import Any
 
-from session_pipeline.settings.action_patterns import (
-    Action,
-    ActionPattern,
-    Choice,
-    Item,
-    Limit,
-    Repeat,
-    Series,
-)
-
 Row = dict[str, Any]
-MICROSECOND = timedelta(microseconds=1)
+Group = tuple[date, str, str]
 
 
 @dataclass(frozen=True)
 class Session:
-    """A session with its actions: (label, time), in order."""
+    """A session with its actions: (action, time), in order."""
 
     day: date
+    site: str
     session_id: str
     outcome: str
     is_converted: bool
     device: str
-    seconds: int
+    seconds: float
     actions: tuple[tuple[str, datetime], ...]
 
     @property
     def labels(self) -> list[str]:
-        return [f"action {label}" if label.startswith("(") else label for label, _ in self.actions]
+        """The actions as the tables of paths write them."""
+        return [written(action) for action, _ in self.actions]
 
 
-def by_day_and_outcome(sessions: Iterable[Session]) -> dict[tuple[date, str], list[Session]]:
+@dataclass(frozen=True)
+class Sizes:
+    """The settings [paths]."""
+
+    max_steps: int
+    max_path_actions: int
+    max_paths: int
+    min_session_count: int
+
+
+def written(action: str) -> str:
+    return f"action {action}" if action.startswith("(") else action
+
+
+def by_group(sessions: Iterable[Session]) -> dict[Group, list[Session]]:
     groups = defaultdict(list)
     for session in sessions:
-        groups[session.day, session.outcome].append(session)
+        groups[session.day, session.site, session.outcome].append(session)
     return groups
 
 
-def transitions(sessions: Iterable[Session], least: int) -> list[Row]:
+def row_of(group: Group, **values: Any) -> Row:
+    return {**dict(zip(("session_date", "site", "outcome"), group, strict=True)), **values}
+
+
+def counts_of(sessions: Sequence[Session]) -> Row:
+    return {
+        "session_count": len(sessions),
+        "converted_count": sum(session.is_converted for session in sessions),
+    }
+
+
+def transitions(sessions: Iterable[Session], sizes: Sizes) -> list[Row]:
     rows = []
-    for (day, outcome), group in by_day_and_outcome(sessions).items():
-        found: dict[tuple[str, str, str], list[tuple[str, float | None]]] = defaultdict(list)
-        for session in group:
-            stops = ["(start)", *session.labels, "(end)"]
-            times = [moment for _, moment in session.actions]
-            for place, (source, target) in enumerate(pairwise(stops)):
-                is_first, is_last = place == 0, place == len(session.actions)
-                kind = ("no_action" if is_last else "entry") if is_first else "exit" if is_last else "step"
-                if kind == "step" and source == target:
-                    kind = "loop"
-                inner = kind in ("step", "loop")
-                seconds = (times[place] - times[place - 1]) / timedelta(seconds=1) if inner else None
-                found[kind, source, target].append((session.session_id, seconds))
-        rare: list[tuple[str, float | None]] = []
+    for group, of_group in by_group(sessions).items():
+        found: dict[tuple[str, str, str], list[tuple[Session, float | None]]] = defaultdict(list)
+        for session in of_group:
+            for key, seconds in transitions_of(session):
+                found[key].append((session, seconds))
+        combined: list[tuple[Session, float | None]] = []
         for key, moves in found.items():
-            if len({session_id for session_id, _ in moves}) < least:
-                rare += [(session_id, None) for session_id, _ in moves]
+            if len(distinct(moves)) < sizes.min_session_count:
+                combined += [(session, None) for session, _ in moves]
             else:
-                rows.append(_transition(day, outcome, group[0].is_converted, key, moves))
-        if rare:
-            key = ("other", "(other)", "(other)")
-            rows.append(_transition(day, outcome, group[0].is_converted, key, rare))
+                rows.append(row_of(group, **_transition(key, moves)))
+        if combined:
+            rows.append(row_of(group, **_transition(("other", "(other)", "(other)"), combined)))
     return rows
 
 
-def _transition(
-    day: date, outcome: str, is_converted: bool, key: Sequence[str], moves: Sequence[tuple[str, float | None]]
-) -> Row:
+def transitions_of(session: Session) -> list[tuple[tuple[str, str, str], float | None]]:
+    """Return the kind and both ends of each transition, and the seconds between two actions."""
+    labels, times = session.labels, [moment for _, moment in session.actions]
+    if not labels:
+        return [(("no_action", "(start)", "(end)"), None)]
+    steps = [
+        (("loop" if source == target else "step", source, target), (later - earlier) / timedelta(seconds=1))
+        for (source, target), (earlier, later) in zip(pairwise(labels), pairwise(times), strict=True)
+    ]
+    return [(("entry", "(start)", labels[0]), None), *steps, (("exit", labels[-1], "(end)"), None)]
+
+
+def distinct(moves: Iterable[tuple[Session, float | None]]) -> list[Session]:
+    return list({session.session_id: session for session, _ in moves}.values())
+
+
+def _transition(key: Sequence[str], moves: Sequence[tuple[Session, float | None]]) -> Row:
     seconds = sorted(time for _, time in moves if time is not None)
-    count = len({session_id for session_id, _ in moves})
     return {
-        "session_date": day,
-        "outcome": outcome,
         **dict(zip(("transition", "from_action", "to_action"), key, strict=True)),
         "transition_count": len(moves),
-        "session_count": count,
-        "converted_count": count if is_converted else 0,
+        **counts_of(distinct(moves)),
         "median_seconds": median(seconds) if seconds else None,
-        "p90_seconds": seconds[-(-9 * len(seconds) // 10) - 1] if seconds else None,
+        "p90_seconds": next((time for time in seconds if at_least_nine_tenths(seconds, time)), None),
     }
 
 
-def steps(sessions: Iterable[Session], most: int, least: int) -> list[Row]:
+def at_least_nine_tenths(seconds: Sequence[float], limit: float) -> bool:
+    return 10 * sum(time <= limit for time in seconds) >= 9 * len(seconds)
+
+
+def steps(sessions: Iterable[Session], sizes: Sizes) -> list[Row]:
     rows = []
-    for (day, outcome), group in by_day_and_outcome(sessions).items():
-        found: Counter[tuple[int, str]] = Counter()
-        for session in group:
+    for group, of_group in by_group(sessions).items():
+        found: dict[tuple[int, str], list[Session]] = defaultdict(list)
+        for session in of_group:
             labels = session.labels
-            cut = labels[:most]
-            found.update(enumerate(["(start)", *cut, "(more)" if len(labels) > most else "(end)"]))
-        named: Counter[tuple[int, str]] = Counter()
-        for (number, action), count in found.items():
-            named[number, "(other)" if count < least and action[0] != "(" else action] += count
+            last = "(more)" if len(labels) > sizes.max_steps else "(end)"
+            for place in enumerate(["(start)", *labels[: sizes.max_steps], last]):
+                found[place].append(session)
+        named: dict[tuple[int, str], list[Session]] = defaultdict(list)
+        for (number, action), having in found.items():
+            is_combined = len(having) < sizes.min_session_count and action not in ("(start)", "(end)", "(more)")
+            named[number, "(other)" if is_combined else action] += having
         rows += [
-            {
-                "session_date": day,
-                "outcome": outcome,
-                "step_number": number,
-                "action": action,
-                "session_count": count,
-                "converted_count": count if group[0].is_converted else 0,
-                "share": count / len(group),
-            }
-            for (number, action), count in named.items()
+            row_of(group, step_number=number, action=action, **counts_of(having), share=len(having) / len(of_group))
+            for (number, action), having in named.items()
         ]
     return rows
 
 
-def path_of(labels: Sequence[str], most: int) -> str:
+def actions_of_path(labels: Sequence[str], most: int) -> tuple[str, ...]:
+    """Return the parts of a path."""
     if not labels:
-        return "(no action)"
-    return " > ".join([*(label.replace(">", "›") for label in labels[:most]), *["(more)"][: len(labels) > most]])
+        return ("(no action)",)
+    return (*(label.replace(">", "›") for label in labels[:most]), *["(more)"][: len(labels) > most])
 
 
-def folded(labels: Sequence[str]) -> list[str]:
-    return [label for place, label in enumerate(labels) if place == 0 or labels[place - 1] != label]
+def text(path: Iterable[str]) -> str:
+    return " > ".join(path)
 
 
-def frequent(paths: Counter[str], most_paths: int) -> set[str]:
-    return set(sorted(paths, key=lambda path: (-paths[path], path))[:most_paths])
+def without_repeats(actions: Iterable[str]) -> list[str]:
+    return [action for action, _ in groupby(actions)]
 
 
-def session_paths(sessions: Iterable[Session], most: int, most_paths: int, least: int) -> list[Row]:
+def most_frequent(paths: Iterable[str], most: int) -> set[str]:
+    counts = Counter(paths)
+    return set(sorted(counts, key=lambda path: (-counts[path], path))[:most])
+
+
+def session_paths(sessions: Iterable[Session], sizes: Sizes) -> list[Row]:
     rows = []
-    for (day, outcome), group in by_day_and_outcome(sessions).items():
-        paths = Counter(path_of(session.labels, most) for session in group)
-        shown = {path for path in frequent(paths, most_paths) if paths[path] >= least}
-        named: Counter[str] = Counter()
-        for path, count in paths.items():
-            named[path if path in shown else "(other)"] += count
-        rows += [
-            {
-                "session_date": day,
-                "outcome": outcome,
-                "path": path,
-                "session_count": count,
-                "converted_count": count if group[0].is_converted else 0,
-            }
-            for path, count in named.items()
-        ]
+    for group, of_group in by_group(sessions).items():
+        by_path: dict[str, list[Session]] = defaultdict(list)
+        for session in of_group:
+            by_path[text(actions_of_path(session.labels, sizes.max_path_actions))].append(session)
+        frequent = most_frequent((path for path, having in by_path.items() for _ in having), sizes.max_paths)
+        named: dict[str, list[Session]] = defaultdict(list)
+        for path, having in by_path.items():
+            is_named = path in frequent and len(having) >= sizes.min_session_count
+            named[path if is_named else "(other)"] += having
+        rows += [row_of(group, path=path, **counts_of(having)) for path, having in named.items()]
     return rows
 
 
-def rounded(seconds: int) -> int:
-    """Round down to two digits."""
-    unit = 10 ** max(0, len(str(seconds)) - 2)
-    return seconds // unit * unit
-
-
-def kind(action: str) -> str:
-    if action.startswith("(") or action == "/":
-        return action
-    if not action.startswith("/"):
-        return "(other event)"
-    return action[: action.rindex("/") + 1] + "…"
-
-
-def typical_paths(
-    sessions: Sequence[Session],
-    days: Iterable[date],
-    most: int,
-    most_paths: int,
-    least: int,
-    windows: Sequence[int],
-    rare: int,
-    top: int,
-) -> list[Row]:
-    frequent_of = {
-        key: frequent(Counter(path_of(folded(one.labels), most) for one in group), most_paths)
-        for key, group in by_day_and_outcome(sessions).items()
-    }
-    known: dict[str, list[tuple[Session, str]]] = defaultdict(list)
-    for one in sessions:
-        path = path_of(folded(one.labels), most)
-        path = path if path in frequent_of[one.day, one.outcome] else "(other)"
-        known[one.outcome].append((one, path))
-        if one.outcome != "bounce":
-            known["(converted)" if one.is_converted else "(not converted)"].append((one, path))
-    rows = []
-    for day in days:
-        for outcome, listed in known.items():
-            longest = [path for one, path in listed if day - timedelta(days=max(windows)) < one.day <= day]
-            having = Counter(action for path in longest for action in set(path.split(" > ")))
-            common = {action for action, count in having.items() if count * rare >= len(longest)}
-            for window in windows:
-                within = [(one, path) for one, path in listed if day - timedelta(days=window) < one.day <= day]
-                for segment in ("(all)", *sorted({f"device={one.device}" for one, _ in within})):
-                    chosen = [
-                        (one, " > ".join(folded([a if a in common else kind(a) for a in path.split(" > ")])))
-                        for one, path in within
-                        if segment in ("(all)", f"device={one.device}")
-                    ]
-                    rows += _ranked(day, window, outcome, segment, chosen, least, top)
-    return rows
-
-
-def _ranked(
-    day: date, window: int, outcome: str, segment: str, chosen: list[tuple[Session, str]], least: int, top: int
-) -> Iterator[Row]:
-    counts = Counter(path for _, path in chosen if path != "(other)")
-    order = sorted(counts, key=lambda path: (-counts[path], path))[:top]
-    for rank, path in enumerate(order, start=1):
-        if counts[path] < least:
-            continue
-        own = [one for one, other in chosen if other == path]
-        yield {
-            "session_date": day,
-            "window_days": window,
-            "outcome": outcome,
-            "segment": segment,
-            "rank": rank,
-            "path": path,
-            "session_count": len(own),
-            "group_session_count": len(chosen),
-            "share": len(own) / len(chosen),
-            "median_action_count": float(median(len(one.actions) for one in own)),
-            "median_seconds": float(median(rounded(one.seconds) for one in own)),
+def folded_paths(sessions: Sequence[Session], sizes: Sizes) -> dict[str, tuple[str, ...] | None]:
+    """Return the path of each session without direct repeats, by id; None if it is beyond max_paths."""
+    found: dict[str, tuple[str, ...] | None] = {}
+    for of_group in by_group(sessions).values():
+        paths = {
+            session.session_id: actions_of_path(
+                [written(action) for action in without_repeats(action for action, _ in session.actions)],
+                sizes.max_path_actions,
+            )
+            for session in of_group
         }
-
-
-def pattern_matches(
-    actions: Sequence[tuple[str, datetime]],
-    pattern: ActionPattern,
-    within: timedelta | None = None,
-    among: Sequence[str] | None = None,
-) -> list[tuple[int, int]]:
-    """Return the matches that do not overlap, as numbers of the first and the last action, from 1."""
-    numbered = [(number, *one) for number, one in enumerate(actions, start=1) if among is None or one[0] in among]
-    kept = [(label, moment) for _, label, moment in numbered]
-    is_timed = bool(pattern.limits) or within is not None
-    found, start = [], 0
-    while start < len(kept):
-        ends = [] if start and pattern.starts_session else _ends(kept, pattern, start)
-        possible = (end for end in ends if not pattern.ends_session or end == len(kept))
-        if is_timed:
-            limit = within if within is not None else timedelta.max
-            end = min((end for end in possible if kept[end - 1][1] - kept[start][1] <= limit), default=None)
-        else:
-            end = next(possible, None)
-        if end is None:
-            start += 1
-        else:
-            found.append((numbered[start][0], numbered[end - 1][0]))
-            start = end
+        frequent = most_frequent(map(text, paths.values()), sizes.max_paths)
+        found |= {session_id: path if text(path) in frequent else None for session_id, path in paths.items()}
     return found
 
 
-def _ends(kept: Sequence[tuple[str, datetime]], pattern: ActionPattern, start: int) -> Iterator[int]:
-    """Yield where a match from a place can end, the preferred end first."""
-
-    def parts(number: int, place: int) -> Iterator[int]:
-        for end in _item_ends(kept, pattern.parts[number], place):
-            if number + 1 == len(pattern.parts):
-                yield end
-                continue
-            for later in range(end, len(kept)):
-                if _meets(kept[later][1] - kept[end - 1][1], pattern.limits[number]):
-                    yield from parts(number + 1, later)
-
-    return parts(0, start)
-
-
-def _item_ends(kept: Sequence[tuple[str, datetime]], item: Item, place: int) -> Iterator[int]:
-    match item:
-        case Action():
-            if place < len(kept) and (kept[place][0] in item.names) != item.is_other:
-                gap = item.gap is None or _meets(kept[place][1] - kept[place - 1][1], item.gap)
-                if gap:
-                    yield place + 1
-        case Choice():
-            for option in item.options:
-                yield from _item_ends(kept, option, place)
-        case Series():
-            yield from _series_ends(kept, item.items, place)
-        case Repeat():
-            yield from _repeat_ends(kept, item, place, 0)
+def path_counts(sessions: Sequence[Session], sizes: Sizes) -> list[Row]:
+    paths = folded_paths(sessions, sizes)
+    rows = []
+    for group, of_group in by_group(sessions).items():
+        found: dict[tuple[Hashable, ...], list[Session]] = defaultdict(list)
+        for session in of_group:
+            path = paths[session.session_id]
+            figures = (None, None) if path is None else (len(session.actions), rounded(session.seconds))
+            found[session.device, "(other)" if path is None else text(path), *figures].append(session)
+        names = ("device", "path", "action_count", "rounded_seconds")
+        rows += [
+            row_of(group, **dict(zip(names, key, strict=True)), **counts_of(having)) for key, having in found.items()
+        ]
+    return rows
 
 
-def _series_ends(kept: Sequence[tuple[str, datetime]], items: Sequence[Item], place: int) -> Iterator[int]:
-    if not items:
-        yield place
-        return
-    for end in _item_ends(kept, items[0], place):
-        yield from _series_ends(kept, items[1:], end)
-
-
-def _repeat_ends(kept: Sequence[tuple[str, datetime]], item: Repeat, place: int, count: int) -> Iterator[int]:
-    may_stop = count >= item.least
-    may_go_on = item.most is None or count < item.most
-    if may_stop and item.is_lazy:
-        yield place
-    if may_go_on:
-        for end in _item_ends(kept, item.item, place):
-            if end > place:
-                yield from _repeat_ends(kept, item, end, count + 1)
-    if may_stop and not item.is_lazy:
-        yield place
-
-
-def _meets(gap: timedelta, limit: Limit) -> bool:
-    number = gap // MICROSECOND
-    return {
-        "<": number < limit.microseconds,
-        "<=": number <= limit.microseconds,
-        "==": number == limit.microseconds,
-        ">=": number >= limit.microseconds,
-        ">": number > limit.microseconds,
-    }[limit.sign]
+def rounded(seconds: float) -> int:
+    """Round down to two digits."""
+    digits = str(int(seconds))
+    return int(digits[:2] + "0" * (len(digits) - 2))
 
 
 def by_key(rows: Iterable[Mapping[str, Any]], key: Sequence[str]) -> dict[tuple[Any, ...], Mapping[str, Any]]:
-    return {tuple(row[name] for name in key): row for row in rows}
+    found = {}
+    for row in rows:
+        place = tuple(row[name] for name in key)
+        assert place not in found, f"two rows of {place}"
+        found[place] = row
+    return found

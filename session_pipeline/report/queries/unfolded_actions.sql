@@ -3,7 +3,7 @@
 with pages as (
     select distinct
         action,
-        regexp_extract(action, '^(/(.*/)?)[^/]*$', 1) as folder
+        regexp_extract(action, '^/([^?]*/)?', 0) as folder
     from action_friction
     where session_date between $first_day and $last_day and starts_with(action, '/')
 )
