@@ -111,20 +111,12 @@ def test_action_labels_equal_the_oracle(built: Case) -> None:
     compare(built, "action_labels", expected)
 
 
-def test_session_actions_are_the_events_that_are_actions(built: Case) -> None:
-    """The actions of a session are those of its events, in their order."""
-    group, actions = built.group, {}
-    for event in built.records("events"):
-        page = of_labels.page_of(event, group.parameters)
-        action = of_labels.action_of(event["event_name"], page, group.fold, group.ignored)
-        if action is not None:
-            actions[event["session_id"], event["event_number"]] = action
-    found = {(row["session_id"], row["event_number"]): row["action"] for row in built.records("session_actions")}
-    assert found == actions
-    numbered = sorted(built.records("session_actions"), key=lambda row: (row["session_id"], row["event_number"]))
-    for before, row in zip([None, *numbered], numbered, strict=False):
-        is_first = before is None or before["session_id"] != row["session_id"]
-        assert row["action_number"] == (1 if is_first else before["action_number"] + 1)
+def test_session_actions_equal_the_oracle(built: Case) -> None:
+    group = built.group
+    bots = {row["session_id"] for row in built.records("sessions") if row["is_bot"]}
+    assert bots
+    expected = of_labels.session_actions(built.records("events"), bots, group.fold, group.ignored, group.parameters)
+    compare(built, "session_actions", expected)
 
 
 def test_action_transitions_equal_the_oracle(built: Case, sessions: Sequence[Session]) -> None:

@@ -1,8 +1,9 @@
-"""Computes action_labels and what the check unfolded_actions reports, from the meanings in docs/definitions.md."""
+"""Computes action_labels, session_actions and what unfolded_actions reports, from the meanings in the definitions."""
 
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -39,6 +40,44 @@ def action_labels(
         }
         for day, name, page in found
     ]
+
+
+def session_actions(
+    events: Iterable[Mapping[str, Any]],
+    bots: Collection[str],
+    fold: Sequence[tuple[str, str]],
+    ignored: Collection[str],
+    parameters: Sequence[str],
+) -> list[Row]:
+    """Return the events of each session that are actions, in order; `bots` are the sessions of bots."""
+    of_sessions: dict[str, list[tuple[str, Mapping[str, Any]]]] = defaultdict(list)
+    for event in sorted(events, key=itemgetter("event_number")):
+        action = action_of(event["event_name"], page_of(event, parameters), fold, ignored)
+        if action is not None:
+            of_sessions[event["session_id"]].append((action, event))
+    copied = ("session_date", "session_id", "site", "event_id", "event_number", "event_name")
+    rows = []
+    for session_id, of_session in of_sessions.items():
+        before = [None, *(action for action, _ in of_session)]
+        after = [(action, event["event_time"]) for action, event in of_session[1:]] + [(None, None)]
+        for number, (action, event) in enumerate(of_session, start=1):
+            next_action, next_time = after[number - 1]
+            seconds = None if next_time is None else (next_time - event["event_time"]).total_seconds()
+            rows.append(
+                {name: event[name] for name in copied}
+                | {
+                    "action_number": number,
+                    "action": action,
+                    "occurred_at": event["event_time"],
+                    "seconds_to_next": seconds,
+                    "previous_action": before[number - 1],
+                    "next_action": next_action,
+                    "is_landing": number == 1,
+                    "is_exit": number == len(of_session),
+                    "is_bot": session_id in bots,
+                }
+            )
+    return rows
 
 
 def page_of(event: Mapping[str, Any], parameters: Sequence[str]) -> str:
