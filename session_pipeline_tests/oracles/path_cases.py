@@ -61,7 +61,7 @@ NAMES = (
     "(end)", "(start)", "(more)", "(other)", "(no action)", "action (end)", "a>b", "a›b", "…", "/a/…", "a\nb", "ä", "Ä",
     "/e/f", "/n\nl/f", "/n/l\nf", "/A/b", "/a/b", "page_view", "asset", "call", BUY, "cart", "(other event)", "(x) > y",
     "/p?page=a/b", "/p?page=a", "/p?page=", "/p?q=3&page=&page=1&page=2", "/p/7/?page=/7/", "/p/7/?other=1&page=2#?q=3",
-    "%20", "/%3E/ä", "😀",
+    "%20", "/%3E/ä", "😀", "a/b", "scroll", "/p/1/2", "/p#x?page=1", "/d/a/b/c/d/e/f/g/h/i/x", "/d/a/b/c/d/e/f/g/h/i",
 )  # fmt: skip
 
 
@@ -106,6 +106,7 @@ def group(seed: int) -> Group:
         "pages": sessions_of_pages,
         "names": sessions_of_names,
         "small": single_actions,
+        "rare": sessions_without_a_common_action,
     }
     return Group(
         sizes=SIZES[seed % len(SIZES)],
@@ -138,7 +139,7 @@ def line(visitor: str, event_id: str, moment: datetime, action: str, agent: str 
     page: Line = {"page_url": "https://shop.example/on/page"} if name == "asset" else {}
     if action.startswith("/") and "\n" not in action and not action.startswith("/e"):
         path, sign, query = action.partition("?")
-        name, page = "page_view", {"page_url": f"https://shop.example{quote(path, safe='/%')}{sign}{query}"}
+        name, page = "page_view", {"page_url": f"https://shop.example{quote(path, safe='/%#')}{sign}{query}"}
     return {
         "visitor_id": visitor,
         "event_id": event_id,
@@ -173,6 +174,10 @@ def sessions_of_names(random: Random) -> list[list[str]]:
         alike = random.choice((["(end)", "action (end)"], ["a>b", "a›b"], [], [], []))
         sessions.append(random.choices(NAMES, k=random.randint(1, 5)) + alike)
     return sessions
+
+
+def sessions_without_a_common_action(random: Random) -> list[list[str]]:
+    return [[f"/folder/{random.randrange(99)}x"] for _ in range(random.randint(6, 9))]
 
 
 def single_actions(random: Random) -> list[list[str]]:
