@@ -126,7 +126,7 @@ def lines_of(source: str, make: Any, random: Random, zone: ZoneInfo) -> list[Lin
             seconds = random.choice((0, 1, 11, 12, 22, 23.999, random.random() * 22)) * 3600
             moment = midnight + timedelta(seconds=seconds)
             agent = random.choice(AGENTS)
-            is_slow = random.random() < 0.1  # some sessions take hours
+            is_slow = random.random() < (0.1 if len(actions) <= 10 else 0.5)  # some sessions take hours
             for action in actions:
                 found.append(line(f"{offset} {number}", f"{source} {len(found):06d}", moment, action, agent))
                 pauses = (1700, 1799) if is_slow else (0, 0.25, 1, 1, 2, 7.5, 9, 40, 99, 100, 101, 1234)
