@@ -171,6 +171,20 @@ def test_pages_of_a_folder_are_one_first_action_and_the_last_row_has_all_others(
     assert sum(row["session_count"] for row in found) == 90
 
 
+def test_slash_in_a_parameter_of_an_action_is_no_folder() -> None:
+    pages = [f"/product/{letter}?list=new/{letter}" for letter in "abcdef"]
+    start_pages = [f"/start?list=new/{letter}" for letter in "abcdef"]
+    actions = [*pages, *start_pages]
+    entries = [{"session_date": LAST, "transition": "entry", "to_action": page, "session_count": 1} for page in actions]
+    tables = {
+        "action_transitions": [*entries, *(exits(page, 1) for page in actions)],
+        "action_friction": [{**visits(page, 1), "hard_time_count": 1} for page in actions],
+        "action_visits": [],
+    }
+    for name in ("landing_pages", "exit_pages", "friction_by_page"):
+        assert [row["action"] for row in rows_of(name, tables)][:7] == ["/product/…", *start_pages]
+
+
 @pytest.mark.parametrize(
     ("hard_times", "expected"),
     [

@@ -61,7 +61,7 @@ counted as (
 folders as (
     select
         site,
-        regexp_extract(action, '^(/.+)/[^/]+$', 1) as folder
+        regexp_extract(action, '^(/[^?]+)/[^/?]+(\?.*)?$', 1) as folder
     from counted
     group by all
     having count(*) > 5 and folder != ''
@@ -77,7 +77,7 @@ folded as (
     left join totals as t
         on c.site = t.site and c.action = t.action and c.is_known
     left join folders as f
-        on c.site = f.site and regexp_extract(c.action, '^(/.+)/[^/]+$', 1) = f.folder
+        on c.site = f.site and regexp_extract(c.action, '^(/[^?]+)/[^/?]+(\?.*)?$', 1) = f.folder
     group by all
 ),
 

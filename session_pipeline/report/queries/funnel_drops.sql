@@ -7,8 +7,8 @@ with counted as (
         step_reached as step_number,
         case
             when dropped_to_action is null then '(none)'
-            when regexp_matches(dropped_to_action, '^/.+/[^/]+$')
-                then regexp_extract(dropped_to_action, '^(/.+)/[^/]+$', 1) || '/…'
+            when regexp_matches(dropped_to_action, '^/[^?]+/[^/?]+(\?.*)?$')
+                then regexp_extract(dropped_to_action, '^(/[^?]+)/[^/?]+(\?.*)?$', 1) || '/…'
             else dropped_to_action
         end as action,
         count(*) as attempt_count

@@ -17,7 +17,7 @@ folders as (
     from (
         select distinct
             action,
-            nullif(regexp_extract(action, '^(/.+)/[^/]+$', 1), '') as folder
+            nullif(regexp_extract(action, '^(/[^?]+)/[^/?]+(\?.*)?$', 1), '') as folder
         from counted
     ) as pages
     where folder is not null
@@ -32,7 +32,7 @@ folded as (
         sum(c.session_count) as session_count
     from counted as c
     left join folders as f
-        on regexp_extract(c.action, '^(/.+)/[^/]+$', 1) = f.folder
+        on regexp_extract(c.action, '^(/[^?]+)/[^/?]+(\?.*)?$', 1) = f.folder
     group by all
 ),
 

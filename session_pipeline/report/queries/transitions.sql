@@ -16,7 +16,7 @@ folders as (
     from (
         select distinct
             from_action,
-            nullif(regexp_extract(from_action, '^(/.+)/[^/]+$', 1), '') as folder
+            nullif(regexp_extract(from_action, '^(/[^?]+)/[^/?]+(\?.*)?$', 1), '') as folder
         from moves
     ) as pages
     where folder is not null
@@ -32,9 +32,9 @@ folded as (
         cast(sum(m.transition_count) as bigint) as transition_count
     from moves as m
     left join folders as f
-        on regexp_extract(m.from_action, '^(/.+)/[^/]+$', 1) = f.folder
+        on regexp_extract(m.from_action, '^(/[^?]+)/[^/?]+(\?.*)?$', 1) = f.folder
     left join folders as t
-        on regexp_extract(m.to_action, '^(/.+)/[^/]+$', 1) = t.folder
+        on regexp_extract(m.to_action, '^(/[^?]+)/[^/?]+(\?.*)?$', 1) = t.folder
     group by all
 ),
 
