@@ -154,19 +154,33 @@ def test_far_fewer_sessions_are_an_alert() -> None:
 def test_rows_equal_those_of_the_oracle(seed: int) -> None:
     rows = random_counts(Random(seed))
     found = changes(rows)
-    names = ("session_count", "outcome_count", "expected_count", "spread", "score", "tested_count")
     for offset in range(110):
         here = [row for row in found if row["session_date"] == day(offset)]
         is_asked_for = any(row["is_asked_for"] for row in rows if row["session_date"] == day(offset))
         expected = rows_of_day(rows, day(offset)) if is_asked_for else {}
-        assert {key(row): [row[name] for name in names] for row in here} == {
-            each: pytest.approx([scores[name] for name in names], abs=2e-6) for each, scores in expected.items()
-        }
-        for row in here:
-            least = 5 if row["outcome"] == "(sessions)" else 3.5
-            is_unusual = abs(row["score"]) >= least and abs(row["outcome_count"] - row["expected_count"]) >= 5
-            assert is_unusual == (row["is_alert"] or row["over_since"] is not None)
+        assert [key(row) for row in here] == list(expected)
+        for row, wanted in zip(here, expected.values(), strict=True):
+            for name, value in wanted.items():
+                assert row[name] == (pytest.approx(value, abs=2e-6) if isinstance(value, float) else value), name
     assert any(row["is_alert"] for row in found)
+    assert any(row["over_since"] for row in found)
+
+
+@pytest.mark.parametrize(("count", "is_tested"), [(9, True), (8, False)])
+def test_a_rate_is_tested_if_exactly_5_sessions_are_expected(count: int, is_tested: bool) -> None:
+    """In floating-point numbers, 9 times a usual rate of 5 of 9 is less than 5."""
+    days = [(9, 5)] * 56 + [(count, 1)]
+    found = {(row["window_days"], row["outcome"]) for row in changes(rows_of(days, [56]))}
+    assert ((1, "purchase") in found) == is_tested
+
+
+@pytest.mark.parametrize(("count", "is_alert"), [(6, True), (5, False)])
+def test_a_change_by_fewer_than_5_sessions_is_no_alert(count: int, is_alert: bool) -> None:
+    """Usually, there is a purchase on one of five days."""
+    days = [(100, int(offset % 5 == 0)) for offset in range(56)] + [(100, count)]
+    found = {(row["window_days"], row["outcome"]): row for row in changes(rows_of(days, [56]))}
+    assert found[1, "purchase"]["score"] > 3.5
+    assert found[1, "purchase"]["is_alert"] == is_alert
 
 
 def test_a_day_has_the_same_rows_alone_and_with_others_in_any_order() -> None:

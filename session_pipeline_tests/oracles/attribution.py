@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from fractions import Fraction
 from functools import cache, cached_property
 from typing import Any
 
@@ -44,7 +45,8 @@ class Drop:
     @property
     def is_low(self) -> bool:
         row = self.row
-        return row.progressed_count / row.session_count <= 0.9 * (row.usual_progressed_count / row.usual_session_count)
+        rate = Fraction(row.progressed_count, row.session_count)
+        return 10 * rate <= 9 * Fraction(row.usual_progressed_count, row.usual_session_count)
 
     @property
     def is_loss(self) -> bool:
@@ -184,41 +186,41 @@ class Window:
 
     # Losses
 
-    def visits(self, segment: Segment, action: str) -> tuple[int, int, int, int, float]:
+    def visits(self, segment: Segment, action: str) -> tuple[int, int, int, int, Fraction]:
         """Return visits and conversions, now and usual, and the days with visits now for each such day before."""
         step = segment, action, GOAL
         before = tuple(day for day in self.before if self.length > 1 or (self.last - day).days % 7 == 0)
         (n1, k1, _, _), (n0, k0, _, _) = self.site.sums(step, self.days), self.site.sums(step, before)
         now, usual = (sum(1 for day in days if self.site.daily(step, day)[0]) for days in (self.days, before))
-        return n1, k1, n0, k0, now / usual if usual else 0.0
+        return n1, k1, n0, k0, Fraction(now, usual) if usual else Fraction(0)
 
-    def are_conversions_missing(self, step: Step, lost_conversions: float) -> bool:
+    def are_conversions_missing(self, step: Step, lost_conversions: Fraction) -> bool:
         segment, action, _ = step
         n1, k1, n0, k0, ratio = self.visits(segment, action)
         if not n0:
             return False
         counted = min(n1, n0 * ratio * self.growth(action))
         return (
-            n1 * k0 / n0 - k1 >= 0.5 * lost_conversions
+            2 * (Fraction(n1 * k0, n0) - k1) >= lost_conversions
             and bool(counted)
-            and root(min(k1, counted), counted, k0, n0) <= -1.64
+            and root(float(min(k1, counted)), float(counted), k0, n0) <= -1.64
         )
 
-    def growth(self, action: str) -> float:
+    def growth(self, action: str) -> Fraction:
         ratio = self.visits(WHOLE, action)[4]
         by_dimension = defaultdict(list)
         for segment in sorted({segment for day in (*self.days, *self.before) for segment in self.site.visited[day]}):
             n1, _, n0, k0, _ = self.visits(segment, action)
             if segment != WHOLE and k0 >= 5:
                 by_dimension[segment[0]].append((n1 - n0 * ratio, n1, n0 * ratio))
-        growths = [1.0] if not ratio else []
+        growths = [Fraction(1)] if not ratio else []
         for values in by_dimension.values() if ratio else ():
             gained_most = max(gain for gain, _, _ in values)
             without = max(place for place, (gain, _, _) in enumerate(values) if gain == gained_most)
             others = [each for place, each in enumerate(values) if place != without]
             if others:
                 growths.append(sum(n1 for _, n1, _ in others) / sum(usual for _, _, usual in others))
-        return max(1.0, min(growths, default=1.0))
+        return max(Fraction(1), min(growths, default=Fraction(1)))
 
 
 def place(step: Step) -> tuple[Any, ...]:
@@ -227,9 +229,9 @@ def place(step: Step) -> tuple[Any, ...]:
     return segment != WHOLE, segment, action, later == GOAL, later
 
 
-def lost_sessions(row: Tested) -> float:
+def lost_sessions(row: Tested) -> Fraction:
     """Return the sessions that did not go on in the window; negative for a gain."""
-    return row.session_count * row.usual_progressed_count / row.usual_session_count - row.progressed_count
+    return Fraction(row.session_count * row.usual_progressed_count, row.usual_session_count) - row.progressed_count
 
 
 def attribute(windows: Mapping[int, Window], drops: Sequence[Drop]) -> list[Drop]:

@@ -1,14 +1,17 @@
-"""Scores outcomes and numbers of sessions against the same weekdays before, in plain Python.
+"""Makes the rows of outcome_changes in plain Python, without their sentences: an oracle.
 
-Follows docs/definitions.md. test_change_periods.py has the oracle of when a change began and was over.
+Written from docs/definitions.md (Outcomes), not from the models. oracles/progress.py has the days of a change.
 """
 
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from fractions import Fraction
 from statistics import median
 from typing import Any
+
+from session_pipeline_tests.oracles.progress import period
 
 Row = Mapping[str, Any]
 Segment = tuple[str, str]
@@ -43,15 +46,50 @@ def rows_of_day(counts: Sequence[Row], day: date) -> dict[Key, dict[str, Any]]:
                 here = sessions[segment].get(day, 0)
                 if scores := _count_scores(of_day, here):
                     tested[width, *segment, SESSIONS] = scores
-        largest = max((abs(scores["score"]) for scores in tested.values()), default=0)
+        largest = min(tested, key=lambda key: (-abs(tested[key]["score"]), *_place(key)), default=None)
         for key, scores in tested.items():
-            if abs(scores["score"]) >= min(2.5, largest):
+            if abs(scores["score"]) >= 2.5 or key == largest:
+                since, over_since = _days_of_change(key, scores, sessions, found, [*window, *before])
+                expected, is_rate = scores["expected_count"], key[-1] != SESSIONS
                 rows[key] = {
                     **scores,
-                    "expected_count": round(scores["expected_count"], 3),
+                    "rate": scores["outcome_count"] / scores["session_count"] if is_rate else None,
+                    "expected_count": round(float(expected), 3),
+                    "usual_rate": round(float(expected / scores["session_count"]), 6) if is_rate else None,
                     "tested_count": len(tested),
+                    "is_alert": since is not None and over_since is None,
+                    "since": since,
+                    "over_since": over_since,
                 }
-    return rows
+    order = sorted(rows, key=lambda key: (not rows[key]["is_alert"], -abs(rows[key]["score"]), key[0], *_place(key)))
+    return {key: {**rows[key], "rank": rank} for rank, key in enumerate(order, start=1)}
+
+
+def _place(key: Key) -> tuple[bool, str, str, str]:
+    _, dimension, value, outcome = key
+    return (dimension, value) != WHOLE, dimension, value, outcome
+
+
+def _days_of_change(
+    key: Key,
+    scores: Mapping[str, Any],
+    sessions: Mapping[Segment, Mapping[date, int]],
+    found: Mapping[tuple[Segment, str], Mapping[date, int]],
+    latest: Sequence[date],
+) -> tuple[date | None, date | None]:
+    """Return the first day of a change that is unusual enough for an alert, and the first day after it."""
+    width, *segment, outcome = key
+    is_count = outcome == SESSIONS
+    if abs(scores["score"]) < (5 if is_count else 3.5) or abs(scores["outcome_count"] - scores["expected_count"]) < 5:
+        return None, None
+    if is_count:
+        return latest[0], None
+    n, k = sessions[segment[0], segment[1]], found[(segment[0], segment[1]), outcome]
+    days = [day for day in reversed(latest) if n.get(day)]
+    first_of_window = sum(1 for day in days if day < latest[width - 1])
+    counts = [(k.get(day, 0), n[day]) for day in days]
+    first, end = period(counts, first_of_window, scores["spread"], sign=1 if scores["score"] < 0 else -1)
+    return days[first], None if end is None else days[end]
 
 
 def _days(last: date, count: int) -> list[date]:
@@ -78,7 +116,7 @@ def _rate_scores(n: Sequence[int], k: Sequence[int], window: Sequence[tuple[int,
     day_count = sum(count > 0 for count in n)
     if day_count < 28:
         return None
-    rates = [(sum(k[day::7]) + 50 * sum(k) / n0) / (sum(n[day::7]) + 50) for day in range(7)]
+    rates = [(sum(k[day::7]) + Fraction(50 * sum(k), n0)) / (sum(n[day::7]) + 50) for day in range(7)]
     # The weekday of the last day of the window is that of the last day before, `len(window)` days later.
     expected = sum(count * rates[(place - len(window)) % 7] for place, (count, _) in enumerate(window))
     if not 0 < expected < n1 or max(expected, k1) < 5:
@@ -86,12 +124,12 @@ def _rate_scores(n: Sequence[int], k: Sequence[int], window: Sequence[tuple[int,
     pearson = sum(
         (k[place] - n[place] * rate) ** 2 / (n[place] * rate * (1 - rate))
         for place in range(56)
-        if n[place] and 0 < (rate := rates[place % 7]) < 1
+        if n[place] and 0 < (rate := float(rates[place % 7])) < 1
     )
     spread = max(1.0, pearson / (day_count - 7))
     terms = ((k1, expected), (n1 - k1, n1 - expected))
     g = 2 * sum(count * math.log(count / usual) for count, usual in terms if count)
-    score = math.copysign(math.sqrt(max(0.0, g) / (spread * (1 + n1 / n0))), k1 - expected)
+    score = round(math.copysign(math.sqrt(max(0.0, g) / (spread * (1 + n1 / n0))), k1 - expected), 6)
     return {"session_count": n1, "outcome_count": k1, "expected_count": expected, "spread": spread, "score": score}
 
 
@@ -112,5 +150,5 @@ def _count_scores(before: Sequence[int], here: int) -> dict[str, Any] | None:
         "outcome_count": here,
         "expected_count": expected,
         "spread": deviation**2 / expected,
-        "score": (here - expected) / deviation,
+        "score": round((here - expected) / deviation, 6),
     }

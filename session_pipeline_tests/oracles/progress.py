@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from fractions import Fraction
 from functools import cache
 from itertools import combinations
 from typing import Any
@@ -128,7 +129,7 @@ class Tested:
     progressed_count: int
     usual_session_count: int
     usual_progressed_count: int
-    step_value: float
+    step_value: Fraction
     spread: float
     score: float
     q_value: float
@@ -168,8 +169,10 @@ def _tested(
         n1, k1, _, _ = sums(daily, step, window)
         if n1 < 5 or _is_whole(daily, step, window, before):
             continue
-        value = 1.0 if step[2] == GOAL else (kg0 + 0.5) / (k0 + 1) - (max(g0 - kg0, 0) + 0.5) / (n0 - k0 + 1)
-        if value <= 0 or n1 * k0 / n0 * value < max(5, 0.02 * goals):
+        value = Fraction(1)
+        if step[2] != GOAL:
+            value = Fraction(2 * kg0 + 1, 2 * (k0 + 1)) - Fraction(2 * (g0 - kg0) + 1, 2 * (n0 - k0 + 1))
+        if value <= 0 or Fraction(n1 * k0, n0) * value < max(Fraction(5), Fraction(goals, 50)):
             continue
         spread = _spread(daily, step, before, k0 / n0, with_weeks=window_days >= 7)
         score = round(root(k1, n1, k0, n0) / math.sqrt(spread), 6)
@@ -264,11 +267,11 @@ def period(days: Sequence[tuple[int, int]], window: int, spread: float, sign: in
     }
     if ended:
         first, end = min(ended, key=lambda pair: (ended[pair], pair))
-        usual = sums(days[:first])[0] / sums(days[:first])[1]
+        usual = Fraction(*sums(days[:first]))
 
         def is_alike(start: int) -> bool:
             k, n = sums(days[start:])
-            return k / n >= 0.9 * usual if sign > 0 else 0.9 * k / n <= usual
+            return 10 * Fraction(k, n) >= 9 * usual if sign > 0 else 9 * Fraction(k, n) <= 10 * usual
 
         is_usual = is_alike(end) or score(days[end:], days[:first]) > -2
         is_back = any(

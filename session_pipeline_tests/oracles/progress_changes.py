@@ -72,7 +72,7 @@ def _row(window: Window, site: str, tested: Tested, tested_count: int, is_alert:
     usual_rate = tested.usual_progressed_count / tested.usual_session_count
     lost = lost_sessions(tested) * tested.step_value
     mean = _mean_value(window, tested.step)
-    lost_value = None if mean is None else round(lost * mean, 2)
+    lost_value = None if mean is None else round(float(lost) * mean, 2)
     since, over_since, shares = _days(window, tested) if is_alert else (None, None, None)
     others_count, others_rate, others_usual_rate = _others(window, tested.step)
     row = {
@@ -92,8 +92,8 @@ def _row(window: Window, site: str, tested: Tested, tested_count: int, is_alert:
         "others_session_count": others_count,
         "others_rate": others_rate,
         "others_usual_rate": others_usual_rate,
-        "step_value": round(tested.step_value, 6),
-        "associated_lost": round(lost, 3),
+        "step_value": round(float(tested.step_value), 6),
+        "associated_lost": round(float(lost), 3),
         "associated_lost_value": lost_value,
         "spread": round(tested.spread, 6),
         "score": tested.score,

@@ -11,17 +11,18 @@ come who never buy, steps drop as well. Such a drop explains others like an aler
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import numpy as np
 
 from session_pipeline.reference.changes import LEAST_USUAL_CONVERSIONS, WHOLE
 from session_pipeline.tables.changes.counts import SiteCounts
-from session_pipeline.tables.changes.progress import Tested, Window
+from session_pipeline.tables.changes.progress import COMPARED_DIGITS, Tested, Window
 from session_pipeline.tables.changes.scores import signed_root
 from session_pipeline.tables.parameters import DAYS_OF_WEEK
 
 ALERT_SCORE, ALERT_Q = -4.0, 0.05
-ALERT_RATE_RATIO = 0.9  # of the usual rate: a smaller drop is no alert
+ALERT_RATE_RATIO = Fraction(9, 10)  # of the usual rate: a smaller drop is no alert
 LEAST_MISSING_SHARE = 0.5  # of the conversions that depend on the step: if fewer are missing, it is no loss
 LOSS_SCORE = -1.64  # of the conversions after the action, of the visits that are counted; one-sided 5 %
 NAME_SCORE = -3.0  # a drop this strong can lend an alert its name, if it explains one
@@ -151,7 +152,8 @@ def _are_conversions_missing(counts: SiteCounts, window: Window, step: int, lost
     counted = min(visits.count, visits.usual_in_window * _growth(counts, window, action))
     trials = visits.converted, counted, visits.usual_converted, visits.usual_count
     root = signed_root(*(np.array([each], np.float64) for each in trials))
-    return missing >= LEAST_MISSING_SHARE * lost and float(root[0]) <= LOSS_SCORE
+    is_enough = round(missing - LEAST_MISSING_SHARE * lost, COMPARED_DIGITS) >= 0
+    return is_enough and float(root[0]) <= LOSS_SCORE
 
 
 def _growth(counts: SiteCounts, window: Window, action: int) -> float:
@@ -163,12 +165,13 @@ def _growth(counts: SiteCounts, window: Window, action: int) -> float:
     whole = _visits(counts, window, 0, action)
     if whole is None or not whole.usual_in_window:
         return 1.0
-    ratio = whole.usual_in_window / whole.usual_count
-    by_dimension: dict[str, list[tuple[int, float]]] = {}
+    by_dimension: dict[str, list[tuple[int, int]]] = {}
     for segment, (dimension, _) in enumerate(counts.segments):
         visits = _visits(counts, window, segment, action)
         if segment and visits and visits.usual_converted >= LEAST_USUAL_CONVERSIONS:
-            by_dimension.setdefault(dimension, []).append((visits.count, visits.usual_count * ratio))
+            # Both times the usual days, so that gains are whole numbers and can be equal.
+            of_value = visits.count * whole.usual_days, visits.usual_count * whole.days
+            by_dimension.setdefault(dimension, []).append(of_value)
     growths = []
     for values in by_dimension.values():
         rest = sorted(values, key=lambda each: each[0] - each[1])[:-1]
@@ -183,9 +186,15 @@ class _Visits:
 
     count: int
     converted: int
+    days: int  # with visits
     usual_count: int
     usual_converted: int
-    usual_in_window: float  # of as many days with visits as the window has
+    usual_days: int
+
+    @property
+    def usual_in_window(self) -> float:
+        """The usual sessions of as many days with visits as the window has."""
+        return self.usual_count * self.days / max(1, self.usual_days)
 
 
 def _visits(counts: SiteCounts, window: Window, segment: int, action: int) -> _Visits | None:
@@ -197,16 +206,16 @@ def _visits(counts: SiteCounts, window: Window, segment: int, action: int) -> _V
     usual_days = usual_days[(window.last - usual_days) % DAYS_OF_WEEK < window.days]
     visits, usual = (counts.at_risk[each, to_goal] for each in (days, usual_days))
     converted, usual_converted = (int(counts.progressed[each, to_goal].sum()) for each in (days, usual_days))
-    ratio = int((visits > 0).sum()) / max(1, int((usual > 0).sum()))
-    return _Visits(int(visits.sum()), converted, int(usual.sum()), usual_converted, int(usual.sum()) * ratio)
+    day_count, usual_day_count = (int((each > 0).sum()) for each in (visits, usual))
+    return _Visits(int(visits.sum()), converted, day_count, int(usual.sum()), usual_converted, usual_day_count)
 
 
-def _rate(window: Window, step: int) -> float:
-    return float(window.progressed[step] / window.at_risk[step])
+def _rate(window: Window, step: int) -> Fraction:
+    return Fraction(int(window.progressed[step]), int(window.at_risk[step]))
 
 
-def _usual_rate(window: Window, step: int) -> float:
-    return float(window.usual_progressed[step] / window.usual_at_risk[step])
+def _usual_rate(window: Window, step: int) -> Fraction:
+    return Fraction(int(window.usual_progressed[step]), int(window.usual_at_risk[step]))
 
 
 def _left(drop: Drop, sessions: float) -> float:

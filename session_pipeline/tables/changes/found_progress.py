@@ -71,7 +71,7 @@ def _add_detectable_rates(rows: Sequence[Row]) -> None:
     )
     rates = largest_share_with_score(ALERT_SCORE, n1, k0, n0, spread)
     for row, rate in zip(rows, rates.tolist(), strict=True):
-        largest = min(rate, ALERT_RATE_RATIO * row["usual_rate"])
+        largest = min(rate, float(ALERT_RATE_RATIO) * row["usual_rate"])
         row["detectable_rate"] = None if math.isnan(rate) else round(largest, DIGITS)
 
 

@@ -19,6 +19,7 @@ from session_pipeline.tables.parameters import DAYS_OF_WEEK
 PRIOR_SESSIONS = 50.0  # a weekday's own rate counts as much as this many sessions with the overall rate
 LEAST_COUNT = 5.0
 DIGITS = 6
+EXPECTED_DIGITS = 9  # so that 5 expected sessions are not fewer than 5 because a rate was rounded
 DEVIATION_OF_MEDIAN = 1.4826  # standard deviation of a normal variable in median absolute deviations
 LEAST_RELATIVE_DEVIATION = 0.02  # of a number of sessions, so that very even days raise no alert
 
@@ -92,6 +93,7 @@ def rate_scores(sessions: Counts, with_outcome: Counts, window_days: int) -> Sco
     )
     # The days before are whole weeks, so the window begins with the weekday that they begin with.
     expected = _in_order(sessions[BASE_DAYS:] * usual[np.arange(window_days) % DAYS_OF_WEEK])
+    expected = np.round(expected, EXPECTED_DIGITS)
     of_day = np.tile(usual, (BASE_DAYS // DAYS_OF_WEEK, 1))
     variance = n * of_day * (1 - of_day)
     pearson = _in_order(np.where(variance > 0, (k - n * of_day) ** 2 / np.where(variance > 0, variance, 1.0), 0.0))

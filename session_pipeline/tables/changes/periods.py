@@ -20,7 +20,7 @@ from session_pipeline.tables.changes.scores import (
 )
 
 LEAST_DAYS_SINCE = 3  # a weekend alone can differ
-ALIKE = 0.9  # the ratio of two shares from which on they are alike
+ALIKE, ALIKE_OF = 9, 10  # two shares are alike from a ratio of nine tenths on
 CLEAR_SCORE = -3.0  # a change that lasts then looks as if it were over on fewer than 1 of 100 days
 UNUSUAL_SCORE = -2.0  # of all days since together
 
@@ -103,7 +103,10 @@ def _ended(
     score = scores(latest, np.full(len(latest), last), *before)
     share = (k[last] - k[latest]) / (n[last] - n[latest])
     usual = float(k[first] / n[first])
-    is_alike = share >= ALIKE * usual if is_drop else ALIKE * share <= usual
+    # Both shares times both totals: whole numbers.
+    of_since, of_before = (k[last] - k[latest]) * n[first], k[first] * (n[last] - n[latest])
+    low, high = (of_since, of_before) if is_drop else (of_before, of_since)
+    is_alike = ALIKE_OF * low >= ALIKE * high
     if not (is_alike[0] or score[0] > UNUSUAL_SCORE) or (~is_alike & (score <= CLEAR_SCORE)).any():
         return None
     during = float((k[over] - k[first]) / (n[over] - n[first]))

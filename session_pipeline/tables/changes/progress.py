@@ -16,6 +16,7 @@ from session_pipeline.tables.parameters import DAYS_OF_WEEK
 
 LEAST_SESSIONS, LEAST_USUAL_SESSIONS = 5, 20  # at risk
 LEAST_STAKE, LEAST_STAKE_SHARE = 5.0, 0.02  # conversions that depend on the step in the window, and of all of its
+COMPARED_DIGITS = 9  # of conversions, so that 5 are not fewer than 5 because a factor was rounded
 WEEK_PRIOR = 7.0  # as if this many more weeks had differed by chance alone
 DIGITS = 6
 
@@ -118,8 +119,9 @@ def _tested(counts: SiteCounts, window: Window) -> Tested:
     with_step = window.usual_progressed_and_converted[step]
     without_step = np.maximum(window.usual_converted[step] - with_step, 0.0)
     step_value = np.where(is_goal[step], 1.0, (with_step + 0.5) / (k0 + 1) - (without_step + 0.5) / (n0 - k0 + 1))
-    stake = n1 * (k0 / n0) * step_value
-    least = max(LEAST_STAKE, LEAST_STAKE_SHARE * int(counts.goals[max(window.first, 0) : window.last + 1].sum()))
+    goals = int(counts.goals[max(window.first, 0) : window.last + 1].sum())
+    least = round(max(LEAST_STAKE, LEAST_STAKE_SHARE * goals), COMPARED_DIGITS)
+    stake = np.round(n1 * (k0 / n0) * step_value, COMPARED_DIGITS)
     chosen = (step_value > 0) & (stake >= least)
     step, step_value = step[chosen], step_value[chosen]
     n1, k1, n0, k0 = (each[chosen] for each in (n1, k1, n0, k0))
