@@ -65,6 +65,61 @@ def test_days_without_sessions_are_left_out() -> None:
     assert period(days) == Period(60, 71, (0.85, 0.43, 0.85))
 
 
+@pytest.mark.parametrize(("share_since", "over_from"), [(72, 70), (71, None)])
+def test_a_share_of_exactly_90_percent_of_the_usual_one_is_usual(share_since: int, over_from: int | None) -> None:
+    """In floating-point numbers, 0.72 is less than 90 % of 0.8."""
+    days = [(80, 100)] * 60 + [(40, 100)] * 10 + [(share_since, 100)] * 8
+    assert period(days).over_from == over_from
+
+
+@pytest.mark.parametrize(("count_since", "over_from"), [(200, 70), (201, None)])
+def test_after_a_rise_the_usual_share_is_at_least_90_percent_of_that_since(
+    count_since: int, over_from: int | None
+) -> None:
+    days = [(180, 1000)] * 60 + [(600, 1000)] * 10 + [(count_since, 1000)] * 8
+    assert period(days, is_drop=False).over_from == over_from
+
+
+@pytest.mark.parametrize(("count_since", "over_from"), [(48, 70), (47, None)])
+def test_a_lower_share_of_few_sessions_is_usual_if_its_score_is_above_2(
+    count_since: int, over_from: int | None
+) -> None:
+    """The scores of 48 and 47 of 63 against 85 % are -1.82 and -2.13."""
+    days = [USUAL] * 60 + [LOW] * 10 + [(16, 21), (16, 21), (count_since - 32, 21)]
+    assert period(days).over_from == over_from
+
+
+@pytest.mark.parametrize(("count", "over_from"), [(53, 70), (54, None)])
+def test_days_since_differ_from_a_change_with_a_score_of_3(count: int, over_from: int | None) -> None:
+    """The score of 530 of 1000 against 17 of 20 is -3.008, that of 531 is -2.999."""
+    days = [USUAL] * 60 + [(53, 100)] * 9 + [(count, 100)] + [(7, 8), (5, 6), (5, 6)]
+    assert period(days).over_from == over_from
+
+
+@pytest.mark.parametrize(
+    ("last", "over_from"),
+    [
+        ((74, 100), 70),  # a score of -2.82 against the usual share
+        ((73, 100), None),  # -3.06
+        ((765, 1000), 70),  # 90 % of the usual share
+        ((764, 1000), None),
+    ],
+)
+def test_a_last_day_that_is_clearly_low_again_ends_no_change(last: tuple[int, int], over_from: int | None) -> None:
+    assert period([USUAL] * 60 + [LOW] * 10 + [USUAL] * 15 + [last]).over_from == over_from
+
+
+def test_a_change_begins_after_seven_days_at_the_earliest() -> None:
+    assert period([USUAL] * 6 + [LOW] * 20).first == 7
+    assert period([USUAL] * 6 + [LOW] * 10 + [USUAL] * 12) == Period(7, 16, pytest.approx((0.79, 0.43, 0.85)))
+
+
+@pytest.mark.parametrize(("window_days", "over_from"), [(15, 70), (14, 71)])
+def test_a_change_that_is_over_has_a_day_in_the_window(window_days: int, over_from: int) -> None:
+    days = [USUAL] * 60 + [LOW] * 10 + [USUAL] * 14
+    assert period(days, window_days=window_days).over_from == over_from
+
+
 def random_days(seed: int, lowest: float, days_since: int) -> list[tuple[int, int]]:
     """Return the counts of 84 days: up to 20 of them, before `days_since` usual days, have a lower share."""
     random = Random(seed)
