@@ -34,6 +34,13 @@ def test_a_step_with_at_least_20_usual_sessions_is_tested(usual_count: int, is_t
     assert {row["tested_count"] for row in rows} == {1 + is_tested}
 
 
+def test_steps_with_exactly_their_usual_rates_have_equal_scores() -> None:
+    """So the one row of each window is the first step."""
+    usual: OfADay = {("a", GOAL): (20, 14, 0), ("b", GOAL): (20, 10, 0), (GOAL, GOAL): (20, 20, 0)}
+    found = changes_of(usual, usual)
+    assert {(key[1], row["score"]) for key, row in found.items()} == {(("a", GOAL), 0)}
+
+
 @pytest.mark.parametrize(
     ("usual", "faulty", "tested"),
     [((100, 50), (100, 50), 1), ((99, 50), (100, 50), 2), ((100, 50), (99, 50), 2)],
@@ -123,6 +130,9 @@ Visits = tuple[int | tuple[int, ...], int | tuple[int, ...]]  # at a, and those 
         ({"x": ((1000, 200), (1200, 222)), "z": ((10, 2), (110, 20))}, (1010, 1310), (202, 242), True),
         # x gained 90 visits, z 100. So growth is that of x: 1.09.
         ({"x": ((1000, 200), (1090, 202)), "z": ((10, 2), (110, 20))}, (1010, 1200), (202, 222), False),
+        # Both gained 100 visits. Without the last name, growth is 1.1 here, and 11 below.
+        ({"x": ((1000, 200), (1100, 204)), "z": ((10, 2), (110, 20))}, (1010, 1210), (202, 222), False),
+        ({"x": ((1000, 200), (1100, 204)), "b": ((10, 2), (110, 20))}, (1010, 1210), (202, 222), True),
         # Without x, there are half as many visits as usual. Growth is 1 then.
         ({"x": ((500, 100), (750, 120)), "z": ((500, 100), (250, 40))}, (1000, 1000), (200, 160), True),
         # Without x, growth is 1. w has 4 usual conversions, so its visits do not count.

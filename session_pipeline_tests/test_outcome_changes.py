@@ -183,6 +183,28 @@ def test_a_change_by_fewer_than_5_sessions_is_no_alert(count: int, is_alert: boo
     assert found[1, "purchase"]["is_alert"] == is_alert
 
 
+def test_an_outcome_that_no_session_or_all_sessions_had_before_is_not_tested() -> None:
+    assert {row["outcome"] for row in changes(rows_of([(100, 0)] * 56 + [(100, 20)], [56]))} == {"(sessions)"}
+
+
+@pytest.mark.parametrize(("count", "tested_count"), [(99, 6), (100, 3)])
+def test_a_value_that_has_all_sessions_is_not_tested_twice(count: int, tested_count: int) -> None:
+    """All sessions have two outcomes and their number. So has the value, if some sessions have another one."""
+    days = [(100, 20)] * 83
+    rows = rows_of([*days, (100, 20)], [83])
+    values = rows_of([*days, (count, 20)], [83])
+    found = changes([*rows, *({**row, "dimension": "device", "dimension_value": "m"} for row in values)])
+    assert {row["tested_count"] for row in found if row["window_days"] == 1} == {tested_count}
+
+
+@pytest.mark.parametrize(("count", "is_alert"), [(9000, True), (9001, False)])
+def test_the_deviation_of_even_days_is_2_percent(count: int, is_alert: bool) -> None:
+    rows = changes(rows_of([(10000, 500)] * 56 + [(count, count // 20)], [56]))
+    [row] = [row for row in rows if row["outcome"] == "(sessions)"]
+    assert row["score"] == (count - 10000) / 200
+    assert row["is_alert"] == is_alert
+
+
 def test_a_day_has_the_same_rows_alone_and_with_others_in_any_order() -> None:
     days = shop(130, lambda offset: usual(offset) * (0.5 if offset > 100 else 1))
     rows = rows_of(days, range(130))

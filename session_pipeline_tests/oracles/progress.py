@@ -236,6 +236,8 @@ def _spread(daily: Daily, step: Step, before: Sequence[date], share: float, *, w
 
 def root(k1: float, n1: float, k0: float, n0: float) -> float:
     """Return the signed root of the likelihood ratio of two shares."""
+    if k1 * n0 == k0 * n1:
+        return 0.0
     share = (k0 + k1) / (n0 + n1)
     total = 0.0
     for k, n in ((k1, n1), (k0, n0)):
