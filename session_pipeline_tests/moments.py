@@ -17,6 +17,13 @@ from session_pipeline.tables.steps import STEP_OF_TABLE
 from session_pipeline_tests.oracles.opportunities import Session
 
 PARAMETERS = {"most_moment_actions": 4, "most_seen_actions": 3, "least_compared_sessions": 30}
+DIGITS = {
+    **dict.fromkeys(("difference", "difference_low", "difference_high", "q_value", "lift"), 6),
+    **dict.fromkeys(("rate_with", "rate_without", "rate_seen", "rate_unseen"), 6),
+    **dict.fromkeys(("associated_lost_conversions", "low", "high"), 3),
+    "score": 4,
+    "associated_lost_value": 2,
+}
 MOMENT = ("site", "action", "position_bucket", "stage", "device")
 
 
@@ -29,7 +36,7 @@ def _inputs_of(sessions: Iterable[Session]) -> dict[str, list[dict[str, Any]]]:
     for session in sessions:
         common = {"session_date": session.day, "session_id": session.session_id, "site": session.site,
                   "is_bot": session.is_bot}  # fmt: skip
-        outcome = "purchase" if session.is_converted else "engaged"
+        outcome = "purchase" if session.is_converted else "abandoned_cart" if session.other_matches else "engaged"
         rows["sessions"].append({**common, "device": session.device})
         rows["session_outcomes"].append(
             {**common, "outcome": outcome, "is_converted": session.is_converted, "value": session.value_after(0)}
@@ -37,7 +44,16 @@ def _inputs_of(sessions: Iterable[Session]) -> dict[str, list[dict[str, Any]]]:
         for number, at, action in session.actions:
             rows["session_actions"].append({**common, "action_number": number, "event_number": at, "action": action})
         for at, value in zip(session.conversions, session.values, strict=True):
-            rows["outcome_matches"].append({**common, "event_number": at, "rule": outcome, "value": value})
+            match = {
+                **common,
+                "event_number": at,
+                "rule": outcome,
+                "value": value,
+                "currency": "EUR" if at % 2 else "USD",
+            }
+            rows["outcome_matches"].append(match)
+        for at, rule, value in session.other_matches:
+            rows["outcome_matches"].append({**common, "event_number": at, "rule": rule, "value": value})
         for at, funnel, step in session.steps:
             rows["funnel_matches"].append({**common, "event_number": at, "funnel": funnel, "step_number": step})
         for action, signal, at in session.signals:
@@ -51,7 +67,9 @@ def arrow(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist([dict(row) for row in rows], schema=arrow_schema(columns))
 
 
-def count_moments(engine: DuckDBEngine, sessions: Sequence[Session]) -> tuple[list[dict[str, Any]], ...]:
+def count_moments(
+    engine: DuckDBEngine, sessions: Sequence[Session], parameters: Mapping[str, int] = PARAMETERS
+) -> tuple[list[dict[str, Any]], ...]:
     """Run the step `moments`; returns the rows of its tables."""
     step = STEP_OF_TABLE["moment_counts"]
     with engine.job() as job:
@@ -60,8 +78,8 @@ def count_moments(engine: DuckDBEngine, sessions: Sequence[Session]) -> tuple[li
         for name, make in step.lists.items():
             job.add_rows(name, make(parse_settings("", "settings.toml")))
         for computation in step.computed:
-            job.compute(computation.model, PARAMETERS)
-        return tuple(job.rows_of_model(name, PARAMETERS).to_pylist() for name in step.tables)
+            job.compute(computation.model, parameters)
+        return tuple(job.rows_of_model(name, parameters).to_pylist() for name in step.tables)
 
 
 def compared_seen(
@@ -89,3 +107,26 @@ def _compared(
         job.add_rows("days", SmallTable({"event_date": "DATE"}, [{"event_date": day} for day in days]))
         found: list[dict[str, Any]] = compare(job.rows_of_model(model, PARAMETERS)).to_pylist()
         return sorted(found, key=lambda row: (row["session_date"], row["site"], row["window_days"], row["rank"]))
+
+
+def assert_rows_equal(name: str, rows: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str, Any]]) -> None:
+    """Compare the rows of a table with those of the oracle, in all columns; numbers must be the rounded ones."""
+    columns = {"session_date", *(column.name for column in table(name).columns)}
+    found, wanted = _by_key(name, rows), _by_key(name, expected)
+    assert found.keys() == wanted.keys()
+    for key, row in found.items():
+        assert row.keys() == wanted[key].keys() == columns
+        for column, value in row.items():
+            exact, digits = wanted[key][column], DIGITS.get(column)
+            if digits is None or value is None or exact is None:
+                assert value == exact, (key, column)
+                continue
+            assert value == round(value, digits), (key, column)
+            assert abs(value - exact) <= 0.5000005 * 10**-digits + 1e-12 * abs(exact), (key, column, exact)
+            assert str(value) != "-0.0", (key, column)
+
+
+def _by_key(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[Any, ...], Mapping[str, Any]]:
+    found = {tuple(row[column] for column in ("session_date", *table(name).key)): row for row in rows}
+    assert len(found) == len(rows)
+    return found

@@ -20,9 +20,10 @@ from session_pipeline.tables.opportunities import findings, matched, steps, wind
 from session_pipeline.tables.spans import days_back
 from session_pipeline.tables.steps import STEP_OF_TABLE
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.moments import PARAMETERS, compared, compared_seen, count_moments
-from session_pipeline_tests.oracles import opportunities as oracle
-from session_pipeline_tests.oracles.opportunities import Session, Stratum
+from session_pipeline_tests.moments import PARAMETERS, assert_rows_equal, compared, compared_seen, count_moments
+from session_pipeline_tests.oracles import opportunity_rows as oracle
+from session_pipeline_tests.oracles.opportunities import OF_A_VISIT, WAYS, Session
+from session_pipeline_tests.oracles.opportunity_rows import Stratum
 
 FIRST = date(2026, 10, 5)
 DAYS = [FIRST + timedelta(days=number) for number in range(6)]
@@ -72,30 +73,11 @@ def test_figures_equal_those_of_the_oracle(
     engine: DuckDBEngine, purchases: tuple[list[Session], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(findings, "WINDOWS", (1, 2, 4))
+    monkeypatch.setattr(oracle, "WINDOWS", (1, 2, 4))
     sessions, counts = purchases
-    exact = oracle.moment_counts(sessions, PARAMETERS["most_moment_actions"])
-    found = compared(engine, counts, DAYS)
-    assert len(found) > 30
-    rows = {(row["session_date"], row["window_days"], row["site"], row["action"], row["signal"]): row for row in found}
-    expected = {
-        (day, window, *key): figures
-        for day in DAYS
-        for window in (1, 2, 4)
-        for key, figures in oracle.comparisons_of_signals(exact, day, window).items()
-    }
-    assert rows.keys() == expected.keys()
-    names = {"rate_with", "rate_without", "difference", "score", "q_value"}
-    for key, figures in expected.items():
-        row = rows[key]
-        assert {name: row[name] for name in names} == pytest.approx({name: figures[name] for name in names}, abs=6e-5)
-        for name in ("with_count", "with_converted_count", "without_count"):
-            assert row[name] == figures[name]
-        assert (row["difference_low"], row["difference_high"]) == pytest.approx(
-            (max(figures["low"], -1), min(figures["high"], 1)), abs=2e-6
-        )
-        lost = -figures["difference"] * figures["with_count"]
-        assert row["associated_lost_conversions"] == pytest.approx(lost, abs=0.002)
-        assert row["is_significant"] == (figures["q_value"] <= 0.05 and figures["score"] <= -2.5)
+    expected = oracle.opportunity_rows(sessions, DAYS, PARAMETERS["most_moment_actions"])
+    assert len(expected) > 30
+    assert_rows_equal("opportunities", compared(engine, counts, DAYS), expected)
 
 
 def test_days_built_together_have_the_rows_of_days_built_alone(
@@ -198,28 +180,12 @@ def test_who_had_the_signal_earlier_in_the_session_is_not_without_it(engine: Duc
 
 def test_next_best_actions_equal_those_of_the_oracle(engine: DuckDBEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(findings, "WINDOWS", (1, 2, 4))
+    monkeypatch.setattr(oracle, "WINDOWS", (1, 2, 4))
     random = Random(8)
     sessions = [crowded(random, number) for number in range(3_000)]
-    counts = count_moments(engine, sessions)[1]
-    exact, milestones = oracle.seen_counts(sessions, PARAMETERS["most_seen_actions"]), oracle.milestones_of(sessions)
-    rows = {
-        (row["session_date"], row["window_days"], row["site"], row["at_action"], row["seen_action"]): row
-        for row in compared_seen(engine, counts, DAYS)
-    }
-    expected = {
-        (day, window, *key): figures
-        for day in DAYS
-        for window in (1, 2, 4)
-        for key, figures in oracle.comparisons_of_seen_actions(exact, milestones, day, window).items()
-    }
+    expected = oracle.next_best_action_rows(sessions, DAYS, PARAMETERS["most_seen_actions"])
     assert len(expected) > 10
-    assert rows.keys() == expected.keys()
-    for key, figures in expected.items():
-        row = rows[key]
-        assert (row["seen_count"], row["unseen_count"]) == (figures["with_count"], figures["without_count"])
-        assert (row["rate_seen"], row["rate_unseen"], row["score"]) == pytest.approx(
-            (figures["rate_with"], figures["rate_without"], figures["score"]), abs=6e-5
-        )
+    assert_rows_equal("next_best_actions", compared_seen(engine, count_moments(engine, sessions)[1], DAYS), expected)
 
 
 def test_an_action_that_was_a_milestone_in_the_window_is_not_offered(
@@ -359,6 +325,8 @@ def test_next_best_actions_of_the_sample_are_not_significant(sample_deployment: 
         (-2.0, -6.0, 2.1, "about 2 more conversions (2 fewer to 6 more)"),
         (4.0, -0.3, 8.0, "about 4 fewer conversions (0 to 8)"),
         (-0.2, -5.6, 5.0, "about as many conversions as without it (6 more to 5 fewer)"),
+        (0.4, 0.2, 0.6, "about as many conversions as without it (0 to 1 fewer)"),
+        (-0.3, -0.5, -0.1, "about as many conversions as without it (0 to 0)"),
     ],
 )
 def test_lost_conversions_in_words(lost: float, low: float, high: float, text: str) -> None:
@@ -379,8 +347,8 @@ def test_the_longest_window_is_the_span_of_the_inputs() -> None:
 def test_each_signal_is_compared_or_left_out_on_purpose() -> None:
     assert set(SIGNALS) - steps.COMPARED_SIGNALS.keys() == {"dead_end", "abandoned_form", "long_dwell"}
     assert steps.COMPARED_SIGNALS.keys() == findings.SIGNAL_PHRASES.keys()
-    assert {name for name, is_of_a_visit in steps.COMPARED_SIGNALS.items() if is_of_a_visit} == oracle.OF_A_VISIT
-    assert {name for name, is_of_a_visit in steps.COMPARED_SIGNALS.items() if not is_of_a_visit} == oracle.WAYS
+    assert {name for name, is_of_a_visit in steps.COMPARED_SIGNALS.items() if is_of_a_visit} == OF_A_VISIT
+    assert {name for name, is_of_a_visit in steps.COMPARED_SIGNALS.items() if not is_of_a_visit} == WAYS
 
 
 def test_logic_version_stands_for_this_source() -> None:
@@ -388,4 +356,4 @@ def test_logic_version_stands_for_this_source() -> None:
     folder = Path(findings.__file__).parent
     modules = [*(folder / f"{name}.py" for name in ("findings", "matched", "windows")), Path(statistics.__file__)]
     source = "".join("".join(path.read_text().split()) for path in modules)
-    assert (steps.LOGIC_VERSION, hashlib.sha256(source.encode()).hexdigest()[:16]) == ("4", "1617f4421a13edbf")
+    assert (steps.LOGIC_VERSION, hashlib.sha256(source.encode()).hexdigest()[:16]) == ("5", "e10d0f6cabb8280c")

@@ -7,7 +7,7 @@ import pytest
 from statsmodels.stats import multitest
 
 from session_pipeline.tables.statistics import of_hundred, percent, q_values
-from session_pipeline_tests.oracles import opportunities as oracle
+from session_pipeline_tests.oracles import opportunity_rows as oracle
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -37,7 +37,8 @@ IS_SIGNIFICANT = flag(
 )
 EXAMPLE_SESSION_IDS = text(
     "example_session_ids",
-    "Up to three sessions of the row, the latest first, separated by spaces; null if there is none. See `show`.",
+    "Up to three sessions that show the row, the latest first, separated by spaces: with the signal and not converted "
+    "later, or converted after both actions. Null if there is none. See `show`.",
     is_personal=True,
 )
 

@@ -66,7 +66,7 @@ def opportunities(rows: pa.Table) -> pa.Table:
         "low": _rounded(low[kept], 3),
         "high": _rounded(high[kept], 3),
         "associated_lost_value": [
-            each if cents else None for each, cents in zip(_rounded(value[kept], 2), sums.cents[kept], strict=True)
+            each if values else None for each, values in zip(_rounded(value[kept], 2), sums.values[kept], strict=True)
         ],
         "sentence": [
             f"Sessions that {SIGNAL_PHRASES[factor.name].format(factor.action)} ({sums.with_count[index]:,}):"
@@ -172,7 +172,8 @@ def lost_text(lost: float, low: float, high: float) -> str:
         less, other = other, less
     between = f"{fewest:,} to {most:,}" if fewest >= 0 else f"{-fewest:,} {other} to {most:,} {less}"
     if not count:
-        return f"This goes with about as many conversions as without it ({between})."
+        unit = f" {less}" if fewest >= 0 and most else ""  # no direction was named before
+        return f"This goes with about as many conversions as without it ({between}{unit})."
     return f"This goes with about {count:,} {less} conversion{'' if count == 1 else 's'} ({between})."
 
 

@@ -24,7 +24,7 @@ MOST_CENTS = 1e15  # of a moment and day; bounds a sum
 FIXED_POINT = float(2**30)
 
 OF_FACTOR = ("session_count", "converted_count", "excluded_count", "excluded_converted_count")
-OF_MOMENT = ("session_count", "converted_count", "value")
+OF_MOMENT = ("session_count", "converted_count", "value", "has_value")
 
 Numbers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -61,6 +61,7 @@ class Sums:
         without_converted: Those that converted later.
         converted: Conversions of all sessions at these moments.
         cents: The value of these conversions, in hundredths.
+        values: Days and moments with such a value; 0 if none of these conversions has one.
         rate_with: Conversions with the factor, each moment weighted by its sessions; in FIXED_POINT, like all below.
         rate_without: Conversions without it, with the same weights.
         weight: The weights.
@@ -79,6 +80,7 @@ class Sums:
     without_converted: Numbers
     converted: Numbers
     cents: Numbers
+    values: Numbers
     rate_with: Numbers
     rate_without: Numbers
     weight: Numbers
@@ -229,7 +231,7 @@ class _Daily:
         """Take the day, counted from 0, the key, and the counts in the columns `names`, of each row."""
         self._day = day
         self._key = key
-        self._counts = {name: _cents(rows[name]) if name == "value" else _numbers(rows[name]) for name in names}
+        self._counts = {name: _counts(rows, name) for name in names}
 
     def running_sums(
         self, keys: Numbers, day_count: int, columns: Numbers | None = None, is_counted: Flags | None = None
@@ -296,6 +298,7 @@ def _compare(cells: dict[str, Numbers], moments: dict[str, Numbers], starts: Num
         "without_converted": added(without_converted),
         "converted": added(moments["converted_count"]),
         "cents": added(moments["value"]),
+        "values": added(moments["has_value"]),
         **{name: added(np.rint(values * FIXED_POINT).astype(np.int64)) for name, values in fractions.items()},
     }
 
@@ -317,6 +320,13 @@ def _numbers(column: pa.ChunkedArray) -> Numbers:
         column = column.cast(pa.int32())
     numbers: Numbers = column.to_numpy().astype(np.int64)
     return numbers
+
+
+def _counts(rows: pa.Table, name: str) -> Numbers:
+    """Return a column of counts: values in hundredths, and for `has_value` 1 where the value is not null."""
+    if name == "value":
+        return _cents(rows["value"])
+    return _numbers(rows["value"].is_valid() if name == "has_value" else rows[name])
 
 
 def _cents(column: pa.ChunkedArray) -> Numbers:

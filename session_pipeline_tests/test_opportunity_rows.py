@@ -1,0 +1,208 @@
+"""Tests each column of opportunities and next_best_actions against the oracle, on generated sessions."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from session_pipeline.engines.duckdb import DuckDBEngine, Limits
+from session_pipeline.reference.signals import SIGNALS
+from session_pipeline.tables import parameters
+from session_pipeline.tables.opportunities import findings
+from session_pipeline.tables.opportunities.matched import estimates
+from session_pipeline.tables.opportunities.windows import FIXED_POINT, Sums
+from session_pipeline_tests.moments import PARAMETERS, assert_rows_equal, compared, compared_seen, count_moments
+from session_pipeline_tests.oracles import opportunity_rows as oracle
+from session_pipeline_tests.oracles.opportunities import Session
+
+FIRST = date(2026, 10, 5)
+# Days with sessions: both windows have days that they just include and days that they just leave out.
+DAYS = [FIRST + timedelta(days=number) for number in (0, 1, 27, 28, 56, 83, 84)]
+BUILT = [*DAYS, FIRST + timedelta(days=2), FIRST + timedelta(days=111)]  # two days have no sessions
+ACTIONS = ("/", "/a", "/b", "/c", "open", "click")
+VALUES = (None, Decimal(0), Decimal(10), Decimal("12.34"), Decimal("0.004"), Decimal(-5), Decimal("1234567.891"))
+COPIES = (1, 2, 5, 10, 14, 15, 16, 29, 30, 31, 45, 60)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBEngine]:
+    engine = DuckDBEngine(Limits(), tmp_path_factory.mktemp("engine"))
+    yield engine
+    engine.close()
+
+
+def generated_sessions(seed: int) -> list[Session]:
+    """Return sessions of several kinds: equal actions, as often as a border needs. Kinds differ in few actions."""
+    random = Random(seed)
+    values = random.choice((VALUES, (None,), (Decimal(0), None), (Decimal(20),), VALUES[:4]))
+    days = random.choice((DAYS, DAYS[:1], DAYS[2:4]))
+    sites = random.choice((("main",), ("main", "main", "other")))
+    devices = random.choice((("mobile",), ("mobile",), ("mobile", "mobile", "desktop", None)))
+    signals = random.choice((SIGNALS, ("error", "u_turn"), tuple(oracle.PHRASES)))
+    length, share_of_steps = random.choice((2, 3, 4, 4, 15)), random.choice((0, 0, 0.02, 0.1))
+    path = [random.choice(ACTIONS) for _ in range(length)]
+    rate, after_all = random.choice((0.3, 0.6, 0.9)), random.choice((1, 1, 0.9, 0.7))
+    sessions: list[Session] = []
+    for _ in range(random.choice((10, 30, 60))):
+        kind = _kind(random, path, share_of_steps, signals)
+        day, site, device = random.choice(days), random.choice(sites), random.choice(devices)
+        copies, is_bot = random.choice(COPIES), random.random() < 0.05
+        share = random.choice((0.0, 1.0, rate, rate, rate, random.random()))
+        last = kind["actions"][-1][1]
+        conversions = [last + 1] if random.random() < after_all else sorted(random.sample(range(2, 2 * last + 3), 2))
+        as_a_whole = random.random() < 0.1
+        for _ in range(copies):
+            converts = random.random() < share
+            matches = conversions if converts and not as_a_whole else []
+            sessions.append(
+                Session(
+                    session_id=f"{random.randrange(10**9):09}-{len(sessions)}",
+                    day=day if random.random() < 0.8 else random.choice(days),
+                    site=site,
+                    device=device if random.random() < 0.95 else random.choice(devices),
+                    is_bot=is_bot,
+                    conversions=matches,
+                    as_a_whole=converts and as_a_whole,
+                    values=[random.choice(values) for _ in matches],
+                    **kind,
+                )
+            )
+    return sessions + _twins(sessions) if random.random() < 0.3 else sessions
+
+
+def _kind(random: Random, path: Sequence[str], share_of_steps: float, signals: Sequence[str]) -> dict[str, Any]:
+    """Return what the sessions of a kind have in common: actions, steps, signals, and matches of other outcomes."""
+    at, actions = 0, []
+    for number, action in enumerate(path, start=1):
+        at += 1 if random.random() < 0.9 else 2
+        actions.append((number, at, action if random.random() < 0.7 else random.choice(ACTIONS)))
+    steps = [(at, "shop", 2) for _, at, action in actions if action == "open" and random.random() < 5 * share_of_steps]
+    steps += [(at, "visit", random.choice((1, 3, -1))) for _, at, _ in actions if random.random() < share_of_steps]
+    found = {
+        (random.choice(actions)[2], random.choice(signals)): random.choice(actions)[0]
+        for _ in range(random.choice((0, 0, 1, 2, 6)))
+    }
+    return {
+        "actions": actions,
+        "steps": sorted(steps),
+        "signals": [(action, signal, at) for (action, signal), at in found.items()],
+        "other_matches": [
+            (at, random.choice(("abandoned_cart", "contact")), Decimal(7))
+            for _, at, _ in actions
+            if random.random() < 0.05
+        ],
+    }
+
+
+def _twins(sessions: Sequence[Session]) -> list[Session]:
+    """Return copies of sessions with other names of actions. Their figures are equal, so they tie in ranks."""
+    return [
+        replace(
+            session,
+            session_id=session.session_id + "-twin",
+            actions=[(number, at, action + "2") for number, at, action in session.actions],
+            signals=[(action + "2", signal, at) for action, signal, at in session.signals],
+        )
+        for session in sessions
+    ]
+
+
+def compare_with_oracle(engine: DuckDBEngine, seed: int, most: int) -> tuple[list[Any], list[Any]]:
+    """Compare both tables of generated sessions with the oracle; returns the rows of the oracle."""
+    sessions = generated_sessions(seed)
+    limits = {**PARAMETERS, "most_moment_actions": most, "most_seen_actions": most}
+    moments, seen = count_moments(engine, sessions, limits)
+    days = sorted(BUILT)
+    expected = oracle.opportunity_rows(sessions, days, most), oracle.next_best_action_rows(sessions, days, most)
+    assert_rows_equal("opportunities", compared(engine, moments, days), expected[0])
+    assert_rows_equal("next_best_actions", compared_seen(engine, seen, days), expected[1])
+    return expected
+
+
+# Borders
+
+
+def test_limits_are_those_of_the_definitions() -> None:
+    names = ("WINDOWS", "LEAST_EXPECTED", "MOST_ROWS", "MOST_EXAMPLES")
+    assert [getattr(findings, name) for name in names] == [getattr(oracle, name) for name in names]
+    assert (parameters.MOST_MOMENT_ACTIONS, parameters.MOST_SEEN_ACTIONS) == (200, 50)
+    assert parameters.LEAST_COMPARED_SESSIONS == PARAMETERS["least_compared_sessions"] == oracle.LEAST_SESSIONS
+
+
+@pytest.mark.parametrize(
+    ("score", "sign", "can_be_chance", "is_significant"),
+    [
+        (2.5, 1, False, True),
+        (2.4999, 1, True, False),
+        (-2.5, 1, False, False),
+        (-2.5, -1, False, True),
+        (-2.4999, -1, True, False),
+        (2.5, -1, False, False),
+    ],
+)
+def test_score_of_two_and_a_half_is_enough(score: float, sign: int, can_be_chance: bool, is_significant: bool) -> None:
+    found = estimates(sums_of(expected=20 - score, variance=1.0), np.array([0]), sign, 1.96)
+    assert found.score.tolist() == pytest.approx([score], abs=1e-8)
+    assert (found.can_be_chance.tolist(), found.is_significant.tolist()) == ([can_be_chance], [is_significant])
+
+
+def test_interval_is_cut_at_one_and_minus_one() -> None:
+    found = estimates(sums_of(sato=1e6), np.array([0]), 1, 1.96)
+    assert (found.low.tolist(), found.high.tolist()) == ([-1.0], [1.0])
+
+
+def sums_of(**given: float) -> Sums:
+    """Return the sums of one comparison of 60 sessions, in which 20 of 30 converted on each side."""
+    numbers = {"factor": 0, "day": 0, "window": 28, "with_count": 30, "with_converted": 20, "without_count": 30,
+               "without_converted": 20, "converted": 40, "cents": 0, "values": 0}  # fmt: skip
+    fractions = {"rate_with": 10, "rate_without": 10, "weight": 15, "expected": 20, "variance": 3.4,
+                 "sato_of_difference": 0, "sato": 6.7, **given}  # fmt: skip
+    fixed = {name: round(value * FIXED_POINT) for name, value in fractions.items()}
+    return Sums(**{name: np.array([value]) for name, value in {**numbers, **fixed}.items()})
+
+
+@pytest.mark.parametrize(("value", "lost"), [(None, None), (Decimal(0), 0.0), (Decimal(30), 360.0)])
+def test_lost_value_is_null_only_if_no_conversion_has_a_value(
+    engine: DuckDBEngine, value: Decimal | None, lost: float | None
+) -> None:
+    """With an error, 12 of 48 convert, and without it 24 of 48: 12 are lost."""
+    sessions = [
+        Session(
+            session_id=f"s{number}",
+            day=FIRST,
+            site="main",
+            device=None,
+            is_bot=False,
+            actions=[(1, 1, "/")],
+            conversions=[2] if number % (4 if number < 48 else 2) == 0 else [],
+            as_a_whole=False,
+            values=[value] if number % (4 if number < 48 else 2) == 0 else [],
+            steps=[],
+            signals=[("/", "error", 1)] if number < 48 else [],
+        )
+        for number in range(96)
+    ]
+    rows = compared(engine, count_moments(engine, sessions)[0], [FIRST])
+    assert [(row["associated_lost_conversions"], row["associated_lost_value"]) for row in rows] == [(12.0, lost)] * 2
+
+
+# Generated sessions
+
+
+SEEDS = range(12)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_rows_equal_those_of_the_oracle(engine: DuckDBEngine, seed: int) -> None:
+    compare_with_oracle(engine, seed, Random(seed).choice((3, 6, 20)))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(len(SEEDS), 400))
+def test_rows_of_many_generated_sessions_equal_those_of_the_oracle(engine: DuckDBEngine, seed: int) -> None:
+    compare_with_oracle(engine, seed, Random(seed).choice((3, 6, 20)))
