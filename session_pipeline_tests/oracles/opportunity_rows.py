@@ -122,7 +122,13 @@ def opportunity_rows(sessions: Sequence[Session], days: Iterable[date], most: in
     """
     counted = most_visited(sessions, most)
     people = [each for each in sessions if not each.is_bot]
-    arrivals = {each.session_id: [(at, each.moment(at)) for at in first_in_buckets(each)] for each in people}
+    arrivals = {
+        each.session_id: [
+            (number, each.moment(number), each.value_after(each.event_number(number)))
+            for number in first_in_buckets(each)
+        ]
+        for each in people
+    }
 
     def strata_of(factor: Factor) -> Strata:
         site, action, signal = factor
@@ -135,15 +141,15 @@ def opportunity_rows(sessions: Sequence[Session], days: Iterable[date], most: in
             since, moment = _occurrence(session, action, signal)
             if moment and moment[1] in kept:
                 moments[moment].add_with(session, is_example=not session.is_converted)
-            for number, at in arrivals[session.session_id]:
+            for number, at, value in arrivals[session.session_id]:
                 if at[1] not in kept:
                     continue
-                moments[at].converted += session.is_converted
-                value = session.value_after(session.event_number(number))
+                stratum = moments[at]
+                stratum.converted += session.is_converted
                 if value is not None:
-                    moments[at].value = value + (moments[at].value or 0)
+                    stratum.value = value + (stratum.value or 0)
                 if since is None or number < since:
-                    moments[at].add_without(session)
+                    stratum.add_without(session)
         for moments in found.values():
             for stratum in moments.values():
                 stratum.value = None if stratum.value is None else round(stratum.value, 2)
@@ -247,8 +253,10 @@ def next_best_action_rows(sessions: Sequence[Session], days: Iterable[date], mos
 def _occurrence(session: Session, action: str, signal: str) -> tuple[int | None, Moment | None]:
     """Return the action number from which a session has a signal, and the moment to which the signal belongs."""
     for at_action, name, complete_at in session.signals:
+        if (at_action, name) != (action, signal):
+            continue
         numbers = {number: label for number, _, label in session.open_actions}
-        if (at_action, name) != (action, signal) or complete_at not in numbers:
+        if complete_at not in numbers:
             continue
         if signal in WAYS:
             return complete_at, session.moment(complete_at)
