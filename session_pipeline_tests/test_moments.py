@@ -43,7 +43,7 @@ def random_session(random: Random, number: int) -> Session:
     pages = [
         (at, "visit", step) for _, at, action in actions if action == "/a" for step in random.choice(((1,), (1, 3)))
     ]
-    left = [(at, "visit", -1) for _, at, action in actions if action == "/b"]
+    left = [(at, "visit", random.choice((-1, 0))) for _, at, action in actions if action == "/b"]
     converts = random.random() < 0.5
     signals = {
         (random.choice(actions)[2], signal): random.choice((None, *(each[0] for each in actions)))

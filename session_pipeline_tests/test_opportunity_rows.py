@@ -1,5 +1,6 @@
 """Tests each column of opportunities and next_best_actions against the oracle, on generated sessions."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -16,6 +17,7 @@ from session_pipeline.tables import parameters
 from session_pipeline.tables.opportunities import findings
 from session_pipeline.tables.opportunities.matched import estimates
 from session_pipeline.tables.opportunities.windows import FIXED_POINT, Sums
+from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.moments import PARAMETERS, assert_rows_equal, compared, compared_seen, count_moments
 from session_pipeline_tests.oracles import opportunity_rows as oracle
 from session_pipeline_tests.oracles.opportunities import Session
@@ -256,3 +258,58 @@ def test_rows_equal_those_of_the_oracle(engine: DuckDBEngine, seed: int) -> None
 @pytest.mark.parametrize("seed", sorted(set(range(300)) - {*SEEDS}))
 def test_rows_of_many_generated_sessions_equal_those_of_the_oracle(engine: DuckDBEngine, seed: int) -> None:
     compare_with_oracle(engine, seed, Random(seed).choice((3, 6, 20)))
+
+
+# The sample
+
+
+def sessions_of_store(deployment: Deployment) -> list[Session]:
+    """Return all sessions of a store, from the tables of sessions, actions, outcomes, funnels and friction."""
+
+    def by_session(name: str, *columns: str) -> dict[str, list[Any]]:
+        found = defaultdict(list)
+        frame = deployment.table(name)
+        for session_id, *values in zip(*(frame[column].tolist() for column in ("session_id", *columns)), strict=True):
+            found[session_id].append(tuple(values))
+        return found
+
+    actions = by_session("session_actions", "action_number", "event_number", "action")
+    outcomes = by_session("session_outcomes", "outcome", "is_converted")
+    matches = by_session("outcome_matches", "event_number", "rule", "value")
+    steps = by_session("funnel_matches", "event_number", "funnel", "step_number")
+    signals = by_session("session_friction", "action", "signal", "first_action_number")
+    sessions = []
+    for session_id, found in by_session("sessions", "session_date", "site", "device", "is_bot").items():
+        [(day, site, device, is_bot)], [(outcome, is_converted)] = found, outcomes[session_id]
+        deciding = sorted(
+            ((at, value) for at, rule, value in matches[session_id] if rule == outcome and is_converted),
+            key=lambda match: match[0],
+        )
+        sessions.append(
+            Session(
+                session_id=session_id,
+                day=day,
+                site=site,
+                device=device,
+                is_bot=is_bot,
+                actions=sorted(actions[session_id]),
+                conversions=[at for at, _ in deciding],
+                as_a_whole=is_converted and not deciding,
+                values=[value for _, value in deciding],
+                steps=steps[session_id],
+                signals=signals[session_id],
+            )
+        )
+    return sessions
+
+
+def test_rows_of_the_sample_equal_those_of_the_oracle(sample_deployment: Deployment) -> None:
+    sessions = sessions_of_store(sample_deployment)
+    days = sorted({session.day for session in sessions} | {date(2026, 10, 12)})  # the last day has no sessions
+    expected = {
+        "opportunities": oracle.opportunity_rows(sessions, days, 200),
+        "next_best_actions": oracle.next_best_action_rows(sessions, days, 50),
+    }
+    for name, rows in expected.items():
+        assert len(rows) > 10
+        assert_rows_equal(name, sample_deployment.table(name).to_dict("records"), rows)

@@ -4,7 +4,7 @@ For each signal or action seen before, goes through all sessions and puts them o
 counts of the pipeline are used. opportunities.py defines sessions and moments. test_opportunity_rows.py compares.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -155,12 +155,12 @@ def opportunity_rows(sessions: Sequence[Session], days: Iterable[date], most: in
                 stratum.value = None if stratum.value is None else round(stratum.value, 2)
         return found
 
-    factors = {
+    factors = Counter(
         (session.site, action, signal)
         for session in people
         for action, signal, _ in session.signals
         if signal in OF_A_VISIT | WAYS
-    }
+    )
 
     def rank(found: Comparison) -> tuple[Any, ...]:
         return -(found.lost_value() or 0), -found.lost("difference")
@@ -198,17 +198,19 @@ def next_best_action_rows(sessions: Sequence[Session], days: Iterable[date], mos
     counted, milestones = most_visited(sessions, most), milestones_of(sessions)
     people = [each for each in sessions if not each.is_bot]
     firsts: dict[str, dict[str, int]] = defaultdict(dict)
+    by_action: dict[tuple[str, str], list[Session]] = defaultdict(list)
     for session in people:
         for number, _, action in session.open_actions:
             firsts[session.session_id].setdefault(action, number)
+        for action in firsts[session.session_id]:
+            by_action[session.site, action].append(session)
 
     def strata_of(factor: Factor) -> Strata:
         site, action, seen = factor
         found: Strata = defaultdict(lambda: defaultdict(Stratum))
-        for session in people:
-            kept = counted[session.day, site] if session.site == site else []
-            first = firsts[session.session_id]
-            if seen not in kept or action not in kept or action not in first:
+        for session in by_action[site, action]:
+            kept, first = counted[session.day, site], firsts[session.session_id]
+            if seen not in kept or action not in kept:
                 continue
             stratum = found[session.day][session.moment(first[action])]
             if first.get(seen, first[action]) < first[action]:
@@ -221,13 +223,13 @@ def next_best_action_rows(sessions: Sequence[Session], days: Iterable[date], mos
         site, _, seen = factor
         return not any((on, site, seen) in milestones and seen in counted.get((on, site), []) for on in window)
 
-    factors = {
+    factors = Counter(
         (session.site, action, seen)
         for session in people
-        for action in firsts[session.session_id]
-        for seen in firsts[session.session_id]
-        if action != seen
-    }
+        for action, number in firsts[session.session_id].items()
+        for seen, before in firsts[session.session_id].items()
+        if before < number
+    )
     rows = []
     for day, window, place, found, is_significant in _compared(
         factors, strata_of, days, 1, lambda each: (-each.figures["score"],), is_possible
@@ -266,7 +268,7 @@ def _occurrence(session: Session, action: str, signal: str) -> tuple[int | None,
 
 
 def _compared(
-    factors: Iterable[Factor],
+    factors: Mapping[Factor, int],
     strata_of: Callable[[Factor], Strata],
     days: Iterable[date],
     sign: int,
@@ -274,7 +276,7 @@ def _compared(
     is_possible: Callable[[Factor, Sequence[date]], bool] = lambda *_: True,
 ) -> list[tuple[date, int, int, Comparison, bool]]:
     """Return the day, window, rank and significance of the comparisons that are kept, and the comparisons."""
-    strata = {factor: strata_of(factor) for factor in sorted(factors)}
+    strata = {factor: strata_of(factor) for factor, most in sorted(factors.items()) if most >= LEAST_SESSIONS}
     rows = []
     for day in days:
         for window in WINDOWS:
