@@ -179,7 +179,7 @@ def sessions_of(
     """Return sessions with these actions, some of which convert after the last one."""
     return [
         Session(
-            session_id=f"{names}-{len(signals)}-{number:03}",
+            session_id=f"{'>'.join(names)}-{len(signals)}-{number:03}",
             day=FIRST,
             site="main",
             device=None,
@@ -240,6 +240,28 @@ def test_sentence_says_that_intentions_differ_only_if_more_converted(
     row = next(row for row in rows if row["seen_action"] == "/a")
     assert ("They may have meant to convert anyway." in row["sentence"]) == is_intention
     assert "This can be chance." in row["sentence"]
+
+
+@pytest.mark.parametrize(("count", "has_row"), [(30, True), (29, False)])
+def test_thirty_sessions_that_had_seen_an_action_are_enough(engine: DuckDBEngine, count: int, has_row: bool) -> None:
+    sessions = sessions_of(count, 20, "/a", "/b") + sessions_of(60, 20, "/c", "/b")
+    rows = compared_seen(engine, count_moments(engine, sessions)[1], [FIRST])
+    assert ("/a" in {row["seen_action"] for row in rows}) == has_row
+
+
+def test_each_moment_of_a_day_gives_one_example(engine: DuckDBEngine) -> None:
+    """Two stages of one action are two moments."""
+    error = [("/b", "error", 2)]
+    early = sessions_of(40, 10, "/a", "/b", signals=error) + sessions_of(40, 20, "/a", "/b")
+    late = [
+        replace(each, session_id=each.session_id.replace("/a", "/x"), steps=[(1, "shop", 1)])
+        for each in sessions_of(40, 10, "/a", "/b", signals=error) + sessions_of(40, 20, "/a", "/b")
+    ]
+    row = compared(engine, count_moments(engine, early + late)[0], [FIRST])[0]
+    examples = [
+        min(each.session_id for each in half if each.signals and not each.conversions) for half in (early, late)
+    ]
+    assert row["example_session_ids"] == " ".join(examples)
 
 
 # Generated sessions
