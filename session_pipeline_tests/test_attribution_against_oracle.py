@@ -228,7 +228,7 @@ def random_counts(random: Random) -> list[Row]:
     )
 
 
-@pytest.mark.parametrize("seed", [0, 8, 15])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (8, 15))])
 def test_rows_of_sessions_are_those_of_the_oracle(seed: int) -> None:
     compare_random_sites(seed)
 

@@ -45,7 +45,8 @@ def init(
     made = data_folder.at(folder)
     start_date = None
     if from_file is not None:
-        found, start_date = with_start_date(try_file(from_file, folder=None, source=source), from_file, source)
+        tried = try_file(from_file, folder=None, source=source, has_sessions=False)
+        found, start_date = with_start_date(tried, from_file, source)
     if made.settings.exists():
         command = f"session-pipeline run --data {shlex.quote(str(folder))}"
         raise WrongUseError(f"{folder} is already a data folder; continue with `{command}`")

@@ -52,6 +52,7 @@ def attempt(
     *,
     ending: str = "",
     start_date: date | None = None,
+    has_sessions: bool = True,
 ) -> Trial:
     """Read a file with some keys of its source, and build the sessions of its first days.
 
@@ -62,6 +63,7 @@ def attempt(
         keys: The keys.
         ending: An ending that is added to its name, before that of a compression.
         start_date: Another start_date for the packaged settings.
+        has_sessions: False to build no sessions: the trial then has no outcomes, sessions and duplicates.
     """
     with (
         _thrown_away(file, folder, source, keys, ending, start_date) as trial,
@@ -87,7 +89,7 @@ def attempt(
         frame = run.planner.frame
         days = sorted(days_with_events(run.store.of_table("raw_events"), frame.calendar, run.settings.start_date))
         tried = [day for day in days if frame.is_wanted(day)][:TRIED_DAYS]
-        for name in ("sessions", "session_actions", "outcome_matches", "session_outcomes"):
+        for name in ("sessions", "session_actions", "outcome_matches", "session_outcomes") if has_sessions else ():
             run.build(STEP_OF_TABLE[name], tried)
         with run.engine.job() as job:
             for name in ("duplicate_events", "sessions", "session_actions", "session_outcomes"):

@@ -50,7 +50,9 @@ def unused_sources(source: str, folder: DataFolder | None) -> list[str]:
     return [] if source in sources else sources
 
 
-def try_file(file: Path, *, folder: DataFolder | None, source: str, start_date: date | None = None) -> Trial:
+def try_file(
+    file: Path, *, folder: DataFolder | None, source: str, start_date: date | None = None, has_sessions: bool = True
+) -> Trial:
     """Read one file with the settings of a source, and build the sessions of its first days. Nothing is kept.
 
     The file is also tried with the keys that are suggested. They are dropped if fewer lines are accepted with them.
@@ -60,6 +62,7 @@ def try_file(file: Path, *, folder: DataFolder | None, source: str, start_date: 
         folder: The data folder whose settings are used; None uses the packaged settings.
         source: The source whose settings are used.
         start_date: Another start_date for the packaged settings.
+        has_sessions: False to build no sessions, which takes less time.
 
     Raises:
         WrongUseError: The file does not exist, is not a regular file, or its name begins with a dot; or the name of the
@@ -75,8 +78,8 @@ def try_file(file: Path, *, folder: DataFolder | None, source: str, start_date: 
             f"{source!r} is not the name of a source; a source is called like its folder under raw/, such as web"
         )
     has_settings = folder is not None and source in load_settings(folder.path).sources
-    try_with = partial(attempt, file, folder, source, start_date=start_date)
-    found = try_with({})
+    found = attempt(file, folder, source, {}, start_date=start_date, has_sessions=has_sessions)
+    try_with = partial(attempt, file, folder, source, start_date=start_date, has_sessions=False)
     if has_settings:
         return found
     return _with_format(found, file, try_with) if _has_other_format(found, file) else _with_suggested(found, try_with)
@@ -96,10 +99,11 @@ def with_start_date(found: Trial, file: Path, source: str) -> tuple[Trial, date 
     """
     if accepted_count(found) == (found.lines_with_suggested or found.facts["line_count"]):
         return found, None
-    earlier = try_file(file, folder=None, source=source, start_date=FIRST_WEB_TIME.date())
+    start = FIRST_WEB_TIME.date()
+    earlier = try_file(file, folder=None, source=source, start_date=start, has_sessions=False)
     if accepted_count(earlier) <= 2 * accepted_count(found):
         return found, None
-    days = attempt(file, None, source, earlier.suggested, start_date=FIRST_WEB_TIME.date()).days
+    days = attempt(file, None, source, earlier.suggested, start_date=start, has_sessions=False).days
     return (earlier, date(days[0].year, 1, 1)) if days else (found, None)
 
 
