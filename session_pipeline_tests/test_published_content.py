@@ -19,7 +19,7 @@ from session_pipeline.run.opened import open_store
 from session_pipeline.store.records import Key
 from session_pipeline_tests.shop_commands import call, run
 
-pytestmark = pytest.mark.long  # further cases of what the usual tests cover
+pytestmark = pytest.mark.long  # each takes seconds
 
 SESSIONS = Path("lake") / "sessions" / "session_date=2024-03-05" / "data.parquet"
 

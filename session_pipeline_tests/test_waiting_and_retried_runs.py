@@ -17,7 +17,7 @@ from session_pipeline.store import store_files
 from session_pipeline_tests.deployment import Deployment, by_step
 from session_pipeline_tests.simulation.simulated_clock import simulated
 
-pytestmark = pytest.mark.long  # further cases of what the usual tests cover
+pytestmark = pytest.mark.long  # each takes seconds
 
 FIRST = date(2026, 10, 5)
 UNTIL = date(2026, 10, 25)

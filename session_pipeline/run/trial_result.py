@@ -67,7 +67,7 @@ class Trial:
         accepted_with_suggested: The number of lines that were accepted with these keys; None if there are none.
         lines_with_suggested: The number of lines with these keys, which can be records of one line; None if there are
             none.
-        days: The first days of the file; only their sessions are built.
+        days: The first days of the file; sessions of other days are not built.
         day_count: The number of days with events in the file.
         duplicate_count: The number of lines of `days` that duplicate an event.
         outcomes: The number of sessions of `days` without bots by outcome, the most frequent first.
