@@ -16,7 +16,7 @@ from session_pipeline_tests.benchmarks.parts import CORE, OURS, PEERS, SCRIPT, P
 from session_pipeline_tests.documents import ROOT, as_table
 
 PAGE = ROOT / "docs" / "performance.md"
-TRIED = Path(__file__).with_name("tried.md")
+EXPLAINED = Path(__file__).with_name("explained.md")
 PACKAGES = ("duckdb", "dagster", "pyarrow", *PEERS[1:])
 GIB = 2**30
 QUIET = 0.2  # cores that other programs may use on a machine that counts as quiet
@@ -103,14 +103,15 @@ def page(results: Results, facts: Mapping[str, Mapping[str, str]]) -> str:
         *_smaller(results),
         _budgets(results),
         "Publishing with 10 GB of history (`python -m session_pipeline_tests.benchmarks.long_history`), one visitor"
-        " with 90 % of the events, and limits of memory were measured by hand; see below.",
+        " with 90 % of the events, and limits of memory were measured by hand, see"
+        " [performance experiments](performance_experiments.md).",
         "## Beside other tools",
         COMPARED,
         *(text for name in DATA_SETS if name in results for text in _comparison(name, results[name])),
         *_stages(results),
         *_fixed(results),
         *_queries(results),
-        TRIED.read_text().strip(),
+        EXPLAINED.read_text().strip(),
     ]
     return "\n\n".join(section.strip() for section in sections) + "\n"
 
