@@ -342,6 +342,7 @@ CHANGES: Mapping[str, Change] = {
     "sources{}.null_values": Change(["/about"], NOTHING),
     "sources{}.drop_fields": Change(["plan"], READ_FROM_RAW, "raw_events changed"),
     "sources{}.decimal_comma": Change(True, NOTHING),
+    "sources{}.escape": Change("\\", NOTHING),  # JSON lines have escapes of their own
     "sources{}.request": Change({"path": "no_such_field"}, NOTHING),
     "sources{}.time_format": Change("%Y-%m-%dT%H:%M:%S", NOTHING),  # reads the same times
     "sources{}.timezone": Change("Asia/Tokyo", READ_FROM_RAW, "raw_events changed"),

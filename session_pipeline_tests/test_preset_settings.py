@@ -146,7 +146,7 @@ OF_RECORDS = [
     *((f"header = {header}", "header",
        "has ... at another place than after all names; write it as the last element of the list")
       for header in (["a", "...", "b"], ["..."])),
-    (f"header = {[f'f{number}' for number in range(1_001)]}", "header", "has 1,001 names; write at most 1,000"),
+    (f"header = {[f'f{number}' for number in range(5_001)]}", "header", "has 5,001 names; write at most 5,000"),
     ("request = 'x'", "request", "is 'x'; write a table: [name], and its keys below it"),
     ("request = { lines = 'r' }", "request.lines", "is not a part of a request; did you mean line?"),
     ("request = { url = 'u' }", "request.url",

@@ -4,10 +4,11 @@ opened.py opens a data folder to look at it. pipeline.py runs ingest, plan, buil
 makes once for that, outcome.py is what a run reports, and profile.py measures its stages. delivered_files.py words what
 commands say about delivered files.
 try_file.py tries one file as it is and with suggested keys, for `try FILE`. trial.py reads it each time in a temporary
-folder, and trial_result.py is what came out. suggested_reading.py suggests how to read the file; sampled_fields.py
-reads its fields as field_values.py describes them, and suggested_keys.py suggests the keys: suggestions.py finds the
-fields of empty columns, suggested_times.py how times are read, suggested_values.py which values are none or page views,
-suggested_requests.py the requests in logs, and suggested_addresses.py the visitor's address.
+folder, and trial_result.py is what came out. suggested_reading.py suggests how to read the file, and header_beside.py
+finds a header in a file beside it; sampled_fields.py reads its fields as field_values.py describes them, and
+suggested_keys.py suggests the keys: suggestions.py finds the fields of empty columns, suggested_times.py how times are
+read, suggested_values.py which values are none or page views, suggested_requests.py the requests in logs, and
+suggested_addresses.py the visitor's address.
 person.py tells which rows are about a person, held.py finds what is stored about it, and erasure.py erases it.
 alerts.py passes problems of runs and checks to the user's command.
 

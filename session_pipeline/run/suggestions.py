@@ -165,6 +165,7 @@ def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled
             column in filled
             or column in rules.constants
             or column in rules.expressions
+            or not rules.fields_of(column)
             or (current is not None and CAN_BE[column](current))
             or (column in OF_REQUEST and rules.request)
         ):

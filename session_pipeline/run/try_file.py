@@ -3,7 +3,7 @@
 trial.py reads the file each time; suggestions.py finds the keys.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -18,6 +18,7 @@ from session_pipeline.ingest.admission.tabbed_logs import FLUENTD
 from session_pipeline.ingest.admission.unknown_names import ending_of, keys_of_content
 from session_pipeline.ingest.formats import JsonLines
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
+from session_pipeline.run.header_beside import keys_of_header_beside
 from session_pipeline.run.sampled_fields import FIRST_WEB_TIME
 from session_pipeline.run.suggested_reading import INVALID_LOG_LINE
 from session_pipeline.run.trial import attempt
@@ -82,6 +83,9 @@ def try_file(
     try_with = partial(attempt, file, folder, source, start_date=start_date, has_sessions=False)
     if has_settings:
         return found
+    is_unread = found.facts["status"] != "accepted" or not found.facts["accepted_count"]
+    if is_unread and (keys := keys_of_header_beside(file)):
+        return _with_keys(found, keys, try_with)
     return _with_format(found, file, try_with) if _has_other_format(found, file) else _with_suggested(found, try_with)
 
 
@@ -132,6 +136,24 @@ def _with_suggested(found: Trial, try_with: Callable[..., Trial]) -> Trial:
         found = replace(found, remarks=better.remarks)  # about times, once the visitors are known
     accepted, lines = better.facts["accepted_count"], better.facts["line_count"]
     return replace(found, accepted_with_suggested=accepted, lines_with_suggested=lines)
+
+
+def _with_keys(found: Trial, keys: Mapping[str, Any], try_with: Callable[..., Trial]) -> Trial:
+    """Return the trial of a file that cannot be read, with the keys that name its fields, and with further ones."""
+    read = try_with(keys)
+    if read.facts["status"] != "accepted":
+        return found
+    all_keys = {**keys, **({} if "preset" in keys else read.suggested)}
+    better = try_with(all_keys) if all_keys.keys() != keys.keys() else read
+    return replace(
+        found,
+        suggested=all_keys,
+        suggested_columns=read.suggested_columns,
+        remarks=read.remarks,
+        missing=read.missing,
+        accepted_with_suggested=better.facts["accepted_count"],
+        lines_with_suggested=better.facts["line_count"],
+    )
 
 
 def _unfit_count(found: Trial) -> int:

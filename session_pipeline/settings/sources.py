@@ -39,7 +39,7 @@ KEYS_OF_ANY_FORMAT = frozenset({"site", "timezone", "clock_tolerance_minutes", "
 MOST_EVENT_NAMES = 2_000
 MOST_EVENT_RULES = 200
 MOST_FIELDS = 20
-MOST_HEADER_NAMES = 1_000
+MOST_HEADER_NAMES = 5_000
 # Parts of the request that a line of a web server's log describes.
 REQUEST_PARTS = ("line", "method", "target", "path", "query", "host", "scheme")
 
@@ -119,6 +119,7 @@ class SourceSettings(Section):
     clock_tolerance_minutes: int = Field(default=60, ge=0, le=525_600)
     expected_by: ClockTime | None = None
     delimiter: Character | None = None
+    escape: Literal["\\"] | None = None
     header: Annotated[
         tuple[Label, ...], Listed, at_most(MOST_HEADER_NAMES, "names"), distinct("fields", _without_mark)
     ] = ()

@@ -121,6 +121,8 @@ REQUESTS = Limits(
 )
 LIMITS: Mapping[str, Limits] = {
     **dict.fromkeys(("alb", "caddy", "cloudflare", "nginx_json", "nginx_main", "vhost_combined", "w3c"), REQUESTS),
+    # A link that is tracked has no page, and revenue is part of a text.
+    "adobe_analytics": Limits(has_values=False, without_page=frozenset(["add_to_cart", "contact"])),
     "amplitude": NO_BOT,
     "ga4": NO_BOT,
     "matomo": Limits(has_bot=False, without_page=frozenset(["purchase"])),

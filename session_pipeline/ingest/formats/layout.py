@@ -24,6 +24,7 @@ class Layout:
             object is a record.
         asked: The names of fields that are read or removed.
         needed: The names of fields of each column that every event needs and that has no other origin.
+        escape: The sign that makes the next character of a TSV part of a value; None: there is none.
     """
 
     delimiter: str | None = None
@@ -31,6 +32,7 @@ class Layout:
     records_in: str | None = None
     asked: tuple[str, ...] = ()
     needed: tuple[tuple[str, ...], ...] = ()
+    escape: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ What a line contains is judged in reading/read.py.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import IO
@@ -12,12 +12,12 @@ from typing import IO
 from session_pipeline.errors import RefusedFileError
 from session_pipeline.ingest.formats.records import (
     BYTE_ORDER_MARK,
+    Record,
     decoded,
     delimiter_of,
+    ends_in_escape,
     is_blank,
     is_spaced,
-    physical_lines,
-    records,
 )
 
 CHUNK_BYTES = 4 << 20
@@ -33,7 +33,8 @@ class LineCounter:
         byte_count: Number of bytes.
         line_count: Number of lines, also blank ones.
         blank_count: Number of blank lines.
-        has_open_quotes: Whether a line has an odd number of quotes, so that a record may have several lines.
+        has_open_lines: Whether a line has an odd number of quotes, or ends in an escape, so that a record may have
+            several lines.
         is_tidy: Whether DuckDB can number the lines and reads them as Python does.
     """
 
@@ -41,7 +42,7 @@ class LineCounter:
         self.byte_count = 0
         self.line_count = 0
         self.blank_count = 0
-        self.has_open_quotes = False
+        self.has_open_lines = False
         self.is_tidy = True
         self._rest = b""  # the start of a line that continues in the next chunk
 
@@ -95,20 +96,24 @@ class ByteCounter(LineCounter):
 class SeparatedLineCounter(LineCounter):
     """Counts lines of separated values, and finds out whether the file is tidy."""
 
-    def __init__(self, delimiter: str | None, *, is_quoted: bool) -> None:
+    def __init__(self, delimiter: str | None, *, is_quoted: bool, is_escaped: bool = False) -> None:
         super().__init__()
         self._delimiter = delimiter
         self._is_quoted = is_quoted
+        self._is_escaped = is_escaped
         self._is_spaced: bool | None = None  # unknown before the first line
 
     def finish(self) -> None:
         """Count a last line that has no line end."""
         super().finish()
-        self.is_tidy &= not self.blank_count and not self.has_open_quotes
+        self.is_tidy &= not self.blank_count and not self.has_open_lines
 
     def look_closer(self, lines: bytes) -> None:
         """Look for content that DuckDB and Python read differently."""
         self.is_tidy &= b"\0" not in lines and lines.count(b"\r") == lines.count(b"\r\n")
+        if self._is_escaped and b"\\" in lines:
+            self.is_tidy = False  # only Python reads escapes
+            self.has_open_lines |= any(ends_in_escape(line.removesuffix(b"\r")) for line in lines.split(b"\n"))
         if not self._is_quoted:
             return
         if self._delimiter is None and lines.strip():
@@ -120,8 +125,8 @@ class SeparatedLineCounter(LineCounter):
             return
         # DuckDB does not say whether a value was quoted, so only Python can remove blanks outside quotes.
         self.is_tidy &= not self._is_spaced
-        if not self.has_open_quotes:
-            self.has_open_quotes = any(line.count(b'"') % 2 for line in lines.split(b"\n"))
+        if not self.has_open_lines:
+            self.has_open_lines = any(line.count(b'"') % 2 for line in lines.split(b"\n"))
         if self.is_tidy and (b'" ' in lines or b' "' in lines):
             # DuckDB sometimes trims spaces around quotes. Within quoted fields they are harmless: remove such fields.
             border = re.escape(str(self._delimiter)).encode()
@@ -152,10 +157,10 @@ def look_through(
     return digest.hexdigest()
 
 
-def count_records(file: IO[bytes], delimiter: str, *, is_spaced: bool) -> tuple[int, int]:
+def count_records(found: Iterable[Record]) -> tuple[int, int]:
     """Return the number of records, including the header, and the number of lines they cover."""
     record_count = covered_count = 0
-    for record in records(physical_lines(file), delimiter, is_spaced=is_spaced):
+    for record in found:
         record_count += 1
         covered_count += record.line_count
     return record_count, covered_count

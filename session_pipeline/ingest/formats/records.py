@@ -17,6 +17,10 @@ MOST_COLUMNS = 5000  # a query names each column, and DuckDB's planning time gro
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 BLANK = b" \t\r"
 DELIMITERS = ",;\t|"
+ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+# Other characters stand for themselves. Text cannot have a NUL, so \0 stays as it is.
+ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\\0"}
+NO_ESCAPED_VALUE = "\\N"
 
 csv.field_size_limit(LONGEST_EVENT_BYTES)  # a field may be as long as a line, as in DuckDB
 
@@ -137,6 +141,64 @@ def _spaced_field(delimiter: str) -> re.Pattern[str]:
     blanks, border = f"[{blanks_of(delimiter)}]*+", re.escape(delimiter)
     quoted = rf'"(?P<quoted>[^"]*(?:""[^"]*)*)"{blanks}'
     return re.compile(rf'(?P<blanks>{blanks})(?:{quoted}|(?P<plain>(?!")[^{border}\r\n]*))(?P<end>{border}|\Z)')
+
+
+def escaped_records(lines: Iterable[bytes], delimiter: str, *, is_spaced: bool = False) -> Iterator[Record]:
+    r"""Yield every record that is not blank. Quotes have no meaning, and a backslash escapes the next character.
+
+    An escaped line end, delimiter or backslash is part of the value, and \t, \n, \r, \b, \f and \v are control
+    characters. A field that is only \N has no value.
+    """
+    blanks = blanks_of(delimiter)
+    arriving = iter(lines)
+    number = 0
+    for line in arriving:
+        number += 1
+        if is_blank(line):
+            continue
+        parts, size = [line], len(line)
+        while ends_in_escape(parts[-1]) and size <= LONGEST_EVENT_BYTES and len(parts) < MOST_LINES_OF_A_RECORD:
+            following = next(arriving, None)
+            if following is None:
+                break
+            parts.append(following)
+            size += len(following) + 1
+        text, reason = decoded(b"\n".join(parts))
+        fields = None
+        if reason is None:
+            found = text.split(delimiter) if "\\" not in text else _escaped_fields(text, delimiter)
+            fields = [_unescaped(field.strip(blanks) if is_spaced else field) for field in found]
+        yield Record(number, len(parts), text, fields, reason)
+        number += len(parts) - 1
+
+
+def ends_in_escape(line: bytes) -> bool:
+    """Whether the line end after a line is escaped, so that the record continues on the next line."""
+    return (len(line) - len(line.rstrip(b"\\"))) % 2 == 1
+
+
+def _escaped_fields(text: str, delimiter: str) -> list[str]:
+    """Return the fields of a record, which are separated by delimiters that are not escaped."""
+    pattern, place = _escaped_field(delimiter), 0
+    fields: list[str] = []
+    while (found := pattern.match(text, place)) is not None:
+        fields.append(found["field"])
+        place = found.end()
+        if not found["end"]:
+            break
+    return fields
+
+
+@cache
+def _escaped_field(delimiter: str) -> re.Pattern[str]:
+    border = re.escape(delimiter)
+    return re.compile(rf"(?P<field>(?:[^{border}\\]++|\\.)*+\\?)(?P<end>{border}|\Z)", re.DOTALL)
+
+
+def _unescaped(field: str) -> str:
+    if "\\" not in field:
+        return field
+    return "" if field == NO_ESCAPED_VALUE else ESCAPED.sub(lambda found: ESCAPES.get(found[1], found[1]), field)
 
 
 def unquoted_records(lines: Iterable[bytes], delimiter: str, *, is_spaced: bool = False) -> Iterator[Record]:

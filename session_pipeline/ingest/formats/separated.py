@@ -27,6 +27,7 @@ from session_pipeline.ingest.formats.records import (
     Record,
     blanks_of,
     delimiter_of,
+    escaped_records,
     is_spaced,
     physical_lines,
     records,
@@ -90,7 +91,9 @@ class _Separated(Format):
     has_header = True
     quoting: str  # the quote sign; empty: quotes have no meaning
 
-    def records(self, lines: Iterator[bytes], delimiter: str, *, is_spaced: bool = False) -> Iterator[Record]:
+    def records(
+        self, lines: Iterator[bytes], delimiter: str, escape: str | None, *, is_spaced: bool = False
+    ) -> Iterator[Record]:
         """Yield the records of some lines; blanks around the fields of a file that is spaced are no part of them."""
         raise NotImplementedError
 
@@ -104,15 +107,17 @@ class _Separated(Format):
 
     def counter(self, layout: Layout) -> LineCounter:
         """Return a counter that also finds out whether the file is tidy."""
-        return SeparatedLineCounter(layout.delimiter, is_quoted=bool(self.quoting))
+        is_escaped = layout.escape is not None and not self.quoting
+        return SeparatedLineCounter(layout.delimiter, is_quoted=bool(self.quoting), is_escaped=is_escaped)
 
     def counts(self, file: IO[bytes], counter: LineCounter, layout: Layout) -> tuple[int, int]:
         """Count records instead of lines where a record can have several lines. The header is not counted."""
         line_count, blank_count = super().counts(file, counter, layout)
-        if counter.has_open_quotes:
+        if counter.has_open_lines:
             first = self._first(file, layout)
             file.seek(0)
-            line_count, covered_count = count_records(file, first.delimiter, is_spaced=first.is_spaced)
+            found = self.records(physical_lines(file), first.delimiter, layout.escape, is_spaced=first.is_spaced)
+            line_count, covered_count = count_records(found)
             blank_count = counter.line_count - covered_count
         is_counted = layout.header and not self._first(file, layout).is_header
         return line_count if is_counted else max(line_count - 1, 0), blank_count
@@ -152,7 +157,8 @@ class _Separated(Format):
         """Yield a row for every line. Rows of the header, blank lines and continuation lines are empty."""
         header = self._header_of(content)
         with content.plain_path.open("rb") as file:
-            found = self.records(physical_lines(file), header.delimiter, is_spaced=header.is_spaced)
+            lines, escape = physical_lines(file), content.layout.escape
+            found = self.records(lines, header.delimiter, escape, is_spaced=header.is_spaced)
             covered = 0
             if header.is_there:
                 first = next(found, None)
@@ -200,7 +206,7 @@ class _Separated(Format):
         file.seek(0)
         delimiter = layout.delimiter or self.delimiter_of(file)
         file.seek(0)
-        record = next(self.records(physical_lines(file), delimiter), None)
+        record = next(self.records(physical_lines(file), delimiter, layout.escape), None)
         has_blanks = (
             record is not None
             and record.fields is not None
@@ -208,7 +214,7 @@ class _Separated(Format):
         )
         if has_blanks:
             file.seek(0)
-            record = next(self.records(physical_lines(file), delimiter, is_spaced=True), None)
+            record = next(self.records(physical_lines(file), delimiter, layout.escape, is_spaced=True), None)
         is_header = not layout.header or _consists_of(record, layout.names)
         return _First(delimiter, record, is_header, is_header and has_blanks)
 
@@ -220,8 +226,10 @@ class Csv(_Separated):
     endings = (".csv",)
     quoting = '"'
 
-    def records(self, lines: Iterator[bytes], delimiter: str, *, is_spaced: bool = False) -> Iterator[Record]:
-        """Yield the records; one can have several lines."""
+    def records(
+        self, lines: Iterator[bytes], delimiter: str, escape: str | None, *, is_spaced: bool = False
+    ) -> Iterator[Record]:
+        """Yield the records; one can have several lines. The setting `escape` is only for TSV."""
         return records(lines, delimiter, is_spaced=is_spaced)
 
     def delimiter_of(self, file: IO[bytes]) -> str:
@@ -230,15 +238,21 @@ class Csv(_Separated):
 
 
 class Tsv(_Separated):
-    """Files of tab-separated values, in which quotes have no meaning (text/tab-separated-values)."""
+    """Files of tab-separated values, in which quotes have no meaning (text/tab-separated-values).
+
+    With the setting `escape`, a backslash escapes the next character, as databases write such files.
+    """
 
     name = "tsv"
     endings = (".tsv",)
     quoting = ""
 
-    def records(self, lines: Iterator[bytes], delimiter: str, *, is_spaced: bool = False) -> Iterator[Record]:
-        """Yield every non-blank line as a record."""
-        return unquoted_records(lines, delimiter, is_spaced=is_spaced)
+    def records(
+        self, lines: Iterator[bytes], delimiter: str, escape: str | None, *, is_spaced: bool = False
+    ) -> Iterator[Record]:
+        """Yield every non-blank line as a record; with escapes, one can have several lines."""
+        found = unquoted_records if escape is None else escaped_records
+        return found(lines, delimiter, is_spaced=is_spaced)
 
     def delimiter_of(self, file: IO[bytes]) -> str:
         """Return a tab."""

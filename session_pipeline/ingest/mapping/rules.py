@@ -26,7 +26,7 @@ NEVER = datetime(1, 1, 1)
 LATER_RULES = (
     "expressions", "events", "event_names", "key_values", "header", "records_in", "events_in", "json_fields",
     "null_values", "drop_fields", "decimal_comma", "request", "has_keyed_users", "has_reduced_agents",
-    "agent_patterns", "hash_properties", "time_format",
+    "agent_patterns", "hash_properties", "time_format", "escape",
 )  # fmt: skip
 
 
@@ -72,6 +72,7 @@ class ReadingRules:
         agent_patterns: Patterns of user agents that are stored as they are, because rules of bots look at them.
         hash_properties: Keys whose values are stored as keyed hashes, in the spellings of drop_properties.
         time_format: Format of event_time, as in local_times.py, if it is in no notation that is known.
+        escape: The sign that makes the next character of a TSV part of a value; see Layout.
     """
 
     source: str
@@ -107,11 +108,12 @@ class ReadingRules:
     agent_patterns: tuple[str, ...] = ()
     hash_properties: tuple[str, ...] = ()
     time_format: str | None = None
+    escape: str | None = None
 
     @cached_property
     def layout(self) -> Layout:
         """How files are split into records, and how their columns are named."""
-        return Layout(self.delimiter, self.header, self.records_in, self._asked(), self._needed())
+        return Layout(self.delimiter, self.header, self.records_in, self._asked(), self._needed(), self.escape)
 
     @property
     def changes_lines(self) -> bool:

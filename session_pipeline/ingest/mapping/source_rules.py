@@ -53,6 +53,7 @@ def rules_of(
         drop_fields=tuple(chosen.drop_fields),
         decimal_comma=chosen.decimal_comma,
         time_format=chosen.time_format,
+        escape=chosen.escape,
         request=dict(chosen.request),
         earliest=Calendar(settings.timezone).start(settings.start_date),
     )
