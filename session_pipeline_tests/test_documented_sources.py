@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from session_pipeline.run.pipeline import open_run
+from session_pipeline.run.try_file import try_file
 from session_pipeline.tables import table
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT, blocks
@@ -32,19 +33,36 @@ timestamp,visitorid,event,itemid,transactionid
 1433221332117,257597,view,355908,
 1433221333117,257597,transaction,355908,4000
 """,
+    "shopify-bulk": """\
+{"id": "gid://shopify/Order/1", "createdAt": "2026-05-04T09:50:26Z", "cancelledAt": null, "test": false, \
+"customer": {"id": "gid://shopify/Customer/7"}, \
+"totalPriceSet": {"shopMoney": {"amount": "53.91", "currencyCode": "EUR"}}}
+{"id": "gid://shopify/LineItem/1", "title": "Lamp", "quantity": 3, "__parentId": "gid://shopify/Order/1"}
+{"id": "gid://shopify/Order/2", "createdAt": "2026-05-04T10:50:26Z", "cancelledAt": "2026-05-04T11:00:00Z", \
+"test": false, "customer": {"id": "gid://shopify/Customer/7"}, \
+"totalPriceSet": {"shopMoney": {"amount": "9.00", "currencyCode": "EUR"}}}
+""",
+    "akamai": """\
+1 1239f220 1777885200.120 203.0.113.7 200 HTTPS shop.example GET /products/lamp q=a+b \
+Mozilla%2F5.0+%28X11%3B+Linux+x86_64%3B+rv%3A126.0%29 https%3A%2F%2Fwww.google.com%2F
+1 1239f221 1777885201.120 203.0.113.7 200 HTTPS shop.example POST /contact - \
+Mozilla%2F5.0+%28X11%3B+Linux+x86_64%3B+rv%3A126.0%29 -
+""",
 }
 EXPECTED = {
     "shopify-orders": [("purchase", "53.910000", "EUR", None), ("request", "None", "None", None)],
     "kaggle-shop": [("view_item", "None", "None", "/product/44600062"),
                     ("purchase", "35.790000", "None", "/product/44600062")],
     "retailrocket": [("view_item", "None", "None", "/item/355908"), ("purchase", "None", "None", "/item/355908")],
+    "shopify-bulk": [("purchase", "53.910000", "EUR", None), ("order_cancelled", "9.000000", "EUR", None)],
+    "akamai": [("page_view", "None", "None", "/products/lamp"), ("submit", "None", "None", "/contact")],
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("source", LINES)
 def test_settings_of_an_export_without_a_preset_read_it(source: str, tmp_path: Path) -> None:
     made = Deployment(tmp_path / "data", {"start_date": date(2015, 5, 1), "sources": {source: SOURCES[source]}})
-    file = made.folder.raw / source / "a.csv"
+    file = made.folder.raw / source / ("a.jsonl" if LINES[source].startswith("{") else "a.csv")
     file.parent.mkdir(parents=True)
     file.write_text(LINES[source])
     with open_run(made.folder, run_id="test", until=date(2026, 6, 1)) as run:
@@ -55,6 +73,20 @@ def test_settings_of_an_export_without_a_preset_read_it(source: str, tmp_path: P
             rows = job.rows("select event_name, value, currency, page_path from raw_events order by line_number")
     found = [(row["event_name"], str(row["value"]), str(row["currency"]), row["page_path"]) for row in rows.to_pylist()]
     assert found == EXPECTED[source]
+
+
+def test_encoded_values_of_akamai_are_decoded(tmp_path: Path) -> None:
+    made = Deployment(tmp_path / "data", {"start_date": date(2026, 5, 1), "sources": {"akamai": SOURCES["akamai"]}})
+    file = made.folder.raw / "akamai" / "a.log"
+    file.parent.mkdir(parents=True)
+    file.write_text(LINES["akamai"])
+    found = try_file(file, folder=made.folder, source="akamai", has_sessions=False)
+    examples = {field.column: field.example for field in found.fields}
+    assert found.facts["accepted_count"] == 2
+    assert examples["user_agent"] == "Mozilla/5.0 (X11; Linux x86_64; rv:126.0)"
+    assert (examples["referrer"], examples["page_url"]) == (
+        "https://www.google.com/", "https://shop.example/products/lamp?q=a+b",
+    )  # fmt: skip
 
 
 def test_every_documented_export_is_tested() -> None:

@@ -249,3 +249,34 @@ def test_names_of_hosts_with_addresses_are_visitors() -> None:
     sites = [{**line, "host": host} for host in ("www.shop.example", "shop.example")]
     assert "visitor_address" not in of_log(*sites).keys
     assert "visitor_address" not in of_log({**line, "upstream_addr": "10.0.0.8:80"}).keys
+
+
+def akamai(number: int) -> dict[str, Any]:
+    return {
+        "reqTimeSec": f"17778852{number:02}.120", "cliIP": f"203.0.113.{number % 9}", "edgeIP": "198.51.100.7",
+        "proto": "HTTPS", "reqHost": "shop.example", "reqMethod": "GET", "reqPath": f"/p/{number}", "queryStr": "q=a",
+        "statusCode": "200", "UA": "Mozilla%2F5.0+%28X11%3B+Linux+x86_64%3B+rv%3A126.0%29+Gecko%2F20100101",
+        "referer": "https%3A%2F%2Fwww.google.com%2F%3Fq%3D50%2525",
+    }  # fmt: skip
+
+
+def test_log_with_encoded_values_is_suggested() -> None:
+    found = of_log(*map(akamai, range(30)))
+    assert found.keys["visitor_address"] == "cliIP"
+    assert found.keys["request"] == {
+        "method": "reqMethod", "path": "reqPath", "query": "queryStr", "host": "reqHost", "scheme": "proto",
+    }  # fmt: skip
+    expressions, line = found.keys["expressions"], akamai(1)
+    with duckdb.connect() as connection:
+        asked = f"select {expressions['user_agent']}, {expressions['referrer']} from (select $1::json as line)"
+        values = connection.execute(asked, [json.dumps(line)]).fetchone()
+    agent = "Mozilla/5.0 (X11; Linux x86_64; rv:126.0) Gecko/20100101"
+    assert values == (agent, "https://www.google.com/?q=50%25")
+    assert found.keys["columns"]["user_agent"] == "UA"
+
+
+@pytest.mark.parametrize("agent", [AGENT, "app/1.0+5", "Mozilla/5.0"])
+def test_plain_user_agents_are_not_decoded(agent: str) -> None:
+    plain = {"UA": agent, "referer": "https://a.example/?u=a%2Fb"}
+    found = of_log(*({**akamai(number), **plain} for number in range(30)))
+    assert "expressions" not in found.keys

@@ -12,7 +12,7 @@ from session_pipeline.run.field_values import FieldValues
 
 WITH_PORT = re.compile(r"(\[.*\]|[\d.]+):\d+")
 # Patterns for names, the surest first: of the visitor's address, of an address, of a server's address.
-VISITOR_NAME = re.compile(r"client|visitor", re.IGNORECASE)
+VISITOR_NAME = re.compile(r"client|visitor|(^|[^a-z])cli_?(ip|addr)", re.IGNORECASE)
 ADDRESS_NAME = re.compile(r"remote|forwarded|(ip|addr|address)$", re.IGNORECASE)
 SERVER_NAME = re.compile(r"server|upstream|local|backend|target|dest", re.IGNORECASE)
 HOST_NAME = re.compile(r"(.*\.)?host(_?name)?", re.IGNORECASE)  # of a visitor in old logs, otherwise of a server

@@ -16,7 +16,7 @@ from session_pipeline.run.field_values import FieldValues
 from session_pipeline.run.suggested_addresses import possible_addresses, suggested_address
 from session_pipeline.run.suggested_requests import NO_VALUE, suggested_request
 from session_pipeline.run.suggested_times import time_keys
-from session_pipeline.run.suggested_values import nulls_in, page_views_in, without
+from session_pipeline.run.suggested_values import decoded_in, nulls_in, page_views_in, without
 from session_pipeline.run.suggestions import (
     SESSIONS,
     are_counts,
@@ -88,6 +88,8 @@ def suggested_keys(
     if "event_time" in rules.expressions and "event_time" not in filled:
         remarks = _other_times(fields, rules, start_date)
     keys: dict[str, Any] = {**({"columns": columns} if columns else {}), **of_times}
+    if decoded := decoded_in(fields, columns):  # the fields stay in columns, so that properties do not have them
+        keys["expressions"] = {**keys.get("expressions", {}), **decoded}
     if needs_decimal_comma(fields, rules, columns):
         keys["decimal_comma"] = True
     if lists := suggested_key_values(columns, fields):

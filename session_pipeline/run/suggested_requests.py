@@ -15,7 +15,7 @@ from session_pipeline.run.suggestions import CAN_BE, HTTP_STATUS, TOP_ONLY, USUA
 METHOD = re.compile("GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|CONNECT|TRACE")
 TARGET = re.compile("/|https?://")
 HOST = re.compile(r"[\w.-]+(:\d+)?")
-SCHEME = re.compile("https?")
+SCHEME = re.compile("https?", re.IGNORECASE)
 REQUEST_LINE = re.compile(r"[A-Z]+ \S.* HTTP/\d[\d.]*")
 NO_VALUE = "-"
 # Objects that log shippers add: the log, the machine and the container that a line comes from.
@@ -23,9 +23,9 @@ LOG_PATH = re.compile(r"/var/.*|/.*[._-]log([._-]\d[\d._-]*)?")
 OF_SHIPPER = re.compile(r"(_source\.)?(log\.file|kubernetes|k8s|docker|container|agent|beat|host|cloud)\..*")
 # Patterns for the last part of names in lower case, without separators.
 TARGET_NAME = re.compile(r".*(uri|url|path|target|stem)")
-HOST_NAME = re.compile(r"(cs|x|http|request)?(host|hostheader|authority|servername)|domain|vhost")
+HOST_NAME = re.compile(r"(cs|x|http|req|request)?(host|hostheader|authority|servername)|domain|vhost")
 HOST_OR_HOSTNAME = re.compile(r"host(_?name)?", re.IGNORECASE)
-SCHEME_NAME = re.compile(r"(request|url)?scheme|csprotocol|protocol")
+SCHEME_NAME = re.compile(r"(request|url)?scheme|csprotocol|protocol|(.*forwarded)?proto")
 STATUS_NAME = re.compile(r".*status(code)?|(response|http)?code")
 QUERY_NAME = re.compile(r".*query(str(ing)?)?|args")
 AGENT_NAME = re.compile(r".*useragent|agent|ua")

@@ -1,10 +1,12 @@
-"""Suggests how values are read: which texts mean that there is no value, and which event names are page views.
+"""Suggests how values are read: texts that mean no value, event names of page views, percent-encoded user agents.
 
 suggested_keys.py combines these suggestions with the others.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from urllib.parse import quote
 
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.run.field_values import FieldValues
@@ -13,6 +15,9 @@ NULLS = (r"\N", "NULL")  # as databases write null into text
 PAGE_VIEW = "page_view"
 # Their letters, in lower case. The name `view` is not one of them: shops use it for a product.
 PAGE_VIEWS = frozenset(("page", "pageview", "pageviewed", "pagevisit", "viewpage", "viewedpage", "screenview"))
+# A value with %20 or %2F and without blanks is encoded. An encoded % is decoded last.
+ENCODED = re.compile(r"\S*%2[0Ff]\S*")
+ENCODED_SIGNS = {"user_agent": " ()/,;:=+%", "referrer": ":/?=&#+%"}
 
 
 def nulls_in(fields: Sequence[FieldValues], rules: ReadingRules) -> list[str]:
@@ -40,3 +45,28 @@ def page_views_in(fields: Sequence[FieldValues], rules: ReadingRules, columns: M
     names = {str(value) for field in fields if field.name in asked[:1] for value in field.values}
     alike = sorted(name for name in names if "".join(filter(str.isalpha, name.lower())) in PAGE_VIEWS)
     return {} if PAGE_VIEW in names else dict.fromkeys(alike, PAGE_VIEW)
+
+
+def decoded_in(fields: Sequence[FieldValues], columns: Mapping[str, str]) -> dict[str, str]:
+    """Return expressions for user agents and referrers whose values are percent-encoded, as Akamai writes them.
+
+    Args:
+        fields: The fields of the sampled lines.
+        columns: The suggested field of each column.
+    """
+    found = {field.name: field for field in fields}
+    expressions = {}
+    for column, signs in ENCODED_SIGNS.items():
+        name = columns.get(column, "")
+        if name in found and found[name].values and found[name].is_mostly(_is_encoded):
+            text = f"line ->> '{name.replace(chr(39), chr(39) * 2)}'"
+            if column == "user_agent":
+                text = f"replace({text}, '+', ' ')"
+            for sign in signs:
+                text = f"replace({text}, '{quote(sign, safe='')}', '{sign}')"
+            expressions[column] = text
+    return expressions
+
+
+def _is_encoded(text: str) -> bool:
+    return ENCODED.fullmatch(text) is not None and "://" not in text
