@@ -42,6 +42,28 @@ timestamp,visitorid,event,itemid,transactionid
 "test": false, "customer": {"id": "gid://shopify/Customer/7"}, \
 "totalPriceSet": {"shopMoney": {"amount": "9.00", "currencyCode": "EUR"}}}
 """,
+    "heap-pageviews": """\
+event_id,user_id,session_id,time,domain,path,query,title,referrer
+8841,7700,6600,2026-05-04 09:00:00,shop.example,/products/lamp,?q=a,Lamp,https://www.google.com/
+8842,7700,6600,2026-05-04 09:01:00,shop.example,/cart,,Cart,
+""",
+    "heap-events": """\
+event_id,time,user_id,session_id,event_table_name
+8843,2026-05-04 09:00:30,7700,6600,click_cta
+8843,2026-05-04 09:00:30,7700,6600,click_cta_homepage
+""",
+    "simple-analytics": """\
+added_iso,hostname,path,query,document_referrer,session_id,uuid,datapoint
+2026-05-04T09:00:00.000Z,shop.example,/products/lamp,q=a,https://www.google.com/,5c93,98d1,
+2026-05-04T09:00:30.000Z,shop.example,/products/lamp,,,5c93,98d2,signup_click
+""",
+    "mparticle": """\
+{"mpid": 6600, "events": [{"event_type": "screen_view", "data": {"screen_name": "Lamp", "event_id": "1", \
+"timestamp_unixtime_ms": "1777885200000"}}, {"event_type": "custom_event", "data": {"event_name": "Size guide", \
+"event_id": "2", "timestamp_unixtime_ms": "1777885210000"}}], "environment": "production"}
+{"mpid": 6600, "events": [{"event_type": "commerce_event", "data": {"product_action": {"action": "purchase", \
+"total_amount": 49.9}, "currency_code": "EUR", "event_id": "3", "timestamp_unixtime_ms": "1777885220000"}}]}
+""",
     "akamai": """\
 1 1239f220 1777885200.120 203.0.113.7 200 HTTPS shop.example GET /products/lamp q=a+b \
 Mozilla%2F5.0+%28X11%3B+Linux+x86_64%3B+rv%3A126.0%29 https%3A%2F%2Fwww.google.com%2F
@@ -55,6 +77,12 @@ EXPECTED = {
                     ("purchase", "35.790000", "None", "/product/44600062")],
     "retailrocket": [("view_item", "None", "None", "/item/355908"), ("purchase", "None", "None", "/item/355908")],
     "shopify-bulk": [("purchase", "53.910000", "EUR", None), ("order_cancelled", "9.000000", "EUR", None)],
+    "heap-pageviews": [("page_view", "None", "None", "/products/lamp"), ("page_view", "None", "None", "/cart")],
+    "heap-events": [("click_cta", "None", "None", None), ("click_cta_homepage", "None", "None", None)],
+    "simple-analytics": [("page_view", "None", "None", "/products/lamp"),
+                         ("signup_click", "None", "None", "/products/lamp")],
+    "mparticle": [("page_view", "None", "None", "/Lamp"), ("Size guide", "None", "None", None),
+                  ("purchase", "49.900000", "EUR", None)],
     "akamai": [("page_view", "None", "None", "/products/lamp"), ("submit", "None", "None", "/contact")],
 }  # fmt: skip
 
