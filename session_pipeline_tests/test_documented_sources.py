@@ -64,6 +64,12 @@ added_iso,hostname,path,query,document_referrer,session_id,uuid,datapoint
 {"mpid": 6600, "events": [{"event_type": "commerce_event", "data": {"product_action": {"action": "purchase", \
 "total_amount": 49.9}, "currency_code": "EUR", "event_id": "3", "timestamp_unixtime_ms": "1777885220000"}}]}
 """,
+    "tealium": """\
+{"visitorid": "014fb", "eventid": "65f6", "eventtime": 1777885200000, "dom_url": "https://shop.example/products/lamp", \
+"dom_title": "Lamp", "referrerurl_full_url": "https://www.google.com/", "udo_ut_event": "view"}
+{"visitorid": "014fb", "eventid": "65f7", "eventtime": 1777885230000, "dom_url": "https://shop.example/products/lamp", \
+"dom_title": "Lamp", "udo_ut_event": "link"}
+""",
     "akamai": """\
 1 1239f220 1777885200.120 203.0.113.7 200 HTTPS shop.example GET /products/lamp q=a+b \
 Mozilla%2F5.0+%28X11%3B+Linux+x86_64%3B+rv%3A126.0%29 https%3A%2F%2Fwww.google.com%2F
@@ -83,6 +89,7 @@ EXPECTED = {
                          ("signup_click", "None", "None", "/products/lamp")],
     "mparticle": [("page_view", "None", "None", "/Lamp"), ("Size guide", "None", "None", None),
                   ("purchase", "49.900000", "EUR", None)],
+    "tealium": [("page_view", "None", "None", "/products/lamp"), ("click", "None", "None", "/products/lamp")],
     "akamai": [("page_view", "None", "None", "/products/lamp"), ("submit", "None", "None", "/contact")],
 }  # fmt: skip
 
