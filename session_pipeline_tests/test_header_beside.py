@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from session_pipeline.ingest.formats.content import LOOKED_AT_BYTES
 from session_pipeline.run.header_beside import keys_of_header_beside
 from session_pipeline_tests.presets.reading import EXAMPLES
 from session_pipeline_tests.shop_commands import call
@@ -53,6 +54,15 @@ def test_other_files_are_no_header(header: str | None, name: str, tmp_path: Path
 
 def test_table_with_its_own_header_needs_no_other(tmp_path: Path) -> None:
     assert keys_of_header_beside(put(tmp_path, ["\t".join(NAMES), *ROWS])) == {}
+
+
+def test_empty_fields_at_the_ends_of_a_line_are_fields(tmp_path: Path) -> None:
+    assert keys_of_header_beside(put(tmp_path, ["\tb\tc\t", "a\t\t\t"])) == {"header": NAMES}
+
+
+def test_file_whose_beginning_shows_one_line_is_no_header(tmp_path: Path) -> None:
+    names = "\t".join(NAMES)
+    assert keys_of_header_beside(put(tmp_path, ROWS, f"{names}\n{'x' * LOOKED_AT_BYTES}\n{names}")) == {}
 
 
 @pytest.mark.parametrize("note", ["a\\\tb", "a\\\nb"])

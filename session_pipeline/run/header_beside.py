@@ -4,6 +4,7 @@ try_file.py tries the keys that follow from it.
 """
 
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,13 @@ from session_pipeline.errors import RefusedFileError
 from session_pipeline.ingest.admission.admit import beginning_of
 from session_pipeline.ingest.admission.file_names import kind_of
 from session_pipeline.ingest.admission.recognition import MOST_LINES, preset_of
-from session_pipeline.ingest.admission.unknown_names import whole_lines
 from session_pipeline.ingest.formats.content import LOOKED_AT_BYTES
 from session_pipeline.ingest.formats.records import (
     Record,
     delimiter_of,
     escaped_records,
     is_blank,
+    physical_lines,
     records,
     unquoted_records,
 )
@@ -35,7 +36,7 @@ def keys_of_header_beside(file: Path) -> dict[str, Any]:
     A header is the only line of a file of the same format with `header` in its name. It fits if its names differ and
     are as many as the fields of the first line. The preset is that of the first lines with these names.
     """
-    lines = [line for line in whole_lines(beginning_of(file)) if not is_blank(line)][:MOST_LINES]
+    lines = _first_lines(file)[:MOST_LINES]
     format = _format_of(file)
     if not lines or format not in (Csv.name, Tsv.name):
         return {}
@@ -65,13 +66,19 @@ def _headers(file: Path, format: str, delimiter: str) -> Iterator[list[str]]:
     """Yield the names in the headers of other files in the folder of a file."""
     beside = sorted(path for path in file.parent.glob(f"*{WORD}*") if path.name != file.name and path.is_file())
     for path in beside[:MOST_FILES]:
-        content = beginning_of(path)
-        lines = [line for line in content.splitlines() if not is_blank(line)]
-        if _format_of(path) != format or len(lines) != 1 or len(content) >= LOOKED_AT_BYTES:
+        lines = _first_lines(path)
+        if _format_of(path) != format or len(lines) != 1 or len(beginning_of(path)) == LOOKED_AT_BYTES:
             continue
         names = [name.strip() for found in records(iter(lines), delimiter) for name in found.fields or ()]
         if all(names) and 1 < len(set(names)) == len(names) <= MOST_HEADER_NAMES:
             yield names
+
+
+def _first_lines(path: Path) -> list[bytes]:
+    """Return the first lines that are complete and not blank, with the tabs at their ends."""
+    beginning = beginning_of(path)
+    lines = list(physical_lines(BytesIO(beginning)))
+    return [line for line in (lines[:-1] if len(beginning) == LOOKED_AT_BYTES else lines) if not is_blank(line)]
 
 
 def _format_of(path: Path) -> str | None:
