@@ -41,17 +41,19 @@ def keys_of_header_beside(file: Path) -> dict[str, Any]:
     if not lines or format not in (Csv.name, Tsv.name):
         return {}
     delimiter = "\t" if format == Tsv.name else delimiter_of(lines)
+    ways: tuple[Split, ...] = (records,) if format == Csv.name else (unquoted_records, escaped_records)
     for names in _headers(file, format, delimiter):
-        rows, other_count = _rows(lines, delimiter, len(names), records if format == Csv.name else unquoted_records)
-        if not rows or names in rows:
+        found = [_rows(lines, delimiter, len(names), split) for split in ways]
+        fitting, _, split = min(
+            ((rows, unfit_count, split) for (rows, unfit_count), split in zip(found, ways, strict=True) if rows),
+            key=lambda each: each[1],  # a line with an escaped tab or line end fits only with escapes
+            default=([], 0, records),
+        )
+        if not fitting or names in fitting:
             continue
-        has_escapes = False
-        if format == Tsv.name and other_count:  # a line with an escaped tab or line end fits only with escapes
-            escaped, unfit_count = _rows(lines, delimiter, len(names), escaped_records)
-            has_escapes = unfit_count < other_count
-        if preset := preset_of(dict(zip(names, row, strict=True)) for row in (escaped if has_escapes else rows)):
+        if preset := preset_of(dict(zip(names, row, strict=True)) for row in fitting):
             return {"preset": preset, "header": names}
-        return {"header": names, **({"escape": "\\"} if has_escapes else {})}
+        return {"header": names, **({"escape": "\\"} if split is escaped_records else {})}
     return {}
 
 
