@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from session_pipeline.ingest.formats.content import LOOKED_AT_BYTES
 from session_pipeline.run.header_beside import keys_of_header_beside
+from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.presets.reading import EXAMPLES
 from session_pipeline_tests.shop_commands import call
 
@@ -84,6 +86,16 @@ def test_try_reads_a_table_with_the_header_beside_it(tmp_path: Path) -> None:
     columns = {"visitor_id": "visitor", "event_time": "when", "event_name": "event"}
     assert (code, found["suggested"]) == (1, {"header": NAMES, "columns": columns})
     assert found["accepted_with_suggested"] == found["lines_with_suggested"] == 3
+
+
+def test_try_suggests_the_preset_if_the_settings_have_only_the_header(tmp_path: Path) -> None:
+    [example] = (EXAMPLES / "adobe_analytics").iterdir()
+    header, hits = example.read_text().split("\n", 1)
+    (tmp_path / "hit_data.tsv").write_text(hits)
+    sources = {"web": {"header": header.split("\t")}}
+    made = Deployment(tmp_path / "data", {"start_date": date(2026, 5, 1), "sources": sources})
+    _, out, _ = call("try", tmp_path / "hit_data.tsv", "--source", "web", "--data", made.folder.path, "--json")
+    assert json.loads(out)["suggested"] == {"preset": "adobe_analytics"}
 
 
 def test_init_writes_the_preset_and_the_header_of_a_data_feed(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from session_pipeline.run.sampled_fields import fields_in, fields_of
 from session_pipeline.run.suggested_keys import ONLY_COUNTS, Suggested, suggested_keys
 from session_pipeline.run.suggestions import are_counts, is_like_data, suggested_log_format
 from session_pipeline.run.trial_result import SetAside, named_source
-from session_pipeline.settings import key_of_source
+from session_pipeline.settings import key_of_source, packaged_preset
 
 INVALID_LOG_LINE = "invalid_log_line"  # the reason for lines that fit no known log format
 RAGGED_ROW = "ragged_row"  # the reason for records with more or fewer fields than the header
@@ -140,11 +140,18 @@ def wrapped_in(job: Job, facts: Mapping[str, Any]) -> WrappedRecords | None:
 
 
 def likely_preset_of(job: Job, facts: Mapping[str, Any]) -> str | None:
-    """Return the preset that most of the first lines of JSON fit, if most lines could not be read without it."""
-    if facts.get("preset") or facts["set_aside_count"] <= facts["accepted_count"] or facts["format"] != JsonLines.name:
+    """Return the preset that most of the first lines fit, if most lines could not be read without it.
+
+    So the preset of a table is found whose header is in the settings.
+    """
+    if facts.get("preset") or facts["set_aside_count"] <= facts["accepted_count"]:
+        return None
+    is_table = facts["format"] in (Csv.name, Tsv.name)
+    if not is_table and facts["format"] != JsonLines.name:
         return None
     found = job.rows(f"select line from quarantined_lines order by line_number limit {MOST_LINES}")
-    return likely_preset([line or "" for line in found.column("line").to_pylist()])
+    likely = likely_preset([line or "" for line in found.column("line").to_pylist()])
+    return None if likely and is_table and packaged_preset(likely).format == JsonLines.name else likely
 
 
 def _are_events(wrapped: WrappedRecords, rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> bool:
