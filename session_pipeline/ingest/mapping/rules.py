@@ -19,7 +19,7 @@ from session_pipeline.reference.days import ONE_DAY, zone
 from session_pipeline.reference.user_agents import lists_fingerprint
 from session_pipeline.tables import table
 
-LOGIC_VERSION = 12  # version of what the Python and SQL of ingest do; a test pins the source that it represents
+LOGIC_VERSION = 13  # version of what the Python and SQL of ingest do; a test pins the source that it represents
 NEEDED = ("visitor_id", "event_time", "event_name")  # columns that every event needs
 FIELD_OF_LINE = re.compile(r"->>\s*'((?:[^']|'')*)'")
 NEVER = datetime(1, 1, 1)
