@@ -78,7 +78,7 @@ def test_outcomes_follow_settings_order_then_engaged_and_bounce(page: Page) -> N
 
 def test_headline_has_days_visits_value_and_bots(page: Page) -> None:
     assert "Visits, 9–15 Mar 2024" in page.text
-    assert "Last full day: Fri 15 Mar 2024 (UTC). There are no visits after it, through Sat 16 Mar 2024." in page.text
+    assert "Last full day: Fri 15 Mar 2024 (UTC). No visits are known after it, through Sat 16 Mar 2024." in page.text
     assert "compared with the week before, 2–8 Mar 2024" in page.text
     assert "20 visitors. 1 bot session excluded." in page.text
     assert "Visits 20 +400.0 % · Fri 15 Mar: 10" in page.text

@@ -170,7 +170,9 @@ def test_retention(reported: Reported) -> None:
     for age in sorted({age for age, _ in found if age > 1}):
         first = reported.last - timedelta(days=7 * age + 6)
         new = found[age, 0]
-        weeks = [share(found.get((age, week), 0), new) if week < age else "" for week in range(1, 5)]
+        returned = [found.get((age, week), 0) if week < age else None for week in range(1, 5)]
+        shown = share if new >= 30 else "{:,} of {:,}".format
+        weeks = ["" if count is None else shown(count, new) for count in returned]
         expected.append([short_days(first, first + timedelta(days=6)), f"{new:,}", *weeks])
     width = len(reported.page.tables.get("Visitors who come back, as a table", [[]])[0])
     assert reported.page.rows("Visitors who come back, as a table") == [row[:width] for row in expected]

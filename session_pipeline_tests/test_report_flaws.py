@@ -373,7 +373,23 @@ def test_weeks_of_retention_are_over_for_all_their_visitors(reported_week: Deplo
     page = page_with(reported_week, tmp_path, {"retention": rows})
     assert page.row("24 Feb – 1 Mar") == ["24 Feb – 1 Mar", "70", "10.0 %", ""]
     assert page.row("17–23 Feb") == ["17–23 Feb", "70", "10.0 %", "10.0 %"]
-    assert "2–8 Mar" not in page.text.split("Who comes back")[1].split("Day by day")[0]
+    assert "2–8 Mar" not in page.text.rsplit("Who comes back", 1)[1].split("Day by day")[0]
+
+
+def test_retention_of_few_visitors_has_counts_instead_of_shares(reported_week: Deployment, tmp_path: Path) -> None:
+    """One visitor who comes back is 100 % of one: a share says nothing there."""
+    weeks = [(20, 29, 1, 29), (27, 30, 1, 15)]
+    rows = [
+        {"site": "main", "cohort": "first_visit", "period": "week", "periods_after": periods_after}
+        | {"cohort_date": LAST - timedelta(days=days), "visitor_count": visitors, "returned_count": returned}
+        for days, visitors, periods_after, returned in weeks
+    ]
+    page = page_with(reported_week, tmp_path, {"retention": rows})
+    section = page.text.rsplit("Who comes back", 1)[1].split("Day by day")[0]
+    assert page.row("24 Feb – 1 Mar") == ["24 Feb – 1 Mar", "29", "29 of 29"]
+    assert page.row("17–23 Feb") == ["17–23 Feb", "30", "50.0 %"]
+    assert "Grey: of fewer than 30 new visitors, their number is shown instead of a share" in section
+    assert "In the first weeks with data, some of the new visitors may have come before." in section
 
 
 def test_hostile_text_of_all_tables_stays_text(reported_week: Deployment, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from session_pipeline_tests.report_tables import (
     share,
     wilson,
 )
-from session_pipeline_tests.reported_queries import Reported
+from session_pipeline_tests.reported_queries import FOLDER, Reported
 
 
 def test_funnels(reported: Reported) -> None:
@@ -53,12 +53,17 @@ def test_funnels(reported: Reported) -> None:
 
 
 def most_frequent(actions: Sequence[str]) -> list[tuple[str, int]]:
-    """Count actions, with the pages of a folder as one; the most frequent first, of equal ones by name."""
+    """Count actions, with the pages of a large folder as one; the most frequent first, of equal ones by name."""
+    pages_of: dict[str, set[str]] = {}
+    for action in actions:
+        if found := re.search(FOLDER, action):
+            pages_of.setdefault(found[1], set()).add(action)
     counts: dict[str, int] = {}
     for action in actions:
-        action = re.sub(r"^(/.+)/[^/]+$", r"\1/…", action) if action.startswith("/") else action
-        action = "(none)" if action == "left" else action
-        counts[action] = counts.get(action, 0) + 1
+        found = re.search(FOLDER, action)
+        name = f"{found[1]}/…" if found and len(pages_of[found[1]]) > 5 else action
+        name = "(none)" if name == "left" else name
+        counts[name] = counts.get(name, 0) + 1
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return [("left" if action == "(none)" else action, count) for action, count in ordered]
 

@@ -208,6 +208,16 @@ def test_hard_times_beyond_the_most_frequent_are_all_others() -> None:
     assert [found[-1][name] for name in ("action", "site", "hard_time_count", "friction_rate")] == [None, None, 6, 0.3]
 
 
+@pytest.mark.parametrize(("page_count", "expected"), [(5, "/item/0"), (6, "/item/…")])
+def test_pages_that_follow_in_a_funnel_are_a_folder_if_there_are_more_than_five(page_count: int, expected: str) -> None:
+    attempt = {"entry_date": LAST, "funnel": "checkout", "step_reached": 1}
+    attempt |= dict.fromkeys(("is_bot", "is_excluded", "is_converted"), False)
+    entries = [attempt | {"dropped_to_action": f"/item/{number}"} for number in range(page_count)]
+    found = answer("funnel_drops", funnel_entries=entries)
+    assert found[0]["action"] == expected
+    assert sum(row["attempt_count"] for row in found) == (6 if page_count > 5 else 3)
+
+
 def common_actions(
     visits_of_week: tuple[int, int, int], steps: Sequence[tuple[str, str, int, int]], at: Sequence[tuple[str, int, int]]
 ) -> dict[str, tuple[float, float]]:

@@ -7,7 +7,7 @@ the queries, charts/ draws the charts, and formats.py formats numbers and days.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cache, partial
 from itertools import accumulate, groupby
 from operator import itemgetter
@@ -37,6 +37,8 @@ OUTCOMES_WIDE, PAGE_WIDE = 688, 1236
 MOST_WARNINGS = 20
 MOST_DIMENSIONS, MOST_FUNNEL_STEPS, MOST_SITES = 15, 60, 50  # so that a page stays below 400 kB
 FEWEST_VISITS = 30  # the intervals of fewer do not decide the scale of the rates
+FEWEST_VISITORS = 30  # of a week of first visits; of fewer, a share of those who come back says little
+FIRST_WEEKS = timedelta(weeks=4)  # with data: earlier visits are not known
 COMMON_DIMENSIONS = ("channel", "device", "lifecycle", "utm_campaign")
 DIMENSIONS = {"utm_campaign": "campaign", "utm_source": "campaign source", "lifecycle": "visitor"}
 LIFECYCLES = {"new": "new", "returning": "also there the day before", "resurrected": "back after a pause"}
@@ -140,6 +142,7 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
     compared = {name: rows for name, rows in _grouped(figures.rows("breakdowns"), "dimension").items() if len(rows) > 1}
     positions, grid = paths.step_grid(figures.rows("steps"))
     bars = outcomes.bars(found, visits, window)
+    cohorts = _cohorts(figures.rows("retention"))
     return {
         "visits": visits,
         "tiles": outcomes.tiles(figures, visits, window),
@@ -165,7 +168,9 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
         "searches": figures.rows("searches"),
         "breakdowns": _with_charts(_shown(compared)),
         "more_dimensions": max(0, len(compared) - MOST_DIMENSIONS),
-        "retention": _cohorts(figures.rows("retention")),
+        "retention": cohorts,
+        "fewest_visitors": FEWEST_VISITORS,
+        "has_first_weeks": any(first["first_day"] < window.first_known_day + FIRST_WEEKS for first, _ in cohorts),
         "days": days,
         "one_currency": outcomes.has_one_currency(figures),
         "days_chart": in_both_widths(partial(charts.days, rows=days), "days", PAGE_WIDE, WIDE),

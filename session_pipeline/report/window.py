@@ -9,6 +9,8 @@ from session_pipeline.tables.parameters import Z_95, Scalar
 
 TREND_DAYS = 28
 
+PAGE_OF_FOLDER = r"^(/[^?]+)/[^/?]+(\?.*)?$"  # the first group is the folder; a / in a query parameter is none
+
 PARAMETERS = (
     "first_day",
     "last_day",
@@ -27,7 +29,8 @@ class Window:
     Attributes:
         days_with_visits: All days that have visits, in order; there is at least one.
         last_day: Last full day with visits. If there is no full day, the last day with visits.
-        known_until: Last full day of the warehouse; later than last_day if there are no visits after it.
+        known_until: Last full day that the warehouse covers; later than last_day if no visits are known after it. A day
+            that somebody asked for is itself the last one.
         is_full: Whether last_day was over when the warehouse was written.
         is_chosen: Whether somebody asked for this last day; otherwise it is the latest possible one.
     """
@@ -100,7 +103,7 @@ class Window:
     @property
     def parameters(self) -> Mapping[str, Scalar]:
         """The parameters of the queries."""
-        return {"z": Z_95, **{name: getattr(self, name) for name in PARAMETERS}}
+        return {"z": Z_95, "page_of_folder": PAGE_OF_FOLDER, **{name: getattr(self, name) for name in PARAMETERS}}
 
     def _with_visits(self, first: date, last: date) -> Sequence[date]:
         return [day for day in self.days_with_visits if first <= day <= last]

@@ -50,6 +50,7 @@ counted as (
     select
         e.site,
         e.action,
+        regexp_extract(e.action, $page_of_folder, 1) as folder,
         cast(sum(e.exit_count) as bigint) as exit_count,
         bool_and(v.session_count is not null) as is_known
     from exits as e
@@ -61,10 +62,11 @@ counted as (
 folders as (
     select
         site,
-        regexp_extract(action, '^(/[^?]+)/[^/?]+(\?.*)?$', 1) as folder
+        folder
     from counted
-    group by all
-    having count(*) > 5 and folder != ''
+    where folder != ''
+    group by site, folder
+    having count(*) > 5
 ),
 
 folded as (
@@ -77,7 +79,7 @@ folded as (
     left join totals as t
         on c.site = t.site and c.action = t.action and c.is_known
     left join folders as f
-        on c.site = f.site and regexp_extract(c.action, '^(/[^?]+)/[^/?]+(\?.*)?$', 1) = f.folder
+        on c.site = f.site and c.folder = f.folder
     group by all
 ),
 

@@ -9,10 +9,7 @@ from session_friction
 where
     session_date between $first_day and $last_day
     and site = $site
-    and (
-        action = $action
-        or regexp_extract(action, '^(/[^?]+)/[^/?]+(\?.*)?$', 1) || '/…' = $action
-    )
+    and (action = $action or regexp_extract(action, $page_of_folder, 1) || '/…' = $action)
     and is_hard_time
     and not is_bot
 order by first_at desc, session_id asc, signal asc

@@ -6,7 +6,7 @@ with pages as (
     select
         site,
         action,
-        regexp_extract(action, '^(/[^?]+)/[^/?]+(\?.*)?$', 1) as folder,
+        regexp_extract(action, $page_of_folder, 1) as folder,
         sum(session_count) as session_count,
         sum(session_count) filter (where hard_time_count is not null) as observed_count,
         sum(hard_time_count) as hard_time_count,

@@ -1,16 +1,13 @@
 -- One row is one of the three most common actions that followed where attempts at a funnel ended,
--- in the week; '(none)' if nothing followed. Pages of a folder are one action, named /folder/….
--- Attempts are counted, because the table funnel_drops names only ten actions of a day.
-with counted as (
+-- in the week; '(none)' if nothing followed. Pages of a folder with more than five pages there are
+-- one action, named /folder/…. Attempts are counted, because the table funnel_drops names only ten
+-- actions of a day.
+with ended as (
     select
         funnel,
         step_reached as step_number,
-        case
-            when dropped_to_action is null then '(none)'
-            when regexp_matches(dropped_to_action, '^/[^?]+/[^/?]+(\?.*)?$')
-                then regexp_extract(dropped_to_action, '^(/[^?]+)/[^/?]+(\?.*)?$', 1) || '/…'
-            else dropped_to_action
-        end as action,
+        coalesce(dropped_to_action, '(none)') as action,
+        regexp_extract(dropped_to_action, $page_of_folder, 1) as folder,
         count(*) as attempt_count
     from funnel_entries
     where
@@ -18,6 +15,29 @@ with counted as (
         and not is_bot
         and not is_excluded
         and not is_converted
+    group by all
+),
+
+folders as (
+    select
+        funnel,
+        step_number,
+        folder
+    from ended
+    where folder != ''
+    group by funnel, step_number, folder
+    having count(*) > 5
+),
+
+folded as (
+    select
+        e.funnel,
+        e.step_number,
+        coalesce(f.folder || '/…', e.action) as action,
+        sum(e.attempt_count) as attempt_count
+    from ended as e
+    left join folders as f
+        on e.funnel = f.funnel and e.step_number = f.step_number and e.folder = f.folder
     group by all
 ),
 
@@ -29,7 +49,7 @@ ranked as (
             partition by funnel, step_number
             order by attempt_count desc, action asc
         ) as place
-    from counted
+    from folded
 )
 
 select
@@ -37,7 +57,7 @@ select
     step_number,
     place,
     action,
-    attempt_count,
+    cast(attempt_count as bigint) as attempt_count,
     share
 from ranked
 where place <= 3

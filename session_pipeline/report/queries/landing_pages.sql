@@ -5,7 +5,7 @@ with entries as (
     select
         site,
         to_action as action,
-        regexp_extract(to_action, '^(/[^?]+)/[^/?]+(\?.*)?$', 1) as folder,
+        regexp_extract(to_action, $page_of_folder, 1) as folder,
         sum(session_count) as session_count,
         sum(converted_count) as converted_count,
         coalesce(sum(session_count) filter (where outcome = 'bounce'), 0) as bounce_count

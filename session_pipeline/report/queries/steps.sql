@@ -6,6 +6,7 @@ with counted as (
     select
         step_number,
         action,
+        regexp_extract(action, $page_of_folder, 1) as folder,
         cast(sum(session_count) as bigint) as session_count
     from action_steps
     where session_date between $first_day and $last_day and step_number <= 6
@@ -14,15 +15,10 @@ with counted as (
 
 folders as (
     select folder
-    from (
-        select distinct
-            action,
-            nullif(regexp_extract(action, '^(/[^?]+)/[^/?]+(\?.*)?$', 1), '') as folder
-        from counted
-    ) as pages
-    where folder is not null
+    from counted
+    where folder != ''
     group by folder
-    having count(*) > 5
+    having count(distinct action) > 5
 ),
 
 folded as (
@@ -32,7 +28,7 @@ folded as (
         sum(c.session_count) as session_count
     from counted as c
     left join folders as f
-        on regexp_extract(c.action, '^(/[^?]+)/[^/?]+(\?.*)?$', 1) = f.folder
+        on c.folder = f.folder
     group by all
 ),
 

@@ -5,6 +5,8 @@ with moves as (
         from_action,
         to_action,
         transition,
+        regexp_extract(from_action, $page_of_folder, 1) as from_folder,
+        regexp_extract(to_action, $page_of_folder, 1) as to_folder,
         cast(sum(transition_count) as bigint) as transition_count
     from action_transitions
     where session_date between $first_day and $last_day and transition in ('step', 'exit')
@@ -12,16 +14,11 @@ with moves as (
 ),
 
 folders as (
-    select folder
-    from (
-        select distinct
-            from_action,
-            nullif(regexp_extract(from_action, '^(/[^?]+)/[^/?]+(\?.*)?$', 1), '') as folder
-        from moves
-    ) as pages
-    where folder is not null
-    group by folder
-    having count(*) > 5
+    select from_folder as folder
+    from moves
+    where from_folder != ''
+    group by from_folder
+    having count(distinct from_action) > 5
 ),
 
 folded as (
@@ -32,9 +29,9 @@ folded as (
         cast(sum(m.transition_count) as bigint) as transition_count
     from moves as m
     left join folders as f
-        on regexp_extract(m.from_action, '^(/[^?]+)/[^/?]+(\?.*)?$', 1) = f.folder
+        on m.from_folder = f.folder
     left join folders as t
-        on regexp_extract(m.to_action, '^(/[^?]+)/[^/?]+(\?.*)?$', 1) = t.folder
+        on m.to_folder = t.folder
     group by all
 ),
 
