@@ -1,6 +1,8 @@
 """Tests how the report writes names: readable in any script, the same in sentences and tables, and never altered."""
 
+import re
 from datetime import date
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -10,8 +12,9 @@ import pytest
 from session_pipeline.report import formats, names
 from session_pipeline.report.page import breakable
 from session_pipeline.tables.changes.sentences import progress_sentence
+from session_pipeline_tests.changed_reports import STEP, page_with
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.report_pages import LAST, Visits, written
+from session_pipeline_tests.report_pages import LAST, Page, Visits, written
 
 SHOES = "/العربية/حذاء"
 LONG = "/articles/" + "very-long-title-" * 5
@@ -117,8 +120,46 @@ def test_characters_that_reorder_a_sentence_are_removed() -> None:
     assert formats.isolated("\u2069\u202eshop") == "shop"
 
 
+def listed(page: Page) -> list[str]:
+    """Return the names under "Long names"."""
+    return [unescape(name) for name in re.findall("<li><bdi>(.*?)</bdi></li>", page.html)]
+
+
+def test_long_names_are_listed_in_full_where_the_page_shortens_them(reported_week: Deployment, tmp_path: Path) -> None:
+    """A phone and a print have no tooltips."""
+    page, campaign, never_shown = f"{LONG}<b>", "campaign " * 9, f"{LONG}never"
+    rows: dict[str, list[dict[str, Any]]] = {
+        "action_friction": [
+            {"site": "main", "action": page, "session_count": 50, "hard_time_count": 9},
+            {"site": "main", "action": never_shown, "session_count": 50, "hard_time_count": 0},
+        ],
+        "progress_changes": [
+            STEP
+            | {"action": f"/{'x' * 400}", "dimension": "utm_campaign", "dimension_value": campaign}
+            | {"sentence": f"Visits with utm_campaign {campaign} at /{'x' * 400} go."}
+        ],
+    }
+    found = page_with(reported_week, tmp_path, rows)
+    assert listed(found) == [page, formats.shortened(f"/{'x' * 400}", 300), campaign]
+    assert '<a href="#names">Long names</a>' in found.html
+
+
+def test_page_without_long_names_has_no_list_of_them(reported_week: Deployment, tmp_path: Path) -> None:
+    assert "#names" not in page_with(reported_week, tmp_path, {}).html
+
+
+def test_list_of_long_names_is_small_and_counts_the_others(reported_week: Deployment, tmp_path: Path) -> None:
+    value = {"site": "main", "session_count": 10, "bounce_count": 0, "new_session_count": 0, "converted_count": 1}
+    names = [f"{number:02} {'长' * 290}" for number in range(60)]
+    rows = [value | {"dimension": f"own_{n % 10}", "dimension_value": name} for n, name in enumerate(names)]
+    page = page_with(reported_week, tmp_path, {"daily_breakdowns": rows})
+    assert listed(page) == names[:45]
+    assert "15 more names would make this page too large." in page.text
+    assert len(page.html.encode()) < 400_000
+
+
 @pytest.mark.long
-def test_page_shows_names_as_they_are_and_in_full_on_hover(tmp_path: Path) -> None:
+def test_page_shows_names_as_they_are_and_lists_long_ones(tmp_path: Path) -> None:
     visits = Visits()
     fields: dict[str, Any] = {"utm_campaign": "spring_sale"}
     visits.add(LAST, 3, [f"{quote(SHOES)}", f"{LONG}a"], **fields)
@@ -130,5 +171,6 @@ def test_page_shows_names_as_they_are_and_in_full_on_hover(tmp_path: Path) -> No
     page = written(deployment)
     assert page.row("spring_sale")[1] == "3"
     assert page.row(SHOES)[1]
-    assert page.html.count(f'<bdi title="{LONG}a">') > 1
+    assert page.html.count('<bdi><a href="#names">/articles') > 1
+    assert listed(page) == [f"{LONG}a"]
     assert "At /my_page, " in page.text

@@ -17,7 +17,7 @@ JOINERS = dict.fromkeys(map(ord, "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}
 ISOLATE, END_OF_ISOLATE = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
 DIRECTIONS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))  # invisible characters that reorder texts
 RIGHT_TO_LEFT = frozenset(("R", "AL", "AN"))
-LENGTH, FULL_LENGTH = 60, 300  # of names: shown, and where the pointer is on them
+LENGTH, FULL_LENGTH = 60, 300  # of names: shown, and in the list of long names
 SESSION = re.compile(r"(?<![\w/-])[Ss]ession(?=s?\b(?![/-]))")
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -162,7 +162,7 @@ def shortened(text: str, length: int = LENGTH) -> str:
 
 
 def full(text: str) -> str:
-    """Return a text that shortened() shortens, for a tooltip; else nothing. Paths may have thousands of characters."""
+    """Return a text that shortened() shortens, for the list of long names; else nothing. Paths can be very long."""
     return "" if len(text) <= LENGTH else shortened(text, FULL_LENGTH)
 
 

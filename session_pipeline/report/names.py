@@ -37,9 +37,13 @@ def label(action: str) -> Label:
     """Return the name of an action: pages as in an address bar, events in words."""
     if action == "/":
         return Label("home page", "/")
-    is_page = action.startswith("/")
-    name = formats.decoded(action) if is_page else formats.words(KINDS.get(action, action))
-    return Label(formats.shortened(name), "page" if is_page else "action", formats.full(name))
+    name = full_name(action)
+    return Label(formats.shortened(name), "page" if action.startswith("/") else "action", formats.full(name))
+
+
+def full_name(action: str) -> str:
+    """Return the name of an action in full: pages as in an address bar, events in words."""
+    return formats.decoded(action) if action.startswith("/") else formats.words(KINDS.get(action, action))
 
 
 def action_in_sentence(action: str) -> str:
@@ -56,7 +60,7 @@ def value_in_sentence(dimension: str, value: str) -> str:
     """Return a value of a dimension as a part of a sentence."""
     if dimension == LANDING:
         return action_in_sentence(value)
-    return formats.isolated(formats.shortened(value_label(dimension, value), 50))
+    return formats.isolated(formats.shortened(value_label(dimension, value)))
 
 
 def sentence(row: Row) -> str:

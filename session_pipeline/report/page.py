@@ -24,6 +24,7 @@ from session_pipeline.report.figures import Figures, Row
 from session_pipeline.report.flaws import Look
 from session_pipeline.report.funnels import funnel_views, unit
 from session_pipeline.report.glossary import GLOSSARY
+from session_pipeline.report.long_names import long_names
 from session_pipeline.report.sites import has_several
 from session_pipeline.report.strengths import strengths
 from session_pipeline.report.svg import standalone
@@ -116,6 +117,7 @@ def render(figures: Figures, settings: Settings, findings: Findings, look: Look 
         quarantined_lines=figures.rows("quarantined_lines"),
         queries=figures.names,
         query=figures.query,
+        find_long_names=partial(long_names, figures),
         glossary=GLOSSARY,
         rules=[(rule.name, " ".join((rule.where or rule.where_session or "").split())) for rule in settings.outcomes],
         **content,

@@ -39,7 +39,7 @@ def rates(key: str, width: int, title: str, rows: Sequence[Row], highest: float)
         rate = formats.percent(row["conversion_rate"])
         value = row["label"]
         left, right = x(row["low"]), x(min(row["high"], ticks[-1]))
-        name = formats.isolated(formats.shortened(value, formats.FULL_LENGTH))
+        name = formats.isolated(formats.shortened(value))
         tooltip = f"{name}: {rate}, 95 % interval {formats.interval(row['low'], row['high'])}"
         drawn += [
             text(fitted(value, label_width - 4), 0, middle + BASELINE),
