@@ -208,25 +208,21 @@ def test_lines_and_files(reported: Reported) -> None:
 
 
 def test_sites(reported: Reported) -> None:
-    rows = reported.week(
-        """
+    query = """
         select site, count(*) as visits, count(distinct visitor_id), count(*) filter (where is_converted),
             count(*) filter (where outcome = 'bounce')
         from visits where of_week group by site order by visits desc, site
-        """
-    )
+    """
+    before = {site: (visits, converted) for site, visits, _, converted, _ in reported.before(query)}
     bots = dict(reported.week("select site, count(*) from sessions where is_bot and of_week group by site"))
-    assert reported.page.rows("Sites as a table") == (
-        [
-            [
-                *(site, f"{visits:,}", f"{visitors:,}", f"{converted:,}"),
-                *(share(converted, visits), share(bounced, visits), f"{bots.get(site, 0):,}"),
-            ]
-            for site, visits, visitors, converted, bounced in rows
-        ]
-        if len(rows) > 1
-        else []
-    )
+    expected = []
+    for site, visits, visitors, converted, bounced in reported.week(query):
+        row = [site, f"{visits:,}", f"{visitors:,}", f"{converted:,}", share(converted, visits)]
+        if reported.is_compared:
+            row.insert(2, growth(visits, before[site][0]))
+            row.append(points(converted, visits, *before[site][::-1]))
+        expected.append([*row, share(bounced, visits), f"{bots.get(site, 0):,}"])
+    assert reported.page.rows("Sites as a table") == (expected if len(expected) > 1 else [])
 
 
 def test_every_link_leads_somewhere(reported: Reported) -> None:

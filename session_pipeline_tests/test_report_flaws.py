@@ -311,6 +311,7 @@ def test_difficulties_have_a_table_of_their_own(reported_week: Deployment, tmp_p
     header, found = (row for row in page.rows if row[0] in ("What", "An error."))
     assert header == ["What", "With it", "Without it", "Visits with it", "Visits without it", "Days"]
     assert [cell.replace(THIN_SPACE, " ") for cell in found[:5]] == ["An error.", "10.0 %", "50.0 %", "60", "138"]
+    assert "Changes cannot be found yet. That takes 29 days with visits in eight weeks" in page.text
 
 
 def test_each_action_has_one_difficulty_among_the_flaws(reported_week: Deployment, tmp_path: Path) -> None:

@@ -223,3 +223,6 @@ def test_site_without_visits_in_the_week_keeps_its_row(reported_week: Deployment
     page = page_with(reported_week, tmp_path, {"daily_summary": [before]})
     assert page.row("jp") == ["jp", "0", "0", "0", "–", "–", "0"]
     assert "Figures are of all sites together, unless a site is named." in page.text
+    assert page.text.count("all sites together") == 6
+    assert "all sites together; pages with the same path on several sites are one page" in page.text
+    assert "Only of one site, main . The table typical_paths has the other sites." in page.text

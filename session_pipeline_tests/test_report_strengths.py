@@ -56,6 +56,25 @@ def test_first_action_that_is_the_conversion_is_no_finding(converted: int, is_fo
     assert bool(strengths(figures)) == is_found
 
 
+@pytest.mark.parametrize(("converted", "is_found"), [(90, False), (130, True)])
+def test_page_is_compared_with_the_visits_to_its_site(converted: int, is_found: bool) -> None:
+    """On the shop, 40 of 100 visits convert anyway; that a page does better than the visits to a blog says nothing."""
+    sites = [{"site": "shop", "conversion_rate": 0.4}, {"site": "blog", "conversion_rate": 0.01}]
+    first = {"action": "/sale", "site": "shop", "session_count": 200, "converted_count": converted}
+    channel = {"dimension": "channel", "dimension_value": "email", "session_count": 200, "converted_count": 90}
+    rates = {"conversion_rate": converted / 200, "low": 0.5, "high": 0.7}
+    found = {"visits": [{"period": "week", "conversion_rate": 0.1}], "sites": sites}
+    found |= {"landing_pages": [first | rates], "breakdowns": [channel | rates]}
+    figures = Figures({}, None, {name: Figure("", rows) for name, rows in found.items()})
+    channels, *pages = strengths(figures)
+    assert channels.sentence.endswith("of all visits.")
+    assert channels.note.startswith("A comparison of groups over all sites. They can also differ in other ways, such")
+    assert [page.sentence for page in pages] == [
+        "Visits that begin at /sale on site shop convert more often: 65.0\u202f% (50.0–70.0\u202f%) against"
+        " 40.0\u202f% of all visits to the site."
+    ] * is_found
+
+
 @pytest.mark.parametrize(
     ("converted", "visits", "rate", "expected"),
     [(2, 2, 0.5, 0.25), (2, 3, 0.5, 0.5), (1, 2, 0.5, 1.0), (3, 3, 0.0, 0.0), (9_000, 10**6, 0.5, 1.0)],

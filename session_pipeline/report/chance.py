@@ -1,8 +1,13 @@
-"""Decides whether chance alone can cause the difference of two shares; it holds for small counts, too."""
+"""Decides whether chance alone can cause the difference of two shares; it holds for small counts, too.
+
+It also says of how many visits or visitors a share is too uncertain to be compared or shown alone.
+"""
 
 from math import sqrt
 
 from session_pipeline.tables.parameters import Z_95
+
+FEWEST = 30  # visits or visitors
 
 
 def is_significant(count: int, total: int, other_count: int, other_total: int) -> bool:

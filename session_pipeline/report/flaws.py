@@ -70,7 +70,7 @@ class Look:
         flaws: At most three, the most important first.
         has_changes: Whether one of them is a site without visits for days, a change or a significant difficulty.
         can_compare: Whether any step or outcome was compared with its past.
-        detectable: Sentences that say which fault would have been found; empty if there are changes.
+        detectable: Sentences that say which fault would have been found; empty if there are such changes.
         hard_times: How many visits had a hard time, if there are no flaws; empty if the events cannot show it.
         steps, outcomes, opportunities: The rows of everything that was found, for the table below.
     """
@@ -118,7 +118,7 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     found += silent_day
     if len(found) < MOST:
         found += _friction(connection, figures, window, MOST - len(found))
-    could_find = [] if has_changes else detectable(figures, window)
+    could_find = [] if has_changes and (steps or outcomes) else detectable(figures, window)
     can_compare = any(row["step_count"] or row["outcome_count"] for row in figures.rows("comparisons"))
     few = "" if found else hard_times(figures)
     return Look(found, has_changes, can_compare, could_find, few, steps, outcomes, opportunities)

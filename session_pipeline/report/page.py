@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from session_pipeline.checks.settings_warnings import Findings
 from session_pipeline.report import charts, formats, names, outcomes, paths
+from session_pipeline.report.chance import FEWEST, is_significant
 from session_pipeline.report.compiled import CompiledTemplates
 from session_pipeline.report.figures import Figures, Row
 from session_pipeline.report.flaws import Look
@@ -37,8 +38,6 @@ WIDE, NARROW = 540, 358  # widths of charts in pixels: on a desktop, and on a ph
 OUTCOMES_WIDE, PAGE_WIDE = 688, 1236
 MOST_WARNINGS = 20
 MOST_DIMENSIONS, MOST_FUNNEL_STEPS, MOST_SITES = 15, 60, 50  # so that a page stays below 400 kB
-FEWEST_VISITS = 30  # the intervals of fewer do not decide the scale of the rates
-FEWEST_VISITORS = 30  # of a week of first visits; of fewer, a share of those who come back says little
 FIRST_WEEKS = timedelta(weeks=4)  # with data: earlier visits are not known
 COMMON_DIMENSIONS = ("channel", "device", "lifecycle", "utm_campaign")
 DIMENSIONS = {"utm_campaign": "campaign", "utm_source": "campaign source", "lifecycle": "visitor"}
@@ -138,7 +137,7 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
     """Return the content of the templates that exists only if there are visits."""
     visits = {row["period"]: row for row in figures.rows("visits")}
     found = outcomes.outcome_rows(figures, settings)
-    days, sites = figures.rows("days"), figures.rows("sites")
+    days, sites = figures.rows("days"), [_compared(row) for row in figures.rows("sites")]
     funnels = funnel_views(figures.rows("funnels"), figures.rows("funnel_drops"), settings, findings)
     shown_funnels = fitting([len(steps) for steps, _ in funnels.values()], MOST_FUNNEL_STEPS)
     compared = {name: rows for name, rows in _grouped(figures.rows("breakdowns"), "dimension").items() if len(rows) > 1}
@@ -171,7 +170,7 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
         "breakdowns": _with_charts(_shown(compared)),
         "more_dimensions": max(0, len(compared) - MOST_DIMENSIONS),
         "retention": cohorts,
-        "fewest_visitors": FEWEST_VISITORS,
+        "fewest": FEWEST,
         "has_first_weeks": any(first["first_day"] < window.first_known_day + FIRST_WEEKS for first, _ in cohorts),
         "days": days,
         "one_currency": outcomes.has_one_currency(figures),
@@ -206,9 +205,12 @@ def _shown(breakdowns: Mapping[str, list[Row]]) -> dict[str, list[Row]]:
 
 
 def _with_charts(compared: Mapping[str, Sequence[Row]]) -> dict[str, tuple[str, Sequence[Row], Markup]]:
-    """Return the title, the rows and the chart of each breakdown. All charts have one scale."""
+    """Return the title, the rows and the chart of each breakdown.
+
+    All charts have one scale. The intervals of few visits do not decide it.
+    """
     shown = [row for rows in compared.values() for row in rows[:CHART_ROWS]]
-    certain = [row["high"] for row in shown if row["session_count"] >= FEWEST_VISITS]
+    certain = [row["high"] for row in shown if row["session_count"] >= FEWEST]
     highest = max([*certain, *(row["conversion_rate"] for row in shown)], default=1.0)
     found = {}
     for number, (name, rows) in enumerate(compared.items(), start=1):
@@ -219,6 +221,14 @@ def _with_charts(compared: Mapping[str, Sequence[Row]]) -> dict[str, tuple[str, 
         draw = partial(charts.rates, title=f"Conversion rate by {title}", rows=rows[:CHART_ROWS], highest=highest)
         found[name] = (title, rows, in_both_widths(draw, f"rates-{number}"))
     return found
+
+
+def _compared(site: Row) -> Row:
+    """Return a site with the change of its conversion rate since the week before, and whether it is significant."""
+    now, before = site["conversion_rate"], site["conversion_rate_before"]
+    counts = (site["converted_count"], site["session_count"], site["converted_before_count"], site["before_count"])
+    change = None if now is None or before is None else now - before
+    return {**site, "change": change, "is_significant": is_significant(*counts)}
 
 
 def _cohorts(rows: Sequence[Row]) -> list[tuple[Row, list[Row | None]]]:

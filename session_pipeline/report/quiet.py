@@ -33,6 +33,8 @@ def detectable(figures: Figures, window: Window) -> list[str]:
         return [f"That takes {FIRST_COMPARED_DAYS} days with visits in eight weeks; so far there {are} {days}."]
     if any(row["step_count"] for row in figures.rows("comparisons")):
         return []
+    if not any(row["converted_count"] for row in figures.rows("days")):
+        return ["Steps could not be compared, because no visit of the last four weeks converted."]
     too_few = "There are too few visits with a conversion to tell a change of a step from chance."
     first, second = _first_steps(figures)
     if not first or not second:

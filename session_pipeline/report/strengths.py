@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from math import exp, lgamma, log, log1p
 
 from session_pipeline.report import formats, names, sites
+from session_pipeline.report.chance import FEWEST
 from session_pipeline.report.figures import Figures, Row
 
 MOST = 2
-FEWEST_VISITS = 30
 NEGLIGIBLE = 1e-12
 CHANCE = 0.05  # of any finding among the groups of a week, if no group differs from all visits
 CAUTION = "An association, not an effect: interested visitors look at more."
 IMPROVED = "Nothing says what causes it; with many steps, one improves by chance now and then."
-COMPARED = (
-    "A comparison of groups that can also differ in other ways. By chance alone, any of them stands out so in fewer"
-    " than 5 of 100 weeks."
-)
+OTHER_WAYS = "A comparison of groups that can also differ in other ways."
+OF_SITES = "A comparison of groups over all sites. They can also differ in other ways, such as in their sites."
+COMPARED = "By chance alone, any group stands out like this in fewer than 5 of 100 weeks."
 LIFECYCLES = {
     "new": "of new visitors",
     "returning": "of visitors who were also there the day before",
@@ -54,13 +53,15 @@ def _found(row: Row, note: str, figure: str) -> Strength:
 def _best_groups(figures: Figures) -> list[Strength]:
     """Return the best value of each dimension that surely converts more often than all visits; pages come last.
 
+    A landing page is compared with all visits to its site, because another site can convert more often as a whole.
+
     Chance must give so many conversions with a probability below CHANCE divided by the number of groups, so that it
     rarely causes any finding. Visits that begin late in a funnel, such as in the cart, convert more often for no other
     reason. A first action with which all visits convert is left out: it is the conversion, such as an order that a
     server sent.
     """
     week = next(row for row in figures.rows("visits") if row["period"] == "week")
-    usual = week["conversion_rate"]
+    usual: float = week["conversion_rate"]
     groups = {
         "breakdowns": [(row["dimension"], row["dimension_value"], row) for row in figures.rows("breakdowns")],
         "landing_pages": [
@@ -70,22 +71,29 @@ def _best_groups(figures: Figures) -> list[Strength]:
         ],
     }
     groups = {
-        figure: [
-            group for group in named if group[1] not in (None, "(none)") and group[2]["session_count"] >= FEWEST_VISITS
-        ]
+        figure: [group for group in named if group[1] not in (None, "(none)") and group[2]["session_count"] >= FEWEST]
         for figure, named in groups.items()
     }
+    has_several = sites.has_several(figures)
+    of_site: dict[str | None, float] = (
+        {row["site"]: row["conversion_rate"] or 0.0 for row in figures.rows("sites")} if has_several else {}
+    )
     level = CHANCE / max(1, sum(map(len, groups.values())))
     found = []
     for figure, compared in groups.items():
         best: dict[str, tuple[str, Row]] = {}
         for dimension, value, row in compared:
-            is_better = chance_of(row["converted_count"], row["session_count"], usual) < level
+            rate = of_site.get(row.get("site"), usual)
+            is_better = chance_of(row["converted_count"], row["session_count"], rate) < level
             if is_better and (dimension not in best or row["low"] > best[dimension][1]["low"]):
                 best[dimension] = (value, row)
         for dimension, (value, row) in sorted(best.items(), key=lambda item: (-item[1][1]["low"], item[0])):
-            place = sites.place(figures, row) if figure == "landing_pages" else ""
-            found.append(Strength(_sentence(dimension, value, row, usual, place), COMPARED, figure))
+            is_of_site = row.get("site") in of_site
+            place = sites.place(figures, row) if is_of_site else ""
+            visits = "all visits to the site" if is_of_site else "all visits"
+            against = f"{formats.percent(of_site.get(row.get('site'), usual))} of {visits}"
+            note = f"{OF_SITES if has_several and not is_of_site else OTHER_WAYS} {COMPARED}"
+            found.append(Strength(_sentence(dimension, value, row, against, place), note, figure))
     return found
 
 
@@ -106,12 +114,12 @@ def chance_of(converted: int, visits: int, rate: float) -> float:
     return total
 
 
-def _sentence(dimension: str, value: str, row: Row, usual: float, place: str) -> str:
+def _sentence(dimension: str, value: str, row: Row, against: str, place: str) -> str:
     name = names.value_in_sentence(dimension, value)
     places = {names.LANDING: f"that begin at {name}{place}", "device": f"on {name}"}
     where = LIFECYCLES[value] if dimension == "lifecycle" else places.get(dimension)
     where = where or f"with {formats.words(dimension).replace('utm ', '')} {name}"
     return (
         f"Visits {where} convert more often: {formats.percent(row['conversion_rate'])}"
-        f" ({formats.interval(row['low'], row['high'])}) against {formats.percent(usual)} of all visits."
+        f" ({formats.interval(row['low'], row['high'])}) against {against}."
     )

@@ -1,4 +1,4 @@
--- One row is a site with visits in the week or the week before: its visits in the week. A visitor
+-- One row is a site with visits in the week or the week before: its visits in both. A visitor
 -- counts once: on the first of their days in the week.
 with days as (
     select
@@ -15,6 +15,10 @@ visits as (
             as session_count,
         cast(coalesce(sum(converted_count) filter (where _is_in_week), 0) as bigint)
             as converted_count,
+        cast(coalesce(sum(session_count) filter (where not _is_in_week), 0) as bigint)
+            as before_count,
+        cast(coalesce(sum(converted_count) filter (where not _is_in_week), 0) as bigint)
+            as converted_before_count,
         cast(coalesce(sum(bounce_count) filter (where _is_in_week), 0) as bigint) as bounce_count,
         cast(coalesce(sum(bot_session_count) filter (where _is_in_week), 0) as bigint)
             as bot_session_count
@@ -39,6 +43,9 @@ select
     coalesce(w.visitor_count, 0) as visitor_count,
     v.converted_count,
     v.converted_count / nullif(v.session_count, 0) as conversion_rate,
+    v.before_count,
+    v.converted_before_count,
+    v.converted_before_count / nullif(v.before_count, 0) as conversion_rate_before,
     v.bounce_count / nullif(v.session_count, 0) as bounce_rate,
     v.bot_session_count
 from visits as v

@@ -1,0 +1,48 @@
+"""Tests what the report says about sites with few visits, without conversions and without funnels."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from session_pipeline.report.figures import Figure, Figures
+from session_pipeline.report.quiet import detectable
+from session_pipeline.report.window import Window
+from session_pipeline_tests.changed_reports import OTHER_SITE, page_with
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.report_pages import LAST, Visits, written
+
+FOUR_WEEKS = [LAST - timedelta(days=days) for days in range(34, -1, -1)]
+
+
+@pytest.mark.parametrize(("more_visits", "expected"), [(9, "Too few visits to tell."), (10, "Nothing stands out:")])
+def test_groups_of_few_visits_are_not_said_to_be_alike(
+    more_visits: int, expected: str, reported_week: Deployment, tmp_path: Path
+) -> None:
+    """With 20 visits of the week, no group has the 30 that it takes."""
+    rows = {"daily_summary": [OTHER_SITE | {"session_count": more_visits}]}
+    page = page_with(reported_week, tmp_path, rows)
+    assert page.text.split("What works ")[1].startswith(expected)
+
+
+@pytest.mark.parametrize(("converted_count", "expected"), [(0, "because no visit"), (1, "There are too few visits")])
+def test_steps_without_any_conversion_are_not_said_to_have_too_few(converted_count: int, expected: str) -> None:
+    window = Window(FOUR_WEEKS, LAST, LAST, is_full=True)
+    figures = Figures({}, window, {"days": Figure("", [{"converted_count": converted_count}])})
+    [sentence] = detectable(figures, window)
+    assert expected in sentence
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [({"funnels": []}, "The settings define no funnel."), (None, "No visit of this week entered a funnel.")],
+)
+@pytest.mark.long
+def test_page_says_whether_there_is_a_funnel(settings: dict[str, Any] | None, expected: str, tmp_path: Path) -> None:
+    visits = Visits()
+    visits.add(LAST, 3, ["/", "/about"])
+    deployment = Deployment(tmp_path, settings)
+    deployment.deliver("events", visits.lines)
+    deployment.run(until=LAST)
+    assert expected in written(deployment).text
