@@ -178,6 +178,24 @@ def test_counts_equal_those_of_the_oracle(built: Deployment) -> None:
 
 
 @pytest.mark.long
+def test_not_converted_are_sessions_without_a_conversion_that_are_no_bounces(built: Deployment) -> None:
+    outcome_of = {row["session_id"]: row["outcome"] for row in records(built, "session_outcomes")}
+    expected = Counter(
+        (one.day, action, segment)
+        for one in sessions_of(built)
+        for _, action in oracle.first_times(one)
+        for segment in (WHOLE, *one.segments)
+        if one.converted_at is None and outcome_of[one.session_id] != "bounce"
+    )
+    found = {
+        (row["session_date"], row["action"], (row["dimension"], row["dimension_value"])): row["not_converted_count"]
+        for row in records(built, "action_visits")
+    }
+    assert set(found.values()) > {0, 1}
+    assert found == {key: expected[key] for key in found}
+
+
+@pytest.mark.long
 def test_value_is_that_of_sessions_that_convert_after_the_action(built: Deployment) -> None:
     value_of = {row["session_id"]: row["value"] for row in records(built, "session_outcomes")}
     sessions = sessions_of(built)

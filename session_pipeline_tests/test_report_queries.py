@@ -219,14 +219,16 @@ def test_pages_that_follow_in_a_funnel_are_a_folder_if_there_are_more_than_five(
 
 
 def common_actions(
-    visits_of_week: tuple[int, int, int], steps: Sequence[tuple[str, str, int, int]], at: Sequence[tuple[str, int, int]]
+    visits_of_week: tuple[int, int, int],
+    steps: Sequence[tuple[str, str, int, int]],
+    at: Sequence[tuple[str, int, int, int]],
 ) -> dict[str, tuple[float, float]]:
     """Return the two shares of each action.
 
     Args:
         visits_of_week: The visits, those that convert, and the bounces.
         steps: Outcome, action, position and visits.
-        at: Action, visits there, and those that convert after it.
+        at: Action, visits there, those that convert after it, and those that neither convert nor bounce.
     """
     sessions, converted, bounces = visits_of_week
     tables = {
@@ -236,7 +238,10 @@ def common_actions(
             | {"converted_count": count if outcome == "purchase" else 0}
             for outcome, action, number, count in steps
         ],
-        "action_visits": [visits(action, count) | {"converted_count": after} for action, count, after in at],
+        "action_visits": [
+            visits(action, count) | {"converted_count": after, "not_converted_count": others}
+            for action, count, after, others in at
+        ],
     }
     return {row["action"]: (row["converted_share"], row["other_share"]) for row in rows_of("common_actions", tables)}
 
@@ -245,11 +250,19 @@ def test_common_actions_leave_out_what_follows_a_conversion() -> None:
     """Of 10 visits, 8 convert and then see /thanks; so does one of the others. All begin with /a."""
     steps = [("purchase", "/a", 1, 8), ("engaged", "/a", 1, 2), ("purchase", "purchase", 2, 8)]
     steps += [("engaged", "/thanks", 2, 1), ("purchase", "/thanks", 3, 8)]
-    found = common_actions((10, 8, 0), steps, [("/a", 10, 8), ("/thanks", 9, 0)])
+    found = common_actions((10, 8, 0), steps, [("/a", 10, 8, 2), ("/thanks", 9, 0, 1)])
     assert found == {"/a": (1.0, 1.0), "/thanks": (0.0, 0.5)}
 
 
 def test_common_actions_leave_out_bounces() -> None:
     """Of 10 visits without a conversion, 6 are bounces; all bounces and one of the others see /a."""
     steps = [("bounce", "/a", 1, 6), ("engaged", "/a", 1, 1), ("engaged", "/b", 2, 4)]
-    assert common_actions((10, 0, 6), steps, [("/a", 7, 0), ("/b", 4, 0)]) == {"/b": (None, 1.0)}
+    assert common_actions((10, 0, 6), steps, [("/a", 7, 0, 1), ("/b", 4, 0, 4)]) == {"/b": (None, 1.0)}
+
+
+def test_common_actions_count_each_visit_once() -> None:
+    """Of 10 visits without a conversion, 4 do /a: one of them three times, and 3 bounces twice."""
+    steps = [("engaged", "/a", 1, 4), ("engaged", "/a", 2, 1), ("engaged", "/a", 3, 1), ("engaged", "/b", 1, 6)]
+    steps += [("bounce", "/a", 1, 3), ("bounce", "/a", 2, 3)]
+    found = common_actions((13, 0, 3), steps, [("/a", 7, 0, 4), ("/b", 6, 0, 6)])
+    assert found == {"/a": (None, 0.4), "/b": (None, 0.6)}

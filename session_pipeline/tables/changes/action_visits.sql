@@ -38,6 +38,14 @@ examples as (
     group by p.segment_number, p.label_number
 ),
 
+not_converted as (
+    select n.session_number
+    from numbered_sessions as n
+    inner join session_outcomes as o
+        on n.session_id = o.session_id
+    where not o.is_converted and o.outcome <> 'bounce'
+),
+
 counted as (
     select
         s.segment_number,
@@ -45,10 +53,13 @@ counted as (
         f.is_followed,
         count(*) as session_count,
         count(*) filter (where f.is_converted) as converted_count,
+        count(n.session_number) as not_converted_count,
         sum(f.value) as converted_value
     from first_actions as f
     inner join session_segments as s
         on f.session_number = s.session_number
+    left join not_converted as n
+        on f.session_number = n.session_number
     group by s.segment_number, f.label_number, f.is_followed
 )
 
@@ -60,6 +71,7 @@ select
     a.action,
     c.session_count,
     c.converted_count,
+    c.not_converted_count,
     c.converted_value,
     c.is_followed,
     e.stopped_session_ids

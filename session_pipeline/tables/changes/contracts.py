@@ -36,6 +36,10 @@ TABLES: tuple[Table, ...] = (
             c.ACTION,
             count("session_count", "Sessions that did the action, without bots."),
             count("converted_count", "Of session_count: sessions with a conversion after their first such action."),
+            count(
+                "not_converted_count",
+                "Of session_count: sessions that neither converted nor bounced, as '(not converted)' in typical_paths.",
+            ),
             Column(
                 "converted_value", "DECIMAL(38,6)", "Value of the outcomes of converted_count; null without values."
             ),
