@@ -389,7 +389,7 @@ def test_retention_of_few_visitors_has_counts_instead_of_shares(reported_week: D
     section = page.text.rsplit("Who comes back", 1)[1].split("Day by day")[0]
     assert page.row("24 Feb – 1 Mar") == ["24 Feb – 1 Mar", "29", "29 of 29"]
     assert page.row("17–23 Feb") == ["17–23 Feb", "30", "50.0 %"]
-    assert "Grey: of fewer than 30 new visitors, their number is shown instead of a share" in section
+    assert "Grey: a week with fewer than 30 new visitors has numbers instead of shares" in section
     assert "In the first weeks with data, some of the new visitors may have come before." in section
 
 
