@@ -195,6 +195,51 @@ def test_a_smaller_drop_of_a_longer_window_hides_no_alert() -> None:
     assert of_two_weeks["explained_by"] == "all=all: cart > (goal)"
 
 
+# All sessions at ship that go on to pay are fewer by 9.4 %: mobile ones by 10.6 %, others by 8.1 %.
+SMALL: tuple[OfADay, OfADay] = (
+    {
+        ("ship", GOAL): (800, 560, 0),
+        ("ship", "pay"): (640, 560, 560),
+        ("pay", GOAL): (640, 560, 0),
+        (GOAL, GOAL): (560, 560, 0),
+    },
+    {
+        ("ship", GOAL): (800, 508, 0),
+        ("ship", "pay"): (580, 508, 508),
+        ("pay", GOAL): (580, 508, 0),
+        (GOAL, GOAL): (508, 508, 0),
+    },
+)
+MOBILE: tuple[OfADay, OfADay] = (
+    {("ship", GOAL): (400, 280, 0), ("ship", "pay"): (320, 280, 280), ("pay", GOAL): (320, 280, 0)},
+    {("ship", GOAL): (400, 250, 0), ("ship", "pay"): (286, 250, 250), ("pay", GOAL): (286, 250, 0)},
+)
+
+
+def test_a_small_drop_of_all_is_the_alert_and_not_the_part_that_is_large_enough_by_chance() -> None:
+    found = changes_of(*SMALL, faulty_days=28, parts={("device", "mobile"): MOBILE})
+    whole, part = found[28, ("ship", "pay")], found[28, ("device", "mobile"), ("ship", "pay")]
+    assert whole["score"] < part["score"] < -4
+    assert part["progress_rate"] < 0.9 * part["usual_rate"]
+    assert whole["progress_rate"] > 0.9 * whole["usual_rate"]
+    assert alerts(found) == {("ship", "pay")}
+    assert part["explained_by"] == "all=all: ship > pay"
+
+
+def test_a_small_drop_that_accounts_for_no_larger_one_is_no_alert() -> None:
+    found = changes_of(*SMALL, faulty_days=28)
+    assert found[28, ("ship", "pay")]["score"] < -4
+    assert alerts(found) == set()
+
+
+def test_a_part_with_most_of_a_small_drop_is_the_alert() -> None:
+    """All sessions have fewer by 9.4 %, only mobile ones: by 18.8 %."""
+    usual, _ = MOBILE
+    faulty: OfADay = {("ship", GOAL): (400, 228, 0), ("ship", "pay"): (260, 228, 228), ("pay", GOAL): (260, 228, 0)}
+    found = changes_of(*SMALL, faulty_days=28, parts={("device", "mobile"): (usual, faulty)})
+    assert alerts(found) == {(("device", "mobile"), ("ship", "pay"))}
+
+
 def test_missing_conversions_explain_a_step_only_as_far_as_it_goes_with_them() -> None:
     """Few sessions ask for help, whether they convert or not. So 350 missing conversions explain 28 of 140."""
     found = changes_of(

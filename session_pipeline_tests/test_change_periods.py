@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from session_pipeline.tables.changes.periods import Period, period_of_change
-from session_pipeline_tests.oracles import progress as oracle
+from session_pipeline_tests.oracles import periods, progress
 
 USUAL, LOW = (85, 100), (43, 100)
 PARTLY = (70, 100)
+WEEK = [USUAL] * 5 + [LOW] * 2
 
 
 def period(
@@ -53,6 +54,53 @@ def test_a_change_that_is_over_in_part_lasts() -> None:
 
 def test_a_change_that_returns_lasts() -> None:
     assert period([USUAL] * 60 + [LOW] * 10 + [USUAL] * 15 + [LOW]).over_from is None
+
+
+@pytest.mark.parametrize(
+    ("weeks", "days_since", "found"),
+    [
+        (1, 3, (75, 77)),  # nothing says yet that it comes back
+        (2, 3, (75, None)),
+        (2, 5, (75, None)),
+        (2, 6, (75, 84)),  # Saturday was usual
+        (2, 7, (75, 84)),
+        (4, 3, (75, None)),
+        (4, 7, (75, 98)),
+    ],
+)
+def test_a_change_of_weekends_lasts_until_one_is_usual(
+    weeks: int, days_since: int, found: tuple[int, int | None]
+) -> None:
+    of_change = period([USUAL] * 70 + WEEK * weeks + [USUAL] * days_since)
+    assert (of_change.first, of_change.over_from) == found
+
+
+def test_a_week_counts_days_without_sessions() -> None:
+    """The site has no visits from Thursday on, so the second Friday is the third day with visits after a weekend."""
+    week = [USUAL, USUAL, USUAL, (0, 0), (0, 0), LOW, LOW]
+    assert period([USUAL] * 70 + week * 2 + week[:3]).over_from is None
+    assert period([USUAL] * 70 + week * 2 + [(0, 0)] * 4 + [USUAL] * 3).over_from == 88
+
+
+def test_a_change_that_was_there_on_all_weekdays_is_over_within_a_week() -> None:
+    assert period([USUAL] * 70 + [LOW] * 7 + [USUAL] * 3).over_from == 77
+
+
+@pytest.mark.parametrize(("pause", "first"), [(6, 50), (7, 77)])
+def test_a_change_that_returns_after_a_week_is_a_new_one(pause: int, first: int) -> None:
+    assert period([USUAL] * 50 + [LOW] * 20 + [USUAL] * pause + [LOW] * 4) == Period(first)
+
+
+def test_a_change_that_returned_twice_began_with_the_last_return() -> None:
+    assert period([USUAL] * 40 + ([LOW] * 10 + [USUAL] * 7) * 2 + [LOW] * 4) == Period(74)
+
+
+def test_a_rise_that_returns_after_a_week_is_a_new_one() -> None:
+    assert period([LOW] * 50 + [USUAL] * 10 + [LOW] * 7 + [USUAL] * 4, is_drop=False) == Period(67)
+
+
+def test_a_pause_that_is_not_clear_makes_no_new_change() -> None:
+    assert period([USUAL] * 50 + [LOW] * 10 + [PARTLY] * 7 + [LOW] * 4) == Period(50)
 
 
 def test_a_change_before_the_window_is_not_its_change() -> None:
@@ -126,7 +174,12 @@ def random_days(seed: int, lowest: float, days_since: int) -> list[tuple[int, in
     usual, lasting, size = random.uniform(0.1, 0.9), random.randint(3, 20), random.choice([5, 20, 100])
     ratio = random.uniform(lowest, 1)
     shares = [usual] * (84 - lasting - days_since) + [usual * ratio] * lasting + [usual] * days_since
-    totals = [random.randint(1, 2 * size) for _ in shares]
+    if random.random() < 0.5:  # it comes back, or was there before
+        every = random.choice((7, 7, 14, 25))
+        shares = [min(share, shares[min(83, place + every)]) for place, share in enumerate(shares)]
+        shares = [min(share, shares[min(83, place + every)]) for place, share in enumerate(shares)]
+    has_visits = random.choice((1, 0.9))
+    totals = [random.randint(1, 2 * size) if random.random() < has_visits else 0 for _ in shares]
     return [
         (sum(random.random() < share for _ in range(total)), total) for share, total in zip(shares, totals, strict=True)
     ]
@@ -141,7 +194,7 @@ def test_periods_are_those_of_the_oracle(*, is_drop: bool) -> None:
         window_days, spread = (7, 14, 28)[seed % 3], 1 + seed % 2
         found = period(days, window_days, spread, is_drop=is_drop)
         over_count += found.over_from is not None
-        expected = oracle.period(days, 84 - window_days, spread, 1 if is_drop else -1)
+        expected = periods.period(days, 84 - window_days, spread, 1 if is_drop else -1)
         assert (found.first, found.over_from) == expected, seed
     assert 3 < over_count < 21
 
@@ -152,7 +205,7 @@ def score(days: Sequence[tuple[int, int]], window_days: int) -> float:
         [sum(each) for each in zip(*part, strict=True)]
         for part in (days[-window_days:], days[-window_days - 56 : -window_days])
     )
-    return oracle.root(k1, n1, k0, n0)
+    return progress.root(k1, n1, k0, n0)
 
 
 @pytest.mark.long

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -309,6 +309,32 @@ def test_a_fault_that_returns_is_an_alert_again() -> None:
     assert SHIP in {step_of(row) for row in found if row["is_alert"]}
 
 
+def days_of_cart(is_faulty: Callable[[int], bool], *, asked_for: Iterable[int]) -> list[Row]:
+    """Return the rows with a date of a fault of 100 days: 100 visits a day at the cart, of which usually 80 convert."""
+    counts = {
+        day(offset): {(oracle.WHOLE, "cart", GOAL): (100, k, 0), (oracle.WHOLE, GOAL, GOAL): (k, k, 0)}
+        for offset in range(100)
+        for k in [40 if is_faulty(offset) else 80]
+    }
+    found = changes(oracle.rows_of_counts(counts, {day(offset) for offset in asked_for}))
+    return [row for row in found if row["since"]]
+
+
+def test_a_fault_of_weekends_lasts_on_wednesdays_from_its_second_weekend_on() -> None:
+    """It begins on day 79, a Saturday. Days 83, 90 and 97 are Wednesdays."""
+    found = days_of_cart(lambda offset: offset >= 79 and day(offset).weekday() > 4, asked_for=(83, 90, 97))
+    assert [(row["session_date"], row["is_alert"], row["since"], row["over_since"]) for row in found] == [
+        (day(83), False, day(79), day(81)),
+        (day(90), True, day(79), None),
+        (day(97), True, day(79), None),
+    ]
+
+
+def test_a_fault_that_returns_after_a_week_has_the_day_of_its_return() -> None:
+    [row] = days_of_cart(lambda offset: 70 <= offset < 82 or offset >= 94, asked_for=[99])
+    assert (row["is_alert"], row["since"]) == (True, day(94))
+
+
 # Drops without a loss
 
 
@@ -440,4 +466,4 @@ def test_logic_version_stands_for_this_source() -> None:
         *sorted(path for path in folder.glob("*.py") if path.stem not in apart),
     ]
     source = "".join("".join(path.read_text().split()) for path in modules)
-    assert (steps.LOGIC_VERSION, hashlib.sha256(source.encode()).hexdigest()[:16]) == ("11", "08db119ec0a0fc46")
+    assert (steps.LOGIC_VERSION, hashlib.sha256(source.encode()).hexdigest()[:16]) == ("12", "c3d6512fd6b09c3e")

@@ -36,7 +36,7 @@ class Drop:
     """A row with a score of at most -2.5."""
 
     row: Tested
-    is_missing: bool
+    is_loss: bool
     left: float
     restored: float = 0.0
     is_weak: bool = False
@@ -49,16 +49,8 @@ class Drop:
         return 10 * rate <= 9 * Fraction(row.usual_progressed_count, row.usual_session_count)
 
     @property
-    def is_loss(self) -> bool:
-        return self.is_missing and self.is_low
-
-    @property
-    def is_small(self) -> bool:
-        return self.is_missing and not self.is_low
-
-    @property
     def can_alert(self) -> bool:
-        return self.is_loss and self.row.score <= -4 and self.row.q_value <= 0.05
+        return self.is_loss and self.is_low and self.row.score <= -4 and self.row.q_value <= 0.05
 
     @property
     def evidence(self) -> float:
@@ -241,7 +233,7 @@ def attribute(windows: Mapping[int, Window], drops: Sequence[Drop]) -> list[Drop
     passed_over: list[Drop] = []
     while len(alerts) < MOST_ALERTS:
         open_drops = [drop for drop in drops if not drop.is_weak and drop not in taken and drop not in passed_over]
-        candidates = [drop for drop in open_drops if drop.evidence <= -4 and drop.left <= -3 and not drop.is_small]
+        candidates = [drop for drop in open_drops if drop.evidence <= -4 and drop.left <= -3]
         if not candidates or not any(drop.can_alert for drop in open_drops):
             break
         chosen = _chosen(windows, candidates)
@@ -254,6 +246,7 @@ def attribute(windows: Mapping[int, Window], drops: Sequence[Drop]) -> list[Drop
         hides = any(
             drop.can_alert and not drop.is_weak and id(drop) in restored and restored[id(drop)][1] > -4
             for drop in drops
+            if chosen.is_low or drop.row.window_days == chosen.row.window_days
         )
         if chosen.is_loss and not chosen.can_alert and not hides:
             passed_over.append(chosen)

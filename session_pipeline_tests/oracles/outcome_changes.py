@@ -1,6 +1,6 @@
 """Makes the rows of outcome_changes in plain Python, without their sentences: an oracle.
 
-Written from docs/definitions.md (Outcomes), not from the models. oracles/progress.py has the days of a change.
+Written from docs/definitions.md (Outcomes), not from the models. oracles/periods.py has the days of a change.
 """
 
 import math
@@ -11,7 +11,7 @@ from fractions import Fraction
 from statistics import median
 from typing import Any
 
-from session_pipeline_tests.oracles.progress import period
+from session_pipeline_tests.oracles.periods import period
 
 Row = Mapping[str, Any]
 Segment = tuple[str, str]
@@ -85,10 +85,9 @@ def _days_of_change(
     if is_count:
         return latest[0], None
     n, k = sessions[segment[0], segment[1]], found[(segment[0], segment[1]), outcome]
-    days = [day for day in reversed(latest) if n.get(day)]
-    first_of_window = sum(1 for day in days if day < latest[width - 1])
-    counts = [(k.get(day, 0), n[day]) for day in days]
-    first, end = period(counts, first_of_window, scores["spread"], sign=1 if scores["score"] < 0 else -1)
+    days = list(reversed(latest))
+    counts = [(k.get(day, 0), n.get(day, 0)) for day in days]
+    first, end = period(counts, len(days) - width, scores["spread"], sign=1 if scores["score"] < 0 else -1)
     return days[first], None if end is None else days[end]
 
 

@@ -1,8 +1,8 @@
 """Makes the rows of progress_changes in plain Python, from rows of progress_counts: an oracle for all columns.
 
-Written from docs/definitions.md (Progress and its changes), not from the models. oracles/progress.py has the scores and
-the days of a change, oracles/attribution.py the alerts. The sentences are those of the pipeline, with the figures of
-this module.
+Written from docs/definitions.md (Progress and its changes), not from the models. oracles/progress.py has the scores,
+oracles/periods.py the days of a change, and oracles/attribution.py the alerts. The sentences are those of the pipeline,
+with the figures of this module.
 """
 
 import math
@@ -22,7 +22,8 @@ from session_pipeline_tests.oracles.attribution import (
     lost_sessions,
     place,
 )
-from session_pipeline_tests.oracles.progress import GOAL, WHOLE, Segment, Step, Tested, period, root, tested_steps
+from session_pipeline_tests.oracles.periods import period
+from session_pipeline_tests.oracles.progress import GOAL, WHOLE, Segment, Step, Tested, root, tested_steps
 
 Row = dict[str, Any]
 
@@ -173,10 +174,9 @@ def _other_values(window: Window, segment: Segment) -> list[str]:
 
 def _days(window: Window, tested: Tested) -> tuple[date, date | None, tuple[float, float, float] | None]:
     """Return the first day of a drop, the first day after it, and the shares before, during and after it."""
-    days = [day for day in (*window.before, *window.days) if window.site.daily(tested.step, day)[0]]
+    days = (*window.before, *window.days)
     counts = [(window.site.daily(tested.step, day)[1], window.site.daily(tested.step, day)[0]) for day in days]
-    first_of_window = sum(1 for day in days if day < window.days[0])
-    first, end = period(counts, first_of_window, tested.spread, sign=1)
+    first, end = period(counts, len(window.before), tested.spread, sign=1)
     if end is None:
         return days[first], None, None
     before, during, after = (

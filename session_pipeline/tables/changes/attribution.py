@@ -22,7 +22,7 @@ from session_pipeline.tables.changes.scores import signed_root
 from session_pipeline.tables.parameters import DAYS_OF_WEEK
 
 ALERT_SCORE, ALERT_Q = -4.0, 0.05
-ALERT_RATE_RATIO = Fraction(9, 10)  # of the usual rate: a smaller drop is no alert
+ALERT_RATE_RATIO = Fraction(9, 10)  # of the usual rate: a smaller drop is no alert by itself
 LEAST_MISSING_SHARE = 0.5  # of the conversions that depend on the step: if fewer are missing, it is no loss
 LOSS_SCORE = -1.64  # of the conversions after the action, of the visits that are counted; one-sided 5 %
 NAME_SCORE = -3.0  # a drop this strong can lend an alert its name, if it explains one
@@ -42,9 +42,9 @@ class Drop:
         step: The position of its step.
         score: Its score.
         spread: Its spread.
-        is_loss: Whether conversions are missing, and the rate is low enough for an alert.
-        is_small: Whether conversions are missing, but the rate is too high for an alert.
-        can_alert: Whether it is a loss that is strong enough for an alert.
+        is_loss: Whether conversions are missing.
+        is_small: Whether it is a loss whose rate is too high for an alert.
+        can_alert: Whether it is a loss that is large and strong enough for an alert.
         left: Its score after what other drops account for is restored.
         restored: The sessions that were restored.
         parts: The drops that account for some of these sessions, with how many.
@@ -94,7 +94,7 @@ def attribute(counts: SiteCounts, tested: Sequence[Tested]) -> dict[tuple[int, i
     if not any(drop.can_alert for drop in drops):
         return {}
     taken: list[Drop] = []  # drops that account for others; some of them are no loss
-    passed_over: list[Drop] = []  # losses that are too weak for an alert and leave no other drop without its own
+    passed_over: list[Drop] = []  # losses that can be no alert by themselves and explain no drop that can
     while sum(drop.is_alert for drop in taken) < MOST_ALERTS:
         unexplained = [drop for drop in drops if not (drop.is_weak or drop in taken or drop in passed_over)]
         candidates = [drop for drop in unexplained if _can_be_taken(drop)]
@@ -103,8 +103,8 @@ def attribute(counts: SiteCounts, tested: Sequence[Tested]) -> dict[tuple[int, i
         top = _narrowest(counts, sorted(candidates, key=lambda drop: (drop.evidence, drop.window.days, drop.step)))
         rest = [(drop, _accounted_for(counts, top, drop)) for drop in drops if drop is not top and drop not in taken]
         restored = [(drop, sessions, _left(drop, sessions)) for drop, sessions in rest if sessions > 0]
-        leaves_another = any(drop.can_alert and not drop.is_weak and left > ALERT_SCORE for drop, _, left in restored)
-        if top.is_loss and not top.can_alert and not leaves_another:
+        explained = [drop for drop, _, left in restored if drop.can_alert and not drop.is_weak and left > ALERT_SCORE]
+        if top.is_loss and not top.can_alert and not _becomes_alert(top, explained):
             passed_over.append(top)
             continue
         top.is_alert = top.is_loss
@@ -115,11 +115,17 @@ def attribute(counts: SiteCounts, tested: Sequence[Tested]) -> dict[tuple[int, i
 
 
 def _can_be_taken(drop: Drop) -> bool:
-    """Return whether a drop can be the one that accounts for others.
+    """Return whether a drop can be the one that accounts for others."""
+    return drop.evidence <= ALERT_SCORE and drop.left <= NAME_SCORE
 
-    A small one cannot: a window that is longer than its fault, or a segment that is larger, would hide a real loss.
+
+def _becomes_alert(top: Drop, explained: Sequence[Drop]) -> bool:
+    """Return whether a drop that can be no alert by itself becomes one, because it explains drops that can.
+
+    If it is small, one of them must be of its window: it is larger only by chance. In other windows, the same fault can
+    be larger, because they have fewer days without it.
     """
-    return drop.evidence <= ALERT_SCORE and drop.left <= NAME_SCORE and not drop.is_small
+    return any(drop.window is top.window or not top.is_small for drop in explained)
 
 
 def _drops(counts: SiteCounts, tested: Sequence[Tested]) -> Sequence[Drop]:
@@ -132,10 +138,11 @@ def _drops(counts: SiteCounts, tested: Sequence[Tested]) -> Sequence[Drop]:
             lost = window.lost(step) * float(rows.step_value[place])
             is_lower = _rate(window, step) <= ALERT_RATE_RATIO * _usual_rate(window, step)
             is_missing = _are_conversions_missing(counts, window, step, lost)
-            is_loss, is_small = is_missing and is_lower, is_missing and not is_lower
-            can_alert = is_loss and score <= ALERT_SCORE and float(rows.q_value[place]) <= ALERT_Q
+            is_small = is_missing and not is_lower
+            is_strong = score <= ALERT_SCORE and float(rows.q_value[place]) <= ALERT_Q
+            can_alert = is_missing and is_lower and is_strong
             spread = float(rows.spread[place])
-            drops.append(Drop(window, step, score, spread, is_loss, is_small, can_alert, left=score))
+            drops.append(Drop(window, step, score, spread, is_missing, is_small, can_alert, left=score))
     return drops
 
 

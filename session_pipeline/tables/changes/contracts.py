@@ -147,7 +147,8 @@ TABLES: tuple[Table, ...] = (
             rate(
                 "detectable_rate",
                 "Largest progress_rate that would have had the score and the size of an alert: a score of -4, and at "
-                "most 90 % of usual_rate. Null if none would. A smaller drop is no alert.",
+                "most 90 % of usual_rate. Null if none would. A smaller drop is an alert only if it explains a larger "
+                "one of its window.",
             ),
             c.SENTENCE,
             text(

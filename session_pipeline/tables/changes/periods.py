@@ -1,7 +1,8 @@
 """Finds the days of a change: since when it lasts or, if it is over, from when to when it lasted.
 
 Windows of many days contain a change long after it is over. Only clear evidence ends it, so that some good days by
-chance do not. scores.py has the formulas.
+chance do not. A change that comes back on certain weekdays lasts; one that comes back after a pause of a week or more
+is a new one. scores.py has the formulas.
 """
 
 import math
@@ -18,8 +19,10 @@ from session_pipeline.tables.changes.scores import (
     first_day_of_change,
     signed_root,
 )
+from session_pipeline.tables.parameters import DAYS_OF_WEEK
 
 LEAST_DAYS_SINCE = 3  # a weekend alone can differ
+LEAST_DAYS_OF_PAUSE = DAYS_OF_WEEK  # until a change that comes back is a new one
 ALIKE, ALIKE_OF = 9, 10  # two shares are alike from a ratio of nine tenths on
 CLEAR_SCORE = -3.0  # a change that lasts then looks as if it were over on fewer than 1 of 100 days
 UNUSUAL_SCORE = -2.0  # of all days since together
@@ -55,7 +58,7 @@ def period_of_change(
 
     The days of a change that is over are those that differ most from all others. It is over if at least three days
     follow, if these clearly differ from it, if their share is usual again, and if the latest of them, however many,
-    are not clearly unusual again.
+    are not clearly unusual again. Within a week, it is not over if it had paused like this a week before.
 
     Args:
         counts: The cases of each day, such as sessions that went on.
@@ -67,17 +70,57 @@ def period_of_change(
     """
     days = np.flatnonzero(totals)
     k, n = counts[days], totals[days]
-    found = _ended(k, n, int(np.searchsorted(days, window - start)), math.sqrt(spread), is_drop=is_drop)
-    if found is None:
-        return Period(start + int(days[first_day_of_change(k.tolist(), n.tolist(), is_drop=is_drop)]))
-    first, over, shares = found
-    return Period(start + int(days[first]), start + int(days[over]), shares)
+    deviation = math.sqrt(spread)
+    in_window = int(np.searchsorted(days, window - start)) + 1
+    found = _ended(k, n, range(in_window, len(days) - LEAST_DAYS_SINCE + 1), deviation, is_drop=is_drop)
+    if found is not None and not _paused_a_week_before(days, k, n, found[1], len(counts), deviation, is_drop=is_drop):
+        first, over, shares = found
+        return Period(start + int(days[first]), start + int(days[over]), shares)
+    return Period(start + int(days[_first_since_pause(k, n, deviation, is_drop=is_drop)]))
+
+
+def _paused_a_week_before(
+    days: NDArray[Any], counts: Counts, totals: Counts, over: int, end: int, deviation: float, *, is_drop: bool
+) -> bool:
+    """Return whether a change was over a week before as well, and so comes back on certain weekdays.
+
+    Once all weekdays have come since, it can no longer come back on one of them.
+
+    Args:
+        days: The positions of the days with trials.
+        counts: The cases of each of them.
+        totals: Their trials.
+        over: Which of them is the first one after the change.
+        end: The position after the last day.
+        deviation: How much more the days differ than by chance.
+        is_drop: Whether the change is a drop.
+    """
+    last_of_change = int(days[over - 1])
+    if end - 1 - last_of_change >= DAYS_OF_WEEK:
+        return False
+    known, over_before = np.searchsorted(days, (end - DAYS_OF_WEEK, last_of_change - DAYS_OF_WEEK + 1)).tolist()
+    if known - over_before < LEAST_DAYS_SINCE:
+        return False
+    ends = range(over_before, over_before + 1)
+    return _ended(counts[:known], totals[:known], ends, deviation, is_drop=is_drop) is not None
+
+
+def _first_since_pause(counts: Counts, totals: Counts, deviation: float, *, is_drop: bool) -> int:
+    """Return the first day of a change that lasts, not that of an older change, which was over for a week or more."""
+    first = first_day_of_change(counts.tolist(), totals.tolist(), is_drop=is_drop)
+    for known in range(len(counts) - 1, first + LEAST_DAYS_OF_PAUSE, -1):  # what could be known earlier, latest first
+        ends = range(first + 1, known - LEAST_DAYS_SINCE + 1)
+        older = _ended(counts[:known], totals[:known], ends, deviation, is_drop=is_drop)
+        if older is not None and known - older[1] >= LEAST_DAYS_OF_PAUSE:
+            over = older[1]
+            return over + _first_since_pause(counts[over:], totals[over:], deviation, is_drop=is_drop)
+    return first
 
 
 def _ended(
-    counts: Counts, totals: Counts, window: int, deviation: float, *, is_drop: bool
+    counts: Counts, totals: Counts, ends: range, deviation: float, *, is_drop: bool
 ) -> tuple[int, int, Shares] | None:
-    """Return the first day of a change, the first day after it, and the shares; None while it lasts."""
+    """Return the first day of a change, the first day after it (one of `ends`), and the shares; None while it lasts."""
     last = len(counts)
     k, n = (np.concatenate(([0.0], np.cumsum(each, dtype=np.float64))) for each in (counts, totals))
 
@@ -86,17 +129,15 @@ def _ended(
         score = signed_root(k[end] - k[first], n[end] - n[first], others_k, others_n) / deviation
         return score if is_drop else -score
 
-    firsts, ends = np.meshgrid(
-        np.arange(LEAST_DAYS_BEFORE_A_CHANGE, last), np.arange(window + 1, last - LEAST_DAYS_SINCE + 1), indexing="ij"
-    )
-    firsts, ends = firsts[firsts < ends], ends[firsts < ends]
+    firsts, overs = np.meshgrid(np.arange(LEAST_DAYS_BEFORE_A_CHANGE, last), np.array(ends, np.int64), indexing="ij")
+    firsts, overs = firsts[firsts < overs], overs[firsts < overs]
     if not len(firsts):
         return None
-    others = [each[last] - (each[ends] - each[firsts]) for each in (k, n)]
-    best = int(np.argmin(scores(firsts, ends, *others)))
-    first, over = int(firsts[best]), int(ends[best])
+    others = [each[last] - (each[overs] - each[firsts]) for each in (k, n)]
+    best = int(np.argmin(scores(firsts, overs, *others)))
+    first, over = int(firsts[best]), int(overs[best])
     since = [each[last] - each[[over]] for each in (k, n)]
-    if scores(firsts[[best]], ends[[best]], *since)[0] > CLEAR_SCORE:
+    if scores(firsts[[best]], overs[[best]], *since)[0] > CLEAR_SCORE:
         return None
     latest = np.arange(over, last)  # all days since, then fewer and fewer
     before = [np.full(len(latest), each[first]) for each in (k, n)]
