@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from itertools import permutations, product
+from random import Random
 
 import pytest
 
@@ -111,6 +113,49 @@ def test_step_too_early_for_an_attempt_ends_it_whatever_others_reached() -> None
     steps = funnel("a b c d", window=timedelta(seconds=4), **strict_order)
     assert [attempt.step_reached for attempt in tried("a0 b1 c2 a3 c4 b5 c6 d7", steps)] == [3]
     assert [attempt.step_reached for attempt in tried("a0 b1 c2 a3 b5 c6 d7", steps)] == [4]  # as there
+
+
+@pytest.mark.parametrize(
+    ("happened", "steps", "expected"),
+    [
+        ("a0 b1", "a/b a", ["00", "01"]),
+        ("a0 b1 b2", "a/b a b/c", ["00", "01", "02"]),
+        ("a0 b1 a2 c3", "a/b/c a/b a", ["00", "01", "02"]),
+        ("b0 b1 c2 a3", "a/b b c/b", ["00", "01", "02"]),
+        ("b0 c0 a0", "a b c", ["00", "01", "02"]),
+        ("a0 a1 x2 b3", "a b", ["00", "03"]),
+        ("a0 a1 b9", "a b a", ["00", "01", "02"]),
+    ],
+)
+def test_unordered_attempt_reaches_as_many_steps_as_possible(happened: str, steps: str, expected: list[str]) -> None:
+    """Whatever the order of the settings is."""
+    for order in permutations(steps.split()):
+        [attempt] = tried(happened, funnel(" ".join(order), mode="unordered"))
+        assert taken(attempt) == expected, order
+
+
+@pytest.mark.parametrize("one_event_per_step", [True, False])
+def test_unordered_attempts_are_the_best_of_all_assignments(one_event_per_step: bool) -> None:
+    """For each number of steps, no assignment of steps to events is done earlier."""
+    random = Random(8)
+    for _ in range(300):
+        steps = " ".join(random.choice(("a", "b", "c", "a/b", "b/c", "a/b/c")) for _ in range(random.randint(1, 4)))
+        moments = sorted(random.randint(0, 4) for _ in range(random.randint(1, 6)))
+        happened = " ".join(f"{random.choice('aabbcx')}{moment}" for moment in moments)
+        seconds = random.choice((0, 2, 9))
+        options = {"window": timedelta(seconds=seconds), "one_event_per_step": one_event_per_step}
+        for attempt in tried(happened, funnel(steps, grain="attempt", mode="unordered", **options)):
+            names = [name[0] for name in happened.split()]
+            entry = int(attempt.entry.line.event_id)
+            within = [place for place in range(entry, len(names)) if moments[place] - moments[entry] <= seconds]
+            assignments = product(*([None, *(one for one in within if names[one] in said)] for said in steps.split()))
+            earliest: dict[int, int] = {}
+            for assignment in assignments:
+                used = [place for place in assignment if place is not None]
+                if used and (not one_event_per_step or len(set(used)) == len(used)):
+                    earliest[len(used)] = min(earliest.get(len(used), max(used)), max(used))
+            found = {number: int(event_id) for number, event_id in enumerate(taken(attempt), start=1)}
+            assert found == earliest, (happened, steps, seconds)
 
 
 def test_window_includes_its_last_instant() -> None:

@@ -111,6 +111,11 @@ def test_longest_window_is_allowed(grain: str) -> None:
             STEPS,
             "an exclusion between some steps in mode unordered, where steps have no order; leave out its after_step",
         ),
+        (
+            "mode = 'unordered'",
+            tuple(f"{{ name = '{number}', where = 'true' }}" for number in range(11)),
+            "11 steps in mode unordered with one event per step; write at most 10, or one_event_per_step = false",
+        ),
     ],
 )
 def test_contradictions_are_refused(options: str, steps: tuple[str, ...], expected: str) -> None:

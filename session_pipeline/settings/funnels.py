@@ -22,6 +22,9 @@ USUAL_VISITOR_WINDOW_DAYS = 7
 
 # Each funnel step takes a pass over all attempts.
 MOST_STEPS = 50
+
+# If events meet several steps, an attempt without an order can have reached many sets of steps: at most 252 with 10.
+MOST_UNORDERED_STEPS = 10
 MOST_BREAKDOWNS = 5
 
 
@@ -219,3 +222,6 @@ class FunnelSettings(Section):
                 is_partial = key == "an exclusion between some steps"
                 hint = "leave out its after_step and before_step" if is_partial else "remove it"
                 yield f"has {key} in mode unordered, where steps have no order", f"{hint}, or write mode ordered"
+        if self.one_event_per_step and len(self.steps) > MOST_UNORDERED_STEPS:
+            hint = f"write at most {MOST_UNORDERED_STEPS}, or one_event_per_step = false"
+            yield f"has {len(self.steps)} steps in mode unordered with one event per step", hint

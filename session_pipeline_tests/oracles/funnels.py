@@ -298,21 +298,34 @@ def with_optional_steps(required: dict[int, Event], reachable: Sequence[Event], 
 
 
 def unordered_attempt(entry: Event, reachable: Sequence[Event], funnel: Funnel) -> Attempt:
-    """Take each step with the first event from the entry on that meets it; with one event per step, an unused one."""
+    """Take as many steps as possible, each number of steps as early as possible.
+
+    With one event per step, an event counts if each of the events that count can take a step of its own.
+    """
     within = [event for event in in_time(entry, reachable, funnel) if event.order >= entry.order]
-    found: list[tuple[int, Event]] = []
-    for number in funnel.numbers:
-        used = [event for _, event in found] if funnel.one_event_per_step else []
-        event = next((event for event in within if funnel.meets(event, number) and event not in used), None)
-        if event is not None:
-            found.append((number, event))
-    found.sort(key=lambda one: (one[1].event_time, one[1] != entry, one[0]))
-    taken = {place: event for place, (_, event) in enumerate(found, start=1)}
+    found: list[Event] = []
+    if funnel.one_event_per_step:
+        for event in within:
+            if can_take_steps([*found, event], set(funnel.numbers), funnel):
+                found.append(event)
+    else:
+        first = (next((event for event in within if funnel.meets(event, number)), None) for number in funnel.numbers)
+        found = sorted((event for event in first if event is not None), key=within.index)
+    taken = dict(enumerate(found, start=1))
     exclusion = excluded_by(taken, within, funnel)
     if exclusion is not None:
         taken = {1: taken[1]}
     steps = tuple(taken)
     return Attempt(tuple(taken.values()), steps, len(found) == len(funnel.steps) == len(steps), exclusion)
+
+
+def can_take_steps(events: Sequence[Event], free: set[int], funnel: Funnel) -> bool:
+    """Return whether each of the events can take one of the free steps, no two of them the same."""
+    if not events:
+        return True
+    return any(
+        funnel.meets(events[0], number) and can_take_steps(events[1:], free - {number}, funnel) for number in free
+    )
 
 
 def excluded_by(taken: dict[int, Event], within: Sequence[Event], funnel: Funnel) -> int | None:

@@ -45,7 +45,7 @@ def _optional(funnel: FunnelSettings) -> list[int]:
 
 
 def _without_an_order(funnel: FunnelSettings) -> Sequence[int]:
-    return range(1, len(funnel.steps) + 1) if _is_unordered(funnel) else ()
+    return range(2, len(funnel.steps) + 1) if _is_unordered(funnel) else ()
 
 
 STEPS: tuple[Step, ...] = (
@@ -75,9 +75,10 @@ STEPS: tuple[Step, ...] = (
             _for_each("next_reached_steps", _required_after_the_first),
             Computation("unstopped_steps", "reached_steps", runs=_once_if_any(_does_stop_all)),
             _for_each("optional_steps", _optional),
+            Computation("next_step_events", "next_step_events", runs=_once_if_any(_is_unordered)),
             Computation("unordered_attempts", "reached_steps", runs=_once_if_any(_is_unordered)),
             _for_each("unordered_steps", _without_an_order),
-            Computation("numbered_steps", "reached_steps", runs=_once_if_any(_is_unordered)),
+            Computation("distinct_steps", "reached_steps", runs=_once_if_any(_is_unordered)),
             Computation("funnel_attempts", "funnel_attempts"),
             Computation("attempt_steps", "attempt_steps"),
         ),

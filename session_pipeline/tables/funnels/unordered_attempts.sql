@@ -1,24 +1,32 @@
--- One row is an attempt: all rows of reached_steps, and for funnels in mode unordered each event
--- that meets a step. Such a row has step 0, because unordered_steps.sql finds all steps of the
--- attempt.
+-- One row is an attempt and a step that it can have reached first: all rows of reached_steps, and
+-- for funnels in mode unordered each event with a step that it meets. used_at_once has a digit for
+-- each step of the funnel: 1 if the step was reached. Steps with the same condition are reached in
+-- the order of the settings, because it makes no difference which of them an event takes.
 with entries as (
-    select distinct
+    select
         e.funnel,
         e.site,
         e.unit_id,
+        e.step_number,
         e.session_date,
         e.session_id,
         e.event_number,
         e.event_time,
         e.position,
-        e.event_id
+        e.event_id,
+        f.window_seconds,
+        f.step_count,
+        f.is_within_session,
+        f.is_one_event_per_step,
+        row_number() over (
+            partition by e.funnel, e.session_id, e.event_number order by e.step_number
+        ) as met_number
     from step_events as e
-    where
-        e.step_number > 0
-        and e.funnel in (
-            select f.funnel from funnels as f
-            where f.is_unordered
-        )
+    inner join funnels as f
+        on e.funnel = f.funnel
+    inner join funnel_step_rules as r
+        on e.funnel = r.funnel and e.step_number = r.step_number
+    where f.is_unordered and r.same_step is null
 )
 
 select
@@ -51,27 +59,30 @@ select
     e.unit_id,
     concat_ws('|', e.session_id, cast(e.event_number as varchar)) as attempt_id,
     e.event_time as entered_at,
-    e.event_time + cast(f.window_seconds as integer) * interval 1 second as window_ends_at,
+    e.event_time + cast(e.window_seconds as integer) * interval 1 second as window_ends_at,
     e.session_id,
     e.event_number,
     e.position,
     e.event_id,
     cast(1 as bigint) as entry_step,
-    cast(0 as bigint) as step_number,
-    cast(0 as bigint) as met_step,
-    false as is_taken,
+    cast(1 as bigint) as step_number,
+    e.step_number as met_step,
+    true as is_taken,
     e.event_time as reached_at,
     e.session_id as step_session_id,
     e.event_number as step_event_number,
-    '' as used_at_once,
+    concat(
+        repeat('0', cast(e.step_number - 1 as integer)),
+        '1',
+        repeat('0', cast(e.step_count - e.step_number as integer))
+    ) as used_at_once,
     null as stops
 from entries as e
-inner join funnels as f
-    on e.funnel = f.funnel
 left join day_parts as p
     on
         cast(e.event_time as date) = p.utc_date
         and e.event_time >= p.day_start
         and e.event_time < p.day_end
 inner join days as d
-    on case when f.is_within_session then e.session_date else p.event_date end = d.event_date
+    on case when e.is_within_session then e.session_date else p.event_date end = d.event_date
+where e.is_one_event_per_step or e.met_number = 1

@@ -1,112 +1,63 @@
--- One row is an attempt and a step: all rows of reached_steps, and for funnels in mode unordered
--- the step $step_number of each attempt, taken or not. An attempt takes it with the first event
--- that meets it from the entry on; with one event per step, the first that no step before has used.
+-- One row is an attempt, a number of steps, and a set of so many steps that it can have reached:
+-- all rows of reached_steps, and for funnels in mode unordered those with $step_number steps.
+-- An event counts if one of the sets of the attempt lacks a step that it meets. Each event that
+-- counts adds one step, and used_at_once tells which sets are possible. So an attempt reaches as
+-- many steps as its events allow, and each number of steps as early as they allow.
 with attempts as (
     select
         r.*,
-        q.is_one_event_per_step
+        f.is_one_event_per_step
     from reached_steps as r
-    inner join funnel_step_rules as q
-        on r.funnel = q.funnel
-    where
-        q.is_unordered
-        and q.step_number = $step_number
-        and r.step_number = $step_number - 1
+    inner join funnels as f
+        on r.funnel = f.funnel
+    where f.is_unordered and r.step_number = $step_number - 1
 ),
 
-candidates as (
+possible as (
     select
-        e.funnel,
-        e.site,
-        e.unit_id,
-        e.event_time,
-        e.position,
-        e.event_id,
-        e.session_id,
-        e.event_number,
-        concat_ws('', '|', e.session_id, ':', cast(e.event_number as varchar), '|') as event_key,
-        row_number() over (
-            partition by e.funnel, e.site, e.unit_id
-            order by e.event_time, e.position, e.event_id, e.session_id, e.event_number
-        ) as candidate_number
-    from step_events as e
-    where
-        e.step_number = $step_number
-        and e.funnel in (
-            select f.funnel from funnels as f
-            where f.is_unordered
-        )
-),
-
--- The window below orders from the last event to the first, so each attempt sees the event of its
--- entry and those after it.
-stream as (
-    select
-        funnel,
-        site,
-        unit_id,
-        entered_at as at_time,
-        1 as is_attempt,
-        attempt_id,
-        position,
-        event_id,
-        session_id,
-        event_number,
-        cast(null as bigint) as candidate_number
-    from attempts
-    union all
-    select
-        funnel,
-        site,
-        unit_id,
-        event_time as at_time,
-        0 as is_attempt,
-        cast(null as varchar) as attempt_id,
-        position,
-        event_id,
-        session_id,
-        event_number,
-        candidate_number
-    from candidates
-),
-
-with_first as (
-    select
-        funnel,
-        attempt_id,
-        last_value(candidate_number ignore nulls) over (
-            partition by funnel, site, unit_id
+        a.*,
+        n.step_number as added_step,
+        n.next_event_time,
+        n.next_session_id,
+        n.next_event_number,
+        concat(
+            substr(a.used_at_once, 1, cast(n.step_number - 1 as integer)),
+            '1',
+            substr(a.used_at_once, cast(n.step_number + 1 as integer))
+        ) as next_used_at_once,
+        rank() over (
+            partition by a.funnel, a.attempt_id
             order by
-                at_time desc, position desc, event_id desc, session_id desc, event_number desc,
-                is_attempt asc
-            rows between unbounded preceding and current row
-        ) as first_number
-    from stream
+                n.next_event_time, n.next_position, n.next_event_id, n.next_session_id,
+                n.next_event_number
+        ) as event_rank
+    from attempts as a
+    inner join next_step_events as n
+        on
+            a.funnel = n.funnel
+            and a.step_session_id = n.session_id and a.step_event_number = n.event_number
+    inner join funnel_step_rules as q
+        on n.funnel = q.funnel and n.step_number = q.step_number
+    where
+        substr(a.used_at_once, cast(n.step_number as integer), 1) = '0'
+        and (
+            q.same_step is null
+            or substr(a.used_at_once, cast(q.same_step as integer), 1) = '1'
+        )
+        and (a.window_ends_at is null or n.next_event_time <= a.window_ends_at)
 ),
 
--- Each step before can have used one event, so one of the first $step_number events is free.
-free as (
-    select
-        a.funnel,
-        a.attempt_id,
-        c.event_time,
-        c.session_id,
-        c.event_number,
-        c.event_key
-    from attempts as a
-    inner join with_first as w
-        on a.funnel = w.funnel and a.attempt_id = w.attempt_id
-    inner join funnel_step_rules as o
-        on a.funnel = o.funnel and o.step_number <= $step_number
-    inner join candidates as c
-        on
-            a.funnel = c.funnel and a.site = c.site and a.unit_id = c.unit_id
-            and w.first_number + o.step_number - 1 = c.candidate_number
-    where
-        (not a.is_one_event_per_step or not contains(a.used_at_once, c.event_key))
-        and (a.window_ends_at is null or c.event_time <= a.window_ends_at)
+-- Without one event per step, an event takes its steps one after another.
+reached as (
+    select *
+    from possible
+    where event_rank = 1
     qualify
-        row_number() over (partition by a.funnel, a.attempt_id order by c.candidate_number) = 1
+        row_number() over (
+            partition by
+                funnel, attempt_id, case when is_one_event_per_step then next_used_at_once end
+            order by added_step, used_at_once
+        ) = 1
 )
 
 select
@@ -133,26 +84,24 @@ select
 from reached_steps
 union all
 select
-    a.entry_date,
-    a.funnel,
-    a.site,
-    a.unit_id,
-    a.attempt_id,
-    a.entered_at,
-    a.window_ends_at,
-    a.session_id,
-    a.event_number,
-    a.position,
-    a.event_id,
-    a.entry_step,
+    entry_date,
+    funnel,
+    site,
+    unit_id,
+    attempt_id,
+    entered_at,
+    window_ends_at,
+    session_id,
+    event_number,
+    position,
+    event_id,
+    entry_step,
     cast($step_number as bigint) as step_number,
-    cast($step_number as bigint) as met_step,
-    c.attempt_id is not null as is_taken,
-    coalesce(c.event_time, a.reached_at) as reached_at,
-    coalesce(c.session_id, a.step_session_id) as step_session_id,
-    coalesce(c.event_number, a.step_event_number) as step_event_number,
-    concat_ws('', a.used_at_once, c.event_key) as used_at_once,
-    a.stops
-from attempts as a
-left join free as c
-    on a.funnel = c.funnel and a.attempt_id = c.attempt_id
+    added_step as met_step,
+    true as is_taken,
+    next_event_time as reached_at,
+    next_session_id as step_session_id,
+    next_event_number as step_event_number,
+    next_used_at_once as used_at_once,
+    stops
+from reached
