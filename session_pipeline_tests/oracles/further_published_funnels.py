@@ -260,6 +260,14 @@ _OTHERS: tuple[Case, ...] = (
 # Where the results differ on purpose (docs/definitions.md): what is counted here.
 _DIFFERENT: tuple[Case, ...] = (
     ("ClickHouse 26.9 counts 3, strict_once", "strict_once", "a b|c c", "9s", {"a 2s c 0s b": 2, "a 2s b 0s c": 3}, {}),
+    (
+        "ClickHouse 26.9 counts 3 for the first, strict_order",
+        "strict_order",
+        "a b c",
+        "3s",
+        {"a b 2s a c b c": 2, "a b 2s a b c": 3, "a b a c b c": 3},
+        {"repeats": "ignore", "allow_reentry": True},
+    ),
     ("PostHog counts 2, excluded", "posthog_ordered", "a b c", "1d", {"a x b c a b": None}, _EXCLUDED),
     ("PostHog counts 2, strict", "posthog_strict", "a b c", "1d", {"a c 0s x b": 1}, {"repeats": "ignore"}),
 )
