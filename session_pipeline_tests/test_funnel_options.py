@@ -39,9 +39,9 @@ TABLES = ("funnel_entries", "funnel_steps", "funnel_drops")
 Row = dict[str, Any]
 
 
-def visits(random: Random, first: datetime = NOON) -> Delivery:
+def visits(random: Random, first: datetime = NOON, visitor_count: int = VISITOR_COUNT) -> Delivery:
     lines = []
-    for visitor in range(VISITOR_COUNT):
+    for visitor in range(visitor_count):
         begins = first
         for _ in range(random.choice((1, 1, 1, 2, 3))):
             lines += [
@@ -110,10 +110,10 @@ def without_an_order(funnel: Funnel) -> Funnel:
     )
 
 
-def random_funnels(random: Random) -> dict[str, Funnel]:
+def random_funnels(random: Random, count: int = FUNNEL_COUNT) -> dict[str, Funnel]:
     """Return funnels that the settings accept, each option often."""
     funnels: dict[str, Funnel] = {}
-    while len(funnels) < FUNNEL_COUNT:
+    while len(funnels) < count:
         funnel = possible_funnel(random)
         said = settings(RULES, DAY, {"one": funnel})
         try:
