@@ -387,6 +387,7 @@ MODELS: Mapping[str, Sequence[str]] = {
             "next_reached_steps",
             "optional_steps",
             "unstopped_steps",
+            "narrower_steps",
             "next_step_events",
             "unordered_attempts",
             "unordered_steps",

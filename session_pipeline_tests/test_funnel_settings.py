@@ -21,6 +21,10 @@ def step(options: str) -> tuple[str, ...]:
     return (STEPS[0], STEPS[1].replace("'true' }", f"'true', {options} }}"), STEPS[2])
 
 
+def many_steps(count: int) -> tuple[str, ...]:
+    return tuple(f"{{ name = '{number}', where = 'true' }}" for number in range(count))
+
+
 def problem(options: str, steps: tuple[str, ...]) -> str:
     with pytest.raises(SettingsFileError) as raised:
         funnel(options, steps)
@@ -56,6 +60,11 @@ def test_steps_can_be_named_as_a_value_of_breakdown_at() -> None:
 def test_steps_of_unordered_funnels_are_named_by_number() -> None:
     assert [funnel().step_name(number) for number in (1, 2, 3)] == ["view", "cart", "purchase"]
     assert [funnel("mode = 'unordered'").step_name(number) for number in (1, 2)] == ["1 of 3", "2 of 3"]
+
+
+def test_unordered_funnels_have_more_than_ten_steps_only_if_events_count_again() -> None:
+    assert len(funnel("mode = 'unordered'", many_steps(10)).steps) == 10
+    assert len(funnel("mode = 'unordered'\none_event_per_step = false", many_steps(11)).steps) == 11
 
 
 def test_a_single_step_and_a_window_of_zero_seconds_are_allowed() -> None:
@@ -113,7 +122,7 @@ def test_longest_window_is_allowed(grain: str) -> None:
         ),
         (
             "mode = 'unordered'",
-            tuple(f"{{ name = '{number}', where = 'true' }}" for number in range(11)),
+            many_steps(11),
             "11 steps in mode unordered with one event per step; write at most 10, or one_event_per_step = false",
         ),
     ],

@@ -229,7 +229,13 @@ def test_models_of_options_run_only_for_funnels_that_use_them() -> None:
         for text in (FUNNELS, strict, unordered)
     )
     assert strictly - usual == {"stopped_events", "unstopped_steps"}
-    assert without_order - usual == {"next_step_events", "unordered_attempts", "unordered_steps", "distinct_steps"}
+    assert without_order - usual == {
+        "narrower_steps",
+        "next_step_events",
+        "unordered_attempts",
+        "unordered_steps",
+        "distinct_steps",
+    }
 
 
 def test_steps_have_the_parameters_of_their_sql() -> None:

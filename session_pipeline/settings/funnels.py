@@ -23,7 +23,7 @@ USUAL_VISITOR_WINDOW_DAYS = 7
 # Each funnel step takes a pass over all attempts.
 MOST_STEPS = 50
 
-# If events meet several steps, an attempt without an order can have reached many sets of steps: at most 252 with 10.
+# If conditions overlap, an attempt without an order can have reached many sets of steps: with 10 steps, up to 252.
 MOST_UNORDERED_STEPS = 10
 MOST_BREAKDOWNS = 5
 

@@ -100,7 +100,6 @@ def funnel_step_rules(settings: Settings) -> SmallTable:
 
     from_step is the step that an attempt must have reached: the required step before this one. entry_step is null if no
     attempt can enter at the step. Both are null in mode unordered, where unordered_attempts.sql finds the entries.
-    same_step is the last step before this one that has the same condition.
     """
     rows = [row for funnel in settings.funnels for row in _step_rules(funnel)]
     types = {
@@ -109,7 +108,6 @@ def funnel_step_rules(settings: Settings) -> SmallTable:
         "from_step": "BIGINT",
         "next_required_step": "BIGINT",
         "entry_step": "BIGINT",
-        "same_step": "BIGINT",
         "is_optional": "BOOLEAN",
         "is_unordered": "BOOLEAN",
         "is_one_event_per_step": "BOOLEAN",
@@ -127,7 +125,6 @@ def _step_rules(funnel: FunnelSettings) -> list[dict[str, object]]:
     required = [number for number, step in enumerate(funnel.steps, start=1) if not step.optional]
     for number, step in enumerate(funnel.steps, start=1):
         before = max((one for one in required if one < number), default=None)
-        same = [other for other, one in enumerate(funnel.steps[: number - 1], start=1) if one.where == step.where]
         is_entry = not is_unordered and not step.optional and (number == 1 or funnel.entry == "any")
         rows.append(
             {
@@ -136,7 +133,6 @@ def _step_rules(funnel: FunnelSettings) -> list[dict[str, object]]:
                 "from_step": None if is_unordered else before,
                 "next_required_step": min((one for one in required if one > number), default=None),
                 "entry_step": number if is_entry else None,
-                "same_step": max(same, default=None),
                 "is_optional": step.optional,
                 "is_unordered": is_unordered,
                 "is_one_event_per_step": funnel.one_event_per_step,

@@ -75,6 +75,7 @@ STEPS: tuple[Step, ...] = (
             _for_each("next_reached_steps", _required_after_the_first),
             Computation("unstopped_steps", "reached_steps", runs=_once_if_any(_does_stop_all)),
             _for_each("optional_steps", _optional),
+            Computation("narrower_steps", "narrower_steps", runs=_once_if_any(_is_unordered)),
             Computation("next_step_events", "next_step_events", runs=_once_if_any(_is_unordered)),
             Computation("unordered_attempts", "reached_steps", runs=_once_if_any(_is_unordered)),
             _for_each("unordered_steps", _without_an_order),

@@ -1,8 +1,23 @@
 -- One row is an attempt and a step that it can have reached first: all rows of reached_steps, and
 -- for funnels in mode unordered each event with a step that it meets. used_at_once has a digit for
--- each step of the funnel: 1 if the step was reached. Steps with the same condition are reached in
--- the order of the settings, because it makes no difference which of them an event takes.
-with entries as (
+-- each step of the funnel: 1 if the step was reached. An event that meets a narrower step takes
+-- that one first: each later event that needs it can take the wider step instead.
+with wider_steps as (
+    select distinct
+        w.funnel,
+        w.session_id,
+        w.event_number,
+        w.step_number
+    from step_events as w
+    inner join narrower_steps as n
+        on w.funnel = n.funnel and w.step_number = n.step_number
+    inner join step_events as e
+        on
+            w.funnel = e.funnel and w.session_id = e.session_id
+            and w.event_number = e.event_number and n.narrower_step = e.step_number
+),
+
+entries as (
     select
         e.funnel,
         e.site,
@@ -24,9 +39,11 @@ with entries as (
     from step_events as e
     inner join funnels as f
         on e.funnel = f.funnel
-    inner join funnel_step_rules as r
-        on e.funnel = r.funnel and e.step_number = r.step_number
-    where f.is_unordered and r.same_step is null
+    left join wider_steps as w
+        on
+            e.funnel = w.funnel and e.session_id = w.session_id
+            and e.event_number = w.event_number and e.step_number = w.step_number
+    where f.is_unordered and e.step_number > 0 and w.funnel is null
 )
 
 select

@@ -36,27 +36,43 @@ possible as (
         on
             a.funnel = n.funnel
             and a.step_session_id = n.session_id and a.step_event_number = n.event_number
-    inner join funnel_step_rules as q
-        on n.funnel = q.funnel and n.step_number = q.step_number
     where
         substr(a.used_at_once, cast(n.step_number as integer), 1) = '0'
-        and (
-            q.same_step is null
-            or substr(a.used_at_once, cast(q.same_step as integer), 1) = '1'
-        )
         and (a.window_ends_at is null or n.next_event_time <= a.window_ends_at)
+),
+
+-- An event that meets a narrower step takes that one first.
+wider_steps as (
+    select distinct
+        w.funnel,
+        w.attempt_id,
+        w.used_at_once,
+        w.added_step
+    from possible as w
+    inner join narrower_steps as n
+        on w.funnel = n.funnel and w.added_step = n.step_number
+    inner join possible as p
+        on
+            w.funnel = p.funnel and w.attempt_id = p.attempt_id
+            and w.used_at_once = p.used_at_once and n.narrower_step = p.added_step
+    where w.event_rank = 1 and p.event_rank = 1
 ),
 
 -- Without one event per step, an event takes its steps one after another.
 reached as (
-    select *
-    from possible
-    where event_rank = 1
+    select p.*
+    from possible as p
+    left join wider_steps as w
+        on
+            p.funnel = w.funnel and p.attempt_id = w.attempt_id
+            and p.used_at_once = w.used_at_once and p.added_step = w.added_step
+    where p.event_rank = 1 and w.funnel is null
     qualify
         row_number() over (
             partition by
-                funnel, attempt_id, case when is_one_event_per_step then next_used_at_once end
-            order by added_step, used_at_once
+                p.funnel, p.attempt_id,
+                case when p.is_one_event_per_step then p.next_used_at_once end
+            order by p.added_step, p.used_at_once
         ) = 1
 )
 
