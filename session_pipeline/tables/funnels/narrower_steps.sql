@@ -5,24 +5,45 @@ with met as (
         e.funnel,
         e.step_number,
         e.session_id,
-        e.event_number,
-        count(*) over (partition by e.funnel, e.step_number) as event_count
+        e.event_number
     from step_events as e
     inner join funnels as f
         on e.funnel = f.funnel
     where e.step_number > 0 and f.is_unordered
+),
+
+step_counts as (
+    select
+        funnel,
+        step_number,
+        count(*) as event_count
+    from met
+    group by funnel, step_number
+),
+
+pair_counts as (
+    select
+        w.funnel,
+        w.step_number,
+        n.step_number as narrower_step,
+        count(*) as event_count
+    from met as w
+    inner join met as n
+        on
+            w.funnel = n.funnel and w.session_id = n.session_id
+            and w.event_number = n.event_number and w.step_number <> n.step_number
+    group by w.funnel, w.step_number, n.step_number
 )
 
 select
-    w.funnel,
-    w.step_number,
-    n.step_number as narrower_step
-from met as w
-inner join met as n
-    on
-        w.funnel = n.funnel and w.session_id = n.session_id
-        and w.event_number = n.event_number and w.step_number <> n.step_number
-group by w.funnel, w.step_number, w.event_count, n.step_number, n.event_count
-having
-    count(*) = n.event_count
-    and (w.event_count > n.event_count or w.step_number > n.step_number)
+    p.funnel,
+    p.step_number,
+    p.narrower_step
+from pair_counts as p
+inner join step_counts as w
+    on p.funnel = w.funnel and p.step_number = w.step_number
+inner join step_counts as n
+    on p.funnel = n.funnel and p.narrower_step = n.step_number
+where
+    p.event_count = n.event_count
+    and (w.event_count > n.event_count or p.step_number > p.narrower_step)

@@ -88,10 +88,8 @@ select
     e.event_time as reached_at,
     e.session_id as step_session_id,
     e.event_number as step_event_number,
-    concat(
-        repeat('0', cast(e.step_number - 1 as integer)),
-        '1',
-        repeat('0', cast(e.step_count - e.step_number as integer))
+    rpad(
+        lpad('1', cast(e.step_number as integer), '0'), cast(e.step_count as integer), '0'
     ) as used_at_once,
     null as stops
 from entries as e
