@@ -250,10 +250,10 @@ CASES = (
         "two sessions are one over midnight",
         [event("07T23:55:00", "late", "before and after")],
         [SEVENTH],
-        # The session of the 7th is no longer a bounce.
+        # The session of the 7th is no longer a bounce, which action_visits counts, too.
         {
             days_of(7, 8): (*OF_SESSIONS, *COUNTS_OF_EVENTS),
-            days_of(7): ("open_sessions", "recent_event_ids"),
+            days_of(7): ("open_sessions", "recent_event_ids", "action_visits"),
             days_of(8): COUNTS_OF_SESSIONS,
             days_of(8, 9): COUNTS_OF_VISITORS,
             days_of(7, 8, 9): TYPICAL_PATHS,
