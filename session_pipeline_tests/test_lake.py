@@ -3,6 +3,7 @@
 How the lake is read while it changes is tested in test_readers.py, and its columns in test_changed_columns.py.
 """
 
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -62,3 +63,36 @@ def test_publishing_into_a_folder_of_others_removes_nothing_of_theirs(tmp_path: 
     with open_run(deployment.folder, run_id="look") as run:
         names = run.store.catalog.text(lake.PUBLISHED_TABLES).split()
     assert {"removed_table", "sessions", "visitors"} <= set(names)
+
+
+def delivered(deployment: Deployment, day: int) -> None:
+    deployment.deliver(f"day-{day}", [EVENT | {"event_time": f"2026-10-0{day}T10:00:00Z"}])
+    deployment.run(UNTIL)
+
+
+def test_missing_and_strange_folders_of_days_are_noticed(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path, {"start_date": date(2026, 10, 1)})
+    delivered(deployment, 2)
+    delivered(deployment, 3)
+    events = deployment.folder.lake / "events"
+    shutil.rmtree(events / "event_date=2026-10-02")
+    (events / "event_date=2020-01-01").mkdir()
+    (events / "event_date=2020-01-01" / "data.parquet").write_text("of another version")
+    delivered(deployment, 4)
+    assert sorted(path.parent.name for path in events.glob("*/data.parquet")) == [
+        f"event_date=2026-10-0{day}"
+        for day in (2, 3, 4, 5)  # the day after the last event is built, too
+    ]
+
+
+def test_folders_of_days_without_changes_are_not_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise each run would take longer the more days there are."""
+    deployment = Deployment(tmp_path, {"start_date": date(2026, 7, 1), "sessions": {"max_hours": 2}})
+    deployment.deliver("old", [EVENT | {"event_time": f"2026-07-{day:02}T10:00:00Z"} for day in range(2, 20)])
+    delivered(deployment, 2)
+    looked_into: list[str] = []
+    own_files = lake._own_files
+    monkeypatch.setattr(lake, "_own_files", lambda top, folder: looked_into.append(folder) or own_files(top, folder))
+    delivered(deployment, 3)
+    assert {folder for folder in looked_into if "=2026-10-" in folder}
+    assert not [folder for folder in looked_into if folder.startswith("events/event_date=2026-07")]

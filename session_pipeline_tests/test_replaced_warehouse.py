@@ -39,10 +39,19 @@ def record_as_published_by_an_older_version(deployment: Deployment) -> None:
 def test_largest_tables_become_views_until_the_rest_fits(
     limit: int, views: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(warehouse, "NATIVE_BYTES_PER_PARQUET_BYTE", 1)
+    names = {"a": "events", "b": "sessions", "c": "visitors"}
     sizes = {"c": [10, 0], "b": [25], "a": [20, 5]}
-    by_table = {name: [SimpleNamespace(byte_count=size) for size in found] for name, found in sizes.items()}
-    assert warehouse._too_large(by_table, limit) == views  # type: ignore[arg-type]
+    monkeypatch.setattr(warehouse, "_native_bytes", lambda size, column_count: size)
+    by_table = {names[name]: found for name, found in sizes.items()}
+    assert warehouse._too_large(by_table, limit) == {names[name] for name in views}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("row_count", "byte_count", "native"), [(300, 14_826, 14_859), (0, 2_370, 0), (400_000, 16_000_000, 39_987_700)]
+)
+def test_native_size_leaves_out_what_a_file_has_beside_its_values(row_count: int, byte_count: int, native: int) -> None:
+    file = SimpleNamespace(row_count=row_count, byte_count=byte_count)
+    assert warehouse._native_bytes(file, 41) == native  # type: ignore[arg-type]
 
 
 @pytest.mark.long

@@ -52,22 +52,33 @@ def publish(
 ) -> LakeChange:
     """Make the lake show exactly these partitions: replace what changed since a generation, remove all others.
 
-    Files that are not of a published table stay.
+    Files that are not of a published table stay. The folder of a day is looked into only if something of it can have
+    changed since the generation, because a long history has very many. A missing folder is always noticed.
 
     Args:
         store: The store that has the partitions' files.
         lake: The folder of the lake.
         partitions: The partitions to show.
-        since_generation: The generation that the lake shows now.
+        since_generation: The generation that the lake shows now; 0 looks into all folders.
         contracts_changed: Whether contracts changed since the last publication; then the columns of every file are
             checked.
     """
+    there, files = _listed(lake, {*TABLES, *store.catalog.text(PUBLISHED_TABLES).split()})
+    of_folder: dict[str, list[Partition]] = {}
+    for partition in partitions:
+        of_folder.setdefault(_folder_of(partition), []).append(partition)
+    unchanged = {
+        folder
+        for folder in there & of_folder.keys()
+        if not contracts_changed and all(each.generation <= since_generation for each in of_folder[folder])
+    }
+    present = {*files, *(place for folder in there - unchanged for place in _own_files(lake, folder))}
     wanted = {
         place: (partition, path)
-        for partition in partitions
+        for folder in of_folder.keys() - unchanged
+        for partition in of_folder[folder]
         for place, path in zip(places_of(partition), partition.file_paths, strict=True)
     }
-    present = set(own_places(_files(lake), {*TABLES, *store.catalog.text(PUBLISHED_TABLES).split()}))
     fitting: dict[tuple[str, str], bool] = {}  # files of one recipe have the same columns, so one of them is opened
     linked = 0
     folders = set() if lake.is_dir() else {lake.parent}
@@ -99,10 +110,7 @@ def places_of(partition: Partition) -> list[str]:
 
     Tables partitioned by delivered file have one partition for each. Several files of a partition are numbered.
     """
-    key, count = partition.key, len(partition.file_paths)
-    stem = f"{key.table}/{key.file_id or STEM}"
-    if key.date is not None and not key.file_id:
-        stem = f"{key.table}/{folder_name(table(key.table), key.date)}/{STEM}"
+    stem, count = f"{_folder_of(partition)}/{partition.key.file_id or STEM}", len(partition.file_paths)
     if count == 1:
         return [f"{stem}{SUFFIX}"]
     return [f"{stem}-{number:05}{SUFFIX}" for number in range(1, count + 1)]
@@ -122,18 +130,41 @@ def fits(path: Path, contract: Table) -> bool:
     return (found.names, found.types) == (contract.schema.names, contract.schema.types)
 
 
-def _files(lake: Path) -> Iterator[str]:
-    """Yield the paths of all files below the lake. As texts, because a long history has very many."""
-    top = len(str(lake)) + 1
-    folders = [str(lake)] if lake.is_dir() else []
-    while folders:
-        folder = folders.pop()
-        with suppress(PermissionError), os.scandir(folder) as entries:  # writing into it then names the folder
-            for entry in entries:
-                if not entry.is_dir():
-                    yield entry.path[top:]
-                elif not entry.is_symlink():
-                    folders.append(entry.path)
+def _folder_of(partition: Partition) -> str:
+    """Return the path of the folder of a partition's files below the lake."""
+    key = partition.key
+    if key.date is None or key.file_id:
+        return key.table
+    return f"{key.table}/{folder_name(table(key.table), key.date)}"
+
+
+def _listed(lake: Path, tables: Collection[str]) -> tuple[set[str], set[str]]:
+    """Return the folders of days in the folders of these tables, and the tables' own files that are in no such folder.
+
+    Paths are below the lake, as texts, because a long history has very many. Links are not followed.
+    """
+    folders, files = set(), set()
+    for name in tables:
+        if (lake / name).is_symlink():
+            continue
+        for entry in _entries(lake / name):
+            if not entry.is_dir():
+                files.add(f"{name}/{entry.name}")
+            elif not entry.is_symlink():
+                folders.add(f"{name}/{entry.name}")
+    return folders, set(own_places(files, tables))
+
+
+def _own_files(lake: Path, folder: str) -> Iterator[str]:
+    """Return the paths below the lake of the own files in a folder of a day."""
+    places = (f"{folder}/{entry.name}" for entry in _entries(lake / folder) if not entry.is_dir())
+    return own_places(places, {folder.partition("/")[0]})
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Yield what is in a folder; nothing if it is missing or cannot be read: writing into it then names it."""
+    with suppress(FileNotFoundError, NotADirectoryError, PermissionError), os.scandir(folder) as entries:
+        yield from entries
 
 
 def _place(source: Path, target: Path, contract: Table, *, is_linked: bool, is_new: bool) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from session_pipeline.engines import short_files
 from session_pipeline.engines.connections import private_connection
 from session_pipeline.engines.sql import literal, query_text, quote, rows_of
 from session_pipeline.errors import StoreError
@@ -39,7 +40,12 @@ if TYPE_CHECKING:  # slow to load, and readers do not need it
     import pyarrow as pa
 
 STORAGE_VERSION = "v1.5.0"
-NATIVE_BYTES_PER_PARQUET_BYTE = 2.5  # measured on sample events; decides only which tables become views
+# How much space rows take in the warehouse is estimated from their file, to decide which tables become views. Measured:
+# a file has so many bytes for each column beside its values, and these take so many times their space in the warehouse.
+# Short files are written without dictionaries.
+COLUMN_BYTES = 120
+NATIVE_BYTES_OF_SHORT_FILES = 1.5
+NATIVE_BYTES_OF_LONG_FILES = 2.5
 _PUBLISHED_GRAIN = "One row is a file whose rows a table of this warehouse shows. For session_pipeline itself."
 _PUBLISHED_COLUMNS = (
     ("table_name", "varchar", "Table that shows the rows."),
@@ -269,7 +275,7 @@ def _by_table(partitions: Sequence[Partition], left_out: Collection[str]) -> dic
 def _too_large(by_table: dict[str, list[Partition]], native_limit_bytes: float) -> set[str]:
     """Return the largest tables, which must be views so that the file stays within the limit."""
     sizes = {
-        name: sum(partition.byte_count for partition in found) * NATIVE_BYTES_PER_PARQUET_BYTE
+        name: sum(_native_bytes(partition, len(TABLES[name].columns)) for partition in found)
         for name, found in by_table.items()
     }
     views: set[str] = set()
@@ -278,6 +284,13 @@ def _too_large(by_table: dict[str, list[Partition]], native_limit_bytes: float) 
             break
         views.add(name)
     return views
+
+
+def _native_bytes(partition: Partition, column_count: int) -> float:
+    """Return about how many bytes the rows of a partition take in the warehouse."""
+    is_short = partition.row_count <= short_files.MOST_ROWS
+    factor = NATIVE_BYTES_OF_SHORT_FILES if is_short else NATIVE_BYTES_OF_LONG_FILES
+    return max(0, partition.byte_count - COLUMN_BYTES * column_count) * factor
 
 
 def _drop_unknown(connection: duckdb.DuckDBPyConnection, by_table: Collection[str]) -> None:
