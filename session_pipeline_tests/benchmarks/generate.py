@@ -15,6 +15,7 @@ import duckdb
 from session_pipeline_tests.documents import ROOT
 
 FIRST_DAY = date(2025, 3, 1)
+FIRST_SMALL_DAY = date(2020, 3, 1)  # five years of days end before today
 BIG_DAYS = 5
 EVENTS_OF_A_VISIT = 8
 EVENTS_OF_A_SMALL_DAY = 300
@@ -123,7 +124,7 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 def write_day(number: int, raw: Path, connection: duckdb.DuckDBPyConnection) -> None:
     """Write the file of a small day; the first day has number 1."""
-    day = FIRST_DAY + timedelta(days=number - 1)
+    day = FIRST_SMALL_DAY + timedelta(days=number - 1)
     first = number * EVENTS_OF_A_SMALL_DAY
     data = DataSet("a small day", None, visitor="'v' || one_of(visit, 2000)")
     select = rows(data, first, first + EVENTS_OF_A_SMALL_DAY, first_day=day, days=1)

@@ -25,7 +25,7 @@ PEERS = (SCRIPT, "polars", "pandas", "chdb", "pyspark", "retentioneering")
 MOST_EVENTS = {"pandas": 2_000_000, "retentioneering": 2_000_000}  # their memory grows by several GB for each million
 SPARK_DATA = ("medium", "large")  # it takes most of a minute for any data
 DAYS_BEFORE = 180  # of the shop to which one more small day is delivered
-LATE_DAY = 365
+LATE_DAYS = (2, 365, 1825)
 SETTLED_SECONDS = 2  # `run` waits for a file that changed in the last second
 
 
@@ -137,20 +137,20 @@ def fixed(options: Options) -> Part:
 
 
 def late_day(options: Options) -> Part:
-    """Measure a run with one more day on one day, and on a year of days."""
+    """Measure a run with one more day on one day, on a year of days, and on five years."""
     contenders: dict[str, Callable[[Measured], object]] = {}
     folder = _new_folder(options, "late_day")
-    for before in (1, LATE_DAY - 1):
-        data = folder / str(before)
+    for day in LATE_DAYS:
+        before, data = day - 1, folder / str(day)
         raw = data / "raw" / "web"
         generate.write("year", before * EVENTS_OF_A_SMALL_DAY, raw)
         measure([COMMAND, "run", "--data", data], Measured())
 
-        def one_more_day(measured: Measured, data: Path = data, raw: Path = raw, first: int = before + 1) -> None:
+        def one_more_day(measured: Measured, data: Path = data, raw: Path = raw, first: int = day) -> None:
             _deliver(first + len(measured.seconds), raw)
             measure([COMMAND, "run", "--data", data], measured)
 
-        contenders[f"day {before + 1}"] = one_more_day
+        contenders[f"day {day:,}"] = one_more_day
     part = Part(f"{EVENTS_OF_A_SMALL_DAY} events a day")
     part.measured = alternate(contenders, options.rounds, options.seconds)
     return part
