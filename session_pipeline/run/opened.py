@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from session_pipeline.build.expiry import NOTHING, Expiry, find_expiry, has_expiry
@@ -31,6 +32,7 @@ HAD_SETTINGS = "had_settings"  # number in the catalog: 1 if the store was built
 KNOWN = "known"  # text in the catalog: the latest state for which the plan was empty
 
 
+@cache  # reading the metadata of a package takes some milliseconds
 def package_version() -> str:
     """Return the version of this package; "source" if it is not installed."""
     try:
