@@ -2,5 +2,6 @@
 
 source_rules makes rules of the settings, and rule_changes names what differs from the rules of before. SQL is made by
 reshape (lines are changed first), fields (which fields become which columns), requests (logs of web servers), line_sql
-(expressions and event rules) and shapes (lines that can be read fast). visitors has the key of derived visitor ids.
+(expressions and event rules), shapes and usual_form (lines that can be read fast). visitors has the key of derived
+visitor ids.
 """

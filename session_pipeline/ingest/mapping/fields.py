@@ -5,10 +5,12 @@ Produces SQL, JSON pointers and JSON merge patches. reading/work.py runs them.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from session_pipeline.engines.sql import literal, quote
 from session_pipeline.ingest.formats import format_named
@@ -21,7 +23,8 @@ from session_pipeline.ingest.mapping.requests import (
     with_request,
 )
 from session_pipeline.ingest.mapping.rules import ReadingRules
-from session_pipeline.ingest.mapping.shapes import KnownShapes, known_shapes, shape_list
+from session_pipeline.ingest.mapping.shapes import KnownShapes, is_one_of, known_shapes
+from session_pipeline.ingest.mapping.usual_form import usual_form
 from session_pipeline.ingest.sql import query
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.tables import table
@@ -36,7 +39,27 @@ DROPPED_VALUE = f"(?:{_JSON_SCALAR}|{_JSON_LIST}|{_JSON_OBJECT})"
 SEPARATORS = r"[ _.$@:/-]"
 
 
-def given_lines(checked_lines: str, rules: ReadingRules, format: str, shapes: Sequence[Sequence[str]] = ()) -> str:
+@dataclass(frozen=True)
+class Sample:
+    """What is known of the first lines of a file.
+
+    Attributes:
+        shapes: Frequent shapes: the keys of an object, in order.
+        lines: Lines as they are written, if they are not changed before their fields are read.
+    """
+
+    shapes: Sequence[Sequence[str]] = ()
+    lines: Sequence[str] = ()
+
+
+NO_SAMPLE = Sample()
+# The parts of checked_lines.sql for lines that are not compared with a form.
+UNCOMPARED: Mapping[str, str] = {"at_top": "null", "has_usual_form": "false"}
+
+
+def given_lines(
+    checked_lines: Callable[[Mapping[str, str]], str], rules: ReadingRules, format: str, sample: Sample = NO_SAMPLE
+) -> str:
     """Return a SELECT from checked lines that gives the fields of each line as text, under our column names.
 
     Where a line has no value, the constant of the column is used. Each line is parsed once into a struct, for the
@@ -44,10 +67,11 @@ def given_lines(checked_lines: str, rules: ReadingRules, format: str, shapes: Se
     whose names differ only in case, which a struct cannot contain.
 
     Args:
-        checked_lines: The SQL of a relation of checked lines: the SELECT of checked_lines.sql in brackets.
+        checked_lines: Returns the SQL of a relation of checked lines: the SELECT of checked_lines.sql in brackets, with
+            given parts.
         rules: The rules of the source.
         format: The format of the file.
-        shapes: Frequent shapes of lines: the keys of an object, in order. They make reading faster and never change it.
+        sample: What is known of the first lines. It makes reading faster and never changes it.
     """
     fields = _Fields(rules, format)
     found = {ours: fields.first_of(rules.fields_of(ours)) for ours in DELIVERED_COLUMNS}
@@ -69,24 +93,36 @@ def given_lines(checked_lines: str, rules: ReadingRules, format: str, shapes: Se
         values[ours] = f"coalesce({values[ours]}, {literal(constant)})"
     if rules.events or rules.event_names:
         values["event_name"] = event_name(rules, values, fields.named)
-    known = _known_shapes(rules, format, shapes, fields.at_top)
+    known = _known_shapes(rules, format, sample.shapes, fields.at_top)
     types = {**dict.fromkeys(fields.at_top.values(), "VARCHAR"), **dict.fromkeys(known.others, "JSON")}
-    structure = json.dumps(types, ensure_ascii=False)
+    at_top = f"from_json(line, {literal(json.dumps(types, ensure_ascii=False))})"
     pointers = ", ".join(map(literal, fields.pointers))
     # If all fields are at the top level, a line with as many keys as fields found has no other fields.
     found_count = " + ".join(f"cast({field} is not null as utinyint)" for field in found.values())
     is_countable = is_single and not fields.pointers and len(set(found.values())) == len(found)
     is_full = f"len(_keys) = {found_count}" if is_countable else "false"
+    has_columns_only = is_one_of("_keys", known.of_columns)
+    without_properties = [
+        shape for shape in known.of_columns if not {*shape}.intersection(_way(rules, "properties", format)[:1])
+    ]
+    checked = UNCOMPARED
+    form = usual_form(sample.lines, without_properties, fields.at_top)
+    if form is not None:
+        checked = {"at_top": at_top, "has_usual_form": form.is_that_of("line", "at_top")}
+        at_top = "at_top"
+    # Counting takes longer than comparing keys, which says the same where a line has no properties.
+    if is_countable and known.of_columns and values["properties"] == f"nullif({found['properties']}, '')":
+        is_full = f"case when _has_columns_only and {found['properties']} is null then false else {is_full} end"
     columns = [f"{value} as {ours}" for ours, value in values.items()]
     if rules.events_in:
         columns.append("event_in_line")
     return query(
         "given_lines",
-        checked_lines=checked_lines,
-        structure=literal(structure),
+        checked_lines=checked_lines(checked),
+        at_top=at_top,
         deeper=f"json_extract_string(line, [{pointers}])" if fields.pointers else "cast(null as varchar[])",
-        shapes_of_columns=shape_list(known.of_columns),
-        shapes_with_others=shape_list(known.with_others),
+        has_columns_only=f"has_usual_form or {has_columns_only}" if form is not None else has_columns_only,
+        has_known_others=is_one_of("_keys", known.with_others),
         others=known.others_as_json("_at_top"),
         is_full=is_full,
         delivered_properties=found["properties"],
@@ -211,15 +247,28 @@ def _why_no_event_name(rules: ReadingRules, format: str) -> str:
     return f"if({' or '.join(conditions)}, 'invalid_request', 'missing_event_name')"
 
 
-def value_counts(rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> dict[str, list[int]]:
-    """Return, by file id, in how many accepted lines each column has a value, and how many are not its constant."""
+def value_counts(rules: ReadingRules, connection: duckdb.DuckDBPyConnection, lines: pa.Table) -> dict[str, list[int]]:
+    """Return, by file id, in how many accepted lines each column has a value, and how many are not its constant.
+
+    Args:
+        rules: The rules of the source.
+        connection: A connection with the view accepted_lines.
+        lines: All lines of the view, and maybe others.
+    """
     types = {column.name: column.type for column in table("raw_events").columns}
-    counts = [f"count({quote(ours)})" for ours in DELIVERED_COLUMNS]
+    counts = [_count(ours, lines.column(ours).null_count, len(lines)) for ours in DELIVERED_COLUMNS]
     for ours, value in rules.constants.items():
         constant = f"try_cast({literal(value)} as {types[ours]})"
         counts.append(f"count(*) filter ({quote(ours)} is distinct from {constant})")
     rows = connection.execute(f"select file_id, {', '.join(counts)} from accepted_lines group by file_id").fetchall()
     return {file_id: found for file_id, *found in rows}
+
+
+def _count(ours: str, null_count: int, row_count: int) -> str:
+    """Return the SQL of the number of values of a column. Columns with a value in all or no rows are not read."""
+    if null_count == row_count:
+        return "cast(0 as bigint)"
+    return f"count({quote(ours)})" if null_count else "count(*)"
 
 
 def mappings_of(rules: ReadingRules, format: str, counts: Mapping[str, Sequence[int]]) -> dict[str, dict[str, str]]:

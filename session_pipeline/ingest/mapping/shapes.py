@@ -65,10 +65,15 @@ def known_shapes(
     return KnownShapes([shape for shape in unique if set(shape) <= set(columns)], with_others, others)
 
 
-def shape_list(shapes: Sequence[Sequence[str]]) -> str:
-    """Return shapes as an SQL literal."""
+def is_one_of(keys: str, shapes: Sequence[Sequence[str]]) -> str:
+    """Return an expression for whether the keys of a line are one of some shapes; null or false if there are none.
+
+    Args:
+        keys: The SQL of the keys.
+        shapes: The shapes.
+    """
     lists = ", ".join(f"[{', '.join(map(literal, shape))}]" for shape in shapes)
-    return f"cast([{lists}] as varchar[][])"
+    return f"list_contains(cast([{lists}] as varchar[][]), {keys})" if shapes else "false"
 
 
 def _joined(first: Sequence[str], second: Sequence[str]) -> list[str] | None:

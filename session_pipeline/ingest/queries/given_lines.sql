@@ -3,21 +3,22 @@
 -- parsed a second time: nested fields, and fields whose names differ only in case, which a struct
 -- cannot contain.
 -- The keys of a line are compared with the shapes of the file's first lines, because to look at
--- every key of every line is slow. A line of another shape is looked at key by key.
+-- every key of every line is slow. A line of another shape is looked at key by key. A line in the
+-- usual form of the file needs no keys.
 with parsed as (
     select
         *,
-        case when is_object then from_json(line, $structure) end as _at_top,
+        case when is_object then $at_top end as _at_top,
         case when is_object then $deeper end as _deeper,
-        case when is_object then json_keys(line) end as _keys
+        case when is_object and not has_usual_form then json_keys(line) end as _keys
     from $checked_lines
 ),
 
 compared as (
     select
         *,
-        list_contains($shapes_of_columns, _keys) as _has_columns_only,
-        list_contains($shapes_with_others, _keys) as _has_known_others,
+        $has_columns_only as _has_columns_only,
+        $has_known_others as _has_known_others,
         $is_full as _is_full
     from parsed
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 import duckdb
+import pyarrow as pa
 
 from session_pipeline.errors import SessionPipelineError
 from session_pipeline.ingest.admission.admit import Admitted
@@ -52,9 +53,9 @@ class Figures:
     keyed: set[str] = field(default_factory=set)
     _days: dict[str, dict[date, Day]] = field(default_factory=dict)
 
-    def add(self, rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> None:
-        """Count the lines of a part: the tables numbered_lines and accepted_lines of the connection."""
-        part = Figures(values=value_counts(rules, connection))
+    def add(self, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, lines: pa.Table) -> None:
+        """Count the lines of a part, which are the tables numbered_lines and accepted_lines of the connection."""
+        part = Figures(values=value_counts(rules, connection, lines))
         for file_id, reason, count in connection.execute(query("reasons")).fetchall():
             part.reasons.setdefault(file_id, {})[reason] = count
         if rules.events_in:

@@ -119,8 +119,12 @@ def _one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 def _dictionary(column: pa.Array | pa.ChunkedArray) -> pa.DictionaryArray:
     if column.null_count == len(column):  # most columns of most files; finding no value in each row takes longer
-        return pa.DictionaryArray.from_arrays(pa.nulls(len(column), CODES), pa.array([], pa.string()))
+        return _without_values(len(column))
     return _one(column if pa.types.is_dictionary(column.type) else column.dictionary_encode())
+
+
+def _without_values(length: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.nulls(length, CODES), pa.array([], pa.string()))
 
 
 def constant(value: str, length: int) -> pa.DictionaryArray:
@@ -130,7 +134,11 @@ def constant(value: str, length: int) -> pa.DictionaryArray:
 
 def _coded(codes: pa.Array, values: pa.Array) -> pa.DictionaryArray:
     """Return the value of each code, as a column with a dictionary. Several codes may have the same value."""
+    if values.null_count == len(values):
+        return _without_values(len(codes))
     values = values.dictionary_encode()
+    if len(values.dictionary) == len(values):  # all values differ, so the codes are right already
+        return pa.DictionaryArray.from_arrays(codes, values.dictionary)
     return pa.DictionaryArray.from_arrays(values.indices.take(codes), values.dictionary)
 
 

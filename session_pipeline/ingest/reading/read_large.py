@@ -3,7 +3,6 @@
 stream.py gives the parts, day_files.py writes their rows; work.py runs the queries in between.
 """
 
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from session_pipeline.engines.sql import literal
 from session_pipeline.ingest.admission.admit import Admitted
 from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.formats.format import Lines
+from session_pipeline.ingest.mapping.fields import Sample
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.reading.day_files import DayFiles, QuarantineFile
 from session_pipeline.ingest.reading.figures import Figures
@@ -106,9 +106,13 @@ class LargeFile(Work):
         self._quarantine.finish()
         return errors
 
-    def _shapes(self, checked_lines: str) -> Sequence[Sequence[str]]:
+    def _sample(self, checked_lines: str) -> Sample:
         frequent = query("shapes", checked_lines=checked_lines)
-        return [keys for (keys,) in self._connection.execute(frequent, SAMPLE).fetchall()]
+        shapes = [keys for (keys,) in self._connection.execute(frequent, SAMPLE).fetchall()]
+        if self._rules.changes_lines or self._rules.null_values:
+            return Sample(shapes)
+        first = f"select line from {checked_lines} where is_object limit {MEASURED_LINES}"
+        return Sample(shapes, [line for (line,) in self._connection.execute(first).fetchall()])
 
     def _lines_at_once(self, delivered_lines: str) -> int | None:
         first = f"(select line from {delivered_lines} limit {MEASURED_LINES})"

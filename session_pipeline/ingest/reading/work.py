@@ -4,7 +4,7 @@ It is the base of read_small.py and read_large.py, which provide the lines and w
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from session_pipeline.errors import CorruptFileError, RefusedFileError, SessionP
 from session_pipeline.ingest.admission.admit import Admitted
 from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.formats.format import Lines
-from session_pipeline.ingest.mapping.fields import given_lines, mappings_of, parts_of
+from session_pipeline.ingest.mapping.fields import NO_SAMPLE, UNCOMPARED, Sample, given_lines, mappings_of, parts_of
 from session_pipeline.ingest.mapping.reshape import reshaped
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.reading import small_files
@@ -90,9 +90,9 @@ class Work(ABC):
     def _read_lines(self) -> Errors:
         """Read the lines and write their rows."""
 
-    def _shapes(self, checked_lines: str) -> Sequence[Sequence[str]]:
-        """Return frequent sequences of keys, with which lines are read faster."""
-        return ()
+    def _sample(self, checked_lines: str) -> Sample:
+        """Return what is known of the first lines, with which lines are read faster."""
+        return NO_SAMPLE
 
     def _lines_at_once(self, delivered_lines: str) -> int | None:
         """Return how many lines are given at once; None leaves it to DuckDB, which takes 2,048."""
@@ -134,16 +134,17 @@ class Work(ABC):
         """
         self._desk.execute("create or replace temp table earlier_lines (content_id uuid, line_count bigint)")
         delivered = f"({format_named(self._format).as_json(lines.select, self._rules)})"
-        shapes = self._shapes(self._checked(delivered))
+        sample = self._sample(self._checked(delivered, UNCOMPARED))
         if (row_count := self._lines_at_once(delivered)) is not None:
             self._connection.register("delivered_lines", self._in_batches(delivered, row_count))
             delivered = "delivered_lines"
-        given = given_lines(self._checked(delivered), self._rules, self._format, shapes)
+        given = given_lines(partial(self._checked, delivered), self._rules, self._format, sample)
         return query("read_lines", given_lines=f"({given})", **parts_of(self._rules, self._format))
 
-    def _checked(self, delivered_lines: str) -> str:
-        """Return the query of checked_lines.sql, with the lines as they are mapped to columns."""
-        return f"({reshaped(query('checked_lines', delivered_lines=delivered_lines), self._rules, self._format)})"
+    def _checked(self, delivered_lines: str, parts: Mapping[str, str]) -> str:
+        """Return the query of checked_lines.sql with some parts, and with the lines as they are mapped to columns."""
+        checked = query("checked_lines", delivered_lines=delivered_lines, **parts)
+        return f"({reshaped(checked, self._rules, self._format)})"
 
     def _in_batches(self, select: str, row_count: int) -> pa.RecordBatchReader:
         """Return the rows of a SELECT in their order, read by a connection of its own."""
@@ -161,7 +162,7 @@ class Work(ABC):
         is_accepted = pc.and_not(pc.is_null(lines.column("reason")), lines.column("is_blank"))
         self._desk.register("numbered_lines", lines)
         self._desk.execute(f"create or replace temp view accepted_lines as {query('accepted_lines')}")
-        self._figures.add(self._rules, self._desk)
+        self._figures.add(self._rules, self._desk, lines)
         accepted = lines if pc.all(is_accepted).as_py() else lines.filter(is_accepted)
         if not accepted.num_rows:
             return None
