@@ -4,7 +4,7 @@ Works on Arrow tables, in the order of the lines. Columns of texts are dictionar
 computed once for each distinct value (urls.sql). read.py reads the lines; day_files.py writes the rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import duckdb
 import pyarrow as pa
@@ -19,7 +19,9 @@ from session_pipeline.tables import table
 CODES = pa.int32()
 # Columns of texts that are all different.
 UNIQUE = ("event_id", "content_hash")
+PARTS_OF_REFERRER = ("kept_url", "host")
 OF_PAGE = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "search_term")
+PARTS = (*PARTS_OF_REFERRER, "path", "click_id_type", *OF_PAGE)
 
 
 def rows_of(
@@ -48,8 +50,7 @@ def rows_of(
         else set(pc.take(_dictionary(given["file_id"]), private.addressed).to_pylist())
     )
     texts = private.texts
-    pages = _parts(texts["page_url"], rules, connection)
-    referrers = _parts(texts["referrer"], rules, connection, ("kept_url", "host"))
+    pages, referrers = _parts(texts["page_url"], texts["referrer"], rules, connection)
     agents = texts["user_agent"]
     made: dict[str, pa.Array] = {
         **given,
@@ -152,26 +153,33 @@ def _first_of(given: pa.DictionaryArray, derived: pa.DictionaryArray) -> pa.Dict
 
 
 def _parts(
-    urls: pa.DictionaryArray,
-    rules: ReadingRules,
-    connection: duckdb.DuckDBPyConnection,
-    names: Sequence[str] = ("kept_url", "host", "path", "click_id_type", *OF_PAGE),
-) -> Mapping[str, pa.DictionaryArray]:
-    """Return the parts of URLs, by name."""
-    if not len(urls.dictionary):
-        return dict.fromkeys(names, urls)
-    distinct = pa.table([pa.arange(0, len(urls.dictionary)), urls.dictionary], names=["position", "url"])
+    pages: pa.DictionaryArray, referrers: pa.DictionaryArray, rules: ReadingRules, connection: duckdb.DuckDBPyConnection
+) -> tuple[Mapping[str, pa.DictionaryArray], Mapping[str, pa.DictionaryArray]]:
+    """Return the parts of the URLs of pages and of referrers, by name.
+
+    One query finds both, because binding it takes longer than some thousand URLs.
+    """
+    urls = pa.concat_arrays([pages.dictionary, referrers.dictionary])
+    if not len(urls):
+        return dict.fromkeys(PARTS, pages), dict.fromkeys(PARTS_OF_REFERRER, referrers)
+    page_count = len(pages.dictionary)
+    position = pa.arange(0, len(urls))
+    distinct = pa.table([position, urls, pc.less(position, page_count)], names=["position", "url", "is_page"])
     connection.register("distinct_urls", distinct)
     try:
-        select = f"select {', '.join(names)} from ({query('urls')})"
+        select = f"select {', '.join(PARTS)} from ({query('urls')})"
         parameters = {
             "keep_query_parameters": list(rules.keep_query_parameters),
             "click_ids": f"(?i)(?:^|&)({'|'.join(click_id_types())})=[^&]",
         }
-        parts = connection.sql(select, params=parameters).to_arrow_table()
+        found = connection.sql(select, params=parameters).to_arrow_table()
     finally:
         connection.unregister("distinct_urls")
-    return {name: _coded(urls.indices, _one(parts.column(name))) for name in names}
+    parts = {name: _one(found.column(name)) for name in PARTS}
+    return (
+        {name: _coded(pages.indices, values.slice(0, page_count)) for name, values in parts.items()},
+        {name: _coded(referrers.indices, parts[name].slice(page_count)) for name in PARTS_OF_REFERRER},
+    )
 
 
 def _hashes(values: pa.Array, connection: duckdb.DuckDBPyConnection) -> pa.Array:
