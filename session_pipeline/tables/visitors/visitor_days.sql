@@ -16,10 +16,12 @@ with seen as (
 ),
 
 visitors_seen as (
-    select distinct
+    select
         site,
-        visitor_id
+        visitor_id,
+        count(*) as day_count
     from seen
+    group by site, visitor_id
 ),
 
 first_days as (
@@ -46,9 +48,9 @@ blocks_before as (
             s.block_days < longer.block_days
             and s.block_number * s.block_days // nullif(longer.block_days, 0)
             < f.first_number // nullif(longer.block_days, 0)
-    where
-        (s.block_number + 1) * s.block_days <= f.first_number
-        and longer.block_days is null
+    where (s.block_number + 1) * s.block_days <= f.first_number
+    group by s.block_days, s.block_number
+    having count(longer.block_days) = 0
 ),
 
 earlier as (
@@ -67,6 +69,28 @@ earlier as (
     group by s.site, s.visitor_id
 ),
 
+-- Only visitors with several days in the stretch have earlier days in it.
+earlier_in_stretch as (
+    select
+        s.session_date,
+        s.site,
+        s.visitor_id,
+        sum(s.session_count) over until_now - s.session_count as session_count,
+        lag(s.session_date) over days_in_order as previous_visit_date,
+        min(s.session_date) over until_now as first_visit_date,
+        min(s.first_conversion_date) over until_now as first_conversion_date
+    from seen as s
+    inner join visitors_seen as v
+        on s.site = v.site and s.visitor_id = v.visitor_id
+    where v.day_count > 1
+    window
+        days_in_order as (partition by s.site, s.visitor_id order by s.session_date),
+        until_now as (
+            partition by s.site, s.visitor_id order by s.session_date
+            rows between unbounded preceding and current row
+        )
+),
+
 followed as (
     select
         s.session_date,
@@ -77,39 +101,19 @@ followed as (
         s.session_count,
         s.converted_session_count,
         s.value,
-        coalesce(e.session_count, 0)
-        + coalesce(
-            sum(s.session_count) over (
-                partition by s.site, s.visitor_id
-                order by s.session_date
-                rows between unbounded preceding and 1 preceding
-            ),
-            0
-        )
-        + 1 as visit_number,
-        coalesce(
-            e.first_visit_date,
-            min(s.session_date) over (
-                partition by s.site, s.visitor_id
-                order by s.session_date
-                rows between unbounded preceding and current row
-            )
-        ) as first_visit_date,
-        coalesce(
-            lag(s.session_date) over (partition by s.site, s.visitor_id order by s.session_date),
-            e.last_visit_date
-        ) as previous_visit_date,
-        coalesce(
-            e.first_conversion_date,
-            min(s.first_conversion_date) over (
-                partition by s.site, s.visitor_id
-                order by s.session_date
-                rows between unbounded preceding and current row
-            )
-        ) as first_conversion_date
+        coalesce(e.session_count, 0) + coalesce(i.session_count, 0) + 1 as visit_number,
+        coalesce(e.first_visit_date, i.first_visit_date, s.session_date) as first_visit_date,
+        coalesce(i.previous_visit_date, e.last_visit_date) as previous_visit_date,
+        coalesce(e.first_conversion_date, i.first_conversion_date, s.first_conversion_date)
+            as first_conversion_date
     from seen as s
     left join earlier as e
         on s.site = e.site and s.visitor_id = e.visitor_id
+    left join earlier_in_stretch as i
+        on
+            s.session_date = i.session_date
+            and s.site = i.site
+            and s.visitor_id = i.visitor_id
 )
 
 select
