@@ -57,7 +57,7 @@ def with_rules_met(source: str, rules: Sequence[Rule], flag: str, met: str, type
     )
 
 
-def session_values(columns: str, names: Sequence[str]) -> str:
+def session_values(columns: str, names: Sequence[str], sessions: str = "sessions") -> str:
     """Return SQL that gives columns of sessions as rows of (columns, dimension, dimension_value); '' without names."""
     if not names:
         return ""
@@ -66,7 +66,7 @@ def session_values(columns: str, names: Sequence[str]) -> str:
     )
     return (
         f"select {columns}, v.dimension as dimension, v.dimension_value as dimension_value from ("
-        f"select {columns}, unnest([{values}]) as v from sessions) as valued"
+        f"select {columns}, unnest([{values}]) as v from {sessions}) as valued"
     )
 
 

@@ -3,30 +3,21 @@
 -- have.
 with counted as (
     select
-        s.session_date,
-        d.site,
-        d.dimension,
-        coalesce(d.dimension_value, '(none)') as dimension_value,
-        count(*) filter (where not s.is_bot) as session_count,
-        count(*) filter (where not s.is_bot and o.is_converted) as converted_count,
-        count(*) filter (where not s.is_bot and o.outcome = 'bounce') as bounce_count,
-        sum(o.value) filter (where not s.is_bot and o.is_converted) as value,
-        count(*) filter (where not s.is_bot and v.lifecycle = 'new') as new_session_count,
+        session_date,
+        site,
+        dimension,
+        coalesce(dimension_value, '(none)') as dimension_value,
+        count(*) filter (where not is_bot) as session_count,
+        count(*) filter (where not is_bot and is_converted) as converted_count,
+        count(*) filter (where not is_bot and outcome = 'bounce') as bounce_count,
+        sum(value) filter (where not is_bot and is_converted) as value,
+        count(*) filter (where not is_bot and lifecycle = 'new') as new_session_count,
         count(*) filter (
-            where not s.is_bot and v.lifecycle = 'new' and o.is_converted
+            where not is_bot and lifecycle = 'new' and is_converted
         ) as new_converted_count,
-        count(*) filter (where s.is_bot) as bot_session_count
-    from breakdown_values as d
-    inner join sessions as s
-        on d.session_id = s.session_id
-    inner join session_outcomes as o
-        on d.session_id = o.session_id
-    left join visitor_days as v
-        on
-            s.session_date = v.session_date
-            and s.site = v.site
-            and s.visitor_id = v.visitor_id
-    group by s.session_date, d.site, d.dimension, coalesce(d.dimension_value, '(none)')
+        count(*) filter (where is_bot) as bot_session_count
+    from breakdown_values
+    group by session_date, site, dimension, coalesce(dimension_value, '(none)')
 ),
 
 rated as (

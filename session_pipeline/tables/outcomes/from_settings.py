@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from session_pipeline.reference.column_groups import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
 from session_pipeline.reference.small_table import SmallTable
-from session_pipeline.settings import LIFECYCLE, Settings
+from session_pipeline.settings import Settings
 from session_pipeline.settings.conditions import parse_condition, parse_scalar
 from session_pipeline.tables.settings_sql import Rule, matches, number_sql, session_values, text_sql
 
@@ -73,26 +73,32 @@ def _first_values(values: Mapping[str, str]) -> str:
 
 
 def breakdown_values(settings: Settings) -> str:
-    """Return SQL for the breakdowns of each session: (session_id, site, dimension, dimension_value)."""
-    own = ", ".join(map(text_sql, settings.dimensions))
-    selects = [
-        session_values("session_id, site", [name for name in settings.breakdowns.dimensions if name != LIFECYCLE]),
-        f"select s.session_id, s.site, {text_sql(LIFECYCLE)} as dimension, v.lifecycle as dimension_value"
-        " from sessions as s left join visitor_days as v on s.session_date = v.session_date and s.site = v.site"
+    """Return SQL for the breakdowns of each session, with what they count: (..., dimension, dimension_value).
+
+    What they count is joined before a session becomes a row for each dimension. lifecycle is null for bots.
+    """
+    columns = "session_date, site, is_bot, outcome, is_converted, value, lifecycle"
+    counted = (
+        "select s.*, o.outcome, o.is_converted, o.value, v.lifecycle from sessions as s"
+        " inner join session_outcomes as o on s.session_id = o.session_id"
+        " left join visitor_days as v on s.session_date = v.session_date and s.site = v.site"
         " and s.visitor_id = v.visitor_id and not s.is_bot"
-        if LIFECYCLE in settings.breakdowns.dimensions
-        else "",
-        "select s.session_id, s.site, n.dimension, d.dimension_value from sessions as s"
+    )
+    own = ", ".join(map(text_sql, settings.dimensions))
+    of_session = ", ".join(f"s.{name}" for name in columns.split(", "))
+    selects = [
+        session_values(columns, settings.breakdowns.dimensions, "counted_sessions"),
+        f"select {of_session}, n.dimension, d.dimension_value from counted_sessions as s"
         f" cross join (select unnest([{own}]) as dimension) as n"
         " left join session_dimensions as d on s.session_id = d.session_id and n.dimension = d.dimension"
         if own
         else "",
     ]
     empty = (
-        "select session_id, site, cast(null as varchar) as dimension, cast(null as varchar) as dimension_value"
-        " from sessions where false"
+        f"select {columns}, cast(null as varchar) as dimension, cast(null as varchar) as dimension_value"
+        " from counted_sessions where false"
     )
-    return " union all ".join(filter(None, selects)) or empty
+    return f"with counted_sessions as ({counted}) {' union all '.join(filter(None, selects)) or empty}"
 
 
 def outcome_rules(settings: Settings) -> SmallTable:

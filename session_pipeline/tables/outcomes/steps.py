@@ -35,7 +35,7 @@ STEPS_WITH_VISITORS: tuple[Step, ...] = (
         tables=("daily_breakdowns",),
         relations={
             "breakdown_values": Relation(
-                from_settings.breakdown_values, ("sessions", "session_dimensions", "visitor_days")
+                from_settings.breakdown_values, ("sessions", "session_outcomes", "session_dimensions", "visitor_days")
             )
         },
     ),
