@@ -7,8 +7,7 @@ with transitions as (
         s.group_number,
         s.session_number,
         0 as from_number,
-        coalesce(l.label_number, 0) as to_number,
-        cast(null as double) as seconds
+        coalesce(l.label_number, 0) as to_number
     from path_sessions as s
     left join path_labels as l
         on s.landing_action = l.label
@@ -17,8 +16,7 @@ with transitions as (
         group_number,
         session_number,
         label_number as from_number,
-        next_label_number as to_number,
-        seconds_to_next as seconds
+        next_label_number as to_number
     from path_actions
 ),
 
@@ -49,13 +47,13 @@ pairs as (
 pair_seconds as (
     select
         group_number,
-        from_number,
-        to_number,
-        seconds,
+        label_number as from_number,
+        next_label_number as to_number,
+        seconds_to_next as seconds,
         count(*) as time_count
-    from transitions
-    where seconds is not null
-    group by group_number, from_number, to_number, seconds
+    from path_actions
+    where seconds_to_next is not null
+    group by group_number, label_number, next_label_number, seconds_to_next
 ),
 
 cumulated as (

@@ -2,45 +2,49 @@
 -- sessions than min_session_count, and for those after the max_paths most frequent.
 with counted as (
     select
-        session_date,
-        site,
-        outcome,
+        group_number,
         path,
-        count(*) as session_count,
-        count(*) filter (where is_converted) as converted_count
+        count(*) as session_count
     from session_routes
-    group by session_date, site, outcome, path
+    group by group_number, path
 ),
 
 ranked as (
     select
         *,
         row_number() over (
-            partition by session_date, site, outcome order by session_count desc, path asc
+            partition by group_number order by session_count desc, path asc
         ) as path_number
     from counted
 ),
 
 named as (
     select
-        session_date,
-        site,
-        outcome,
+        group_number,
         case
             when session_count < $min_session_count or path_number > $max_paths then '(other)'
             else path
         end as path,
-        session_count,
-        converted_count
+        session_count
     from ranked
+),
+
+summed as (
+    select
+        group_number,
+        path,
+        sum(session_count) as session_count
+    from named
+    group by group_number, path
 )
 
 select
-    session_date,
-    site,
-    outcome,
-    path,
-    sum(session_count) as session_count,
-    sum(converted_count) as converted_count
-from named
-group by session_date, site, outcome, path
+    g.session_date,
+    g.site,
+    g.outcome,
+    s.path,
+    s.session_count,
+    case when g.is_converted then s.session_count else 0 end as converted_count
+from summed as s
+inner join path_groups as g
+    on s.group_number = g.group_number

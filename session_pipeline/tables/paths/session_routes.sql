@@ -36,10 +36,7 @@ joined as (
 )
 
 select
-    s.session_date,
-    s.site,
-    s.outcome,
-    s.is_converted,
+    s.group_number,
     s.device,
     coalesce(j.action_count, 0) as action_count,
     case
