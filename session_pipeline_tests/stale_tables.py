@@ -422,7 +422,10 @@ MODELS: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(("progress_counts", "progress_changes"), ("progress_changes",)),
     **dict.fromkeys(("outcome_counts", "outcome_changes"), ("outcome_changes",)),
     **dict.fromkeys(
-        ("friction_events", "friction_actions", "friction_places", "friction_found", "friction_observable", *FRICTION),
+        (
+            *("friction_sessions", "friction_events", "friction_actions", "friction_places", "friction_found"),
+            *("friction_observable", *FRICTION),
+        ),
         FRICTION,
     ),
     **dict.fromkeys(("moments", "counted_actions", *MOMENT_TABLES), MOMENT_TABLES),

@@ -23,6 +23,7 @@ from session_pipeline_tests.parity.builds import SMALL_CONF
 # Windows over all rows that stay in one task, because they have few rows: files, labels of actions, actions of days,
 # and dimension values. The others are the starts of parts and the ranks of few values, which spark_numbers.py adds.
 IN_ONE_TASK = {
+    "friction_sessions": ["part"],
     "numbered_actions": ["session_date, site, action"],
     "numbered_sessions": ["part"],
     "path_labels": ["label"],

@@ -2,10 +2,10 @@
 -- are most events, and few of them are needed.
 -- action is where it happened: the action of its page, or its own label if it has no page.
 select
-    a.session_date,
-    a.site,
-    a.session_id,
-    a.is_bot,
+    s.session_date,
+    s.site,
+    s.session_number,
+    s.is_bot,
     a.action_number,
     a.event_name,
     a.occurred_at,
@@ -21,6 +21,8 @@ select
 from marked_events as e
 inner join session_actions as a
     on e.session_id = a.session_id and e.event_number = a.event_number
+inner join friction_sessions as s
+    on e.session_id = s.session_id
 left join page_actions as p
     on e.page = p.page
 where

@@ -1,16 +1,16 @@
 -- One row is a session, an action and a signal that occurred there. Each CTE finds the actions that
 -- complete a signal, and the time lost, in microseconds.
 with mixed_sessions as (
-    select session_id
+    select session_number
     from friction_actions
     where not is_step
-    group by session_id
+    group by session_number
 ),
 
 -- Only sessions with other actions between the steps need a window. Their steps are page views.
 steps_of_mixed_sessions as (
     select
-        a.session_id,
+        a.session_number,
         a.action,
         a.action_number,
         a.occurred_at,
@@ -20,26 +20,26 @@ steps_of_mixed_sessions as (
         lag(a.occurred_at) over session_in_order as arrived_at
     from friction_actions as a
     inner join mixed_sessions as m
-        on a.session_id = m.session_id
+        on a.session_number = m.session_number
     where a.is_step
-    window session_in_order as (partition by a.session_id order by a.action_number)
+    window session_in_order as (partition by a.session_number order by a.action_number)
 ),
 
 -- One row is a return to the step before the last one. action is the step that was left.
 returns as (
     select
-        a.session_id,
+        a.session_number,
         a.action,
         a.action_number + 1 as action_number,
         true as is_idle,
         a.microseconds_to_next as microseconds
     from friction_actions as a
     left join mixed_sessions as m
-        on a.session_id = m.session_id
-    where a.is_between_equal and m.session_id is null
+        on a.session_number = m.session_number
+    where a.is_between_equal and m.session_number is null
     union all
     select
-        session_id,
+        session_number,
         left_action as action,
         action_number,
         action_number = left_action_number + 1 as is_idle,
@@ -58,17 +58,17 @@ clicks as (
     where clicked_element is not null
     window
         element_in_order as (
-            partition by session_id, action, clicked_element
+            partition by session_number, action, clicked_element
             order by action_number
         )
 ),
 
 -- Only sessions with several search terms can repeat a search.
 searching_sessions as (
-    select session_id
+    select session_number
     from friction_events
     where search_term is not null
-    group by session_id
+    group by session_number
     having min(search_term) <> max(search_term)
 ),
 
@@ -76,7 +76,7 @@ searching_sessions as (
 -- it is compared: in small letters, with one space between words.
 opened_so_far as (
     select
-        a.session_id,
+        a.session_number,
         a.action,
         a.action_number,
         a.occurred_at,
@@ -92,10 +92,10 @@ opened_so_far as (
             over session_in_order as opened_count
     from friction_actions as a
     inner join searching_sessions as s
-        on a.session_id = s.session_id
+        on a.session_number = s.session_number
     left join friction_events as e
-        on a.session_id = e.session_id and a.action_number = e.action_number
-    window session_in_order as (partition by a.session_id order by a.action_number)
+        on a.session_number = e.session_number and a.action_number = e.action_number
+    window session_in_order as (partition by a.session_number order by a.action_number)
 ),
 
 searches as (
@@ -106,7 +106,7 @@ searches as (
         lag(opened_count) over session_in_order as opened_count_before
     from opened_so_far
     where search_term is not null
-    window session_in_order as (partition by session_id order by action_number)
+    window session_in_order as (partition by session_number order by action_number)
 ),
 
 submits as (
@@ -117,7 +117,7 @@ submits as (
     where is_submit
     window
         form_in_order as (
-            partition by session_id, action, event_name, coalesce(element, '')
+            partition by session_number, action, event_name, coalesce(element, '')
             order by action_number
         )
 ),
@@ -129,12 +129,12 @@ errors as (
         lag(action_number) over session_in_order as failed_action_number
     from friction_events
     where is_error
-    window session_in_order as (partition by session_id order by action_number)
+    window session_in_order as (partition by session_number order by action_number)
 ),
 
 marks as (
     select
-        session_id,
+        session_number,
         action,
         action_number,
         occurred_at,
@@ -145,21 +145,21 @@ marks as (
 
 forms as (
     select
-        session_id,
+        session_number,
         abs(mark) as form_number,
         max_by(action, action_number) filter (where mark > 0) as action,
         max(occurred_at) filter (where mark > 0) as started_at,
         max(action_number) filter (where mark > 0) as start_number,
         max(action_number) filter (where mark < 0) as submit_number
     from marks
-    group by session_id, abs(mark)
+    group by session_number, abs(mark)
 ),
 
 -- One row is an action that completes a signal, by its number in the session. action is where the
 -- signal occurred: its own action, or one before it.
 occurrences as (
     select
-        session_id,
+        session_number,
         action,
         'rage_click' as signal,
         action_number,
@@ -173,7 +173,7 @@ occurrences as (
         )
     union all
     select
-        session_id,
+        session_number,
         action,
         'back_track' as signal,
         action_number,
@@ -181,7 +181,7 @@ occurrences as (
     from returns
     union all
     select
-        session_id,
+        session_number,
         action,
         'u_turn' as signal,
         action_number,
@@ -190,7 +190,7 @@ occurrences as (
     where is_idle and microseconds <= $u_turn_microseconds
     union all
     select
-        session_id,
+        session_number,
         action,
         'repeated_search' as signal,
         action_number,
@@ -201,7 +201,7 @@ occurrences as (
         and opened_count - case when is_opened then 1 else 0 end = opened_count_before
     union all
     select
-        session_id,
+        session_number,
         action,
         'repeated_submit' as signal,
         action_number,
@@ -210,7 +210,7 @@ occurrences as (
     where date_diff('microsecond', submitted_at, occurred_at) <= $repeated_submit_microseconds
     union all
     select
-        session_id,
+        session_number,
         action,
         'error' as signal,
         action_number,
@@ -218,7 +218,7 @@ occurrences as (
     from errors
     union all
     select
-        session_id,
+        session_number,
         action,
         'error_loop' as signal,
         action_number,
@@ -227,7 +227,7 @@ occurrences as (
     where action_number - failed_action_number < $error_loop_actions
     union all
     select
-        a.session_id,
+        a.session_number,
         a.action,
         'dead_end' as signal,
         a.action_number,
@@ -243,18 +243,18 @@ occurrences as (
         and p.exit_count * 100 <= p.session_count * $dead_end_exit_percent
     union all
     select
-        a.session_id,
+        a.session_number,
         f.action,
         'abandoned_form' as signal,
         a.action_number,
         date_diff('microsecond', f.started_at, a.occurred_at) as microseconds
     from forms as f
     inner join friction_actions as a
-        on f.session_id = a.session_id
+        on f.session_number = a.session_number
     where a.is_exit and f.start_number > coalesce(f.submit_number, 0)
     union all
     select
-        session_id,
+        session_number,
         action,
         'long_dwell' as signal,
         action_number,
@@ -263,7 +263,7 @@ occurrences as (
     where microseconds_to_next >= $long_dwell_microseconds
     union all
     select
-        session_id,
+        session_number,
         action,
         'repeat' as signal,
         action_number,
@@ -274,7 +274,7 @@ occurrences as (
 
 found as (
     select
-        o.session_id,
+        o.session_number,
         o.action,
         o.signal,
         s.is_hard_time,
@@ -284,13 +284,13 @@ found as (
     from occurrences as o
     inner join friction_signals as s
         on o.signal = s.signal
-    group by o.session_id, o.action, o.signal, s.is_hard_time
+    group by o.session_number, o.action, o.signal, s.is_hard_time
 )
 
 select
     a.session_date,
     a.site,
-    f.session_id,
+    s.session_id,
     a.is_bot,
     f.action,
     f.signal,
@@ -302,4 +302,6 @@ select
     f.microseconds
 from found as f
 inner join friction_actions as a
-    on f.session_id = a.session_id and f.first_action_number = a.action_number
+    on f.session_number = a.session_number and f.first_action_number = a.action_number
+inner join friction_sessions as s
+    on f.session_number = s.session_number

@@ -3,8 +3,17 @@ select
     session_date,
     site,
     action,
-    count(distinct session_id) as session_count,
-    count(case when is_exit then 1 end) as exit_count
-from friction_actions
-where not is_bot
+    count(*) as session_count,
+    sum(exit_count) as exit_count
+from (
+    select
+        session_date,
+        site,
+        action,
+        session_number,
+        count(case when is_exit then 1 end) as exit_count
+    from friction_actions
+    where not is_bot
+    group by session_date, site, action, session_number
+) as visited
 group by session_date, site, action

@@ -14,6 +14,7 @@ STEPS: tuple[Step, ...] = (
         },
         lists={"friction_signals": from_settings.friction_signals},
         computed=(
+            Computation("friction_sessions", "friction_sessions"),
             Computation("friction_events", "friction_events"),
             Computation("friction_actions", "friction_actions"),
             Computation("friction_places", "friction_places"),
