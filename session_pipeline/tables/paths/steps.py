@@ -10,8 +10,8 @@ STEPS: tuple[Step, ...] = (
         name="session_paths",
         tables=("action_transitions", "action_steps", "session_paths", "path_counts"),
         computed=(
-            Computation("path_sessions", "path_sessions"),
             Computation("path_groups", "path_groups"),
+            Computation("path_sessions", "path_sessions"),
             Computation("path_labels", "path_labels"),
             Computation("path_actions", "path_actions"),
             Computation("session_routes", "session_routes"),
