@@ -21,7 +21,7 @@ from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.parity.builds import SMALL_CONF
 
 # Windows over all rows that stay in one task, because they have few rows: files, labels of actions, actions of days,
-# and dimension values. The others are the starts of parts and the ranks of few values, which spark_numbers.py adds.
+# outcomes, and dimension values. The others are the starts of parts, which spark_numbers.py adds.
 IN_ONE_TASK = {
     "friction_sessions": ["part"],
     "numbered_actions": ["session_date, site, action"],
@@ -70,16 +70,12 @@ NUMBERS = {
     "some rows of a join": """
         select s.session_id, cast(row_number() over (order by s.session_id) as integer) as n, o.outcome
         from sessions as s inner join outcomes as o on s.session_id = o.session_id where not s.is_bot""",
-    "ranks": """
-        select s.session_id, dense_rank() over (order by s.site, o.outcome) as n
-        from sessions as s left join outcomes as o on s.session_id = o.session_id""",
-    "both, within a larger query": """
+    "within a larger query": """
         with numbered as (
-            select s.session_id, row_number() over (order by s.session_id) as n, o.outcome,
-                dense_rank() over (order by o.outcome, s.site) as m
+            select s.session_id, row_number() over (order by s.session_id) as n, o.outcome
             from sessions as s left join outcomes as o on s.session_id = o.session_id
         )
-        select n.session_id, n.n, n.m, s.is_bot
+        select n.session_id, n.n, n.outcome, s.is_bot
         from numbered as n inner join sessions as s on n.session_id = s.session_id""",
 }
 LEFT_AS_THEY_ARE = (
@@ -87,6 +83,7 @@ LEFT_AS_THEY_ARE = (
     "select session_id, row_number() over (order by session_id desc) as n from sessions",
     "select session_id, rank() over (order by session_id) as n from sessions",
     "select session_id, dense_rank() over (order by session_id) as n from sessions",
+    "select session_id, dense_rank() over (order by site) as n from sessions",
     "select session_id, row_number() over (partition by site order by session_id) as n from sessions",
     "select session_id, row_number() over (order by session_id) as n from sessions group by session_id",
     "select distinct session_id, row_number() over (order by session_id) as n from sessions",

@@ -11,26 +11,21 @@ from sqlglot import exp
 # parts is that of the ids. Four digits are 65,536 parts.
 HASHED_KEY = "session_id"
 DIGITS_OF_A_PART = 4
-# Ranks of a few different values: those of a stretch are its days, its sites and its outcomes.
-FEW_VALUES = frozenset({"session_date", "site", "outcome"})
 
 
 def count_in_many_tasks(query: exp.Expr) -> exp.Expr:
-    """Return a query with its row numbers of sessions, and its ranks of few values, counted in many tasks.
+    """Return a query with its row numbers of sessions counted in many tasks.
 
-    Two forms are rewritten: `row_number() over (order by session_id)`, and `dense_rank()` by days, sites and outcomes.
-    Others are left as they are; a test lists those of the models. The query is changed in place.
+    `row_number() over (order by session_id)` is rewritten. Other windows are left as they are; a test lists those of
+    the models. The query is changed in place.
     """
     for select in list(query.find_all(exp.Select)):
         windows = _windows_over_all_rows(select)
         numbered = [window for window in windows if _is_by_session(window)]
-        ranked = [window for window in windows if _is_of_few_values(window)]
-        if numbered or ranked:
+        if numbered:
             source = _source(select)
             for place, window in enumerate(numbered):
                 _number_in_parts(select, window, source, f"_part_{place}")
-            for place, window in enumerate(ranked):
-                _rank_by_join(select, window, source, f"_rank_{place}")
     return query
 
 
@@ -58,11 +53,6 @@ def _is_by_session(window: exp.Window) -> bool:
     return isinstance(window.this, exp.RowNumber) and [key.name for key in _keys(window)] == [HASHED_KEY]
 
 
-def _is_of_few_values(window: exp.Window) -> bool:
-    names = {key.name for key in _keys(window)}
-    return isinstance(window.this, exp.DenseRank) and bool(names) and names <= FEW_VALUES
-
-
 def _source(select: exp.Select) -> exp.Select:
     """Return a SELECT without columns over the rows that a SELECT reads."""
     parts = {name: select.args.get(name) for name in ("from_", "joins", "where")}
@@ -84,19 +74,6 @@ def _number_in_parts(select: exp.Select, window: exp.Window, source: exp.Select,
     _join_small(select, starts, name, [(part, "part")])
     window.set("partition_by", [part.copy()])
     window.replace(exp.paren(exp.column("rows_before", table=name) + window.copy()))
-
-
-def _rank_by_join(select: exp.Select, window: exp.Window, source: exp.Select, name: str) -> None:
-    keys = _keys(window)
-    columns = [f"key_{place}" for place, _ in enumerate(keys)]
-    values = source.copy().select(*map(exp.alias_, [key.copy() for key in keys], columns)).distinct()
-    order = window.args["order"].copy()
-    for ordered, column in zip(order.expressions, columns, strict=True):
-        ordered.set("this", exp.column(column))
-    number = exp.Window(this=exp.RowNumber(), order=order)
-    ranks = exp.select(*columns, exp.alias_(number, "number")).from_(values.subquery("different"))
-    _join_small(select, ranks, name, list(zip(keys, columns, strict=True)))
-    window.replace(exp.column("number", table=name))
 
 
 def _join_small(select: exp.Select, rows: exp.Select, name: str, keys: list[tuple[exp.Expr, str]]) -> None:
