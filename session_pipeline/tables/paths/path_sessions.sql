@@ -1,6 +1,6 @@
 -- One row is a session without bots, with what the tables of paths count it by. Its number stands
--- for its id, because numbers are grouped faster than texts. Sessions are numbered before the joins,
--- because few columns are sorted faster.
+-- for its id, because numbers are grouped faster than texts. Sessions are numbered before the
+-- joins, because few columns are sorted faster.
 with numbers as (
     select
         session_id,
