@@ -69,13 +69,14 @@ earlier as (
     group by s.site, s.visitor_id
 ),
 
--- Only visitors with several days in the stretch have earlier days in it.
-earlier_in_stretch as (
+-- Only visitors with several days in the stretch have earlier days in it. What is counted up to a
+-- day includes the day itself.
+in_stretch as (
     select
         s.session_date,
         s.site,
         s.visitor_id,
-        sum(s.session_count) over until_now - s.session_count as session_count,
+        sum(s.session_count) over until_now as session_count,
         lag(s.session_date) over days_in_order as previous_visit_date,
         min(s.session_date) over until_now as first_visit_date,
         min(s.first_conversion_date) over until_now as first_conversion_date
@@ -101,7 +102,8 @@ followed as (
         s.session_count,
         s.converted_session_count,
         s.value,
-        coalesce(e.session_count, 0) + coalesce(i.session_count, 0) + 1 as visit_number,
+        coalesce(e.session_count, 0) + coalesce(i.session_count - s.session_count, 0) + 1
+            as visit_number,
         coalesce(e.first_visit_date, i.first_visit_date, s.session_date) as first_visit_date,
         coalesce(i.previous_visit_date, e.last_visit_date) as previous_visit_date,
         coalesce(e.first_conversion_date, i.first_conversion_date, s.first_conversion_date)
@@ -109,7 +111,7 @@ followed as (
     from seen as s
     left join earlier as e
         on s.site = e.site and s.visitor_id = e.visitor_id
-    left join earlier_in_stretch as i
+    left join in_stretch as i
         on
             s.session_date = i.session_date
             and s.site = i.site
