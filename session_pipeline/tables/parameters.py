@@ -11,6 +11,7 @@ Scalar = bool | int | float | str | date | datetime | Decimal
 Z_95 = 1.959963984540054  # normal quantile of a two-sided 95 % interval
 CARRIED_MINUTES = 60  # event ids of the last hour of a day are carried to the next day
 LONGEST_INACTIVITY_MINUTES = 720
+MOST_LINES = 1 << 40  # more than any file has, so that one number can stand for a file and a line
 DAYS_OF_WEEK = 7
 PATH_WINDOWS = (7, 28)  # days of typical_paths
 RARE_ONE_IN = 5  # in typical_paths, an action is rare if fewer than one in so many sessions have it
@@ -45,6 +46,7 @@ def _of_sessions(settings: Settings) -> dict[str, Scalar]:
     sessions = settings.sessions
     return {
         "carried_minutes": CARRIED_MINUTES,
+        "most_lines": MOST_LINES,
         "inactivity_minutes": sessions.inactivity_minutes,
         "by_person": settings.identity.is_by_person,
         "client_sessions": sessions.client_sessions,

@@ -172,7 +172,7 @@ def nothing_is_carried_over_midnight(put: Put) -> None:
 
 @met_by(programs.first_run, "recent_event_ids|duplicate_events|events")
 def recent_ids_are_not_carried(put: Put) -> None:
-    _in_model(put, "recent_event_ids", {"not s.is_carried": "false"})
+    _in_model(put, "recent_event_ids", {"s.event_time >=": "false and s.event_time >="})
 
 
 @met_by(programs.first_run, "events: only the store|duplicate_events: only the store")
@@ -183,7 +183,7 @@ def latest_copy_wins(put: Put) -> None:
 
 @met_by(programs.first_run, "events: only the store")
 def events_at_one_instant_are_in_any_order(put: Put) -> None:
-    order = "order by event_time, position, event_id, file_number, line_number"
+    order = "order by event_time, position, event_id, event_row"
     _in_model(
         put,
         "sessionized",

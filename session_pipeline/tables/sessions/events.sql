@@ -11,7 +11,6 @@ with requests as (
     from sessionized as s
     inner join raw_events as r
         on s.file_id = r.file_id and s.line_number = r.line_number
-    where not s.is_carried
 ),
 
 requests_without_agent as (
@@ -25,7 +24,6 @@ requests_without_agent as (
         on s.file_id = r.file_id and s.line_number = r.line_number
     where
         $no_user_agent
-        and not s.is_carried
         and r.user_agent_id is null
         and r.properties ->> 'method' in (
             'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'CONNECT', 'TRACE'
@@ -43,7 +41,6 @@ sources_with_agents as (
         on s.file_id = r.file_id and s.line_number = r.line_number
     where
         $no_user_agent
-        and not s.is_carried
         and r.user_agent_id is not null
         and r.source in (select source from requests_without_agent)
 ),
@@ -185,4 +182,3 @@ left join behaviours as b
         s.event_date = b.event_date
         and r.site = b.site
         and r.visitor_id = b.visitor_id
-where not s.is_carried

@@ -13,5 +13,4 @@ inner join raw_events as r
 inner join days as d
     on s.event_date = d.event_date
 where
-    not s.is_carried
-    and s.event_time >= d.day_end - cast($carried_minutes as integer) * interval 1 minute
+    s.event_time >= d.day_end - cast($carried_minutes as integer) * interval 1 minute

@@ -1,6 +1,5 @@
--- One row is a deduplicated event with its position in its session, or the last event of a session
--- that is carried over from the day before the stretch (it has no event_date). In this model, a run
--- is the series of events between two breaks other than max_hours. A long run is cut into parts of
+-- One row is a deduplicated event with its position in its session. In this model, a run is the
+-- series of events between two breaks other than max_hours. A long run is cut into parts of
 -- max_hours, and each part is a session. docs/definitions.md lists the rules in their order.
 -- series_id says which events of a site are one series, in which sessions follow each other: those
 -- of a visitor; if sessions are by person, of a person; if the client's session is the key, with
@@ -8,7 +7,9 @@
 -- it as visitor_id.
 -- With $split_on_new_campaign, campaigns are compared in lower case. The first one is a break only
 -- after an event from another host; an empty known_campaign of open_sessions stands for this event.
--- Windows sort whole rows, so files are numbers here, in the order of their ids.
+-- Windows sort whole rows, and each column takes time, also an empty one. So a file and a line are
+-- one number here, event_row, in the order of both, and what few rows have is joined later. The
+-- last event of a session that is carried over from the day before the stretch has no event_row.
 with files as (
     select
         file_id,
@@ -51,8 +52,7 @@ kept as (
         $split_on_new_campaign
         and a.referrer_host is not null
         and a.referrer_host <> coalesce(a.page_host, '') as is_referred,
-        f.file_number,
-        a.line_number
+        f.file_number * $most_lines + a.line_number as event_row
     from raw_events as a
     inner join files as f
         on a.file_id = f.file_id
@@ -81,12 +81,7 @@ stream as (
         client_session_id,
         utm_campaign,
         is_referred,
-        file_number,
-        line_number,
-        cast(null as varchar) as open_session_id,
-        cast(null as date) as open_session_date,
-        cast(null as timestamp) as open_run_started_at,
-        cast(null as bigint) as open_event_number
+        event_row
     from kept
     union all
     select
@@ -103,12 +98,7 @@ stream as (
         known_client_session_id as client_session_id,
         nullif(known_campaign, '') as utm_campaign,
         known_campaign = '' as is_referred,
-        cast(null as bigint) as file_number,
-        cast(null as bigint) as line_number,
-        session_id as open_session_id,
-        session_date as open_session_date,
-        run_started_at as open_run_started_at,
-        event_number as open_event_number
+        cast(null as bigint) as event_row
     from open_sessions
 ),
 
@@ -120,7 +110,7 @@ placed as (
     from stream
     window series_in_order as (
         partition by series_id, site
-        order by event_time, position, event_id, file_number, line_number
+        order by event_time, position, event_id, event_row
     )
 ),
 
@@ -128,7 +118,7 @@ hard_breaks as (
     select
         *,
         case
-            when open_session_id is not null then null
+            when event_row is null then null
             when
                 previous_time is null
                 or date_diff('microsecond', previous_time, event_time)
@@ -188,7 +178,7 @@ run_breaks as (
     select
         *,
         case
-            when open_session_id is not null then null
+            when event_row is null then null
             when hard_reason is not null then hard_reason
             when
                 $split_on_client_session
@@ -239,67 +229,75 @@ run_breaks as (
     from with_known_values
 ),
 
+-- Without these splits, no row is read or joined.
+known_values as (
+    select
+        event_row,
+        known_user_id,
+        known_client_session_id,
+        known_campaign
+    from run_breaks
+    where
+        event_row is not null
+        and (
+            $split_on_user
+            or $split_on_client_session
+            or $split_on_campaign
+            or $split_on_new_campaign
+        )
+),
+
 -- What a run starts with. It is computed before the next window, so that the window does not
 -- sort all columns that it depends on.
 starts as (
     select
-        event_date,
-        site,
-        series_id,
-        event_time,
-        file_number,
-        line_number,
-        place,
-        previous_time,
-        known_client_session_id,
-        known_user_id,
-        known_campaign,
-        run_reason,
-        client_session_id is not null as is_client_session,
-        open_session_id is not null as is_carried,
+        b.event_date,
+        b.site,
+        b.series_id,
+        b.event_time,
+        b.event_row,
+        b.place,
+        b.previous_time,
+        b.run_reason,
+        b.client_session_id is not null as is_client_session,
         case
-            when open_session_id is not null then open_run_started_at
-            when run_reason is not null then event_time
+            when b.event_row is null then o.run_started_at
+            when b.run_reason is not null then b.event_time
         end as started_at,
         case
-            when open_session_id is not null then place + 1 - open_event_number
-            when run_reason is not null then place
+            when b.event_row is null then b.place + 1 - o.event_number
+            when b.run_reason is not null then b.place
         end as start_place,
         case
-            when open_session_id is not null
-                then
-                    date_diff('microsecond', open_run_started_at, event_time)
-                    // $max_microseconds
-            when run_reason is not null then 0
-        end as start_part,
-        case
-            when open_session_id is not null then open_session_id
+            when b.event_row is null then o.session_id
             -- By person, a session has the visitor id of its first event in its id. So it keeps its
             -- id if it becomes that of another person.
-            when run_reason is not null and $by_person
+            when b.run_reason is not null and $by_person
                 then md5(concat_ws(
                     '|',
-                    site,
-                    cast(length(device_id) as varchar),
-                    device_id,
-                    event_id,
-                    cast(event_time as varchar)
+                    b.site,
+                    cast(length(b.device_id) as varchar),
+                    b.device_id,
+                    b.event_id,
+                    cast(b.event_time as varchar)
                 ))
-            when run_reason is not null
+            when b.run_reason is not null
                 then md5(concat_ws(
                     '|',
-                    site,
-                    cast(length(series_id) as varchar),
-                    series_id,
-                    event_id,
-                    cast(event_time as varchar)
+                    b.site,
+                    cast(length(b.series_id) as varchar),
+                    b.series_id,
+                    b.event_id,
+                    cast(b.event_time as varchar)
                 ))
         end as start_session_id,
         case
-            when open_session_id is not null then open_session_date
-            when run_reason is not null then event_date
+            when b.event_row is null then o.session_date
+            when b.run_reason is not null then b.event_date
         end as start_date
-    from run_breaks
+    from run_breaks as b
+    left join open_sessions as o
+        on b.event_row is null and b.site = o.site and b.series_id = o.visitor_id
 ),
 
 runs as (
@@ -308,19 +306,13 @@ runs as (
         site,
         series_id,
         event_time,
-        file_number,
-        line_number,
+        event_row,
         place,
         previous_time,
-        known_client_session_id,
-        known_user_id,
-        known_campaign,
         run_reason,
         is_client_session,
-        is_carried,
         last_value(started_at ignore nulls) over until_now as run_started_at,
         last_value(start_place ignore nulls) over until_now as run_place,
-        last_value(start_part ignore nulls) over until_now as run_part,
         last_value(start_session_id ignore nulls) over until_now as run_session_id,
         last_value(start_date ignore nulls) over until_now as run_date
     from starts
@@ -337,6 +329,7 @@ parts as (
     from runs
 ),
 
+-- If the part of the carried event goes on, its session does, too.
 cut_places as (
     select
         site,
@@ -344,12 +337,13 @@ cut_places as (
         run_place,
         part,
         place,
-        file_number,
-        line_number,
+        event_row,
         event_date
     from parts
-    where part > run_part
-    qualify row_number() over (partition by series_id, site, run_place, part order by place) = 1
+    where part > 0
+    qualify
+        row_number() over (partition by series_id, site, run_place, part order by place) = 1
+        and event_row is not null
 ),
 
 cuts as (
@@ -370,9 +364,9 @@ cuts as (
         )) as cut_session_id
     from cut_places as p
     inner join files as f
-        on p.file_number = f.file_number
+        on p.event_row // $most_lines = f.file_number
     inner join raw_events as r
-        on f.file_id = r.file_id and p.line_number = r.line_number
+        on f.file_id = r.file_id and p.event_row % $most_lines = r.line_number
 ),
 
 in_sessions as (
@@ -382,23 +376,24 @@ in_sessions as (
         p.series_id,
         p.event_time,
         f.file_id,
-        p.line_number,
+        p.event_row % $most_lines as line_number,
         p.place,
         p.previous_time,
         p.is_client_session,
-        p.is_carried,
         p.run_started_at,
-        p.known_client_session_id,
-        p.known_user_id,
-        p.known_campaign,
+        k.known_client_session_id,
+        k.known_user_id,
+        k.known_campaign,
         case when c.cut_place is not null then c.cut_session_id else p.run_session_id end
             as session_id,
         case when c.cut_place is not null then c.cut_date else p.run_date end as session_date,
         p.place - coalesce(c.cut_place, p.run_place) + 1 as event_number,
         case when p.place = c.cut_place then 'max_hours' else p.run_reason end as break_reason
     from parts as p
-    left join files as f
-        on p.file_number = f.file_number
+    inner join files as f
+        on p.event_row // $most_lines = f.file_number
+    left join known_values as k
+        on p.event_row = k.event_row
     left join cuts as c
         on
             p.site = c.site
@@ -416,7 +411,6 @@ select
     line_number,
     place,
     is_client_session,
-    is_carried,
     run_started_at,
     known_user_id,
     known_client_session_id,
