@@ -1,4 +1,4 @@
-"""Tests the order of a visitor's sessions where several start at the same time: it is that of their events."""
+"""Tests the order of a visitor's sessions: those that start at the same time, and the parts of a long one."""
 
 import json
 from collections import defaultdict
@@ -35,6 +35,25 @@ def test_visitors_begin_with_the_session_of_their_first_event(tmp_path: Path) ->
     )
     shop.run(until=FIRST.date())
     assert shop.table("visitors")["first_channel"].tolist() == 8 * ["paid_search"]
+
+
+def test_part_of_max_hours_goes_on_after_midnight(tmp_path: Path) -> None:
+    """Each day is built by itself, so the second one begins with the last event of the first, in a later part."""
+    shop = Deployment(tmp_path, settings({"max_hours": 1}), only=("sessions",))
+    start = FIRST.replace(hour=22, minute=30)
+    times = [start + timedelta(minutes=20 * n) for n in range(12)]
+    lines = [
+        {"visitor_id": "v", "event_id": f"e{n}", "event_time": f"{at.isoformat()}Z", "event_name": "page_view"}
+        for n, at in enumerate(times)
+    ]
+    shop.deliver("first", lines[:5])
+    shop.run(until=FIRST.date())
+    shop.deliver("second", lines[5:])
+    shop.run(until=FIRST.date() + timedelta(days=1))
+    table = shop.table("sessions").sort_values("started_at")
+    assert table["started_at"].tolist() == times[::3]
+    assert table["event_count"].tolist() == [3, 3, 3, 3]
+    assert shop.table("sessions")["break_reason"].tolist() == ["inactivity", *3 * ["max_hours"]]
 
 
 @pytest.mark.long

@@ -329,7 +329,8 @@ parts as (
     from runs
 ),
 
--- If the part of the carried event goes on, its session does, too.
+-- If the part of a carried event goes on, its session does, too: its first event is the carried one,
+-- which has no line, so the part has no cut.
 cut_places as (
     select
         site,
@@ -341,9 +342,7 @@ cut_places as (
         event_date
     from parts
     where part > 0
-    qualify
-        row_number() over (partition by series_id, site, run_place, part order by place) = 1
-        and event_row is not null
+    qualify row_number() over (partition by series_id, site, run_place, part order by place) = 1
 ),
 
 cuts as (
