@@ -329,8 +329,8 @@ parts as (
     from runs
 ),
 
--- If the part of a carried event goes on, its session does, too: its first event is the carried one,
--- which has no line, so the part has no cut.
+-- If the part of a carried event goes on, its session does, too: its first event is the carried
+-- one, which has no line, so the part has no cut.
 cut_places as (
     select
         site,
