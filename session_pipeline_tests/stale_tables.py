@@ -135,6 +135,7 @@ CONSTANTS = frozenset(
         "setting most_actions",
         "setting most_dimension_values",
         "setting most_followed_actions",
+        "setting most_lines",
         "setting most_moment_actions",
         "setting most_seen_actions",
         "setting rare_one_in",
