@@ -381,7 +381,7 @@ def warehouse_keeps_rows_that_were_replaced(put: Put) -> None:
 
 @met_by(programs.earlier_horizon, "only the lake has")
 def lake_keeps_files_that_are_gone(put: Put) -> None:
-    put(lake, "_files", lambda folder: ())
+    put(lake, "_own_files", lambda folder, name: ())
 
 
 @met_by(programs.read_through_views, "No files found|Cannot open file|No such file")
