@@ -14,6 +14,7 @@ import pytest
 from session_pipeline.tables.changes.found_progress import progress_changes
 from session_pipeline_tests.oracles import progress_changes as oracle
 from session_pipeline_tests.oracles.progress import GOAL, ROWS, WHOLE, Segment, Session, daily_counts, rows_of_counts
+from session_pipeline_tests.reliability.figures import effort
 
 Row = dict[str, Any]
 Step = tuple[str, str]
@@ -239,7 +240,7 @@ def test_rows_of_large_counts_are_those_of_the_oracle(seed: int) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(100, 160))
+@pytest.mark.parametrize("seed", range(100, 100 + 20 * effort()))
 def test_rows_are_those_of_the_oracle_for_more_seeds(seed: int) -> None:
     compare_random_sites(seed)
     compare(random_counts(Random(f"counts {seed}")))

@@ -85,6 +85,7 @@ def test_missing_and_strange_folders_of_days_are_noticed(tmp_path: Path) -> None
     ]
 
 
+@pytest.mark.long
 def test_folders_of_days_without_changes_are_not_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise each run would take longer the more days there are."""
     deployment = Deployment(tmp_path, {"start_date": date(2026, 7, 1), "sessions": {"max_hours": 2}})
