@@ -15,7 +15,7 @@ import duckdb
 from session_pipeline_tests.documents import ROOT
 
 FIRST_DAY = date(2025, 3, 1)
-FIRST_SMALL_DAY = date(2020, 3, 1)  # five years of days end before today
+FIRST_SMALL_DAY = date(2020, 3, 1)  # early, because days after today are not read
 BIG_DAYS = 5
 EVENTS_OF_A_VISIT = 8
 EVENTS_OF_A_SMALL_DAY = 300
