@@ -32,7 +32,7 @@ REQUEST = r"^([A-Z][A-Z_-]*) (\S.*?)(?: (HTTP/[0-9][0-9.]*))?$"
 LOG_NAME = re.compile(r"(^|[._-])log([._-]\d[\d._-]*)?$")
 NOTHING = "cast(null as varchar)"
 # Fields that access_log.sql reads by name.
-ASKED = ("event_time", "request", "method", "protocol", "target", "path", "query", "host", "scheme")
+ASKED = ("event_time", "request", "method", "protocol", "target", "path", "query", "host", "scheme", "user_agent")
 # Fields that become columns of events or parts of columns.
 TAKEN = frozenset(
     ("event_time", "user_id", "status_code", "referrer", "user_agent", "request", "method", "protocol", "target",
@@ -127,16 +127,15 @@ def _members(log_format: LogFormat, found: dict[str, str]) -> str:
     def field(name: str) -> str:
         return found.get(name, NOTHING)
 
-    agent = f"unescaped({field('user_agent')})"
     status = f"nullif(nullif({field('status_code')}, '0'), '-1')"  # of proxies, if there was no response
     members = {
-        "visitor_id": f"visitor_of(_address, {agent})",
+        "visitor_id": "_visitor_id",
         "event_time": f"log_time({field('event_time')})",
         "event_name": f"event_of_request(_method, _page_url, {status})",
         "page_url": "_page_url",
         "status_code": status,
         "referrer": f"percent_encoded({field('referrer')})",
-        "user_agent": agent,
+        "user_agent": "_agent",
         "user_id": f"unescaped({field('user_id')})",
         "method": "_method",
         "protocol": "_protocol",

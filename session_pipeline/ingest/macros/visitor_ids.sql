@@ -64,8 +64,11 @@ case
 end;
 
 -- The visitor id where a line has none: a keyed hash of network and user agent.
+create or replace temp macro visitor_in(network, agent) as
+left(keyed_hash(network || e'\n' || coalesce(agent, '')), 32);
+
 create or replace temp macro visitor_of(address, agent) as
-left(
-    keyed_hash(network_of(coalesce(address_of(address), address)) || e'\n' || coalesce(agent, '')),
-    32
-);
+list_transform(
+    [coalesce(address_of(address), address)],
+    lambda own: visitor_in(network_of(own), agent)
+)[1];

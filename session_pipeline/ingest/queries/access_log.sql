@@ -1,5 +1,7 @@
 -- One row is a line of an access log as JSON, in the log's order.
 -- A line that does not fit the log format keeps its text, without its address.
+-- What macros name several times is a column first, because DuckDB computes each mention anew within
+-- a CASE.
 with matched as (
     select
         line,
@@ -26,7 +28,8 @@ requests as (
         regexp_extract(
             $request, $request_pattern, ['method', 'target', 'protocol']
         ) as _said,
-        $visitor_address as _address
+        $visitor_address as _address,
+        unescaped($user_agent) as _agent
     from fields
 ),
 
@@ -37,7 +40,8 @@ asked as (
         percent_encoded(coalesce(
             nullif(struct_extract(_said, 'target'), ''), $target, $path || coalesce($path_query, '')
         )) as _target,
-        coalesce($protocol, nullif(struct_extract(_said, 'protocol'), '')) as _protocol
+        coalesce($protocol, nullif(struct_extract(_said, 'protocol'), '')) as _protocol,
+        coalesce(address_of(_address), _address) as _visitor_address
     from requests
 ),
 
@@ -53,7 +57,8 @@ located as (
                 then coalesce($scheme || ':', '') || '//' || coalesce($host, $known_host) || _target
             when starts_with(_target, '//') then '/' || ltrim(_target, '/')
             else _target
-        end as _page_url
+        end as _page_url,
+        network_of(_visitor_address) as _network
     from asked
 ),
 
@@ -65,7 +70,8 @@ judged as (
             when _is_blank then null
             when $event_time is null then $why_it_does_not_fit
             when _method is null or _target is null then 'invalid_request'
-        end as _reason
+        end as _reason,
+        visitor_in(_network, _agent) as _visitor_id
     from located
 ),
 
