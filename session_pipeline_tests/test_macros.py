@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from statsmodels.stats.proportion import proportion_confint
 
 from session_pipeline.publish import reader
 from session_pipeline.publish.macros import MACROS
@@ -123,6 +124,25 @@ def test_arguments_can_be_named(warehouse: Deployment) -> None:
     assert rows(warehouse, "select path, session_count from paths_after(given_action := 'purchase')") == [("(end)", 2)]
     found = rows(warehouse, "select step, session_count from ad_hoc_funnel(given_steps := ['cart', 'purchase'])")
     assert found == [("cart", 3), ("purchase", 2)]
+
+
+def test_bounds_are_those_of_the_wilson_interval(warehouse: Deployment) -> None:
+    counts = ((0, 10), (3, 10), (10, 10), (71, 2351))
+    values = ", ".join(f"({part}, {whole})" for part, whole in counts)
+    bounds = ", ".join(f"wilson_{side}(part / whole, whole::bigint, 1.959964)" for side in ("low", "high"))
+    found = rows(warehouse, f"select {bounds} from (values {values}) as counts (part, whole)")
+    for (part, whole), row in zip(counts, found, strict=True):
+        assert row == pytest.approx(proportion_confint(part, whole, method="wilson"), abs=1e-6)
+    assert rows(warehouse, "select wilson_low(null, 0, 1.96), wilson_high(0.5, 0, 1.96)") == [(None, None)]
+
+
+def test_labels_and_kinds_of_actions_are_those_of_the_tables_of_paths(warehouse: Deployment) -> None:
+    labels = "select distinct path_label(action) from session_actions where not is_bot"
+    found = "select distinct from_action from action_transitions where from_action <> '(start)'"
+    assert {*rows(warehouse, found)} == {*rows(warehouse, labels)}
+    assert rows(warehouse, "select path_label('(start)'), kind_of_action('/a/b/7'), kind_of_action('search')") == [
+        ("action (start)", "/a/b/…", "(other event)")
+    ]
 
 
 def test_site_limits_the_sessions(warehouse: Deployment) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from session_pipeline.publish.native_rows import columns_of
 from session_pipeline.report.figures import Row, Window, run_query
-from session_pipeline.tables import table
+from session_pipeline.tables import models, table
 
 LAST = date(2024, 3, 15)
 FIRST = LAST - timedelta(days=6)
@@ -19,6 +19,7 @@ DAY = timedelta(days=1)
 def answer(query: str, **tables: Sequence[Row]) -> list[Row]:
     """Return the rows of a query for the week that ends with LAST. Columns that are not given are null."""
     with duckdb.connect() as connection:
+        connection.execute(models.macros())
         for name, rows in tables.items():
             connection.execute(f"create table {name} ({columns_of(table(name))})")
             for row in rows:

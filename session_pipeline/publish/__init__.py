@@ -2,5 +2,5 @@
 
 publication.py publishes one generation of all tables. warehouse.py writes the DuckDB file, native_rows.py its tables,
 and lake.py the Parquet folders; both are replaced by rename. comparison.py compares both with the store. macros.py
-describes the table macros. reader.py has the functions for Python users. build/ decides what is stale.
+describes the macros. reader.py has the functions for Python users. build/ decides what is stale.
 """

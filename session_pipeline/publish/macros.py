@@ -1,6 +1,7 @@
-"""Describes the table macros of the warehouse: their rows and arguments.
+"""Describes the macros of the warehouse: their rows or values, and their arguments.
 
-queries/macros.sql has their SQL, and warehouse.py creates them.
+queries/macros.sql has the SQL of the table macros, and tables/macros.sql that of the others, which the models use, too.
+warehouse.py creates them.
 """
 
 from collections.abc import Mapping
@@ -22,13 +23,20 @@ class Argument:
 
 @dataclass(frozen=True)
 class Macro:
-    """A table macro: what one row is, and its arguments in order."""
+    """A macro of the warehouse.
+
+    Attributes:
+        grain: What one row is, or the value.
+        arguments: Its arguments, in order.
+        is_table: Whether it returns rows. Otherwise it returns a value for each row of a query.
+    """
 
     grain: str
     arguments: tuple[Argument, ...]
+    is_table: bool = True
 
     def comment(self, name: str) -> str:
-        """Return the comment in the warehouse: the row, and how the macro is called."""
+        """Return the comment in the warehouse: the row or value, and how the macro is called."""
         return f"{self.grain.removesuffix('.')}; {name}({', '.join(map(str, self.arguments))})."
 
 
@@ -37,6 +45,12 @@ _SELECTION = (
     Argument("first_day", "The first date of sessions, such as '2026-10-05'; null for no limit.", "null"),
     Argument("last_day", "The last date of sessions; null for no limit.", "null"),
     Argument("given_site", "The site of sessions; null for all sites.", "null"),
+)
+
+_RATE = (
+    Argument("rate", "The rate, from 0 to 1; null gives null."),
+    Argument("n", "The number of trials, as BIGINT or DOUBLE; 0 gives null."),
+    Argument("z", "The normal quantile, 1.96 for 95 %."),
 )
 
 MACROS: Mapping[str, Macro] = {
@@ -57,5 +71,15 @@ MACROS: Mapping[str, Macro] = {
             ),
             *_SELECTION,
         ),
+    ),
+    "wilson_low": Macro("The lower bound of the Wilson interval of a rate.", _RATE, is_table=False),
+    "wilson_high": Macro("The upper bound of the Wilson interval of a rate.", _RATE, is_table=False),
+    "path_label": Macro(
+        "The label of an action in the tables of paths.", (Argument("action", _ACTION.meaning),), is_table=False
+    ),
+    "kind_of_action": Macro(
+        "The action that stands for a rare action in typical paths.",
+        (Argument("action", "The action, as in the tables of paths."),),
+        is_table=False,
     ),
 }

@@ -18,7 +18,7 @@ from session_pipeline.store.catalog import WAREHOUSE_BYTES
 from session_pipeline.store.files import digest
 from session_pipeline.store.records import Partition, Publication, utc_now
 from session_pipeline.store.store import Store
-from session_pipeline.tables import TABLES, table
+from session_pipeline.tables import TABLES, models, table
 from session_pipeline.tables.steps import is_built
 
 if TYPE_CHECKING:  # slow to load
@@ -126,7 +126,8 @@ def _contracts_number() -> int:
         for contract in published.values()
     ]
     comments = [macro.comment(name) for name, macro in MACROS.items()]
-    return int(digest([shapes, meanings, query_text(__package__, "macros"), comments])[:12], 16)
+    macros = models.macros() + query_text(__package__, "macros")
+    return int(digest([shapes, meanings, macros, comments])[:12], 16)
 
 
 def _folder_number(folder: DataFolder) -> int:

@@ -34,7 +34,7 @@ from session_pipeline.store import crash_points
 from session_pipeline.store.files import copy_file, remove_temporaries, sync_file, sync_folder
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
-from session_pipeline.tables import TABLES, Table
+from session_pipeline.tables import TABLES, Table, models
 
 if TYPE_CHECKING:  # slow to load, and readers do not need it
     import pyarrow as pa
@@ -215,9 +215,10 @@ def _write(
                 replaced += 1
             else:
                 replaced += replace_partitions(connection, columns, store, contract, found, kept)
-        connection.execute(query_text(__package__, "macros"))
+        connection.execute(models.macros() + query_text(__package__, "macros"))
         for name, macro in MACROS.items():
-            connection.execute(f"comment on macro table {name} is {literal(macro.comment(name))}")
+            kind = "macro table" if macro.is_table else "macro"
+            connection.execute(f"comment on {kind} {name} is {literal(macro.comment(name))}")
         crash_points.reached("warehouse: rows replaced")
         connection.execute("commit")
         crash_points.reached("warehouse: committed")

@@ -28,16 +28,6 @@ rated as (
             partition by dimension order by session_count desc, dimension_value asc
         ) as _place
     from counted
-),
-
-spread as (
-    select
-        *,
-        conversion_rate + $z * $z / (2 * _n) as _centre,
-        $z * sqrt(conversion_rate * (1 - conversion_rate) / _n + $z * $z / (4 * _n * _n)) as _reach,
-        1 + $z * $z / _n as _scale
-    from rated
-    where _place <= 12
 )
 
 select
@@ -46,9 +36,10 @@ select
     session_count,
     converted_count,
     conversion_rate,
-    greatest(0, (_centre - _reach) / _scale) as low,
-    least(1, (_centre + _reach) / _scale) as high,
+    wilson_low(conversion_rate, _n, $z) as low,
+    wilson_high(conversion_rate, _n, $z) as high,
     bounce_rate,
     new_rate
-from spread
+from rated
+where _place <= 12
 order by dimension asc, session_count desc, dimension_value asc

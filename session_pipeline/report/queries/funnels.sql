@@ -86,36 +86,24 @@ rated as (
     window steps_before as (
         partition by funnel order by step_number rows between unbounded preceding and 1 preceding
     )
-),
-
-spread as (
-    select
-        *,
-        conversion_rate + $z * $z / nullif(2 * _n, 0) as _centre,
-        $z * sqrt(
-            conversion_rate * (1 - conversion_rate) / nullif(_n, 0)
-            + $z * $z / nullif(4 * _n * _n, 0)
-        ) as _reach,
-        1 + $z * $z / nullif(_n, 0) as _scale
-    from rated
 )
 
 select
-    s.funnel,
-    s.step_number,
-    s.step,
-    s.reached_count,
-    s.dropped_count,
-    s.excluded_count,
-    s.base_count,
-    s.conversion_rate,
-    s.step_conversion_rate,
-    greatest(0, (s._centre - s._reach) / s._scale) as low,
-    least(1, (s._centre + s._reach) / s._scale) as high,
-    s.day_count,
-    s.before_rate,
+    r.funnel,
+    r.step_number,
+    r.step,
+    r.reached_count,
+    r.dropped_count,
+    r.excluded_count,
+    r.base_count,
+    r.conversion_rate,
+    r.step_conversion_rate,
+    wilson_low(r.conversion_rate, r._n, $z) as low,
+    wilson_high(r.conversion_rate, r._n, $z) as high,
+    r.day_count,
+    r.before_rate,
     coalesce(o.open_count, 0) as open_count
-from spread as s
+from rated as r
 left join open_attempts as o
-    on s.funnel = o.funnel
-order by s.funnel, s.step_number
+    on r.funnel = o.funnel
+order by r.funnel, r.step_number

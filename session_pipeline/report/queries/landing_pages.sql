@@ -61,15 +61,6 @@ rated as (
         cast(session_count as double) as _n,
         converted_count / session_count as conversion_rate
     from counted
-),
-
-spread as (
-    select
-        *,
-        conversion_rate + $z * $z / (2 * _n) as _centre,
-        $z * sqrt(conversion_rate * (1 - conversion_rate) / _n + $z * $z / (4 * _n * _n)) as _reach,
-        1 + $z * $z / _n as _scale
-    from rated
 )
 
 select
@@ -78,8 +69,8 @@ select
     session_count,
     converted_count,
     conversion_rate,
-    greatest(0, (_centre - _reach) / _scale) as low,
-    least(1, (_centre + _reach) / _scale) as high,
+    wilson_low(conversion_rate, _n, $z) as low,
+    wilson_high(conversion_rate, _n, $z) as high,
     bounce_count / session_count as bounce_rate
-from spread
+from rated
 order by action is null, session_count desc, action asc, site asc
