@@ -151,6 +151,8 @@ def test_both_usual_paths_are_of_the_site_with_most_conversions() -> None:
     ]
     groups = paths.visit_groups(rows, [], [], has_several_sites=True)
     assert [(group.site, group.session_count) for group in groups] == [("shop", 10), ("shop", 20)]
+    groups = paths.visit_groups(rows, [], [], has_several_sites=True, of_site="blog")
+    assert [(group.site, group.session_count) for group in groups] == [("blog", 1), ("blog", 90)]
 
 
 def usual(outcome: str, window_days: int, on_path: int, visit_count: int) -> dict[str, Any]:

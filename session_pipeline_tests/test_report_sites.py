@@ -216,6 +216,22 @@ def test_page_of_many_dimensions_and_sites_says_what_it_leaves_out(reported_week
     assert page.text.count("By own ") == page.text.count("By ") - 2 == 15
     assert "5 more dimensions: the table daily_breakdowns has all." in page.text
     assert "11 more sites: the table daily_summary has all." in page.text
+    assert page.html.count('<div class="paths">') == 1 + 9
+    assert "51 more sites: the table typical_paths has all." in page.text
+
+
+def test_other_sites_have_their_usual_path_below(reported_week: Deployment, tmp_path: Path) -> None:
+    group = {"segment": "(all)", "window_days": 7, "outcome": "(not converted)", "group_session_count": 10}
+    path = {"rank": 1, "path": "/jp/a > /jp/b", "session_count": 6, "share": 0.6, "median_action_count": 2}
+    row = {"site": "jp", "median_seconds": 30, **group, **path}
+    page = page_with(reported_week, tmp_path, {"daily_summary": [OTHER_SITE], "typical_paths": [row]})
+    front, below = page.html.split('id="sites"')
+    assert "Those of other sites" in front
+    assert "/jp/b" not in front
+    section = below.split("</section>")[0]
+    assert 'id="other-paths"' in section
+    assert "/jp/b" in section
+    assert section.count("site <bdi>jp</bdi>") == 2
 
 
 def test_site_without_visits_in_the_week_keeps_its_row(reported_week: Deployment, tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ CHART_ROWS = 8
 WIDE, NARROW = 540, 358  # widths of charts in pixels: on a desktop, and on a phone
 OUTCOMES_WIDE, PAGE_WIDE = 688, 1236
 MOST_WARNINGS = 20
-MOST_DIMENSIONS, MOST_FUNNEL_STEPS, MOST_SITES = 15, 60, 50  # so that a page stays below 400 kB
+# So that a page stays below 400 kB.
+MOST_DIMENSIONS, MOST_FUNNEL_STEPS, MOST_SITES, MOST_OTHER_SITES = 15, 60, 50, 9
 FIRST_WEEKS = timedelta(weeks=4)  # with data: earlier visits are not known
 COMMON_DIMENSIONS = ("channel", "device", "lifecycle", "utm_campaign")
 DIMENSIONS = {"utm_campaign": "campaign", "utm_source": "campaign source", "lifecycle": "visitor"}
@@ -142,6 +143,11 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
     shown_funnels = fitting([len(steps) for steps, _ in funnels.values()], MOST_FUNNEL_STEPS)
     compared = {name: rows for name, rows in _grouped(figures.rows("breakdowns"), "dimension").items() if len(rows) > 1}
     positions, grid = paths.step_grid(figures.rows("steps"))
+    visit_groups = partial(
+        paths.visit_groups, figures.rows("usual_paths"), figures.rows("common_actions"), found, has_several(figures)
+    )
+    groups = visit_groups()
+    other_sites = [row["site"] for row in sites if row["session_count"] and row["site"] != groups[0].site]
     bars = outcomes.bars(found, visits, window)
     cohorts = _cohorts(figures.rows("retention"))
     return {
@@ -152,9 +158,11 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
         "outcomes_image": charts.stacked_bars("outcomes", OUTCOMES_WIDE, bars),
         "days_image": charts.days("days", WIDE, days),
         "outcomes_by_day": outcomes.outcomes_by_day(figures, found),
-        "visit_groups": paths.visit_groups(
-            figures.rows("usual_paths"), figures.rows("common_actions"), found, has_several(figures)
-        ),
+        "visit_groups": groups,
+        "groups_of_other_sites": [visit_groups(of_site=site) for site in other_sites[:MOST_OTHER_SITES]]
+        if has_several(figures)
+        else [],
+        "more_other_sites": max(0, len(other_sites) - MOST_OTHER_SITES),
         "strengths": strengths(figures),
         "converts": any(row["converted_count"] for row in days),
         "funnels": dict(list(funnels.items())[:shown_funnels]),

@@ -70,18 +70,29 @@ class VisitGroup:
 
 
 def visit_groups(
-    paths: Sequence[Row], common: Sequence[Row], outcomes: Sequence[Row], has_several_sites: bool
+    paths: Sequence[Row],
+    common: Sequence[Row],
+    outcomes: Sequence[Row],
+    has_several_sites: bool,
+    of_site: str | None = None,
 ) -> list[VisitGroup]:
     """Return the visits with a conversion and those without, both over the same days if both have a usual path.
 
     The first are those with the conversion that has a value, if there is one such conversion. If they have no usual
     path, they are those with any conversion: the actions that many do are not known of a single one.
+
+    Args:
+        paths: The rows of the figure usual_paths.
+        common: The rows of the figure common_actions.
+        outcomes: The outcomes of the week.
+        has_several_sites: Whether the groups name their site.
+        of_site: The site; None for the one with the most visits with a conversion.
     """
     kinds = (_kind_with_value(outcomes), LEFT)
-    site = _compared_site(paths, kinds)
+    site = _compared_site(paths, kinds) if of_site is None else of_site
     if _usual_days(_of(paths, site, kinds[0])) is None and sum(row["is_converted"] for row in outcomes) > 1:
         kinds = (CONVERTED, LEFT)
-        site = _compared_site(paths, kinds)
+        site = _compared_site(paths, kinds) if of_site is None else of_site
     rows = [_of(paths, site, kind) for kind in kinds]
     groups = []
     for kind, days, of_kind in zip(kinds, _compared_days(rows), rows, strict=True):
