@@ -59,7 +59,9 @@ def joined(delimiter: str, *rows: Sequence[str]) -> str:
     return "\n".join(delimiter.join(row) for row in rows)
 
 
-@pytest.mark.parametrize("name", CONTENT)
+@pytest.mark.parametrize(
+    "name", [name if name in ("a.csv", "a.jsonl") else pytest.param(name, marks=pytest.mark.long) for name in CONTENT]
+)
 def test_duckdb_and_python_read_the_same_lines(
     module_ingest: Ingest, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,7 @@ def delivered(deployment: Deployment, day: int) -> None:
     deployment.run(UNTIL)
 
 
+@pytest.mark.long
 def test_missing_and_strange_folders_of_days_are_noticed(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path, {"start_date": date(2026, 10, 1)})
     delivered(deployment, 2)

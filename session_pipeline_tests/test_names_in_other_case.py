@@ -44,7 +44,7 @@ def snowplow() -> ReadingRules:
     return rules_of(settings, "web", None)
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("kind", ["csv", pytest.param("parquet", marks=pytest.mark.long)])
 def test_export_of_snowflake_is_read_as_one_in_lower_case(ingest: Ingest, kind: str) -> None:
     taken = {}
     for is_upper in (False, True):

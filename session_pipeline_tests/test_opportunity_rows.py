@@ -325,6 +325,7 @@ def sessions_of_store(deployment: Deployment) -> list[Session]:
     return sessions
 
 
+@pytest.mark.long
 def test_rows_of_the_sample_equal_those_of_the_oracle(sample_deployment: Deployment) -> None:
     sessions = sessions_of_store(sample_deployment)
     days = sorted({session.day for session in sessions} | {date(2026, 10, 12)})  # the last day has no sessions

@@ -134,18 +134,17 @@ WITH_ZONES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("address", [*WITH_PORTS, *WITH_ZONES])
-def test_quarantine_keeps_no_part_of_an_address_and_its_port(ingest: Ingest, address: str) -> None:
-    texts = {
-        f"at {address} it": "at [address] it",
-        f"<{address}>": "<[address]>",
-        f"x={address}&y=1": "x=[address]&y=1",
-    }
-    lines = [f"no JSON: {text}" for text in texts]
-    taken = ingest.take("\n".join([*lines, json.dumps({**EVENT, "value": f"<{address}>"})]))
-    found = [row["line"] for row in taken.quarantined]
-    assert found == [*(f"no JSON: {text}" for text in texts.values()), json.dumps({**EVENT, "value": "<[address]>"})]
-    assert taken.quarantined[-1]["detail"] == "value: <[address]>"
+def test_quarantine_keeps_no_part_of_an_address_and_its_port(ingest: Ingest) -> None:
+    addresses = [*WITH_PORTS, *WITH_ZONES]
+    texts = [text for address in addresses for text in (f"at {address} it", f"<{address}>", f"x={address}&y=1")]
+    values = [json.dumps({**EVENT, "value": f"<{address}>"}) for address in addresses]
+    _, *found = ingest.take("\n".join(["{}", *(f"no JSON: {text}" for text in texts), *values])).quarantined
+    without = ["at [address] it", "<[address]>", "x=[address]&y=1"] * len(addresses)
+    shown = {text: row["line"] for text, row in zip(texts, found, strict=False)}
+    assert shown == {text: f"no JSON: {kept}" for text, kept in zip(texts, without, strict=True)}
+    of_values = found[len(texts) :]
+    assert {row["line"] for row in of_values} == {json.dumps({**EVENT, "value": "<[address]>"})}
+    assert [row["detail"] for row in of_values] == ["value: <[address]>"] * len(addresses)
 
 
 @pytest.mark.parametrize(

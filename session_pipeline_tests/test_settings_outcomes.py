@@ -77,6 +77,7 @@ def test_packaged_outcomes_can_all_happen() -> None:
     assert not list(without_sessions(parse_settings("")))
 
 
+@pytest.mark.long
 def test_two_thousand_outcomes_take_no_longer_than_reading_them() -> None:
     outcomes = [{"name": f"o{number}", "where": f"{A} and page_path = '/{number}'"} for number in range(2000)]
     begun = process_time()

@@ -288,7 +288,7 @@ def test_fix_of_lines_in_another_encoding_is_shown(tmp_path: Path) -> None:
     assert "To fix them at their source, write them as text in UTF-8" in call("try", tmp_path / "a.csv")[1]
 
 
-@pytest.mark.parametrize("name", ["old.jsonl", "old.txt"])
+@pytest.mark.parametrize("name", ["old.jsonl", pytest.param("old.txt", marks=pytest.mark.long)])
 def test_init_sets_the_start_date_that_most_lines_need(tmp_path: Path, name: str) -> None:
     new = {"visitor_id": "ann", "event_name": "page_view", "event_time": "2024-03-05T10:00:00Z"}
     lines = [{**new, "event_time": f"2018-0{month}-07T10:00:00Z"} for month in range(1, 10)]
