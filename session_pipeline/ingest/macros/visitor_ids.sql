@@ -63,7 +63,8 @@ case
     else lower(address)
 end;
 
--- The visitor id where a line has none: a keyed hash of network and user agent.
+-- The visitor id where a line has none: a keyed hash of network and user agent. visitor_of names
+-- the address in a lambda, because network_of would compute it anew at each mention.
 create or replace temp macro visitor_in(network, agent) as
 left(keyed_hash(network || e'\n' || coalesce(agent, '')), 32);
 
