@@ -216,9 +216,12 @@ def _write(
             else:
                 replaced += replace_partitions(connection, columns, store, contract, found, kept)
         connection.execute(models.macros() + query_text(__package__, "macros"))
-        for name, macro in MACROS.items():
-            kind = "macro table" if macro.is_table else "macro"
-            connection.execute(f"comment on {kind} {name} is {literal(macro.comment(name))}")
+        connection.execute(
+            ";".join(
+                f"comment on macro {'table ' if macro.is_table else ''}{name} is {literal(macro.comment(name))}"
+                for name, macro in MACROS.items()
+            )
+        )
         crash_points.reached("warehouse: rows replaced")
         connection.execute("commit")
         crash_points.reached("warehouse: committed")
