@@ -63,6 +63,8 @@ def test_query_lists_tables_and_columns(shop: Path) -> None:
 def test_query_lists_macros_and_arguments(shop: Path) -> None:
     written = json.loads(call("query", "--tables", "--format", "json", "--data", shop)[1])
     assert [row["table"] for row in written if row["rows"] is None] == [f"{name}()" for name in MACROS]
+    found = {row["table"]: row["one row is"] for row in written}
+    assert found["wilson_low()"] == "a value: the lower bound of the Wilson interval of a rate"
     written = json.loads(call("query", "--tables", "ad_hoc_funnel", "--format", "json", "--data", shop)[1])
     assert [(row["argument"], row["default"]) for row in written][:2] == [
         ("given_steps", ""),

@@ -220,18 +220,30 @@ def test_page_of_many_dimensions_and_sites_says_what_it_leaves_out(reported_week
     assert "51 more sites: the table typical_paths has all." in page.text
 
 
+def path_of(site: str, outcome: str, path: str, window_days: int = 7) -> dict[str, Any]:
+    """Return the most common path of 600 visits to a site, which 360 of them take."""
+    group = {"window_days": window_days, "segment": "(all)", "outcome": outcome, "group_session_count": 600}
+    found = {"rank": 1, "path": path, "session_count": 360, "share": 0.6}
+    return {"site": site, "median_action_count": 2, "median_seconds": 30, **group, **found}
+
+
 def test_other_sites_have_their_usual_path_below(reported_week: Deployment, tmp_path: Path) -> None:
-    group = {"segment": "(all)", "window_days": 7, "outcome": "(not converted)", "group_session_count": 10}
-    path = {"rank": 1, "path": "/jp/a > /jp/b", "session_count": 6, "share": 0.6, "median_action_count": 2}
-    row = {"site": "jp", "median_seconds": 30, **group, **path}
-    page = page_with(reported_week, tmp_path, {"daily_summary": [OTHER_SITE], "typical_paths": [row]})
-    front, below = page.html.split('id="sites"')
-    assert "Those of other sites" in front
+    rows = {"daily_summary": [OTHER_SITE], "typical_paths": [path_of("jp", "(not converted)", "/jp/a > /jp/b")]}
+    front, below = page_with(reported_week, tmp_path, rows).html.split('id="sites"')
+    assert '<a href="#other-paths">Those of other sites</a>' in front
     assert "/jp/b" not in front
     section = below.split("</section>")[0]
     assert 'id="other-paths"' in section
     assert "/jp/b" in section
     assert section.count("site <bdi>jp</bdi>") == 2
+
+
+def test_paths_of_a_site_that_fell_silent_lead_nowhere(reported_week: Deployment, tmp_path: Path) -> None:
+    """The site had the most visits in 28 days and none in the last two weeks, so there is no table of sites."""
+    path = path_of("silent", "purchase", "/a > /b", window_days=28)
+    page = page_with(reported_week, tmp_path, {"typical_paths": [path]})
+    assert "Only of one site, silent . The table typical_paths has the other sites." in page.text
+    assert "#other-paths" not in page.html
 
 
 def test_site_without_visits_in_the_week_keeps_its_row(reported_week: Deployment, tmp_path: Path) -> None:

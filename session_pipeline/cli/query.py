@@ -142,7 +142,7 @@ def _all_tables(found: Collection[str]) -> str:
     names = [name for name, contract in TABLES.items() if contract.is_published and name in found]
     entries = [
         *(f"{literal(name)}, count(*), {literal(_row_of(TABLES[name].grain))} from {quote(name)}" for name in names),
-        *(f"{literal(f'{name}()')}, null, {literal(_row_of(macro.grain))}" for name, macro in MACROS.items()),
+        *(f"{literal(f'{name}()')}, null, {literal(_result_of(macro))}" for name, macro in MACROS.items()),
     ]
     listed = " union all ".join(f"select {position}, {entry}" for position, entry in enumerate(entries))
     columns = '"table", "rows", "one row is"'
@@ -151,6 +151,12 @@ def _all_tables(found: Collection[str]) -> str:
 
 def _row_of(grain: str) -> str:
     return grain.removeprefix("One row is ").removeprefix("One row describes ").removesuffix(".")
+
+
+def _result_of(macro: Macro) -> str:
+    """Return what a macro returns, in words that fit below the heading of the list of tables."""
+    text = _row_of(macro.grain)
+    return text if macro.is_table else f"a value: {text[0].lower()}{text[1:]}"
 
 
 def _arguments_of(macro: Macro) -> str:

@@ -148,6 +148,7 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
     )
     groups = visit_groups()
     other_sites = [row["site"] for row in sites if row["session_count"] and row["site"] != groups[0].site]
+    other_sites = other_sites if len(sites) > 1 else []  # they are shown with the table of sites
     bars = outcomes.bars(found, visits, window)
     cohorts = _cohorts(figures.rows("retention"))
     return {
@@ -159,9 +160,7 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
         "days_image": charts.days("days", WIDE, days),
         "outcomes_by_day": outcomes.outcomes_by_day(figures, found),
         "visit_groups": groups,
-        "groups_of_other_sites": [visit_groups(of_site=site) for site in other_sites[:MOST_OTHER_SITES]]
-        if has_several(figures)
-        else [],
+        "groups_of_other_sites": [visit_groups(of_site=site) for site in other_sites[:MOST_OTHER_SITES]],
         "more_other_sites": max(0, len(other_sites) - MOST_OTHER_SITES),
         "strengths": strengths(figures),
         "converts": any(row["converted_count"] for row in days),
