@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.engines.duckdb import Job
+from session_pipeline.engines.duckdb_jobs import Job
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.tables import table
 from session_pipeline_tests.deployment import Deployment

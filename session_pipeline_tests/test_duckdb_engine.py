@@ -1,6 +1,7 @@
 """Tests the local engine: what stays between jobs and after publishing, and the number of threads."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pyarrow as pa
 import pytest
 
 from session_pipeline.engines.constant_columns import FEWEST_ROWS, constant_columns
-from session_pipeline.engines.duckdb import MANY_FILES, MOST_EVENTS_OF_ONE_THREAD, DuckDBEngine, Job, Limits
-from session_pipeline.engines.parquet_files import ROW_GROUP_ROWS
+from session_pipeline.engines.duckdb import MOST_EVENTS_OF_ONE_THREAD, DuckDBEngine, Limits
+from session_pipeline.engines.duckdb_jobs import MANY_FILES, DuckDBJobs, Job
+from session_pipeline.engines.parquet_files import ROW_GROUP_ROWS, STATISTICS
 from session_pipeline.publish import warehouse
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.tables import models, table
@@ -19,6 +21,7 @@ from session_pipeline.tables.graph import Copied
 ONE = SmallTable({"number": "BIGINT"}, [{"number": 1}])
 TWO = SmallTable({"number": "BIGINT"}, [{"number": 2}])
 RETENTION = table("retention")
+NULLS = ", ".join(f"null as {column.name}" for column in RETENTION.columns)
 
 
 @pytest.fixture
@@ -238,3 +241,72 @@ def test_constant_columns_of_the_input_do_not_change_the_file(
         made.close()
         found.append(path.read_bytes())
     assert found[0] == found[1]
+
+
+# Two jobs at the same time
+
+
+def disabled_optimizers(engine: DuckDBEngine) -> str:
+    [(names,)] = engine.connection.execute("select current_setting('disabled_optimizers')").fetchall()
+    return str(names)
+
+
+def second_of(engine: DuckDBEngine) -> DuckDBJobs:
+    second = engine.beside()
+    assert second is not None
+    return second
+
+
+def test_engine_with_one_thread_runs_one_job_at_a_time(tmp_path: Path) -> None:
+    with closing(DuckDBEngine(Limits(threads=1), tmp_path)) as made:
+        assert made.beside() is None
+
+
+def test_second_connection_has_the_macros_and_the_time_zone_but_its_own_tables(engine: DuckDBEngine) -> None:
+    second = second_of(engine)
+    with engine.job() as job, second.job() as other:
+        job.add_rows("given", ONE)
+        other.add_rows("given", TWO)
+        assert [rows(engine, "given"), other.rows("from given").to_pylist()] == [[(1,)], [{"number": 2}]]
+        found = "select current_setting('TimeZone') as zone, wilson_low(0.5, 10, 1.96) as low"
+        assert other.rows(found) == job.rows(found)
+        assert other.rows(found).column("zone").to_pylist() == ["UTC"]
+
+
+def test_second_connection_is_opened_once(engine: DuckDBEngine) -> None:
+    first = engine.beside()
+    engine.alone()
+    assert engine.beside() is first
+
+
+def test_optimizer_that_looks_at_statistics_is_off_while_there_are_two(engine: DuckDBEngine, tmp_path: Path) -> None:
+    """A write of one connection must not turn it on again while the other one plans a query."""
+    found = [disabled_optimizers(engine)]
+    second = second_of(engine)
+    found.append(disabled_optimizers(engine))
+    with second.job() as job:
+        job.write(RETENTION, f"select {NULLS}", tmp_path / "written.parquet")
+    found.append(disabled_optimizers(engine))
+    engine.alone()
+    found.append(disabled_optimizers(engine))
+    with engine.job() as job:
+        job.write(RETENTION, f"select {NULLS}", tmp_path / "again.parquet")
+    found.append(disabled_optimizers(engine))
+    assert found == ["", STATISTICS, STATISTICS, "", ""]
+    assert (tmp_path / "written.parquet").read_bytes() == (tmp_path / "again.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("writes_first", [True, False], ids=["first to second", "second to first"])
+def test_rows_that_one_connection_keeps_are_read_by_the_other(
+    writes_first: bool, engine: DuckDBEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = {date(2026, 1, day): tmp_path / f"{day}.parquet" for day in (1, 2)}
+    contract = table("recent_event_ids")
+    columns = ", ".join(f"cast(null as {column.type}) as {column.name}" for column in contract.columns)
+    monkeypatch.setattr(models, "text", lambda name: f"select {columns}, unnest([date '2026-01-01']) as event_date")
+    writer, reader = (engine, second_of(engine)) if writes_first else (second_of(engine), engine)
+    with writer.job() as job:
+        job.write_model(contract.name, {}, days, keep=True)
+    with reader.job() as job:
+        job.add_input(contract, [], kept_days=list(days))
+        assert len(job.rows(f"select * from {contract.name}")) == 1

@@ -14,7 +14,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import session_pipeline
-from session_pipeline.engines import duckdb as engine
+from session_pipeline.engines import duckdb_jobs as engine
 from session_pipeline.publish import lake
 from session_pipeline.publish.publication import published_partitions
 from session_pipeline.run.pipeline import open_run, open_store

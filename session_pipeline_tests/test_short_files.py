@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from session_pipeline.engines import short_files
-from session_pipeline.engines.duckdb import DuckDBEngine, Limits, kept_table
+from session_pipeline.engines.duckdb import DuckDBEngine, Limits
+from session_pipeline.engines.duckdb_jobs import kept_table
 from session_pipeline.tables import table
 
 SESSIONS = table("session_outcomes")

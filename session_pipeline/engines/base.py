@@ -112,7 +112,14 @@ class TaskRunner(Protocol):
         """
 
 
-class Engine(Protocol):
+class Jobs(Protocol):
+    """Runs one job at a time."""
+
+    def job(self) -> AbstractContextManager[Job]:
+        """Yield a job to add inputs to and run models in; free the memory of its tables at the end."""
+
+
+class Engine(Jobs, Protocol):
     """Runs models over explicit lists of files.
 
     Attributes:
@@ -126,8 +133,14 @@ class Engine(Protocol):
     keeps_rows: bool
     task_runner: TaskRunner | None
 
-    def job(self) -> AbstractContextManager[Job]:
-        """Yield a job to add inputs to and run models in; free the memory of its tables at the end."""
+    def beside(self) -> Jobs | None:
+        """Return what runs jobs in another thread at the same time, until `alone`; it reads the same kept rows.
+
+        None if the engine runs one job at a time.
+        """
+
+    def alone(self) -> None:
+        """Say that no more jobs run beside those of the engine."""
 
     def close(self) -> None:
         """End the engine and delete its temporary files."""

@@ -5,6 +5,8 @@ What runs on a connection belongs to its callers: duckdb.py runs models, and pub
 
 import duckdb
 
+UTC = "set timezone = 'UTC'"
+
 
 def private_connection(**config: str | int) -> duckdb.DuckDBPyConnection:
     """Return a connection to a new database in memory, in UTC. It neither installs nor loads extensions.
@@ -15,5 +17,15 @@ def private_connection(**config: str | int) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(
         ":memory:", config={"autoinstall_known_extensions": False, "autoload_known_extensions": False, **config}
     )
-    connection.execute("set timezone = 'UTC'")
+    connection.execute(UTC)
     return connection
+
+
+def beside(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Return a second connection to the database of a connection, in UTC, for another thread.
+
+    It has the tables, the macros and the limits of the first, but no temporary tables and no variables of it.
+    """
+    second = connection.cursor()
+    second.execute(UTC)
+    return second

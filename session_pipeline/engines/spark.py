@@ -102,6 +102,12 @@ class SparkEngine:
             self._session = _start(self._settings)
         return self._session
 
+    def beside(self) -> None:
+        """Return None: a job uses the whole cluster."""
+
+    def alone(self) -> None:
+        """Do nothing, because no jobs run beside others."""
+
     def close(self) -> None:
         """Stop the session and delete its temporary files."""
         if self._session is not None:

@@ -17,7 +17,8 @@ from session_pipeline.build.runner import Rows
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.base import Engine
 from session_pipeline.engines.chosen import chosen_engine
-from session_pipeline.engines.duckdb import DuckDBEngine, Limits, rows_of_days
+from session_pipeline.engines.duckdb import DuckDBEngine, Limits
+from session_pipeline.engines.duckdb_jobs import rows_of_days
 from session_pipeline.errors import StoreError
 from session_pipeline.ingest.erasing.erasures import unfinished_in
 from session_pipeline.ingest.erasing.expired_text import expired_text

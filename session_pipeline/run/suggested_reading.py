@@ -13,7 +13,7 @@ import duckdb
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.connections import private_connection
-from session_pipeline.engines.duckdb import Job
+from session_pipeline.engines.duckdb_jobs import Job
 from session_pipeline.ingest.admission.admit import admit, beginning_of
 from session_pipeline.ingest.admission.recognition import MOST_LINES, likely_preset, preset_of
 from session_pipeline.ingest.admission.tabbed_logs import CLOUDFRONT, FLUENTD, is_of_cloudfront, is_of_fluentd

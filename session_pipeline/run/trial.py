@@ -15,7 +15,7 @@ from typing import Any
 
 from session_pipeline.build.wanted import days_with_events
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.engines.duckdb import Job
+from session_pipeline.engines.duckdb_jobs import Job
 from session_pipeline.engines.sql import fill, query_text, quote
 from session_pipeline.ingest.formats.compression import compression_of_name
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS

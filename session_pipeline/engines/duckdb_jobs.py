@@ -1,0 +1,385 @@
+"""Runs models on a connection to DuckDB, over explicit lists of Parquet files: views, temporary tables and COPY.
+
+duckdb.py opens the database and says how many jobs run at the same time. build/ decides which files a stretch of days
+needs and commits the results.
+"""
+
+import warnings
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
+from itertools import accumulate
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from session_pipeline.engines import short_files
+from session_pipeline.engines.constant_columns import constant_columns
+from session_pipeline.engines.parquet_files import FORMAT, ROW_GROUP_ROWS, STATISTICS
+from session_pipeline.engines.sql import fill, literal, quote, rows_of, schema_of
+from session_pipeline.reference.small_table import SmallTable
+from session_pipeline.store import crash_points
+from session_pipeline.store.files import in_threads
+from session_pipeline.tables import Table, models, table
+from session_pipeline.tables.parameters import Scalar
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from session_pipeline.tables.graph import Copied
+
+WRITING_THREADS = 2
+# So many files of so few bytes on average take longer to open than to read (0.5 ms a file, measured).
+MANY_FILES = 20
+SMALL_FILE_BYTES = 50_000
+# `sql` plans a query twice, once to describe it, and planning takes most of the time of a short one. The copy that this
+# warning is about is one of few rows.
+warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
+Registered = dict[str, str | SmallTable]  # by name: the SELECT of a view, or the rows of a table
+
+
+class Statistics:
+    """The optimizer of a database that looks at statistics. It is off while a file is written.
+
+    DuckDB writes a column as required if its statistics say that it has no nulls, and the statistics depend on how the
+    rows were computed. Without this optimizer every column is optional, so equal rows give equal bytes (measured: 10 %
+    slower).
+    """
+
+    def __init__(self) -> None:
+        """Begin with the optimizer on, as DuckDB does."""
+        self._stays_off = False
+
+    @contextmanager
+    def off(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """Turn the optimizer off for a block."""
+        if self._stays_off:
+            yield
+            return
+        self._set(connection, STATISTICS)
+        try:
+            yield
+        finally:
+            self._set(connection, "")
+
+    def stay_off(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Turn the optimizer off until `come_back`.
+
+        The setting is that of all connections, and must not change while a query of another one is planned.
+        """
+        if not self._stays_off:
+            self._set(connection, STATISTICS)
+            self._stays_off = True
+
+    def come_back(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Turn the optimizer on again."""
+        if self._stays_off:
+            self._set(connection, "")
+            self._stays_off = False
+
+    @staticmethod
+    def _set(connection: duckdb.DuckDBPyConnection, disabled: str) -> None:
+        connection.execute(f"set disabled_optimizers = {literal(disabled)}")
+
+
+class DuckDBJobs:
+    """Runs jobs on one connection, one at a time.
+
+    Attributes:
+        connection: The connection.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, statistics: Statistics) -> None:
+        """Take a connection, and the optimizer that all connections of its database share."""
+        self.connection = connection
+        self._statistics = statistics
+        self._schemas: dict[str, str] = {}
+        self._registered: Registered = {}
+
+    @contextmanager
+    def job(self) -> Iterator["Job"]:
+        """Yield a job to add inputs to and run models in; free the memory of its tables at the end."""
+        job = Job(self.connection, self._schemas, self._registered, self._statistics)
+        try:
+            yield job
+        finally:
+            job.forget()
+
+
+class Job:
+    """The named tables that the models of one build read."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        schemas: dict[str, str],
+        registered: Registered,
+        statistics: Statistics,
+    ) -> None:
+        """Start without tables.
+
+        Args:
+            connection: The connection.
+            schemas: SQL that reads the variable with a table's schema, by table. Shared by all jobs of the connection;
+                a job adds the schemas that it sets.
+            registered: The inputs and small tables of earlier jobs, which stay. Most steps of a run have the
+                same, so a job makes only those that differ.
+            statistics: The optimizer that is off while a file is written.
+        """
+        self._connection = connection
+        self._statistics = statistics
+        self._schemas = schemas
+        self._registered = registered
+        self._views: set[str] = set()
+        self._tables: set[str] = set()
+
+    def add_input(
+        self,
+        contract: Table,
+        paths: Sequence[Path],
+        *,
+        name: str | None = None,
+        with_date: bool = False,
+        kept_days: Collection[date] = (),
+        sample_divisor: int = 1,
+        select: str | None = None,
+        is_read_often: bool = False,
+    ) -> None:
+        """Add a view of the rows of these files, or a table; see `engines.base.Job`."""
+        schema = self._schema_of(contract) if paths else None
+        rows = rows_of(contract, paths, with_date=with_date, schema=schema)
+        if kept_days:
+            kept = rows_of_days(contract, kept_days)
+            rows = f"{kept} union all {rows}" if paths else kept
+        if sample_divisor > 1 and any(column.name == "visitor_id" for column in contract.columns):
+            rows = f"select * from ({rows}) where hash(visitor_id) % {sample_divisor} = 0"
+        name = name or contract.name
+        if select:
+            self.add_relation(name, f"with stored_{name} as ({rows}) {select}")
+        elif is_read_often and _are_many_and_small(paths):
+            self._make_room(name)
+            self._connection.execute(f"create temp table {quote(name)} as {rows}")
+            self._tables.add(name)
+        elif self._registered.get(name) != rows:
+            self._make_view(name, rows)
+            self._registered[name] = rows
+
+    def _schema_of(self, contract: Table) -> str:
+        """Return SQL that reads the contract's schema from a variable.
+
+        If the schema were written into each query, DuckDB would take 2 ms per use of a table to parse it.
+        """
+        if contract.name not in self._schemas:
+            variable = quote(f"schema of {contract.name}")
+            self._connection.execute(f"set variable {variable} = {schema_of(contract)}")
+            self._schemas[contract.name] = f"getvariable({literal(f'schema of {contract.name}')})"
+        return self._schemas[contract.name]
+
+    def add_relation(self, name: str, select: str) -> None:
+        """Add a table that is a SELECT over the tables added before."""
+        self._make_view(name, select)
+        self._views.add(name)  # not registered, because the columns of the tables that it reads can change
+
+    def add_rows(self, name: str, rows: "SmallTable | pa.Table") -> None:
+        """Add a small table that has these rows."""
+        if isinstance(rows, SmallTable) and self._registered.get(name) == rows:
+            return
+        if not self._is_table(name):
+            self._make_room(name)
+        self._connection.register("_rows", rows.to_arrow() if isinstance(rows, SmallTable) else rows)
+        # A table, because DuckDB does not know how many rows an Arrow table has when it orders joins.
+        self._connection.execute(f"create or replace temp table {quote(name)} as select * from _rows")
+        self._connection.unregister("_rows")
+        self._forget_name(name)
+        if isinstance(rows, SmallTable):
+            self._registered[name] = rows
+        else:
+            self._tables.add(name)
+
+    def _make_view(self, name: str, select: str) -> None:
+        if not self._is_view(name):
+            self._make_room(name)
+        self._connection.execute(f"create or replace temp view {quote(name)} as {select}")
+        self._forget_name(name)
+
+    def _make_room(self, name: str) -> None:
+        """Drop what has this name."""
+        if self._is_view(name):
+            self._connection.execute(f"drop view {quote(name)}")
+        elif self._is_table(name):
+            self._connection.execute(f"drop table {quote(name)}")
+        self._forget_name(name)
+
+    def _is_view(self, name: str) -> bool:
+        return name in self._views or isinstance(self._registered.get(name), str)
+
+    def _is_table(self, name: str) -> bool:
+        return name in self._tables or isinstance(self._registered.get(name), SmallTable)
+
+    def _forget_name(self, name: str) -> None:
+        self._registered.pop(name, None)
+        self._views.discard(name)
+        self._tables.discard(name)
+
+    def compute(self, model: str, parameters: Mapping[str, Scalar], *, name: str | None = None) -> None:
+        """Run a model once and keep its rows as a temporary table; see `engines.base.Job`."""
+        name = name or model
+        sql = fill(models.text(model), parameters)
+        # The model can read the table that it replaces.
+        if self._is_view(name):
+            self._connection.execute(f"create temp table _computed as {sql}")
+            self._tables.add("_computed")
+            self._make_room(name)
+            self._connection.execute(f"alter table _computed rename to {quote(name)}")
+            self._tables.remove("_computed")
+        else:
+            self._connection.execute(f"create or replace temp table {quote(name)} as {sql}")
+            self._forget_name(name)
+        self._tables.add(name)
+
+    def write(self, contract: Table, sql: str, path: Path) -> int:
+        """Write the rows of a SELECT to a file, with the contract's columns, types and order; return their number."""
+        with self._statistics.off(self._connection):
+            return _copy(self._connection, contract, f"({sql}\n)", None, path)
+
+    def write_model(
+        self,
+        name: str,
+        parameters: Mapping[str, Scalar],
+        paths: Mapping[date | None, Path],
+        *,
+        keep: bool = False,
+        copied: "Copied | None" = None,
+    ) -> dict[date | None, int]:
+        """Run the model of a table and write the rows of each day to a file; see `engines.base.Job`.
+
+        One day is written straight from the model, several days from a table.
+        """
+        contract, sql = table(name), fill(models.text(name), parameters)
+        crash_points.reached("build: before the write")
+        if len(paths) == 1:
+            ((day, path),) = paths.items()
+            constants = self._constants(contract, copied)
+            with self._statistics.off(self._connection):
+                counts = {day: _copy(self._connection, contract, f"({sql}\n)", day, path, constants)}
+        else:
+            days = {day: path for day, path in paths.items() if day is not None}
+            counts = self._write_days(contract, sql, days)
+            if not keep:
+                self._connection.execute(f"drop table {kept_table(name)}")
+        crash_points.reached("build: after the write")
+        return counts
+
+    def _constants(self, contract: Table, copied: "Copied | None") -> dict[str, str]:
+        """Return, as SQL, the values of the columns of a table that are copied from constant columns of an input."""
+        if copied is None:
+            return {}
+        names = {column.name for column in contract.columns} - copied.computed
+        columns = [column for column in table(copied.table).columns if column.name in names]
+        return constant_columns(self._connection, copied.table, columns)
+
+    def _write_days(self, contract: Table, sql: str, paths: Mapping[date, Path]) -> dict[date | None, int]:
+        """Compute the rows of all days once, and write those of each day.
+
+        The rows are kept in a sorted table, and a scan keeps the order of a table, so the files need no sort and no
+        cast of their own. Only a file of several row groups is sorted again: otherwise, where the day begins in the
+        table would decide where its row groups end. Cursors do not see temporary tables, so the table is a normal one.
+        """
+        rows, dated = kept_table(contract.name), quote(str(contract.date_column))
+        self._connection.execute(
+            f"create or replace table {rows} as select {_casts(contract)}, cast({dated} as date) as {dated}"
+            f" from ({sql}\n) order by {', '.join([dated, *map(quote, contract.order)])}"
+        )
+        columns = ", ".join(quote(column.name) for column in contract.columns)
+        of_all_days = self._connection.sql(f"select {columns}, {dated} from {rows}").to_arrow_table()
+        dates = of_all_days.column(len(contract.columns))
+        counts = {each["values"]: each["counts"] for each in dates.value_counts().to_pylist()}  # in the order of rows
+        starts = dict(zip(counts, accumulate(counts.values(), initial=0), strict=False))
+        of_all_days = short_files.prepared(of_all_days.select(range(len(contract.columns))), contract.schema)
+
+        def write_short(day: date) -> None:
+            short_files.write(of_all_days.slice(starts.get(day, 0), counts.get(day, 0)), paths[day])
+
+        short = [day for day in paths if counts.get(day, 0) <= short_files.MOST_ROWS]
+        in_threads(write_short, short, WRITING_THREADS)
+        for day in paths.keys() - short:
+            with self._statistics.off(self._connection):
+                if counts[day] > ROW_GROUP_ROWS:
+                    _copy(self._connection, contract, rows, day, paths[day])
+                else:
+                    of_day = f"select {columns} from {rows} where {dated} = {literal(day)}"
+                    self._connection.execute(f"copy ({of_day}) to {literal(str(paths[day]))} {FORMAT}")
+        return {day: counts.get(day, 0) for day in paths}
+
+    def rows_of_model(self, model: str, parameters: Mapping[str, Scalar]) -> "pa.Table":
+        """Run a model and return its rows."""
+        return self.rows(fill(models.text(model), parameters))
+
+    def rows(self, sql: str) -> "pa.Table":
+        """Run a SELECT and return its rows, which are few."""
+        return self._connection.execute(sql).to_arrow_table()
+
+    def forget(self) -> None:
+        """Drop the tables and views that are not registered, which frees their memory."""
+        for name in sorted(self._views | self._tables):
+            self._make_room(name)
+
+
+def _are_many_and_small(paths: Sequence[Path]) -> bool:
+    """Whether files take longer to open than to read, as those of many small days do."""
+    return len(paths) >= MANY_FILES and sum(path.stat().st_size for path in paths) <= len(paths) * SMALL_FILE_BYTES
+
+
+def kept_table(name: str) -> str:
+    """Return the name, as SQL, of the table that has the rows of several days of a table."""
+    return f"memory.main.{quote(f'days of {name}')}"
+
+
+def rows_of_days(contract: Table, days: Collection[date]) -> str:
+    """Return a SELECT of the rows that the engine kept of some days of a table, with the date as the last column."""
+    columns = ", ".join(quote(column) for column in _names(contract))
+    dates = ", ".join(literal(day) for day in sorted(days))
+    return f"select {columns} from {kept_table(contract.name)} where {contract.date_column} in ({dates})"
+
+
+def _names(contract: Table) -> list[str]:
+    return [*(column.name for column in contract.columns), *([contract.date_column] if contract.date_column else [])]
+
+
+def _casts(contract: Table, left_out: Collection[str] = ()) -> str:
+    return ", ".join(
+        f"cast({quote(column.name)} as {column.type}) as {quote(column.name)}"
+        for column in contract.columns
+        if column.name not in left_out
+    )
+
+
+def _copy(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Table,
+    rows: str,
+    day: date | None,
+    path: Path,
+    constants: Mapping[str, str] = MappingProxyType({}),
+) -> int:
+    """Write the rows of a day (None: all rows) to a file, with the contract's columns, types and order.
+
+    Columns that are known to have the same value in all rows, given as SQL, are added after the rows are sorted. They
+    do not matter for the order.
+    """
+    of_day = f" where {quote(str(contract.date_column))} = {literal(day)}" if day is not None else ""
+    order = ", ".join(quote(name) for name in contract.order if name not in constants)
+    in_order = f"select {_casts(contract, constants)} from {rows}{of_day} order by {order}"
+    columns = ", ".join(
+        f"cast({constants[column.name]} as {column.type}) as {quote(column.name)}"
+        if column.name in constants
+        else quote(column.name)
+        for column in contract.columns
+    )
+    count = connection.execute(f"copy (select {columns} from ({in_order})) to {literal(str(path))} {FORMAT}").fetchone()
+    assert count is not None
+    if count[0] <= short_files.MOST_ROWS:
+        short_files.write_again(contract.schema, path)
+    return int(count[0])
