@@ -78,7 +78,10 @@ class Deployment:
         with open_run(self.folder, run_id="test", until=until, upgrade=upgrade, wait_seconds=60) as run:
             run.ingest()
             run.drop_unwanted()
-            for step, planned in by_step(run.plan(upgrade=upgrade)):
+            plan = run.plan(upgrade=upgrade)
+            if needed is None and days is None and plan.days:
+                run.begin_ahead(plan.days[0], plan.days[-1])
+            for step, planned in by_step(plan):
                 if needed is not None and step.name not in needed:
                     continue
                 for day_group in [planned] if days is None else [(day,) for day in planned if day in days]:

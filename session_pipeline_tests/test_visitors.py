@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.build import builder
+from session_pipeline.build import stale_days
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.oracles import visitors as oracle
 from session_pipeline_tests.oracles.published_cases import FIXTURES, NEEDS_FIXTURES
@@ -125,7 +125,7 @@ def test_tables_equal_the_oracle_after_each_late_file(
         deliver(deployment, f"f{number}", visits[first:end])
         deployment.run(until)
         check(deployment, visits[:end], until)
-    monkeypatch.setattr(builder, "first_stretch", cut_after(random.choices(range(4, 40), k=5)))
+    monkeypatch.setattr(stale_days, "first_stretch", cut_after(random.choices(range(4, 40), k=5)))
     once = Deployment(tmp_path / "once", settings_of_sites(), only=TABLES)
     for number, (first, end) in enumerate(pairwise(cuts)):
         deliver(once, f"f{number}", visits[first:end])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.build import builder
+from session_pipeline.build import stale_days
 from session_pipeline.reference.days import ONE_DAY
 from session_pipeline.run.pipeline import open_folder, open_run, writing
 from session_pipeline.store import store_files
@@ -86,7 +86,7 @@ def test_step_that_failed_in_a_later_range_reads_its_earlier_days_from_the_store
 def test_sessions_over_midnight_survive_an_error_in_the_stretch_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(builder, "first_stretch", lambda days, *_: tuple(islice(days, 2)))
+    monkeypatch.setattr(stale_days, "first_stretch", lambda days, *_: tuple(islice(days, 2)))
     over_midnight = [
         {"event_id": at, "visitor_id": "late", "event_time": f"{at}Z", "event_name": "page_view"}
         for at in (f"{DAYS[1]}T23:55:00", f"{DAYS[2]}T00:05:00")

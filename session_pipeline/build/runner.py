@@ -7,14 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from session_pipeline.build.fingerprints import PART_HASHES
-from session_pipeline.engines.base import Engine
+from session_pipeline.engines.base import Jobs
 from session_pipeline.engines.sql import quote
 from session_pipeline.reference.small_table import SmallTable
-from session_pipeline.store.part_files import paths_at
+from session_pipeline.store.part_files import content_hash, files_at, paths_at
 from session_pipeline.store.paths import folder_name
+from session_pipeline.store.records import Key, WrittenFile
 from session_pipeline.tables import table
 from session_pipeline.tables.frame import DAYS, Frame
 from session_pipeline.tables.graph import Log, Step
@@ -43,6 +45,23 @@ class NewFile:
     def paths(self) -> list[Path]:
         """The files, in the order of their rows."""
         return paths_at(self.path)
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What a step computed for a stretch of days, not yet in the store.
+
+    Attributes:
+        files: The new files of each table, by day.
+        parts: The files that each partition consists of.
+        hashes: The SHA-256 of each partition.
+        seconds: How long it took.
+    """
+
+    files: Mapping[str, Mapping[date | None, NewFile]]
+    parts: Mapping[Key, tuple[WrittenFile, ...]]
+    hashes: Mapping[Key, str]
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -75,13 +94,25 @@ class LoggedDay:
 class StepRunner:
     """Runs steps on an engine, for one frame. Lists and relations from the settings are made once and reused."""
 
-    def __init__(self, engine: Engine, frame: Frame, scratch: Path) -> None:
+    def __init__(self, engine: Jobs, frame: Frame, scratch: Path) -> None:
         """Create a runner that writes the files of all steps below `scratch`."""
         self._engine = engine
         self._frame = frame
         self._scratch = scratch
         self._relations: dict[str, str] = {}
         self._lists: dict[str, SmallTable] = {}
+
+    def compute(self, step: Step, days: Sequence[date | None], inputs: Mapping[str, Rows]) -> Computed:
+        """Write and hash a step's tables of a stretch of days, and let the engine keep the rows of several days."""
+        started = perf_counter()
+        files = self.run(step, [day for day in days if day is not None], inputs, keep=True)
+        parts = {
+            Key(name, day): files_at(new.path, new.row_count)
+            for name, of_days in files.items()
+            for day, new in of_days.items()
+        }
+        hashes = {key: content_hash(found) for key, found in parts.items()}
+        return Computed(files, parts, hashes, perf_counter() - started)
 
     def run(
         self,
@@ -204,5 +235,5 @@ class StepRunner:
 
     def _new_paths(self, name: str, days: Sequence[date | None]) -> dict[date | None, Path]:
         folder = self._scratch / name
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         return {day: folder / f"{folder_name(table(name), day)}.parquet" for day in days}

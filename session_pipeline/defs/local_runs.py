@@ -14,7 +14,7 @@ import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.defs import code_location, dead_runs, home
+from session_pipeline.defs import code_location, dead_runs, home, tags
 from session_pipeline.defs.deployment import make_definitions, make_ingest_definitions
 from session_pipeline.defs.failures import was_interrupted, why
 from session_pipeline.defs.jobs import BUILD, INGEST, UNDATED
@@ -100,6 +100,9 @@ class LocalRuns:
         assets: Sequence[dg.AssetKey] | None = None,
     ) -> None:
         run_id = str(uuid4())
+        self._run.begin(run_id)
+        if days := tags.planned_days(run_tags):
+            self._run.begin_ahead(*days)  # while Dagster makes its definitions
         failed_before = len(self._run.outcome.failed_checks)
         with self._run.profile.stage(DAGSTER):
             result = code_location.execute(

@@ -89,25 +89,32 @@ def make_resource(folder: DataFolder, shared: Run | None = None) -> dg.ResourceD
     def pipeline(context: dg.InitResourceContext) -> Iterator[Pipeline]:
         assert context.run is not None
         assert context.instance is not None
-        run_id = context.run.run_id
-        by_hand = {} if tags.REASON in context.run.tags else {tags.REASON: tags.MANUAL}
+        run_id, run_tags = context.run.run_id, context.run.tags
+        by_hand = {} if tags.REASON in run_tags else {tags.REASON: tags.MANUAL}
         context.instance.add_run_tags(run_id, {**dead_runs.signature(run_id), **by_hand})
         stop_if_ended = partial(dead_runs.stop_if_ended, context.instance, run_id)
         if shared is not None:
             shared.begin(run_id)
             yield Pipeline(folder, lambda: shared, stop_if_ended)
             return
-        until = context.run.tags.get(tags.UNTIL)
+        until = run_tags.get(tags.UNTIL)
         # The ops wait for another writer, and the log names it.
         open_now = partial(
             open_run,
             folder,
             run_id=run_id,
             until=date.fromisoformat(until) if until else None,
-            upgrade=tags.UPGRADE in context.run.tags,
+            upgrade=tags.UPGRADE in run_tags,
             on_wait=context.log.info if context.log else None,
         )
         with ExitStack() as held:
-            yield Pipeline(folder, lambda: held.enter_context(open_now()), stop_if_ended)
+
+            def opened() -> Run:
+                run = held.enter_context(open_now())
+                if days := tags.planned_days(run_tags):
+                    run.begin_ahead(*days)
+                return run
+
+            yield Pipeline(folder, opened, stop_if_ended)
 
     return pipeline

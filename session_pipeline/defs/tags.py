@@ -4,6 +4,7 @@ Tags that only the code reads begin with `.dagster/`, because the UI hides those
 """
 
 from collections.abc import Mapping
+from datetime import date
 
 HIDDEN = ".dagster/session_pipeline_"
 UNTIL = f"{HIDDEN}until"  # last day to build, so that a run keeps its horizon after midnight
@@ -34,3 +35,9 @@ def first_and_last_day(run_tags: Mapping[str, str]) -> tuple[str, str]:
     """Return the first and the last day of a run; two empty texts if it has no days."""
     day = run_tags.get(DAY, "")
     return run_tags.get(RANGE_START, day), run_tags.get(RANGE_END, day)
+
+
+def planned_days(run_tags: Mapping[str, str]) -> tuple[date, date] | None:
+    """Return the first and the last day of a planned build, which builds all steps for them; None if it is another."""
+    first, last = first_and_last_day(run_tags)
+    return (date.fromisoformat(first), date.fromisoformat(last)) if PLANNED in run_tags and first and last else None

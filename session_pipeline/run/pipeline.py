@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from session_pipeline.build.builder import Built
 from session_pipeline.build.expiry import Expiry
-from session_pipeline.build.runner import Rows
+from session_pipeline.build.runner import Computed, Rows
+from session_pipeline.build.second_thread import SecondThread
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.base import Engine
 from session_pipeline.engines.chosen import chosen_engine
@@ -25,6 +26,7 @@ from session_pipeline.ingest.erasing.expired_text import expired_text
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish import publication
 from session_pipeline.publish.publication import Published
+from session_pipeline.reference.days import dates
 from session_pipeline.run import delivered_files
 from session_pipeline.run.opened import (
     HAD_SETTINGS,
@@ -38,7 +40,7 @@ from session_pipeline.run.opened import (
     record_known,
 )
 from session_pipeline.run.outcome import Outcome, Progress
-from session_pipeline.run.profile import INGEST, PUBLISH, REPORT
+from session_pipeline.run.profile import INGEST, PLAN, PUBLISH, REPORT
 from session_pipeline.run.work import Work
 from session_pipeline.settings import Settings
 from session_pipeline.store.catalog import FROZEN_BEFORE, FROZEN_TIMEZONE
@@ -76,6 +78,7 @@ class Run(OpenFolder):
     Attributes:
         engine: The local engine, for ingest, checks and figures.
         model_engine: The engine that runs the models: the local one or a cluster.
+        second_thread: Computes steps of small days before the run comes to them.
         run_id: The id that is recorded with everything the run writes.
         progress: Is called while the run works.
         outcome: What the run did so far.
@@ -83,6 +86,7 @@ class Run(OpenFolder):
 
     engine: DuckDBEngine = field(kw_only=True)
     model_engine: Engine = field(kw_only=True)
+    second_thread: SecondThread[Computed] = field(kw_only=True)
     run_id: str = field(kw_only=True)
     progress: Progress = field(default_factory=Progress, kw_only=True)
     outcome: Outcome = field(default_factory=Outcome, init=False)
@@ -96,15 +100,21 @@ class Run(OpenFolder):
 
     def begin(self, run_id: str) -> None:
         """Record what follows under this id. The command line does the work of several Dagster runs in one Run."""
+        if run_id in self.outcome.run_ids:  # it has begun already, and its steps can be computed ahead
+            return
         self.run_id = run_id
         self.outcome.run_ids.add(run_id)
+        self._begin_work()
+
+    def _begin_work(self) -> None:
+        self.second_thread.stop()
         self._work = Work(self, self._repair)
 
     def _forget_state(self) -> None:
         """Forget what was made from raw events and frozen days that have changed."""
         self._plans.clear()
         self._planner = None
-        self._work = Work(self, self._repair)
+        self._begin_work()
 
     def _is_outdated(self, day: date) -> bool:
         return day in self._work.outdated_days
@@ -178,10 +188,19 @@ class Run(OpenFolder):
                 results.append(built)
         return results
 
+    def begin_ahead(self, first: date, last: date) -> None:
+        """Let a second thread begin with the days of a range, if all steps are built for them next."""
+        frame = self.planner.frame
+        days = tuple(day for day in frame.only_wanted(dates(first, last)) if not frame.is_frozen(day))
+        self._expect(days)
+        with self.profile.stage(PLAN):
+            self._work.builder.begin_ahead(days, is_outdated=self._is_outdated)
+
     def _expect(self, days: tuple[date, ...]) -> None:
         """Tell the engine how many events the days have. All daily steps of a run have the same days."""
         if days and days != self._expected:
             self._expected = days
+            self.second_thread.stop()  # the number of threads must not change while it works
             self.engine.expect(sum(map(self.planner.event_count, days)))
 
     def rows_of(self, name: str, partitions: Sequence[Partition]) -> Rows:
@@ -228,6 +247,7 @@ class Run(OpenFolder):
             What was published; or why nothing was: something is stale, or this state is published already.
         """
         with self.profile.stage(PUBLISH):
+            self.second_thread.stop()
             self.outcome.published = self._published()
         return self.outcome.published
 
@@ -300,7 +320,7 @@ class Run(OpenFolder):
 
     def forget_ingest(self) -> None:
         """Let the next ingest begin with the erasures that are recorded now."""
-        self._work = Work(self, self._repair)
+        self._begin_work()
 
     def _is_broken_off(self) -> bool:
         return False  # the mark is this run's own; what a killed run left was removed when the store was locked
@@ -336,6 +356,7 @@ def writing(
         limits = Limits(resources.memory_limit, resources.threads)
         engine = stack.enter_context(closing(DuckDBEngine(limits, store.scratch)))
         model_engine = stack.enter_context(chosen_engine(opened.settings.engine, engine, store.scratch))
+        second: SecondThread[Computed] = stack.enter_context(closing(SecondThread(model_engine)))
         if folder.has_settings and not store.catalog.number(HAD_SETTINGS):
             with store.catalog.transaction(advances=False):
                 store.catalog.set_number(HAD_SETTINGS, 1)
@@ -346,6 +367,7 @@ def writing(
             **{each.name: getattr(opened, each.name) for each in fields(OpenFolder) if each.init},
             engine=engine,
             model_engine=model_engine,
+            second_thread=second,
             run_id=run_id,
             progress=progress,
         )

@@ -45,7 +45,9 @@ class Work:
     def builder(self) -> Builder:
         """The builder of stale tables."""
         run = self.run
-        return Builder(run.store, run.planner, run.model_engine, run_id=run.run_id, repair=self.repair)
+        return Builder(
+            run.store, run.planner, run.model_engine, run.second_thread, run_id=run.run_id, repair=self.repair
+        )
 
     @cached_property
     def outdated_days(self) -> frozenset[date]:

@@ -1,0 +1,90 @@
+"""Finds the rows that a step reads: in memory where the engine still has them, otherwise in files of the store.
+
+inputs.py finds the partitions.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import date
+
+from session_pipeline.build.plan import Planner
+from session_pipeline.build.runner import Rows
+from session_pipeline.store.records import Key, Partition
+from session_pipeline.store.store import Store
+from session_pipeline.tables.graph import Step
+
+
+class ReadRows:
+    """The rows that steps read, within one run. It knows which rows the engine still has in memory."""
+
+    def __init__(self, store: Store, planner: Planner) -> None:
+        """Take the store and the planner of the run."""
+        self._store = store
+        self._planner = planner
+        # The days of each table whose rows the engine still has in memory, with the hashes of their files.
+        self._kept: dict[str, Mapping[date, str]] = {}
+
+    @property
+    def has_kept(self) -> bool:
+        """Whether the engine still has rows in memory."""
+        return bool(self._kept)
+
+    def is_any_kept(self, tables: Iterable[str]) -> bool:
+        """Whether the engine still has rows of one of these tables in memory."""
+        return not self._kept.keys().isdisjoint(tables)
+
+    def keep(self, table: str, hashes: Mapping[date, str]) -> None:
+        """Remember that the engine has the rows of some days of a table, whose files have these hashes."""
+        self._kept[table] = hashes
+
+    def forget(self, tables: Iterable[str]) -> None:
+        """Forget what the engine has of some tables."""
+        for name in tables:
+            self._kept.pop(name, None)
+
+    def partitions(self, step: Step, days: Sequence[date | None]) -> dict[str, list[Partition]]:
+        """Return the partitions that a step reads for a stretch of days, by table, without those that are missing."""
+        return {
+            name: [each for each in found if isinstance(each, Partition)]
+            for name, found in self._planner.inputs(step, days).items()
+        }
+
+    def missing(self, step: Step, days: Sequence[date | None]) -> list[Key]:
+        """Return the keys of what a step reads for a stretch of days and is not built yet."""
+        return [key for found in self._planner.inputs(step, days).values() for key in found if isinstance(key, Key)]
+
+    def are_intact(self, step: Step, days: Sequence[date | None]) -> bool:
+        """Whether everything that a step reads for a stretch of days is built, readable and undamaged."""
+        if self.missing(step, days):
+            return False
+        read = self.partitions(step, days).values()
+        with suppress(OSError):  # a file that cannot be read is reported by the build
+            return all(self._store.is_intact(partition) for partitions in read for partition in partitions)
+        return False
+
+    def of(self, step: Step, days: Sequence[date | None]) -> dict[str, Rows]:
+        """Return the rows that a step reads for a stretch of days, by table."""
+        return {name: self.of_partitions(name, found) for name, found in self.partitions(step, days).items()}
+
+    def of_partitions(self, name: str, partitions: Sequence[Partition]) -> Rows:
+        """Return the rows of some partitions of a table."""
+        kept = self._kept.get(name, {})
+        in_memory = {
+            partition.key: partition.key.date
+            for partition in partitions
+            if partition.key.date is not None and kept.get(partition.key.date) == partition.sha256
+        }
+        paths = [
+            path
+            for partition in partitions
+            if partition.key not in in_memory
+            for path in self._store.paths_of(partition)
+        ]
+        return Rows(paths, tuple(day for day in in_memory.values() if day is not None))
+
+    def in_files(self, step: Step, days: Sequence[date | None]) -> dict[str, Rows]:
+        """Return the rows that a step reads for a stretch of days, by table, all of them in files."""
+        return {
+            name: Rows([path for partition in partitions for path in self._store.paths_of(partition)])
+            for name, partitions in self.partitions(step, days).items()
+        }

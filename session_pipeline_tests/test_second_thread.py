@@ -1,0 +1,187 @@
+"""Tests the second thread: which results are used, in which order tasks are taken, and how it stops."""
+
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from threading import Event, current_thread, main_thread
+
+import pytest
+
+from session_pipeline.build.second_thread import SecondThread, Task
+from session_pipeline.engines.base import Jobs
+
+WAIT_SECONDS = 20.0
+
+
+class TwoJobs:
+    """An engine that can run two jobs at the same time; it notes whether it has to."""
+
+    stretch_scale = 1
+    keeps_rows = True
+    task_runner = None
+
+    def __init__(self) -> None:
+        self.are_two = False
+
+    def job(self) -> "nullcontext[None]":
+        return nullcontext()
+
+    def beside(self) -> "TwoJobs | None":
+        self.are_two = True
+        return self
+
+    def alone(self) -> None:
+        self.are_two = False
+
+    def close(self) -> None:
+        pass
+
+
+class OneJob(TwoJobs):
+    def beside(self) -> None:
+        return None
+
+
+@pytest.fixture
+def engine() -> TwoJobs:
+    return TwoJobs()
+
+
+@pytest.fixture
+def second(engine: TwoJobs) -> Iterator[SecondThread[str]]:
+    made: SecondThread[str] = SecondThread(engine)  # type: ignore[arg-type]
+    yield made
+    made.close()
+
+
+def returns(value: str, read: str = "inputs") -> Task[str]:
+    return Task(read, lambda jobs: value)
+
+
+def in_turn(started: Event, go: Event) -> Callable[[Jobs], str]:
+    """Return a function that says when it starts, and waits."""
+
+    def compute(jobs: Jobs) -> str:
+        started.set()
+        assert go.wait(WAIT_SECONDS)
+        return "late"
+
+    return compute
+
+
+def give_and_wait(second: SecondThread[str], tasks: dict[object, Task[str]]) -> None:
+    """Give tasks, and wait until all of them are computed."""
+    last = Event()
+    second.give({"last": Task("", lambda jobs: str(last.set())), **tasks})  # the one given first is taken last
+    assert last.wait(WAIT_SECONDS)
+
+
+def test_result_is_used_if_the_task_read_the_same(second: SecondThread[str]) -> None:
+    give_and_wait(second, {"a": returns("result")})
+    assert second.fetch("a", "inputs") == "result"
+
+
+def test_result_is_not_used_if_the_inputs_changed(second: SecondThread[str]) -> None:
+    give_and_wait(second, {"a": returns("result")})
+    assert second.fetch("a", "other inputs") is None
+
+
+def test_result_is_fetched_once(second: SecondThread[str]) -> None:
+    give_and_wait(second, {"a": returns("result")})
+    second.fetch("a", "inputs")
+    assert second.fetch("a", "inputs") is None
+
+
+def test_unknown_task_has_no_result(second: SecondThread[str]) -> None:
+    assert second.fetch("a", "inputs") is None
+
+
+@pytest.mark.parametrize("error", [ValueError(), MemoryError(), KeyboardInterrupt(), SystemExit()])
+def test_failed_task_has_no_result_and_the_next_ones_go_on(error: BaseException, second: SecondThread[str]) -> None:
+    def fail(jobs: Jobs) -> str:
+        raise error
+
+    give_and_wait(second, {"b": returns("result"), "a": Task("inputs", fail)})
+    assert second.fetch("a", "inputs") is None
+    assert second.fetch("b", "inputs") == "result"
+
+
+def test_task_that_is_not_taken_yet_is_left_to_the_caller(second: SecondThread[str]) -> None:
+    started, go = Event(), Event()
+    second.give({"a": returns("never"), "b": Task("inputs", in_turn(started, go))})
+    assert started.wait(WAIT_SECONDS)
+    assert second.fetch("a", "inputs") is None
+    go.set()
+    assert second.fetch("b", "inputs") == "late"
+
+
+def test_fetch_waits_for_a_task_that_is_taken(second: SecondThread[str]) -> None:
+    started, go = Event(), Event()
+    second.give({"a": Task("inputs", in_turn(started, go))})
+    assert started.wait(WAIT_SECONDS)
+    go.set()
+    assert second.fetch("a", "inputs") == "late"
+
+
+def test_tasks_that_were_given_last_are_taken_first(second: SecondThread[str]) -> None:
+    taken: list[str] = []
+
+    def noting(name: str) -> Task[str]:
+        return Task("inputs", lambda jobs: str(taken.append(name)))
+
+    started, go = Event(), Event()
+    second.give({"first": Task("inputs", in_turn(started, go))})
+    assert started.wait(WAIT_SECONDS)
+    second.give({"a": noting("a"), "b": noting("b")})
+    second.give({"c": noting("c")})
+    go.set()
+    second.fetch("first", "inputs")
+    give_and_wait(second, {})
+    assert taken == ["c", "b", "a"]
+
+
+def test_tasks_run_in_another_thread_and_on_the_other_connection(engine: TwoJobs, second: SecondThread[str]) -> None:
+    found: list[object] = []
+
+    def note(jobs: Jobs) -> str:
+        found.extend([current_thread() is main_thread(), jobs, engine.are_two])
+        return ""
+
+    give_and_wait(second, {"a": Task("inputs", note)})
+    assert found == [False, engine, True]
+
+
+def test_stop_waits_for_the_task_at_work_and_forgets_all(engine: TwoJobs, second: SecondThread[str]) -> None:
+    started, go, done = Event(), Event(), Event()
+
+    def slow(jobs: Jobs) -> str:
+        in_turn(started, go)(jobs)
+        done.set()
+        return "late"
+
+    second.give({"a": returns("never"), "b": Task("inputs", slow)})
+    assert started.wait(WAIT_SECONDS)
+    go.set()
+    second.stop()
+    assert done.is_set()
+    assert not engine.are_two
+    assert second.fetch("a", "inputs") is None
+    assert second.fetch("b", "inputs") is None
+
+
+def test_after_a_stop_new_tasks_can_be_given(second: SecondThread[str]) -> None:
+    give_and_wait(second, {"a": returns("old")})
+    second.stop()
+    give_and_wait(second, {"a": returns("new")})
+    assert second.fetch("a", "inputs") == "new"
+
+
+def test_engine_that_runs_one_job_at_a_time_gets_no_tasks() -> None:
+    second: SecondThread[str] = SecondThread(OneJob())  # type: ignore[arg-type]
+    second.give({"a": returns("result")})
+    assert second.fetch("a", "inputs") is None
+    second.close()
+
+
+def test_giving_nothing_does_not_change_the_engine(engine: TwoJobs, second: SecondThread[str]) -> None:
+    second.give({})
+    assert not engine.are_two
