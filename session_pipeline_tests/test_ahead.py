@@ -66,7 +66,7 @@ def used(monkeypatch: pytest.MonkeyPatch) -> Used:
     return Used(monkeypatch)
 
 
-def slow_first_thread(patch: pytest.MonkeyPatch, seconds: float = 0.1) -> None:
+def slow_first_thread(patch: pytest.MonkeyPatch, seconds: float) -> None:
     """Let each step take longer in the first thread, so that the second one computes all it can."""
 
     def slow(runner: StepRunner, step: Step, days: Days, inputs: Mapping[str, Rows]) -> Computed:
@@ -80,7 +80,7 @@ def slow_first_thread(patch: pytest.MonkeyPatch, seconds: float = 0.1) -> None:
 def test_steps_computed_ahead_have_equal_bytes(
     hashes: dict[str, str], used: Used, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow_first_thread(monkeypatch)
+    slow_first_thread(monkeypatch, 0.2)
     assert build_week(tmp_path).hashes() == hashes
     assert len(used.steps) >= 10
 

@@ -34,8 +34,8 @@ WRITING_THREADS = 2
 # So many files of so few bytes on average take longer to open than to read (0.5 ms a file, measured).
 MANY_FILES = 20
 SMALL_FILE_BYTES = 50_000
-# `sql` plans a query twice, once to describe it, and planning takes most of the time of a short one. The copy that this
-# warning is about is one of few rows.
+# For few rows, `execute` is used instead of `sql`, which plans a query twice: once to describe it. `execute` warns that
+# it copies the rows.
 warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
 Registered = dict[str, str | SmallTable]  # by name: the SELECT of a view, or the rows of a table
 
@@ -314,8 +314,8 @@ class Job:
         return {day: counts.get(day, 0) for day in paths}
 
     def rows_of_model(self, model: str, parameters: Mapping[str, Scalar]) -> "pa.Table":
-        """Run a model and return its rows."""
-        return self.rows(fill(models.text(model), parameters))
+        """Run a model and return its rows, which can be many, such as all ids of persons."""
+        return self._connection.sql(fill(models.text(model), parameters)).to_arrow_table()
 
     def rows(self, sql: str) -> "pa.Table":
         """Run a SELECT and return its rows, which are few."""
