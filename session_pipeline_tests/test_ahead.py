@@ -265,15 +265,23 @@ def test_one_thread_in_the_settings_is_kept(used: Used, tmp_path: Path, monkeypa
 
 @pytest.mark.long
 def test_interrupt_ends_a_run_whose_second_thread_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_work = []
+
     def interrupted(runner: StepRunner, step: Step, days: Days, inputs: Mapping[str, Rows]) -> Computed:
-        if current_thread() is main_thread() and step.name == "session_actions":
-            raise KeyboardInterrupt
-        return compute(runner, step, days, inputs)
+        if current_thread() is main_thread():
+            if at_work:
+                raise KeyboardInterrupt
+            return compute(runner, step, days, inputs)
+        at_work.append(step.name)
+        sleep(0.5)
+        computed = compute(runner, step, days, inputs)
+        at_work.remove(step.name)
+        return computed
 
     monkeypatch.setattr(StepRunner, "compute", interrupted)
-    monkeypatch.setattr(SecondThread, "fetch", lambda second, name, read: None)
     with pytest.raises(KeyboardInterrupt):
         build_week(tmp_path)
+    assert not at_work
     monkeypatch.undo()
     again = Deployment.at(tmp_path)
     again.run(UNTIL, publishes=False)
