@@ -13,7 +13,7 @@ import sys  # noqa: E402
 
 # Python looks for cycles of dead objects after so many new ones. A command makes few of them, and ends soon; with
 # Python's own 700, the search took a tenth of a run, and most of it while modules were loaded.
-OBJECTS_BETWEEN_COLLECTIONS = 200_000
+OBJECTS_BETWEEN_COLLECTIONS = 1_000_000
 
 
 def main() -> None:

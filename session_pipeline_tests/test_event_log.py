@@ -1,6 +1,7 @@
 """The event log gives the same history as Dagster's own class, also when several processes write."""
 
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.schedules.sqlite import SqliteScheduleStorage
 from dagster._serdes import deserialize_value, serialize_value
+from sqlalchemy.engine.reflection import Inspector
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import event_log, home, partition_events
@@ -119,6 +121,27 @@ def test_stored_events_are_as_dagster_serializes_them(tmp_path: Path) -> None:
             assert serialize_value(event) == text
             assert datetime.fromisoformat(timestamp).replace(tzinfo=UTC).timestamp() == pytest.approx(event.timestamp)
             assert partition == (event.dagster_event.partition if event.dagster_event else None)
+
+
+def test_columns_of_dagsters_tables_are_listed_once_for_each_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: Counter[str] = Counter()
+    get_columns = Inspector.get_columns
+
+    def counted(inspector: Inspector, table: str, *arguments: Any, **options: Any) -> Any:
+        listed[table] += 1
+        return get_columns(inspector, table, *arguments, **options)
+
+    with instance_of(DataFolder(tmp_path)) as instance:
+        execute(instance)
+        monkeypatch.setattr(Inspector, "get_columns", counted)
+        execute(instance)
+        assert listed == Counter()
+    with instance_of(DataFolder(tmp_path)) as instance:
+        execute(instance)
+        execute(instance)
+    assert listed == Counter({"asset_keys": 2, "runs": 2})
 
 
 def test_failed_batch_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Tests the second thread: which results are used, in which order tasks are taken, and how it stops."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from threading import Event, current_thread, main_thread
@@ -120,6 +121,14 @@ def test_fetch_waits_for_a_task_that_is_taken(second: SecondThread[str]) -> None
     assert started.wait(WAIT_SECONDS)
     go.set()
     assert second.fetch("a", "inputs") == "late"
+
+
+def test_threads_pass_pythons_lock_on_sooner_while_there_are_two(second: SecondThread[str]) -> None:
+    usual = sys.getswitchinterval()
+    give_and_wait(second, {"a": returns("result")})
+    assert sys.getswitchinterval() < usual
+    second.stop()
+    assert sys.getswitchinterval() == usual
 
 
 def test_tasks_that_were_given_last_are_taken_first(second: SecondThread[str]) -> None:

@@ -23,7 +23,7 @@ from session_pipeline.tables.steps import STEP_OF_TABLE, steps_of
 class Ahead:
     """The steps that a second thread computes, within a run that builds all steps for the same days."""
 
-    def __init__(self, store: Store, planner: Planner, rows: ReadRows, second: SecondThread[Computed]) -> None:
+    def __init__(self, store: Store, planner: Planner, rows: ReadRows, second: SecondThread[object]) -> None:
         """Create it without steps.
 
         Args:
@@ -41,6 +41,12 @@ class Ahead:
         self._built: set[str] = set()
         self._considered: set[str] = set()
         self._first_kept: dict[str, date | None] = {}  # of the stretches of several days that were given, by step
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all steps are built for the days. False if no step is computed ahead."""
+        steps = steps_of(self._planner.frame.settings)
+        return bool(self._days) and all(step.name in self._built for step in steps)
 
     def begin(self, days: Sequence[date], stale: StaleDays) -> None:
         """Begin with the steps that read no other step's tables.
@@ -63,7 +69,9 @@ class Ahead:
         """Return what was computed for a stretch of days; None if the caller must compute it."""
         if self._first_kept.get(step.name, days[0]) != days[0]:
             self.stop()  # the rows that both threads keep would be in one table
-        return self._second.fetch((step.name, days[0]), self._read(step, days))
+        found = self._second.fetch((step.name, days[0]), self._read(step, days))
+        assert found is None or isinstance(found, Computed)
+        return found
 
     def stop(self) -> None:
         """Forget what is not committed yet."""
@@ -71,7 +79,7 @@ class Ahead:
         self._first_kept.clear()
 
     def _give(self, stale: StaleDays) -> None:
-        tasks: dict[Hashable, Task[Computed]] = {}
+        tasks: dict[Hashable, Task[object]] = {}
         for step in steps_of(self._planner.frame.settings) if self._days else ():
             if step.name in self._built or step.name in self._considered or not self._has_inputs(step):
                 continue
@@ -100,7 +108,7 @@ class Ahead:
         producers = {STEP_OF_TABLE[what.table].name for what in step.inputs if what.table in STEP_OF_TABLE}
         return producers - {step.name} <= self._built
 
-    def _task(self, step: Step, days: Sequence[date | None]) -> Task[Computed]:
+    def _task(self, step: Step, days: Sequence[date | None]) -> Task[object]:
         rows = self._rows.of(step, days)
 
         def compute(jobs: Jobs) -> Computed:

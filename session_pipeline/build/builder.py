@@ -57,7 +57,7 @@ class Builder:
         store: Store,
         planner: Planner,
         engine: Engine,
-        second: SecondThread[Computed],
+        second: SecondThread[object],
         *,
         run_id: str,
         repair: Callable[[Partition], None],
@@ -87,6 +87,11 @@ class Builder:
     def has_kept(self) -> bool:
         """Whether the engine still has rows in memory."""
         return self._rows.has_kept
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all steps are built for the days that the second thread began with."""
+        return self._ahead.is_done
 
     def rows_of(self, name: str, partitions: Sequence[Partition]) -> Rows:
         """Return where the rows of some partitions of a table are: in memory where the engine still has them."""

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from functools import cache
 
 from session_pipeline.ingest.erasing.expired_text import EXPIRED_TEXT
-from session_pipeline.ingest.taken import EXPIRED_COUNT
+from session_pipeline.ingest.ledger import EXPIRED_COUNT
 from session_pipeline.reference.days import ONE_DAY, Calendar
 from session_pipeline.settings import Settings
 from session_pipeline.store.records import Key, Partition, Publication, SourceFile

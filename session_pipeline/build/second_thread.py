@@ -4,6 +4,7 @@ A result is used only if it was computed from what the first thread has when it 
 first thread then computes the result itself, and raises the error. ahead.py decides what is computed.
 """
 
+import sys
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,6 +14,11 @@ from typing import Generic, TypeVar
 from session_pipeline.engines.base import Engine, Jobs
 
 T = TypeVar("T")
+
+# How long a thread keeps Python's lock while the other one waits for it. Python's own 5 ms are longer than most queries
+# of a small day, and each thread waits for the lock after each of its queries.
+LOCK_SECONDS = 0.0002
+USUAL_LOCK_SECONDS = sys.getswitchinterval()
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ class SecondThread(Generic[T]):
             self._waiting |= tasks
             if not self._is_at_work:
                 self._is_at_work = True
+                sys.setswitchinterval(LOCK_SECONDS)
                 self._pool.submit(self._work, jobs)
 
     def fetch(self, name: Hashable, read: object) -> T | None:
@@ -81,6 +88,7 @@ class SecondThread(Generic[T]):
             self._taken.clear()
         for task in taken:
             task.result.exception()
+        sys.setswitchinterval(USUAL_LOCK_SECONDS)
         self._engine.alone()
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import literal
 from session_pipeline.ingest.admission.recognition import MOST_LINES
 from session_pipeline.ingest.formats import JsonLines
-from session_pipeline.ingest.taken import EXPIRED_COUNT
+from session_pipeline.ingest.ledger import EXPIRED_COUNT
 from session_pipeline.reference.days import ONE_DAY, Calendar, dates, zone
 from session_pipeline.run.delivered_files import (
     files_of_other_keys,

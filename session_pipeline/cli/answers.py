@@ -71,6 +71,8 @@ def export(
             raise StoreError("the store is newer than what is published; run `session-pipeline run`, then export again")
         partitions = publication.published_partitions(store)
         with report_shortage(file.absolute().parent), destination(file) as target:
-            warehouse.publish(store, target, partitions, info, native_limit_bytes=math.inf, left_out=left_out)
+            new = warehouse.NewFile(target)
+            new.write(store, partitions, info, native_limit_bytes=math.inf, left_out=left_out)
+            new.put_in_place()
             byte_count = target.stat().st_size
     stderr.print(f"{file}, {size(byte_count)}", soft_wrap=True)

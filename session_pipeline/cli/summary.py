@@ -17,8 +17,8 @@ from session_pipeline.cli.problems import SHOWN
 from session_pipeline.cli.screen import counted, echo, grid, number, plain, share, stdout
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import query_text
+from session_pipeline.ingest.ledger import EXPIRED_COUNT
 from session_pipeline.ingest.summary import IngestSummary
-from session_pipeline.ingest.taken import EXPIRED_COUNT
 from session_pipeline.publish import reader
 from session_pipeline.reference.days import day_ranges
 from session_pipeline.run import delivered_files

@@ -197,6 +197,18 @@ class EventLog(SqliteEventLogStorage):
         """Whether a migration of the index is done. Dagster asks several times at each step."""
         return self._stays_true("migration", name, lambda: super(EventLog, self).has_secondary_index(name))
 
+    def has_asset_key_col(self, column_name: str) -> bool:
+        """Whether the table of assets has a column. Dagster asks several times at each step, and lists all columns."""
+        return self._stays_true("column", column_name, lambda: super(EventLog, self).has_asset_key_col(column_name))
+
+    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
+        """Answer the same question for an event that is being stored."""
+
+        def is_there() -> bool:
+            return super(EventLog, self)._has_asset_key_col_on_connection(conn, column_name)
+
+        return self._stays_true("column", column_name, is_there)
+
     def _stays_true(self, kind: str, name: str, is_true: Callable[[], bool]) -> bool:
         """Return the answer to a question, which is not asked again once the answer is yes."""
         if (kind, name) not in self._found and is_true():

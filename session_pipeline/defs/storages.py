@@ -59,6 +59,8 @@ def _url_of_created(base_dir: str, database: str) -> str | None:
 class Runs(SqliteRunStorage):
     """Dagster's SQLite storage of runs, in `history` of the Dagster home that `base_dir` names."""
 
+    _has_times = _has_backfills = False  # until Dagster's migration has added the columns
+
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> "Runs":
         """Open the storage; create it if it does not exist."""
@@ -71,6 +73,16 @@ class Runs(SqliteRunStorage):
         """Yield a connection within a transaction."""
         with self._engine.connect() as connection, connection.begin():
             yield connection
+
+    def has_run_stats_index_cols(self) -> bool:
+        """Whether the table of runs has columns for their times. Dagster asks for each run that it reads."""
+        self._has_times = self._has_times or super().has_run_stats_index_cols()
+        return self._has_times
+
+    def has_backfill_id_column(self) -> bool:
+        """Whether the table of runs has a column for backfills. Dagster asks for each run that it reads or adds."""
+        self._has_backfills = self._has_backfills or super().has_backfill_id_column()
+        return self._has_backfills
 
     @cached_property
     def _engine(self) -> Engine:

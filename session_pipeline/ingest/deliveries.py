@@ -19,7 +19,7 @@ from session_pipeline.ingest.admission.raw_folder import Delivery, deliveries
 from session_pipeline.ingest.erasing.erase_stored import erase_stored
 from session_pipeline.ingest.erasing.erased_rows import without_erased
 from session_pipeline.ingest.erasing.erasures import erasures_of
-from session_pipeline.ingest.ledger import DAMAGED_ROWS, NEW_FILE, OTHER_FORMAT, Ledger, is_better
+from session_pipeline.ingest.ledger import DAMAGED_ROWS, EXPIRED_COUNT, NEW_FILE, OTHER_FORMAT, Ledger, is_better
 from session_pipeline.ingest.mapping.rule_changes import CHANGED_SETTINGS
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.mapping.source_rules import SourceRules
@@ -30,7 +30,6 @@ from session_pipeline.ingest.reading.small_files import MOST_BYTES_TOGETHER, MOS
 from session_pipeline.ingest.source_files import write_source_files
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.ingest.taken import (
-    EXPIRED_COUNT,
     Pending,
     Seen,
     Taken,

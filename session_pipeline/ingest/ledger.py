@@ -24,6 +24,7 @@ NO_FORMAT = ""  # the name gives no format, so the file is refused
 NEW_FILE = "new file"
 OTHER_FORMAT = "its name gives another format"
 DAMAGED_ROWS = "its rows in the store are damaged"
+EXPIRED_COUNT = "expired_count"  # fact of a file: accepted lines that are not stored, because their days are frozen
 
 
 RulesOf = Callable[[str, str | None], ReadingRules]

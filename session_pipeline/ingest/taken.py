@@ -52,11 +52,6 @@ class Taken:
     drop: Sequence[Key]
 
 
-EXPIRED_COUNT = (
-    "expired_count"  # in the facts of a file: accepted lines that are not stored, because their days are frozen
-)
-
-
 def without_frozen_days(reading: Reading, calendar: Calendar, frozen_before: date | None) -> tuple[Reading, int]:
     """Return a reading without the days of which no raw events are kept any more, and the number of their lines."""
     if frozen_before is None:

@@ -4,7 +4,7 @@ This module decides what is published, and in which order. warehouse.py and lake
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -135,6 +135,78 @@ def _folder_number(folder: DataFolder) -> int:
     return int(digest(str(folder.store))[:12], 16)
 
 
+class NewWarehouse:
+    """The warehouse that shows the present state of a store. It can be written before it is published."""
+
+    def __init__(self, folder: DataFolder, store: Store, plan: Plan, *, package_version: str, run_id: str) -> None:
+        """Decide what it shows. Nothing is written yet.
+
+        Args:
+            folder: The data folder.
+            store: Its store, open for writing.
+            plan: The present plan.
+            package_version: The version to record in warehouse_info.
+            run_id: The run that publishes.
+        """
+        from session_pipeline.publish import warehouse  # slow to load
+
+        settings = plan.frame.settings
+        self._store = store
+        self._package_version = package_version
+        self._file = warehouse.NewFile(folder.warehouse)
+        self._plan = plan
+        self.publication = Publication(
+            store.catalog.generation(), plan.frame.until, settings_hash(plan), utc_now(), run_id
+        )
+        self.partitions = published_partitions(store)
+        self.shown_before = _shown_before(folder, store)
+        self._native_limit_bytes = settings.publish.native_limit_gb * GIGABYTE
+        self._left_out = [name for name in TABLES if not is_built(name, settings)]
+        self.has_views = warehouse.has_views(self.partitions, self._native_limit_bytes, self._left_out)
+
+    @property
+    def replaced_count(self) -> int:
+        """The number of partitions that were written or deleted; see `warehouse.NewFile`."""
+        return self._file.replaced_count
+
+    def write(self, kept: "Kept") -> None:
+        """Write its file. It can be called in another thread than the one that uses the store.
+
+        Args:
+            kept: The rows that the engine still has in memory.
+        """
+        before = self.shown_before
+        self._file.write(
+            self._store,
+            self.partitions,
+            _warehouse_info(self.publication, self._plan, self._package_version),
+            native_limit_bytes=self._native_limit_bytes,
+            # Tables that stay would keep their old comments.
+            starts_empty=before.contracts_changed or not before.has_warehouse,
+            kept=kept,
+            left_out=self._left_out,
+        )
+
+    def is_equal(self, other: "NewWarehouse") -> bool:
+        """Whether the other one shows the same, only at another time."""
+        return (self._at(""), self.shown_before, self._plan.outdated_days) == (
+            other._at(""),
+            other.shown_before,
+            other._plan.outdated_days,
+        )
+
+    def _at(self, time: str) -> Publication:
+        return replace(self.publication, published_at=time)
+
+    def put_in_place(self) -> None:
+        """Replace the present warehouse with it."""
+        self._file.put_in_place()
+
+    def discard(self) -> None:
+        """Remove its file, if it was written and is not in place."""
+        self._file.discard()
+
+
 def publish(
     folder: DataFolder,
     store: Store,
@@ -144,6 +216,7 @@ def publish(
     run_id: str,
     repair: Callable[[Partition], None],
     kept: "Kept",
+    written: NewWarehouse | None = None,
 ) -> Published:
     """Publish the store's state: first the warehouse, then the lake.
 
@@ -155,57 +228,46 @@ def publish(
         run_id: The run that publishes.
         repair: Rebuilds a damaged partition.
         kept: The rows that the engine still has in memory.
+        written: A warehouse that was written before; it is used if it shows the present state.
 
     Raises:
         StoreError: Something is stale, or a damaged partition cannot be rebuilt.
     """
-    # Slow to load, and commands that only ask whether something is published do not need them.
-    from session_pipeline.publish import lake, warehouse
+    from session_pipeline.publish import lake  # slow to load
 
     reason = why_not(plan)
     if reason is not None:
         raise StoreError(reason)
-    partitions = _intact_partitions(store, repair)
-    publication = Publication(store.catalog.generation(), plan.frame.until, settings_hash(plan), utc_now(), run_id)
-    before = _shown_before(folder, store)
-    settings = plan.frame.settings
-    native_limit_bytes = settings.publish.native_limit_gb * GIGABYTE
-    left_out = [name for name in TABLES if not is_built(name, settings)]
+    _repair_damaged(store, repair)
+    new = NewWarehouse(folder, store, plan, package_version=package_version, run_id=run_id)
     crash_points.reached("publish: begun")
-    replaced_count = warehouse.publish(
-        store,
-        folder.warehouse,
-        partitions,
-        _warehouse_info(publication, plan, package_version),
-        native_limit_bytes=native_limit_bytes,
-        # Tables that stay would keep their old comments.
-        starts_empty=before.contracts_changed or not before.has_warehouse,
-        kept=kept,
-        left_out=left_out,
-    )
+    if written is not None and written.is_equal(new):
+        new = written
+    else:
+        new.write(kept)
+    new.put_in_place()
     crash_points.reached("publish: warehouse in place")
     change = lake.publish(
-        store, folder.lake, partitions, before.lake_generation, contracts_changed=before.contracts_changed
+        store,
+        folder.lake,
+        new.partitions,
+        new.shown_before.lake_generation,
+        contracts_changed=new.shown_before.contracts_changed,
     )
     crash_points.reached("publish: lake in place")
-    has_views = warehouse.has_views(partitions, native_limit_bytes, left_out)
-    _record(folder, store, plan, publication, partitions, has_views=has_views)
+    _record(folder, store, plan, new.publication, new.partitions, has_views=new.has_views)
     crash_points.reached("publish: recorded")
     store.sweep()
     crash_points.reached("publish: swept")
-    return Published(publication.generation, replaced_count, change.linked_count, change.removed_count)
+    return Published(new.publication.generation, new.replaced_count, change.linked_count, change.removed_count)
 
 
-def _intact_partitions(store: Store, repair: Callable[[Partition], None]) -> list[Partition]:
-    """Return the partitions to publish. Those that the lake does not show yet are hashed, and repaired if damaged."""
+def _repair_damaged(store: Store, repair: Callable[[Partition], None]) -> None:
+    """Hash the partitions that the lake does not show yet, and repair those that are damaged."""
     shown = store.catalog.number(LAKE_GENERATION)
-    partitions = published_partitions(store)
-    is_repaired = False
-    for partition in partitions:
+    for partition in published_partitions(store):
         if shown < partition.generation and not store.is_intact(partition):
             repair(partition)
-            is_repaired = True
-    return published_partitions(store) if is_repaired else partitions
 
 
 @dataclass(frozen=True)

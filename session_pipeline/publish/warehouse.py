@@ -55,74 +55,96 @@ _PUBLISHED_COLUMNS = (
 )
 
 
-def publish(
-    store: Store,
-    path: Path,
-    partitions: Sequence[Partition],
-    info: "pa.Table",
-    *,
-    native_limit_bytes: float,
-    starts_empty: bool = False,
-    kept: Kept = NOTHING_KEPT,
-    left_out: Collection[str] = (),
-) -> int:
-    """Write a warehouse that shows exactly these partitions, and replace the current file with it.
+class NewFile:
+    """A warehouse file that is written next to the present one, and then replaces it.
 
     If the path is a symbolic link, the link stays and its target is replaced.
 
-    Args:
-        store: The store.
-        path: The warehouse.
-        partitions: The partitions to show.
-        info: The row of warehouse_info.
-        native_limit_bytes: The size of the file beyond which the largest tables become views.
-        starts_empty: Whether to write all tables again instead of copying the current file, because another program
-            wrote or damaged it, or because its tables or their comments are those of another version.
-        kept: The rows that are still in memory.
-        left_out: Published tables that the warehouse does not have, because the settings do not build them.
-
-    Returns:
-        The number of partitions that were inserted, replaced or deleted; a view counts as one.
-
-    Raises:
-        StoreError: There is a write-ahead log next to the warehouse: another program opened it for writing.
+    Attributes:
+        replaced_count: The number of partitions that were inserted, replaced or deleted; a view counts as one.
     """
-    link, path = path, Path(os.path.realpath(path))
-    if wal := next((found for found in map(_wal_of, (link, path)) if found.exists()), None):
-        raise StoreError(
-            f"{wal} exists: something opened the warehouse for writing; close that program, remove both files,"
-            " and run again: the warehouse is rebuilt from the store"
-        )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    remove_temporaries(path.parent, f".{path.name}.*")
-    _discard(temporary)  # of a dead process with the same number
-    try:
-        if path.exists() and not starts_empty:
-            try:
-                copy_file(path, temporary)
-            except PermissionError as error:
-                raise StoreError(
-                    f"{path} cannot be read ({error.strerror}); make it readable for the user that runs this, or remove"
-                    " it, and run again: it is rebuilt from the store"
-                ) from None
-            crash_points.reached("warehouse: copied")
+
+    def __init__(self, path: Path) -> None:
+        """Take the path of the warehouse. Nothing is written yet."""
+        self._link, self._path = path, Path(os.path.realpath(path))
+        self._temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        self.replaced_count = 0
+
+    def write(
+        self,
+        store: Store,
+        partitions: Sequence[Partition],
+        info: "pa.Table",
+        *,
+        native_limit_bytes: float,
+        starts_empty: bool = False,
+        kept: Kept = NOTHING_KEPT,
+        left_out: Collection[str] = (),
+    ) -> None:
+        """Write a file that shows exactly these partitions. After an error, there is no file.
+
+        Args:
+            store: The store.
+            partitions: The partitions to show.
+            info: The row of warehouse_info.
+            native_limit_bytes: The size of the file beyond which the largest tables become views.
+            starts_empty: Whether to write all tables again instead of copying the present file, because another program
+                wrote or damaged it, or because its tables or their comments are those of another version.
+            kept: The rows that are still in memory.
+            left_out: Published tables that the warehouse does not have, because the settings do not build them.
+
+        Raises:
+            StoreError: There is a write-ahead log next to the warehouse: another program opened it for writing.
+        """
+        if wal := next((found for found in map(_wal_of, (self._link, self._path)) if found.exists()), None):
+            raise StoreError(
+                f"{wal} exists: something opened the warehouse for writing; close that program, remove both files,"
+                " and run again: the warehouse is rebuilt from the store"
+            )
+        remove_temporaries(self._path.parent, f".{self._path.name}.*")
+        self.discard()  # of a dead process with the same number
+        rows = partitions, info, native_limit_bytes
         try:
-            replaced = _write(store, temporary, partitions, info, native_limit_bytes, kept, left_out)
-        except duckdb.Error:
-            # The old file may be damaged. The store has everything, so write a new file without it.
-            _discard(temporary)
-            replaced = _write(store, temporary, partitions, info, native_limit_bytes, NOTHING_KEPT, left_out)
-        crash_points.reached("warehouse: written")
-        sync_file(temporary)
-        crash_points.reached("warehouse: file durable")
-        os.replace(temporary, path)
-    except BaseException:
-        _discard(temporary)  # a failed copy must not keep a full disk full
-        raise
-    crash_points.reached("warehouse: renamed")
-    sync_folder(path.parent)
-    crash_points.reached("warehouse: folder durable")
-    return replaced
+            if self._path.exists() and not starts_empty:
+                self._copy()
+                crash_points.reached("warehouse: copied")
+            try:
+                self.replaced_count = _write(store, self._temporary, *rows, kept, left_out)
+            except duckdb.Error:
+                # The old file may be damaged. The store has everything, so write a new file without it.
+                self.discard()
+                self.replaced_count = _write(store, self._temporary, *rows, NOTHING_KEPT, left_out)
+            crash_points.reached("warehouse: written")
+            sync_file(self._temporary)
+            crash_points.reached("warehouse: file durable")
+        except BaseException:
+            self.discard()  # a failed copy must not keep a full disk full
+            raise
+
+    def _copy(self) -> None:
+        try:
+            copy_file(self._path, self._temporary)
+        except PermissionError as error:
+            raise StoreError(
+                f"{self._path} cannot be read ({error.strerror}); make it readable for the user that runs this, or"
+                " remove it, and run again: it is rebuilt from the store"
+            ) from None
+
+    def put_in_place(self) -> None:
+        """Replace the present file with the one that was written. After an error, the present file stays."""
+        try:
+            os.replace(self._temporary, self._path)
+        except BaseException:
+            self.discard()
+            raise
+        crash_points.reached("warehouse: renamed")
+        sync_folder(self._path.parent)
+        crash_points.reached("warehouse: folder durable")
+
+    def discard(self) -> None:
+        """Remove the file if it was written and is not in place."""
+        for written in (self._temporary, _wal_of(self._temporary)):
+            written.unlink(missing_ok=True)
 
 
 def connect(path: Path, store_folder: Path, memory_limit: str | None = None) -> duckdb.DuckDBPyConnection:
@@ -180,11 +202,6 @@ def _lock_down(connection: duckdb.DuckDBPyConnection, folder: Path | None) -> No
 
 def _wal_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.wal")
-
-
-def _discard(path: Path) -> None:
-    for written in (path, _wal_of(path)):
-        written.unlink(missing_ok=True)
 
 
 def _write(
@@ -250,8 +267,8 @@ def _attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Non
 def _make_internal_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Create the tables that only this package uses, in a new file.
 
-    A file without them was written by another version. The first query on them fails, and `publish` then writes a new
-    file.
+    A file without them was written by another version. The first query on them fails, and `NewFile.write` then writes
+    a new file.
     """
     columns = ", ".join(f"{name} {kind}" for name, kind, _ in _PUBLISHED_COLUMNS)
     connection.execute(f"create schema {INTERNAL_SCHEMA}")
@@ -262,7 +279,7 @@ def _make_internal_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def has_views(partitions: Sequence[Partition], native_limit_bytes: float, left_out: Collection[str]) -> bool:
-    """Whether some tables of the warehouse are views on files of the store; arguments as in `publish`."""
+    """Whether some tables of the warehouse are views on files of the store; arguments as in `NewFile.write`."""
     return bool(_too_large(_by_table(partitions, left_out), native_limit_bytes))
 
 

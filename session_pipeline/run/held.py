@@ -17,8 +17,8 @@ from session_pipeline.errors import StoreError
 from session_pipeline.ingest.erasing.erase_frozen import frozen_partitions
 from session_pipeline.ingest.erasing.erasures import LEAST_SEARCHED, Erasures
 from session_pipeline.ingest.erasing.expired_text import EXPIRED_TEXT
+from session_pipeline.ingest.ledger import EXPIRED_COUNT
 from session_pipeline.ingest.mapping.visitors import KEY_BYTES, PROPERTY_PURPOSE, VisitorKey, find_key
-from session_pipeline.ingest.taken import EXPIRED_COUNT
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.reference.days import Calendar
 from session_pipeline.run.opened import OpenFolder

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from session_pipeline.build.builder import Built
 from session_pipeline.build.expiry import Expiry
-from session_pipeline.build.runner import Computed, Rows
-from session_pipeline.build.second_thread import SecondThread
+from session_pipeline.build.runner import Rows
+from session_pipeline.build.second_thread import SecondThread, Task
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.engines.base import Engine
+from session_pipeline.engines.base import Engine, Jobs
 from session_pipeline.engines.chosen import chosen_engine
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.engines.duckdb_jobs import rows_of_days
@@ -25,7 +25,7 @@ from session_pipeline.ingest.erasing.erasures import unfinished_in
 from session_pipeline.ingest.erasing.expired_text import expired_text
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish import publication
-from session_pipeline.publish.publication import Published
+from session_pipeline.publish.publication import NewWarehouse, Published
 from session_pipeline.reference.days import dates
 from session_pipeline.run import delivered_files
 from session_pipeline.run.opened import (
@@ -51,9 +51,12 @@ from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import IDENTITY_STEPS, STEP_OF_TABLE
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from session_pipeline.publish.native_rows import Kept
 
 LOCK_WAIT_SECONDS = 3600.0
+WAREHOUSE = "warehouse"  # the task of the second thread that writes it
 
 __all__ = [
     "LOCK_WAIT_SECONDS",
@@ -78,7 +81,7 @@ class Run(OpenFolder):
     Attributes:
         engine: The local engine, for ingest, checks and figures.
         model_engine: The engine that runs the models: the local one or a cluster.
-        second_thread: Computes steps of small days before the run comes to them.
+        second_thread: Computes steps of small days, and writes their warehouse, before the run comes to them.
         run_id: The id that is recorded with everything the run writes.
         progress: Is called while the run works.
         outcome: What the run did so far.
@@ -86,12 +89,13 @@ class Run(OpenFolder):
 
     engine: DuckDBEngine = field(kw_only=True)
     model_engine: Engine = field(kw_only=True)
-    second_thread: SecondThread[Computed] = field(kw_only=True)
+    second_thread: SecondThread[object] = field(kw_only=True)
     run_id: str = field(kw_only=True)
     progress: Progress = field(default_factory=Progress, kw_only=True)
     outcome: Outcome = field(default_factory=Outcome, init=False)
     _expected: tuple[date, ...] = field(default=(), init=False, repr=False)
     _work: Work = field(init=False, repr=False)
+    _written_ahead: NewWarehouse | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check the settings, and begin with the id that was given."""
@@ -186,6 +190,8 @@ class Run(OpenFolder):
                 self.progress.on_build(step, built.day, built)
                 on_built(built)
                 results.append(built)
+        if self._work.builder.is_done:
+            self._write_ahead()
         return results
 
     def begin_ahead(self, first: date, last: date) -> None:
@@ -195,6 +201,30 @@ class Run(OpenFolder):
         self._expect(days)
         with self.profile.stage(PLAN):
             self._work.builder.begin_ahead(days, is_outdated=self._is_outdated)
+
+    def _write_ahead(self) -> None:
+        """Let the second thread write the warehouse that is published next, while the run checks the tables."""
+        plan = self.plan()
+        if self._written_ahead or publication.why_not(plan) or not self.expiry().is_empty:
+            return
+        new = self._written_ahead = NewWarehouse(
+            self.folder, self.store, plan, package_version=package_version(), run_id=self.run_id
+        )
+
+        connection = self.engine.connection.cursor()
+
+        def write(_jobs: Jobs) -> NewWarehouse:
+            new.write(self._kept(lambda: connection))
+            return new
+
+        self.second_thread.give({WAREHOUSE: Task(None, write)})
+
+    def discard_unpublished(self) -> None:
+        """Remove a warehouse that was written and is not published."""
+        self.second_thread.stop()
+        if self._written_ahead is not None:
+            self._written_ahead.discard()
+            self._written_ahead = None
 
     def _expect(self, days: tuple[date, ...]) -> None:
         """Tell the engine how many events the days have. All daily steps of a run have the same days."""
@@ -247,8 +277,13 @@ class Run(OpenFolder):
             What was published; or why nothing was: something is stale, or this state is published already.
         """
         with self.profile.stage(PUBLISH):
+            written = self.second_thread.fetch(WAREHOUSE, None)
+            assert written is None or isinstance(written, NewWarehouse)
             self.second_thread.stop()
-            self.outcome.published = self._published()
+            try:
+                self.outcome.published = self._published(written)
+            finally:
+                self.discard_unpublished()
         return self.outcome.published
 
     def write_report(self) -> Path:
@@ -259,7 +294,7 @@ class Run(OpenFolder):
             self.outcome.report = report.write(self.folder, self.settings)
         return self.outcome.report.path
 
-    def _published(self) -> Published | str:
+    def _published(self, written: NewWarehouse | None) -> Published | str:
         plan = self.plan()
         reason = publication.why_not(plan)
         if reason is not None:
@@ -281,11 +316,12 @@ class Run(OpenFolder):
             package_version=package_version(),
             run_id=self.run_id,
             repair=self._repair,
-            kept=self._kept(),
+            kept=self._kept(self.engine.connection.cursor),
+            written=written,
         )
 
-    def _kept(self) -> "Kept":
-        """Return the rows that the engine still has in memory."""
+    def _kept(self, connect: "Callable[[], DuckDBPyConnection]") -> "Kept":
+        """Return the rows that the engine still has in memory, for a connection to it."""
         from session_pipeline.publish.native_rows import NOTHING_KEPT, Divided, Kept
 
         if self.model_engine is not self.engine or not self._work.builder.has_kept:
@@ -296,7 +332,7 @@ class Run(OpenFolder):
             in_files = [partition for partition in partitions if partition.key.date not in days]
             return Divided(in_files, rows_of_days(contract, days) if days else "")
 
-        return Kept(self.engine.connection.cursor, divide)
+        return Kept(connect, divide)
 
     def _repair(self, partition: Partition) -> None:
         """Build a damaged partition again, or read its delivered file again."""
@@ -356,14 +392,14 @@ def writing(
         limits = Limits(resources.memory_limit, resources.threads)
         engine = stack.enter_context(closing(DuckDBEngine(limits, store.scratch)))
         model_engine = stack.enter_context(chosen_engine(opened.settings.engine, engine, store.scratch))
-        second: SecondThread[Computed] = stack.enter_context(closing(SecondThread(model_engine)))
+        second: SecondThread[object] = stack.enter_context(closing(SecondThread(model_engine)))
         if folder.has_settings and not store.catalog.number(HAD_SETTINGS):
             with store.catalog.transaction(advances=False):
                 store.catalog.set_number(HAD_SETTINGS, 1)
         if store.catalog.frozen_before() is not None and not store.catalog.text(FROZEN_TIMEZONE):
             with store.catalog.transaction(advances=False):  # the store of an older version
                 store.catalog.set_text(FROZEN_TIMEZONE, opened.settings.timezone)
-        yield Run(
+        run = Run(
             **{each.name: getattr(opened, each.name) for each in fields(OpenFolder) if each.init},
             engine=engine,
             model_engine=model_engine,
@@ -371,6 +407,8 @@ def writing(
             run_id=run_id,
             progress=progress,
         )
+        stack.callback(run.discard_unpublished)
+        yield run
 
 
 @contextmanager

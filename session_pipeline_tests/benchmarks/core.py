@@ -52,13 +52,14 @@ def run_core(folder: Path) -> int:
             "timezone": run.settings.timezone,
             "outdated_day_count": 0,
         }
-        warehouse.publish(
+        new = warehouse.NewFile(run.folder.warehouse)
+        new.write(
             run.store,
-            run.folder.warehouse,
             [partition for partition in published_partitions(run.store) if partition.key.table in TABLES],
             pa.Table.from_pylist([info], schema=table("warehouse_info").schema),
             native_limit_bytes=run.settings.publish.native_limit_gb * GIGABYTE,
         )
+        new.put_in_place()
         return sum(partition.row_count for partition in run.store.of_table("sessions"))
 
 
