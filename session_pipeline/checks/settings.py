@@ -21,9 +21,10 @@ def settings_match_data(run: "Run", days: Sequence[date]) -> Verdict:
     if not run.folder.warehouse.is_file():
         return Verdict(True, "nothing is published yet")
     try:
-        found = settings_warnings.find_for_folder(run.folder, run.settings).warnings
+        run.outcome.findings = settings_warnings.find_for_folder(run.folder, run.settings)
     except StoreError as error:
         return Verdict(False, str(error))
+    found = run.outcome.findings.warnings
     if not found:
         return Verdict(True, "every rule matches data", {"warnings": 0})
     more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""

@@ -46,8 +46,22 @@ class Problems:
     failed_checks: Sequence[str] = ()
 
 
-def find(folder: DataFolder, settings: Settings, store: Store, plan: Plan) -> Problems:
-    """Find all current problems, from the catalog, the delivered files and the latest result of each check."""
+def find(
+    folder: DataFolder,
+    settings: Settings,
+    store: Store,
+    plan: Plan,
+    findings: settings_warnings.Findings | None = None,
+) -> Problems:
+    """Find all current problems, from the catalog, the delivered files and the latest result of each check.
+
+    Args:
+        folder: The data folder.
+        settings: Its settings.
+        store: Its store.
+        plan: The present plan.
+        findings: How the settings fit what is published; None to compare them.
+    """
     until = plan.frame.until
     lost_key = delivered_files.lost_visitor_key(folder, store)
     check_errors, check_warnings = _checks(folder)
@@ -66,7 +80,7 @@ def find(folder: DataFolder, settings: Settings, store: Store, plan: Plan) -> Pr
     warnings = [
         *check_warnings,
         *delivered_files.sources_without_folder(folder, settings),
-        *_settings_to_check(folder, settings),
+        *(_settings_to_check(folder, settings) if findings is None else map(str, findings.warnings)),
     ]
     return Problems(errors, [*warnings, *([] if any(True for _ in deliveries(folder)) else [nothing])], check_errors)
 

@@ -85,7 +85,7 @@ def run(
             erasing.finish(exclusive.run, exclusive.jobs.instance)
             exclusive.shown.note("the erasure that was interrupted is finished")
 
-        found = problems.find(folder, now.settings, now.store, plan)
+        found = problems.find(folder, now.settings, now.store, plan, outcome.findings)
         # A check that failed before counts until it passes: the next run of a timer may have nothing to check.
         now_failed = (str(check) for check in outcome.failed_checks if check.is_error)
         errors = [*dict.fromkeys([*now_failed, *found.failed_checks])]

@@ -26,6 +26,7 @@ from typing import Any
 import sqlalchemy
 from dagster._core.definitions.events import AssetKey
 from dagster._core.definitions.partitions.subset import PartitionsSubset
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
 from dagster._core.events.log import EventLogEntry
 from dagster._core.instance import RUNLESS_RUN_ID
 from dagster._core.storage.dagster_run import DagsterRun
@@ -46,6 +47,7 @@ from session_pipeline.engines.sql import query_text
 
 MOST_OPEN = 16  # databases that stay open: the index, and those of the latest runs
 BATCH_SIZE = 1000
+INSERT = SqlEventLogStorageTable.insert()  # with the values apart, so that SQLAlchemy compiles it once
 
 
 def hand_over_in_batches() -> None:
@@ -96,8 +98,11 @@ class EventLog(SqliteEventLogStorage):
         """Store an event; one that stands for several partitions becomes an event for each."""
         if self._stands_for_several(event):
             self.store_event_batch([event])
-        else:
+        elif _is_in_index(event):
             super().store_event(event)
+        else:
+            with self.run_connection(event.run_id) as run:
+                run.execute(INSERT, self._event_to_row(event))
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store events of one run in one transaction. On an error, none of them is stored."""
@@ -109,7 +114,7 @@ class EventLog(SqliteEventLogStorage):
                 if self._stands_for_several(event):
                     self._store_each_partition(run, index, event)
                 else:
-                    super().store_event(event)
+                    self.store_event(event)
         for event in events:
             self._materialized.pop(_materialization(event), None)
 
@@ -122,13 +127,12 @@ class EventLog(SqliteEventLogStorage):
             return
         first = self._event_to_row(event)
         rows = [{**first, "event": text, "partition": partition} for partition, text in found.items()]
-        insert = SqlEventLogStorageTable.insert()
-        run.execute(insert, rows)
+        run.execute(INSERT, rows)
         # The first insert locks the index, so the ids that follow are free until this transaction ends.
-        first_id = _id_of(index.execute(insert, rows[0]))
+        first_id = _id_of(index.execute(INSERT, rows[0]))
         ids = range(first_id, first_id + len(rows))
         if len(rows) > 1:
-            index.execute(insert, [{**row, "id": row_id} for row, row_id in zip(rows[1:], ids[1:], strict=True)])
+            index.execute(INSERT, [{**row, "id": row_id} for row, row_id in zip(rows[1:], ids[1:], strict=True)])
         self._store_asset_event_tags(index, [event] * len(rows), ids)
         # The row of an asset shows its latest event, so the others need no update.
         self._store_asset_event(index, deserialize_value(rows[-1]["event"], EventLogEntry), ids[-1])
@@ -330,6 +334,12 @@ def _superseded(index: Connection, query: str, run_ids: Collection[str]) -> list
 def _delete(index: Connection, column: sqlalchemy.Column[int], ids: Sequence[int]) -> None:
     for start in range(0, len(ids), BATCH_SIZE):
         index.execute(sqlalchemy.delete(column.table).where(column.in_(ids[start : start + BATCH_SIZE])))
+
+
+def _is_in_index(event: EventLogEntry) -> bool:
+    """Whether Dagster stores an event also in the index: one of an asset, of a check, or of the status of a run."""
+    kind = event.dagster_event_type if event.is_dagster_event else None
+    return kind in ASSET_EVENTS or kind in ASSET_CHECK_EVENTS or kind in EVENT_TYPE_TO_PIPELINE_RUN_STATUS
 
 
 def _materialization(event: EventLogEntry) -> tuple[str, AssetKey | None]:

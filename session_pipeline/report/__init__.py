@@ -19,6 +19,7 @@ from session_pipeline.store.files import make_folder, refusal_explained, remove_
 from session_pipeline.store.shortage import report_shortage
 
 if TYPE_CHECKING:
+    from session_pipeline.checks.settings_warnings import Findings
     from session_pipeline.report.page import Page
     from session_pipeline.settings import Settings
 
@@ -40,10 +41,15 @@ class Written:
     charts: Mapping[str, str]
 
 
-def write(folder: DataFolder, settings: "Settings | None" = None) -> Written:
+def write(folder: DataFolder, settings: "Settings | None" = None, findings: "Findings | None" = None) -> Written:
     """Write the report about the published warehouse atomically, as latest.html.
 
     The same page is also written as YYYY-MM-DD.html, named by its last day. Files of other days are not changed.
+
+    Args:
+        folder: The data folder.
+        settings: Its settings; None to load them.
+        findings: How the settings fit this warehouse; None to compare them.
 
     Raises:
         StoreError: Nothing is published yet, another version published it, or the folder is not writable.
@@ -53,7 +59,7 @@ def write(folder: DataFolder, settings: "Settings | None" = None) -> Written:
     path = folder.reports / FILE_NAME
     while True:
         made_from = _time_of_warehouse(folder)
-        page = _page(folder, settings, None)
+        page = _page(folder, settings, None, findings)
         remove_temporaries(folder.reports, ".????-??-??.html.*")
         if page.last_day:
             _replace(folder, day_file(folder, page.last_day), page.text, made_from)
@@ -62,6 +68,7 @@ def write(folder: DataFolder, settings: "Settings | None" = None) -> Written:
         # If a run published in the meantime, this report can have replaced a newer one; write it again.
         if made_from == _time_of_warehouse(folder):
             return Written(path, page.charts)
+        findings = None
 
 
 def write_day(folder: DataFolder, last_day: date, settings: "Settings | None" = None) -> Path:
@@ -97,7 +104,9 @@ def is_current(folder: DataFolder) -> bool:
     return path.is_file() and path.stat().st_mtime_ns == _time_of_warehouse(folder)
 
 
-def _page(folder: DataFolder, settings: "Settings | None", last_day: date | None) -> "Page":
+def _page(
+    folder: DataFolder, settings: "Settings | None", last_day: date | None, findings: "Findings | None" = None
+) -> "Page":
     # These imports are slow. Dagster's definitions import this module, but do not write a report.
     from session_pipeline.checks.settings_warnings import find, folders_of_sources
     from session_pipeline.publish import warehouse
@@ -110,7 +119,7 @@ def _page(folder: DataFolder, settings: "Settings | None", last_day: date | None
         warehouse.connect(folder.warehouse, folder.store, memory_limit=MEMORY_LIMIT) as connection,
     ):
         found = figures.read(connection, settings.timezone, last_day)
-        findings = find(connection, settings, folders_of_sources(folder.raw))
+        findings = findings or find(connection, settings, folders_of_sources(folder.raw))
         look = flaws.look_first(connection, found, settings) if found.window else None
     return page.render(found, settings, findings, look)
 

@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from typing import TYPE_CHECKING
 
 from session_pipeline.build.builder import Built
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish.publication import Published
 from session_pipeline.report import Written
 from session_pipeline.tables.graph import Step
+
+if TYPE_CHECKING:  # the checks import modules of this package
+    from session_pipeline.checks.settings_warnings import Findings
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Outcome:
         run_ids: The ids that it wrote under, one for each job.
         files: What the latest ingest did.
         published: The latest publication, or why nothing was published; None if it was not tried.
+        findings: How the settings fit what is published; None if they were not compared since.
         report: The report; None if it was not written.
         failed_checks: The checks that did not hold, in order of time.
         expired_count: Partitions that expired, or lost their text.
@@ -57,6 +62,7 @@ class Outcome:
     run_ids: set[str] = field(default_factory=set)
     files: IngestSummary = field(default_factory=IngestSummary)
     published: Published | str | None = None
+    findings: "Findings | None" = None
     report: Written | None = None
     failed_checks: list[FailedCheck] = field(default_factory=list)
     expired_count: int = 0

@@ -280,6 +280,7 @@ class Run(OpenFolder):
             written = self.second_thread.fetch(WAREHOUSE, None)
             assert written is None or isinstance(written, NewWarehouse)
             self.second_thread.stop()
+            self.outcome.findings = None
             try:
                 self.outcome.published = self._published(written)
             finally:
@@ -291,7 +292,7 @@ class Run(OpenFolder):
         with self.profile.stage(REPORT):
             from session_pipeline import report  # slow to load, and only this method needs it
 
-            self.outcome.report = report.write(self.folder, self.settings)
+            self.outcome.report = report.write(self.folder, self.settings, self.outcome.findings)
         return self.outcome.report.path
 
     def _published(self, written: NewWarehouse | None) -> Published | str:
