@@ -9,12 +9,14 @@ from threading import current_thread, main_thread
 from time import sleep
 from typing import Any
 
+import duckdb
 import pytest
 
 from session_pipeline.build import ahead, stale_days
 from session_pipeline.build.runner import Computed, Rows, StepRunner
 from session_pipeline.build.second_thread import SecondThread
 from session_pipeline.engines.duckdb import DuckDBEngine
+from session_pipeline.errors import MemoryTooSmallError
 from session_pipeline.reference.days import Calendar
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.tables.graph import Step
@@ -253,6 +255,38 @@ def test_big_days_are_computed_in_one_thread(
     monkeypatch.setattr(ahead, "MOST_EVENTS", 8)  # a day of the week has 9
     assert build_week(tmp_path).hashes() == hashes
     assert used.steps == []
+
+
+def test_step_that_fails_beside_the_second_thread_is_computed_again_alone(
+    hashes: dict[str, str], used: Used, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both threads share the memory limit."""
+    failed: list[str] = []
+    used_before: list[str] = []
+
+    def fails_once(runner: StepRunner, step: Step, days: Days, inputs: Mapping[str, Rows]) -> Computed:
+        if current_thread() is main_thread() and step.name == "session_actions" and not failed:
+            failed.append(step.name)
+            used_before[:] = used.steps
+            compute(runner, step, days, inputs)
+            raise duckdb.OutOfMemoryException("could not allocate block")
+        return compute(runner, step, days, inputs)
+
+    monkeypatch.setattr(StepRunner, "compute", fails_once)
+    assert build_week(tmp_path).hashes() == hashes
+    assert failed
+    assert used.steps == used_before
+
+
+def test_step_that_fails_alone_fails_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(runner: StepRunner, step: Step, days: Days, inputs: Mapping[str, Rows]) -> Computed:
+        if step.name == "session_actions":
+            raise duckdb.OutOfMemoryException("could not allocate block")
+        return compute(runner, step, days, inputs)
+
+    monkeypatch.setattr(StepRunner, "compute", fails)
+    with pytest.raises(MemoryTooSmallError, match="could not allocate block"):
+        build_week(tmp_path)
 
 
 def test_one_thread_in_the_settings_is_kept(used: Used, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

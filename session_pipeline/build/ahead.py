@@ -1,6 +1,7 @@
-"""Lets a second thread compute steps of small days before the run comes to them.
+"""Lets a second thread compute steps before the run comes to them, except those of very big days.
 
 A run builds one step after another, and much of its time for a small day is Python's and Dagster's, while DuckDB waits.
+Queries of bigger days do not use all cores all the time either, for example where they write a file.
 This decides which steps are computed meanwhile: those whose inputs are built. second_thread.py computes them, and
 builder.py commits each when the run comes to it. So what is committed, and in which order, stays the same.
 """
@@ -13,11 +14,14 @@ from session_pipeline.build.read_rows import ReadRows
 from session_pipeline.build.runner import Computed, StepRunner
 from session_pipeline.build.second_thread import SecondThread, Task
 from session_pipeline.build.stale_days import StaleDays
-from session_pipeline.build.stretches import MOST_EVENTS
 from session_pipeline.engines.base import Jobs
 from session_pipeline.store.store import Store
 from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEP_OF_TABLE, steps_of
+
+# Of a day with more events, two queries at the same time are no faster than one after the other, and they share the
+# memory limit.
+MOST_EVENTS = 1_000_000
 
 
 class Ahead:
@@ -37,26 +41,28 @@ class Ahead:
         self._second = second
         self._scratch = store.scratch / "ahead"  # apart, because what is not used stays there until the run ends
         self._runner: StepRunner | None = None
-        self._days: Sequence[date] = ()
+        self._has_begun = False
+        self._days: Sequence[date] = ()  # of which steps are computed
         self._built: set[str] = set()
         self._considered: set[str] = set()
         self._first_kept: dict[str, date | None] = {}  # of the stretches of several days that were given, by step
 
     @property
     def is_done(self) -> bool:
-        """Whether all steps are built for the days. False if no step is computed ahead."""
+        """Whether all steps are built for the days that the run began with."""
         steps = steps_of(self._planner.frame.settings)
-        return bool(self._days) and all(step.name in self._built for step in steps)
+        return self._has_begun and all(step.name in self._built for step in steps)
 
     def begin(self, days: Sequence[date], stale: StaleDays) -> None:
         """Begin with the steps that read no other step's tables.
 
-        Does nothing if a day is big: its queries use all threads, and the memory for one query.
+        No step is computed if a day has more than MOST_EVENTS.
 
         Args:
             days: The days for which all daily steps are built.
             stale: Which of them are built.
         """
+        self._has_begun = True
         self._days = () if any(self._planner.event_count(day) > MOST_EVENTS for day in days) else days
         self._give(stale)
 
@@ -72,6 +78,12 @@ class Ahead:
         found = self._second.fetch((step.name, days[0]), self._read(step, days))
         assert found is None or isinstance(found, Computed)
         return found
+
+    def end(self) -> bool:
+        """Compute nothing more; return whether anything was computed until now."""
+        was_used, self._days = bool(self._days), ()
+        self.stop()
+        return was_used
 
     def stop(self) -> None:
         """Forget what is not committed yet."""

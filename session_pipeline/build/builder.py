@@ -262,6 +262,12 @@ class Builder:
         if self._rows.is_any_kept(step.tables):
             self._ahead.stop()  # a task of the second thread can be reading them
             self._rows.forget(step.tables)
+        try:
+            return self._runner.compute(step, days, self._rows.of(step, days))
+        except Exception:
+            if not self._ahead.end():
+                raise
+        # The memory limit is that of both threads, so what did not fit may fit now.
         return self._runner.compute(step, days, self._rows.of(step, days))
 
     def _prepare_inputs(self, step: Step, days: Sequence[date | None]) -> None:

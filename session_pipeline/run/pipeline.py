@@ -81,7 +81,7 @@ class Run(OpenFolder):
     Attributes:
         engine: The local engine, for ingest, checks and figures.
         model_engine: The engine that runs the models: the local one or a cluster.
-        second_thread: Computes steps of small days, and writes their warehouse, before the run comes to them.
+        second_thread: Computes steps, and writes the warehouse, before the run comes to them.
         run_id: The id that is recorded with everything the run writes.
         progress: Is called while the run works.
         outcome: What the run did so far.
