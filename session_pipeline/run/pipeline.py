@@ -204,13 +204,14 @@ class Run(OpenFolder):
 
     def _write_ahead(self) -> None:
         """Let the second thread write the warehouse that is published next, while the run checks the tables."""
+        if self._written_ahead is not None:
+            return
         plan = self.plan()
-        if self._written_ahead or publication.why_not(plan) or not self.expiry().is_empty:
+        if publication.why_not(plan) is not None or not self.expiry().is_empty:
             return
         new = self._written_ahead = NewWarehouse(
             self.folder, self.store, plan, package_version=package_version(), run_id=self.run_id
         )
-
         connection = self.engine.connection.cursor()
 
         def write(_jobs: Jobs) -> NewWarehouse:
