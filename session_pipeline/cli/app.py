@@ -20,7 +20,7 @@ from session_pipeline import data_folder, interrupts
 from session_pipeline.cli.commands import COMMANDS
 from session_pipeline.cli.screen import echo, harmless, stderr
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder, is_utf8
-from session_pipeline.errors import SessionPipelineError, SettingsError, WrongUseError
+from session_pipeline.errors import SessionPipelineError, WrongUseError
 
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, interrupts.EXIT_CODE
 
@@ -153,17 +153,9 @@ def chosen_folder(data: Path | None) -> DataFolder:
 
 
 def _has_lost_settings(folder: DataFolder) -> bool:
-    from session_pipeline.run.opened import open_store  # loads SQLite; nearly every folder has settings
+    from session_pipeline.run.opened import has_lost_settings  # loads SQLite; nearly every folder has settings
 
-    if not folder.store.is_dir():
-        return False
-    try:
-        open_store(folder).close()
-    except SettingsError:
-        return True
-    except SessionPipelineError:
-        pass  # the command says what is wrong with the store
-    return False
+    return has_lost_settings(folder)
 
 
 def day_of(text: str) -> datetime:

@@ -3,6 +3,7 @@
 Nothing here writes or takes a lock. `run.pipeline` adds the lock, the engine and the work of a run.
 """
 
+import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,7 @@ from session_pipeline.reference.days import Calendar, zone
 from session_pipeline.run import delivered_files
 from session_pipeline.run.profile import PLAN, Profile
 from session_pipeline.settings import Settings, load_settings
-from session_pipeline.store.catalog import FROZEN_TIMEZONE, RUN_IS_OPEN
+from session_pipeline.store.catalog import FROZEN_TIMEZONE, RUN_IS_OPEN, Catalog
 from session_pipeline.store.shortage import report_shortage
 from session_pipeline.store.store import Store
 from session_pipeline.tables.frame import Frame
@@ -77,6 +78,21 @@ def open_store(folder: DataFolder) -> Store:
         hint = f"restore it, or write the packaged settings with `session-pipeline init {folder.path}`"
         raise SettingsError(str(folder.settings), "is missing, but the store was built with it", hint)
     return store
+
+
+def has_lost_settings(folder: DataFolder) -> bool:
+    """Whether the store was built with a settings file that is now missing. False if its catalog cannot be read.
+
+    Reads one number and not the partitions, of which a long history has very many.
+    """
+    path = folder.store / "catalog.sqlite"
+    if folder.has_settings or not path.is_file():
+        return False
+    try:
+        with closing(Catalog(path)) as catalog:
+            return bool(catalog.number(HAD_SETTINGS))
+    except sqlite3.Error:
+        return False  # the command says what is wrong with the store
 
 
 def make_planner(settings: Settings, store: Store, until: date) -> Planner:

@@ -12,7 +12,6 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from pathlib import Path
 
 from session_pipeline.errors import StoreError
@@ -36,7 +35,6 @@ from session_pipeline.store.store_files import StoreFiles
 from session_pipeline.tables import table
 
 FORMAT = 3  # 1: partitions did not record the causes of their last change; 2: a partition had one file
-CATALOG = "catalog.sqlite"
 SCRATCH = "scratch"  # folder for temporary files
 NO_NUMBERS: Mapping[str, int] = {}
 NO_TEXTS: Mapping[str, str] = {}
@@ -68,17 +66,11 @@ class Store:
         # SQLite does not wait for a lock while it changes the journal mode of a new file.
         with folder_lock(folder):
             self._check_format(package_version)
-            self.catalog, self._data_version = _opened_catalog(folder / CATALOG)
+            self.catalog, self._data_version, self.partitions = _opened_catalog(folder / "catalog.sqlite")
         self.change_count = 0  # grows with each change of `partitions`
         self._verified: set[str] = set()
         self._scratch: Path | None = None
         self._has_leftovers = False
-
-    @cached_property
-    def partitions(self) -> dict[Key, Partition]:
-        """All partitions. They are read when they are first needed: a long history has very many."""
-        with _usable(self.folder / CATALOG):
-            return self.catalog.partitions()
 
     def close(self) -> None:
         """Close the catalog."""
@@ -88,11 +80,10 @@ class Store:
         """Read the catalog again if another process has changed it; return whether one has."""
         version = self.catalog.data_version()
         if version == self._data_version:
-            _ = self.partitions  # if they were not needed before, they are read now, in the snapshot of the caller
             return False
         self._data_version = version
         found = self.catalog.partitions()
-        if found != self.__dict__.get("partitions"):  # not yet read, they may be other ones than when it was opened
+        if found != self.partitions:
             self.partitions = found
             self.change_count += 1
         return True
@@ -376,23 +367,15 @@ class Store:
             temporary.write_text(json.dumps({"format": FORMAT, "package_version": package_version}) + "\n")
 
 
-def _opened_catalog(path: Path) -> tuple[Catalog, int]:
-    """Open the catalog and read its version."""
-    with _usable(path):
-        catalog = Catalog(path)
-        try:
-            return catalog, catalog.data_version()
-        except BaseException:
-            catalog.close()
-            raise
-
-
-@contextmanager
-def _usable(path: Path) -> Iterator[None]:
-    """Say what to do if the catalog cannot be used. A disk-full error passes through as SQLite raises it."""
+def _opened_catalog(path: Path) -> tuple[Catalog, int, dict[Key, Partition]]:
+    """Open the catalog and read its version and partitions. A disk-full error passes through as SQLite raises it."""
+    catalog = None
     try:
-        yield
+        catalog = Catalog(path)
+        return catalog, catalog.data_version(), catalog.partitions()
     except sqlite3.Error as error:
+        if catalog is not None:
+            catalog.close()
         hint = UNUSABLE_CATALOG.get(getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE)
         if hint is None:
             raise
