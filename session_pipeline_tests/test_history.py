@@ -1,10 +1,12 @@
 """Past runs and failed checks are the same with and without Dagster."""
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -117,6 +119,8 @@ def test_status_says_that_a_full_disk_hides_the_last_runs(
     full = sqlite3.OperationalError("disk I/O error")
     full.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
     monkeypatch.setattr(history, "_rows", Mock(side_effect=full))
+    free = count(1_000_000, 1_000_000)  # it changes while the command looks
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Mock(free=next(free)))
     code, out, err = call("status", "--json", "--data", deployment.folder.path)
     found = json.loads(out)
     assert (code, err, found["runs"]) == (0, "", [])

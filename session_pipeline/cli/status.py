@@ -107,6 +107,8 @@ def _status(folder: DataFolder) -> Status:
         there = delivered_files.files_there(folder, store)
         wrong = problems.find(folder, settings, store, plan)
         runs, unreadable = _last_runs(folder)
+        # Without what follows in brackets: the free space can change between two questions.
+        said = {sentence.partition(" (")[0] for sentence in wrong.errors}
         return Status(
             folder=str(folder.path),
             until=str(until),
@@ -117,7 +119,7 @@ def _status(folder: DataFolder) -> Status:
                 if facts["status"] != "accepted" and facts["file_id"] in there
             ],
             files_to_read=now.files_to_read(),
-            problems=[*wrong.errors, *(sentence for sentence in unreadable if sentence not in wrong.errors)],
+            problems=[*wrong.errors, *(each for each in unreadable if each.partition(" (")[0] not in said)],
             warnings=wrong.warnings,
             changed_fields=changed_fields(ledger),
             lines={
