@@ -10,6 +10,7 @@ import pytest
 
 import session_pipeline
 from session_pipeline.engines.duckdb import DuckDBEngine
+from session_pipeline.errors import StoreError
 from session_pipeline.publish.native_rows import Kept
 from session_pipeline.publish.publication import NewWarehouse, Published
 from session_pipeline.run.pipeline import Run, open_run
@@ -20,7 +21,7 @@ from session_pipeline_tests.deployment import Deployment, by_step
 
 FIRST, LAST = 5, 7  # of October 2026
 WAIT_SECONDS = 60.0
-OF_THE_RUN = {"warehouse_info", "source_files"}  # tables with the time of the run
+OF_THE_RUN = {"warehouse_info", "source_files"}
 write = NewWarehouse.write
 
 
@@ -35,7 +36,7 @@ class Writers:
     Attributes:
         names: The threads, in order.
         error: What the second thread raises after it has written the file.
-        ended: Set when the second thread has ended.
+        ended: Set when the second thread has written a warehouse, or failed.
     """
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
@@ -80,7 +81,7 @@ def built_week(folder: Path, wait_for: Event | None = None) -> Iterator[Run]:
 
 
 def contents(folder: Path) -> dict[str, list[str]]:
-    """Return the rows of all published tables, as texts."""
+    """Return the rows of the published tables, as texts, except those that record when a run did something."""
     with session_pipeline.connect(folder) as connection:
         names = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
         return {
@@ -148,6 +149,16 @@ def test_warehouse_is_not_published_if_something_became_stale(writers: Writers, 
     with built_week(tmp_path, writers.ended) as run:
         run.store.commit([], run_id="test", drop=[run.store.of_table("session_facts")[0].key])
         assert "is stale" in str(run.publish())
+    assert not run.folder.warehouse.exists()
+    assert unfinished_files(tmp_path) == []
+
+
+def test_warehouse_that_another_program_opened_meanwhile_is_not_replaced(writers: Writers, tmp_path: Path) -> None:
+    with built_week(tmp_path, writers.ended) as run:
+        run.folder.warehouse.with_name("warehouse.duckdb.wal").touch()
+        with pytest.raises(StoreError, match="something opened the warehouse for writing"):
+            run.publish()
+    assert writers.names == ["second"]
     assert not run.folder.warehouse.exists()
     assert unfinished_files(tmp_path) == []
 

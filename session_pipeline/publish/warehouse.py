@@ -96,11 +96,7 @@ class NewFile:
         Raises:
             StoreError: There is a write-ahead log next to the warehouse: another program opened it for writing.
         """
-        if wal := next((found for found in map(_wal_of, (self._link, self._path)) if found.exists()), None):
-            raise StoreError(
-                f"{wal} exists: something opened the warehouse for writing; close that program, remove both files,"
-                " and run again: the warehouse is rebuilt from the store"
-            )
+        self._check_no_writer()
         remove_temporaries(self._path.parent, f".{self._path.name}.*")
         self.discard()  # of a dead process with the same number
         rows = partitions, info, native_limit_bytes
@@ -121,6 +117,13 @@ class NewFile:
             self.discard()  # a failed copy must not keep a full disk full
             raise
 
+    def _check_no_writer(self) -> None:
+        if wal := next((found for found in map(_wal_of, (self._link, self._path)) if found.exists()), None):
+            raise StoreError(
+                f"{wal} exists: something opened the warehouse for writing; close that program, remove both files,"
+                " and run again: the warehouse is rebuilt from the store"
+            )
+
     def _copy(self) -> None:
         try:
             copy_file(self._path, self._temporary)
@@ -131,8 +134,13 @@ class NewFile:
             ) from None
 
     def put_in_place(self) -> None:
-        """Replace the present file with the one that was written. After an error, the present file stays."""
+        """Replace the present file with the one that was written. After an error, the present file stays.
+
+        Raises:
+            StoreError: As for `write`: another program can have opened the present file since.
+        """
         try:
+            self._check_no_writer()
             os.replace(self._temporary, self._path)
         except BaseException:
             self.discard()

@@ -119,7 +119,8 @@ def _page(
         warehouse.connect(folder.warehouse, folder.store, memory_limit=MEMORY_LIMIT) as connection,
     ):
         found = figures.read(connection, settings.timezone, last_day)
-        findings = findings or find(connection, settings, folders_of_sources(folder.raw))
+        if findings is None:
+            findings = find(connection, settings, folders_of_sources(folder.raw))
         look = flaws.look_first(connection, found, settings) if found.window else None
     return page.render(found, settings, findings, look)
 

@@ -7,7 +7,7 @@ module handles rows and transactions. store.py handles the Parquet files; build/
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,16 @@ ADDED_COLUMNS = (
     ("partitions", "causes", "text not null default '[]'"),
     ("partitions", "part_list", "text not null default ''"),
 )
+
+
+def number_in(path: Path, name: str) -> int:
+    """Return a recorded number of a catalog file, which can be of another version; 0 if it was never recorded.
+
+    Changes no table. SQLite may create the files that readers share, so the file is not opened read-only.
+    """
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=60)) as connection:
+        row = connection.execute("select value from state where name = ?", (name,)).fetchone()
+    return int(row[0]) if row else 0
 
 
 class Catalog:
