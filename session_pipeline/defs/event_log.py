@@ -21,33 +21,46 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy
 from dagster._core.definitions.events import AssetKey
 from dagster._core.definitions.partitions.subset import PartitionsSubset
-from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
+from dagster._core.events import (
+    ASSET_CHECK_EVENTS,
+    ASSET_EVENTS,
+    EVENT_TYPE_TO_PIPELINE_RUN_STATUS,
+    DagsterEventType,
+)
 from dagster._core.events.log import EventLogEntry
 from dagster._core.instance import RUNLESS_RUN_ID
 from dagster._core.storage.dagster_run import DagsterRun
+from dagster._core.storage.event_log.base import AssetRecord
+from dagster._core.storage.event_log.migration import ASSET_KEY_INDEX_COLS
 from dagster._core.storage.event_log.schema import (
     AssetCheckExecutionsTable,
     AssetEventTagsTable,
+    AssetKeyTable,
     SqlEventLogStorageTable,
 )
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
-from dagster._serdes import ConfigurableClassData, deserialize_value, serialize_value
+from dagster._serdes import ConfigurableClassData, serialize_value
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool, StaticPool
 
 from session_pipeline.defs import broken_history, home, storages
 from session_pipeline.defs.event_text import Metadata, PartitionTexts, materialization_event, planned_event
+from session_pipeline.defs.latest_events import LatestEvents
 from session_pipeline.engines.sql import query_text
 
 MOST_OPEN = 16  # databases that stay open: the index, and those of the latest runs
 BATCH_SIZE = 1000
-INSERT = SqlEventLogStorageTable.insert()  # with the values apart, so that SQLAlchemy compiles it once
+# With the values apart, so that SQLAlchemy compiles each once.
+INSERT = SqlEventLogStorageTable.insert()
+UPDATE_ASSET = AssetKeyTable.update().where(AssetKeyTable.c.asset_key == sqlalchemy.bindparam("updated_key"))
+NO_METADATA: Metadata = MappingProxyType({})
 
 
 def hand_over_in_batches() -> None:
@@ -69,6 +82,7 @@ class EventLog(SqliteEventLogStorage):
         self._materialized: dict[tuple[str, AssetKey | None], Mapping[str, Metadata]] = {}
         self.succeeded: dict[str, DagsterRun] = {}  # runs that were looked up; they never change
         self._last_tagged: tuple[EventLogEntry, Mapping[str, str]] | None = None
+        self._latest = LatestEvents()
         super().__init__(base_dir, inst_data)
         # Reentrant, because a batch is one block around the blocks of its events.
         self._db_lock = threading.RLock()  # type: ignore[assignment]
@@ -122,11 +136,13 @@ class EventLog(SqliteEventLogStorage):
         return _materialization(event) in self._materialized or _planned(event) is not None
 
     def _store_each_partition(self, run: Connection, index: Connection, event: EventLogEntry) -> None:
-        found = self._texts(event)
-        if not found:  # none of the planned days is a partition; the op says so
+        partitions = self._partitions(event)
+        if not partitions:  # none of the planned days is a partition; the op says so
             return
-        first = self._event_to_row(event)
-        rows = [{**first, "event": text, "partition": partition} for partition, text in found.items()]
+        [first, *_, last] = 2 * list(partitions)
+        row = self._event_to_row(_event_of(event, first, partitions[first]))
+        texts = _texts(event, partitions, row["event"])
+        rows = [{**row, "event": text, "partition": partition} for partition, text in texts.items()]
         run.execute(INSERT, rows)
         # The first insert locks the index, so the ids that follow are free until this transaction ends.
         first_id = _id_of(index.execute(INSERT, rows[0]))
@@ -135,7 +151,16 @@ class EventLog(SqliteEventLogStorage):
             index.execute(INSERT, [{**row, "id": row_id} for row, row_id in zip(rows[1:], ids[1:], strict=True)])
         self._store_asset_event_tags(index, [event] * len(rows), ids)
         # The row of an asset shows its latest event, so the others need no update.
-        self._store_asset_event(index, deserialize_value(rows[-1]["event"], EventLogEntry), ids[-1])
+        self._store_asset_event(index, _event_of(event, last, partitions[last]), ids[-1])
+
+    def _store_asset_event(self, conn: Connection, event: EventLogEntry, event_id: int) -> None:
+        """Update the row of an asset, which nearly always exists. Dagster first tries to insert one."""
+        asset_key = event.get_dagster_event().asset_key
+        values = self._get_asset_entry_values(event, event_id, self._has_asset_key_index_cols_on_connection(conn))
+        if asset_key is None or not values:
+            return
+        if not conn.execute(UPDATE_ASSET, {**values, "updated_key": asset_key.to_string()}).rowcount:
+            super()._store_asset_event(conn, event, event_id)
 
     def _tags_for_asset_event(self, event: EventLogEntry) -> Mapping[str, str]:
         """Return the tags of an event. Dagster asks once for each partition that the event stands for."""
@@ -143,28 +168,48 @@ class EventLog(SqliteEventLogStorage):
             self._last_tagged = event, super()._tags_for_asset_event(event)
         return self._last_tagged[1]
 
-    def _texts(self, event: EventLogEntry) -> dict[str, str]:
-        """Return the text of the event of each partition that an event stands for."""
-        texts, subset = PartitionTexts(event), _planned(event)
+    def _partitions(self, event: EventLogEntry) -> Mapping[str, Metadata]:
+        """Return the partitions that an event stands for, each with its metadata; a planned one has none."""
+        subset = _planned(event)
         if subset is None:
-            metadata = self._materialized[_materialization(event)]
-            events = (materialization_event(event, *each) for each in metadata.items())
-            found = {partition: texts.materialized(partition, values) for partition, values in metadata.items()}
-        else:
-            planned = self._keys(subset)
-            events = (planned_event(event, partition) for partition in planned)
-            found = {partition: texts.planned(partition) for partition in planned}
-        first = next(events, None)
-        if first is None or found[_partition(first)] == serialize_value(first):
-            return found
-        # A version of Dagster that serializes in another way.
-        return {_partition(each): serialize_value(each) for each in (first, *events)}
+            return self._materialized[_materialization(event)]
+        return dict.fromkeys(self._keys(subset), NO_METADATA)
 
     def _keys(self, subset: PartitionsSubset) -> Sequence[str]:
         """Return the partitions of a subset. All tables of a run have the same, and Dagster computes them slowly."""
         if self._last_planned is None or self._last_planned[0] != subset:
             self._last_planned = subset, list(subset.get_partition_keys())
         return self._last_planned[1]
+
+    def get_asset_records(self, asset_keys: Sequence[AssetKey] | None = None) -> Sequence[AssetRecord]:
+        """Return the records of assets, with their latest materializations. Dagster asks before each step."""
+        if asset_keys is None or not (
+            self.has_secondary_index(ASSET_KEY_INDEX_COLS) and self.can_read_asset_status_cache()
+        ):
+            return super().get_asset_records(asset_keys)
+        with self.index_connection() as index:
+            found = self._latest.records_of(index, asset_keys)
+        return super().get_asset_records(asset_keys) if found is None else found
+
+    def get_latest_tags_by_partition(
+        self,
+        asset_key: AssetKey,
+        event_type: DagsterEventType,
+        tag_keys: Sequence[str],
+        asset_partitions: Sequence[str] | None = None,
+        before_cursor: int | None = None,
+        after_cursor: int | None = None,
+    ) -> Mapping[str, Mapping[str, str]]:
+        """Return the tags of the latest event of each partition. Dagster asks for each input of a step."""
+        is_indexed = bool(tag_keys) and self.get_asset_tags_to_index(set(tag_keys)) == set(tag_keys)
+        if is_indexed and asset_partitions is not None and before_cursor is None and after_cursor is None:
+            with self.index_connection() as index:
+                found = self._latest.tags_of(index, asset_key, event_type, tag_keys, asset_partitions)
+            if found is not None:
+                return found
+        return super().get_latest_tags_by_partition(
+            asset_key, event_type, tag_keys, asset_partitions, before_cursor, after_cursor
+        )
 
     def run_ids(self) -> set[str]:
         """Return the ids of all runs that have events, also of runs that are deleted."""
@@ -356,10 +401,26 @@ def _planned(event: EventLogEntry) -> PartitionsSubset | None:
     return event.get_dagster_event().asset_materialization_planned_data.partitions_subset
 
 
-def _partition(event: EventLogEntry) -> str:
-    partition = event.get_dagster_event().partition
-    assert partition is not None
-    return partition
+def _event_of(event: EventLogEntry, partition: str, metadata: Metadata) -> EventLogEntry:
+    """Return the event of a partition, from one that stands for several."""
+    return (
+        materialization_event(event, partition, metadata)
+        if _planned(event) is None
+        else planned_event(event, partition)
+    )
+
+
+def _texts(event: EventLogEntry, partitions: Mapping[str, Metadata], first: str) -> dict[str, str]:
+    """Return the text of the event of each partition that an event stands for; of the first one, it is given."""
+    if len(partitions) == 1:
+        return dict.fromkeys(partitions, first)
+    texts = PartitionTexts(event)
+    write = texts.materialized if _planned(event) is None else lambda partition, _: texts.planned(partition)
+    found = {partition: write(partition, metadata) for partition, metadata in partitions.items()}
+    if next(iter(found.values())) == first:
+        return found
+    # A version of Dagster that serializes in another way.
+    return {each: serialize_value(_event_of(event, each, metadata)) for each, metadata in partitions.items()}
 
 
 def _id_of(inserted: sqlalchemy.CursorResult[Any]) -> int:
