@@ -40,7 +40,7 @@ class Fingerprints:
         """Take the inputs of steps, which are read again at each call, and the frame."""
         self._inputs = inputs
         self._frame = frame
-        self._digests: dict[tuple[str, ...], str] = {}
+        self._digests: dict[tuple[str | date | None, ...], str] = {}
         self._recipe_of: dict[str, Recipe] = {}
 
     def recipe(self, step: Step) -> Recipe:
@@ -78,9 +78,9 @@ class Fingerprints:
                 sha256 = new.get(key, stored)
                 if sha256 is None:
                     return None
-                hashes.append((str(key.date), sha256))
+                hashes.append((key.date, sha256))
             # The dates that are read are a part of their own: a setting can change them.
-            parts[f"days of {name}"] = self._digest_of([day_text for day_text, _ in hashes])
+            parts[f"days of {name}"] = self._digest_of([read for read, _ in hashes])
             parts[name] = digest([sha256 for _, sha256 in hashes])
         return Fingerprint(digest(parts), parts)
 
@@ -95,11 +95,11 @@ class Fingerprints:
             parts["observed until"] = digest(literal(self._frame.observed_until(day)))
         return parts
 
-    def _digest_of(self, texts: list[str]) -> str:
-        """Return the digest of texts that many fingerprints share, such as the dates of a span."""
-        key = tuple(texts)
+    def _digest_of(self, values: Sequence[str | date | None]) -> str:
+        """Return the digest of texts that many fingerprints share, or of dates as texts, such as those of a span."""
+        key = tuple(values)
         if key not in self._digests:
-            self._digests[key] = digest(texts)
+            self._digests[key] = digest(list(map(str, values)))
         return self._digests[key]
 
     def is_unchanged(self, step: Step, day: date | None, built: Sequence[Partition]) -> bool:
@@ -116,12 +116,12 @@ class Fingerprints:
         parts = built[0].parts
         current = {"recipe": self.recipe(step).value, **self._day_parts(step, day)}
         for name, found in self._inputs.of(step, (day,)).items():
-            dates = []
             for each in found:
                 if not isinstance(each, Partition) or each.changed_generation > generation:
                     return False
-                dates.append(str(each.key.date))
-            current[f"days of {name}"] = self._digest_of(dates)
+            current[f"days of {name}"] = self._digest_of(
+                [each.key.date for each in found if isinstance(each, Partition)]
+            )
         return len({partition.fingerprint for partition in built}) == 1 and current.items() <= parts.items()
 
 

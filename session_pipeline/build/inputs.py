@@ -24,6 +24,7 @@ class Inputs:
         self._partitions = partitions
         self._frame = frame
         self._dates_of: dict[tuple[str, date | None], tuple[date, ...]] = {}
+        self._keys_of: dict[tuple[str, str, date | None], tuple[Key, ...]] = {}
         self._quarters_of: dict[tuple[date, date], int] = {}
         self._raw_partitions: Mapping[date, list[tuple[int, Partition]]] | None = None  # by UTC date
 
@@ -86,15 +87,25 @@ class Inputs:
     def _input(self, step: Step, what: Input, days: Sequence[date | None]) -> list[Partition | Key]:
         if what.table == "raw_events":
             return list(self._raw(days))
-        read = dict.fromkeys(input_date for day in days for input_date in self.dates(what, day))
-        own = frozenset(days) if what.table in step.tables else frozenset()
-        in_order: Iterable[date | None] = sorted(filter(None, read)) or read  # a table without days has only None
-        keys = [Key(what.table, day) for day in in_order if day not in own]
-        found = [self._partitions.get(key, key) for key in keys]
+        found = [self._partitions.get(key, key) for key in self._keys(step, what, days)]
         if self._frame.frozen_before is None:
             return found
         # What a frozen day does not have any more, or never had, is not there to be read.
         return [each for each in found if isinstance(each, Partition) or not self._frame.is_frozen(each.date)]
+
+    def _keys(self, step: Step, what: Input, days: Sequence[date | None]) -> Iterable[Key]:
+        """Return the keys of the partitions of an input in the order of their dates, without those of the stretch."""
+        of_each = [self._keys_of_day(what, day) for day in days]
+        keys = of_each[0] if len(of_each) == 1 else sorted(set().union(*of_each), key=lambda key: key.date or date.min)
+        return [key for key in keys if key.date not in days] if what.table in step.tables else keys
+
+    def _keys_of_day(self, what: Input, day: date | None) -> tuple[Key, ...]:
+        known = what.table, what.span.name, day
+        if known not in self._keys_of:
+            dates = self.dates(what, day)
+            in_order: Iterable[date | None] = sorted(set(filter(None, dates))) or dates  # a table without days: None
+            self._keys_of[known] = tuple(Key(what.table, each) for each in in_order)
+        return self._keys_of[known]
 
     def _raw(self, days: Sequence[date | None]) -> Iterator[Partition]:
         """Yield the partitions of raw_events that have events of some days.
