@@ -11,6 +11,7 @@ from time import perf_counter
 
 from session_pipeline.build.ahead import Ahead
 from session_pipeline.build.causes import Causes
+from session_pipeline.build.compaction import Compaction
 from session_pipeline.build.logs import Logs
 from session_pipeline.build.plan import Planner
 from session_pipeline.build.read_rows import ReadRows
@@ -80,7 +81,8 @@ class Builder:
         self._logs = Logs(store, planner, self._runner, run_id)
         self._run_id = run_id
         self._repair = repair
-        self._rows = ReadRows(store, planner)
+        self._compaction = Compaction(store, engine)
+        self._rows = ReadRows(store, planner, self._compaction)
         self._ahead = Ahead(store, planner, self._rows, second)
 
     @property
@@ -141,6 +143,10 @@ class Builder:
             yield from self._build(step, stretch)
             position += len(stretch)
         self._ahead.built(step, self._stale(is_outdated))
+
+    def compact(self) -> None:
+        """Write compacted files of the days that the steps read one by one."""
+        self._compaction.write()
 
     def recompute(self, step: Step, day: date) -> list[str]:
         """Build a step's tables of a day without committing them, and compare them with those in the store.
@@ -273,8 +279,7 @@ class Builder:
     def _prepare_inputs(self, step: Step, days: Sequence[date | None]) -> None:
         """Build the inputs that are missing, and rebuild those that are damaged."""
         self._build_missing_inputs(step, days)
-        for partitions in self._rows.partitions(step, days).values():
-            for partition in partitions:
-                if not self.store.is_intact(partition):
-                    self._ahead.stop()
-                    self._repair(partition)
+        for partition in self._rows.opened(step, days):
+            if not self.store.is_intact(partition):
+                self._ahead.stop()
+                self._repair(partition)

@@ -5,8 +5,10 @@ inputs.py finds the partitions.
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 
+from session_pipeline.build.compaction import Compaction
 from session_pipeline.build.plan import Planner
 from session_pipeline.build.runner import Rows
 from session_pipeline.store.records import Key, Partition
@@ -17,9 +19,10 @@ from session_pipeline.tables.graph import Step
 class ReadRows:
     """The rows that steps read, within one run. It knows which rows the engine still has in memory."""
 
-    def __init__(self, store: Store, planner: Planner) -> None:
-        """Take the store and the planner of the run."""
+    def __init__(self, store: Store, planner: Planner, compaction: Compaction) -> None:
+        """Take the store, the planner and the compaction of the run."""
         self._store = store
+        self._compaction = compaction
         self._planner = planner
         # The days of each table whose rows the engine still has in memory, with the hashes of their files.
         self._kept: dict[str, Mapping[date, str]] = {}
@@ -57,30 +60,37 @@ class ReadRows:
         """Whether everything that a step reads for a stretch of days is built, readable and undamaged."""
         if self.missing(step, days):
             return False
-        read = self.partitions(step, days).values()
         with suppress(OSError):  # a file that cannot be read is reported by the build
-            return all(self._store.is_intact(partition) for partitions in read for partition in partitions)
+            return all(map(self._store.is_intact, self.opened(step, days)))
         return False
+
+    def opened(self, step: Step, days: Sequence[date | None]) -> list[Partition]:
+        """Return the partitions whose files a step opens for a stretch of days: not those in compacted files."""
+        found: list[Partition] = []
+        for partitions in self.partitions(step, days).values():
+            in_files = [each for each in partitions if not self._is_kept(each)]
+            found += self._compaction.find(in_files).partitions
+        return found
 
     def of(self, step: Step, days: Sequence[date | None]) -> dict[str, Rows]:
         """Return the rows that a step reads for a stretch of days, by table."""
-        return {name: self.of_partitions(name, found) for name, found in self.partitions(step, days).items()}
+        rows = {}
+        for name, partitions in self.partitions(step, days).items():
+            in_memory = [each for each in partitions if self._is_kept(each)]
+            found = self._compaction.find([each for each in partitions if not self._is_kept(each)])
+            rows[name] = replace(self.of_partitions(name, [*in_memory, *found.partitions]), compacted=found.files)
+        return rows
 
     def of_partitions(self, name: str, partitions: Sequence[Partition]) -> Rows:
-        """Return the rows of some partitions of a table."""
-        kept = self._kept.get(name, {})
-        in_memory = {
-            partition.key: partition.key.date
-            for partition in partitions
-            if partition.key.date is not None and kept.get(partition.key.date) == partition.sha256
-        }
-        paths = [
-            path
-            for partition in partitions
-            if partition.key not in in_memory
-            for path in self._store.paths_of(partition)
-        ]
-        return Rows(paths, tuple(day for day in in_memory.values() if day is not None))
+        """Return the rows of some partitions of a table, without compacted files."""
+        in_memory = [each.key.date for each in partitions if self._is_kept(each)]
+        paths = [path for each in partitions if not self._is_kept(each) for path in self._store.paths_of(each)]
+        return Rows(paths, tuple(dict.fromkeys(day for day in in_memory if day is not None)))
+
+    def _is_kept(self, partition: Partition) -> bool:
+        """Whether the engine still has the rows of a partition in memory."""
+        key = partition.key
+        return key.date is not None and self._kept.get(key.table, {}).get(key.date) == partition.sha256
 
     def in_files(self, step: Step, days: Sequence[date | None]) -> dict[str, Rows]:
         """Return the rows that a step reads for a stretch of days, by table, all of them in files."""

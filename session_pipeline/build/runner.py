@@ -71,10 +71,12 @@ class Rows:
     Attributes:
         paths: Its files.
         kept_days: Days whose rows the engine still has in memory.
+        compacted: Compacted files with the rows of more days.
     """
 
     paths: Sequence[Path] = ()
     kept_days: tuple[date, ...] = ()
+    compacted: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,7 @@ class StepRunner:
                     rows.paths,
                     with_date=True,
                     kept_days=rows.kept_days,
+                    compacted=rows.compacted,
                     sample_divisor=sample_divisor,
                     select=select,
                     is_read_often=name in step.read_often,

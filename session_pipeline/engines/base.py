@@ -34,6 +34,7 @@ class Job(Protocol):
         name: str | None = None,
         with_date: bool = False,
         kept_days: Collection[date] = (),
+        compacted: Sequence[Path] = (),
         sample_divisor: int = 1,
         select: str | None = None,
         is_read_often: bool = False,
@@ -46,6 +47,7 @@ class Job(Protocol):
             name: The name that models read it by; None uses the table's own name.
             with_date: Whether to add the date in the folder's name as the last column.
             kept_days: Days whose rows are taken from those that `write_model` kept, not from files.
+            compacted: More files, which have the date as a column.
             sample_divisor: Only the rows of about one of so many visitors, if the table has visitors.
             select: A SELECT over these rows, which it reads as `stored_<name>`; the table then has its rows.
             is_read_often: Whether models name it more than once. An engine can use it to open its files only once.
@@ -126,11 +128,13 @@ class Engine(Jobs, Protocol):
         stretch_scale: A stretch may have so many times the events of a usual one (build/stretches.py).
         keeps_rows: Whether `write_model` can keep rows for later jobs. If not, `keep` is ignored, and later steps read
             the rows from files.
+        reads_compacted: Whether inputs can have compacted files. Only small days have them.
         task_runner: Runs other work on the machines of the engine; None if it has only this one.
     """
 
     stretch_scale: int
     keeps_rows: bool
+    reads_compacted: bool
     task_runner: TaskRunner | None
 
     def beside(self) -> Jobs | None:

@@ -49,6 +49,7 @@ class DuckDBEngine(DuckDBJobs):
 
     stretch_scale = 1
     keeps_rows = True
+    reads_compacted = True
     task_runner: TaskRunner | None = None
 
     def __init__(self, limits: Limits, scratch: Path) -> None:

@@ -18,7 +18,7 @@ import duckdb
 from session_pipeline.engines import short_files
 from session_pipeline.engines.constant_columns import constant_columns
 from session_pipeline.engines.parquet_files import FORMAT, ROW_GROUP_ROWS, STATISTICS
-from session_pipeline.engines.sql import fill, literal, quote, rows_of, schema_of
+from session_pipeline.engines.sql import file_list, fill, literal, quote, rows_of, schema_of
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.store import crash_points
 from session_pipeline.store.files import in_threads
@@ -143,22 +143,24 @@ class Job:
         name: str | None = None,
         with_date: bool = False,
         kept_days: Collection[date] = (),
+        compacted: Sequence[Path] = (),
         sample_divisor: int = 1,
         select: str | None = None,
         is_read_often: bool = False,
     ) -> None:
         """Add a view of the rows of these files, or a table; see `engines.base.Job`."""
         schema = self._schema_of(contract) if paths else None
-        rows = rows_of(contract, paths, with_date=with_date, schema=schema)
-        if kept_days:
-            kept = rows_of_days(contract, kept_days)
-            rows = f"{kept} union all {rows}" if paths else kept
+        found = [rows_of_days(contract, kept_days)] if kept_days else []
+        found += [_rows_of_compacted(contract, compacted)] if compacted else []
+        if paths or not found:
+            found.append(rows_of(contract, paths, with_date=with_date, schema=schema))
+        rows = " union all ".join(found)
         if sample_divisor > 1 and any(column.name == "visitor_id" for column in contract.columns):
             rows = f"select * from ({rows}) where hash(visitor_id) % {sample_divisor} = 0"
         name = name or contract.name
         if select:
             self.add_relation(name, f"with stored_{name} as ({rows}) {select}")
-        elif is_read_often and _are_many_and_small(paths):
+        elif is_read_often and (compacted or _are_many_and_small(paths)):
             self._make_room(name)
             self._connection.execute(f"create temp table {quote(name)} as {rows}")
             self._tables.add(name)
@@ -342,6 +344,12 @@ def rows_of_days(contract: Table, days: Collection[date]) -> str:
     columns = ", ".join(quote(column) for column in _names(contract))
     dates = ", ".join(literal(day) for day in sorted(days))
     return f"select {columns} from {kept_table(contract.name)} where {contract.date_column} in ({dates})"
+
+
+def _rows_of_compacted(contract: Table, paths: Sequence[Path]) -> str:
+    """Return a SELECT of the rows of compacted files, with the date as the last column."""
+    dated = quote(str(contract.date_column))
+    return f"select {_casts(contract)}, {dated} from read_parquet({file_list(paths)}, hive_partitioning = false)"
 
 
 def _names(contract: Table) -> list[str]:

@@ -76,6 +76,7 @@ class SparkEngine:
 
     stretch_scale = 20
     keeps_rows = False
+    reads_compacted = False
     part_rows = PART_ROWS
     large_day_bytes = LARGE_DAY_BYTES
 
@@ -145,12 +146,14 @@ class Job:
         name: str | None = None,
         with_date: bool = False,
         kept_days: Collection[date] = (),
+        compacted: Sequence[Path] = (),
         sample_divisor: int = 1,
         select: str | None = None,
         is_read_often: bool = False,
     ) -> None:
         """Add a table with the rows of these files; see `engines.base.Job`."""
         assert not kept_days, "Spark keeps no rows"
+        assert not compacted, "Spark reads no compacted files"
         types = {column.name: SPARK_TYPES[column.type] for column in contract.columns}
         schema = ", ".join(f"`{column}` {kind}" for column, kind in types.items())
         # A few tables also have the date in their files.

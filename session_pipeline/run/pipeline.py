@@ -286,6 +286,8 @@ class Run(OpenFolder):
                 self.outcome.published = self._published(written)
             finally:
                 self.discard_unpublished()
+            if isinstance(self.outcome.published, Published):
+                self._work.builder.compact()
         return self.outcome.published
 
     def write_report(self) -> Path:

@@ -2,7 +2,8 @@
 
 store.py writes, finds and verifies partitions. catalog.py is the SQLite catalog, and catalog_rows.py converts its rows
 to what records.py defines: partitions, delivered files and publications. store_files.py accesses the files of
-partitions, part_files.py handles several files of one partition, and paths.py says where they are. locks.py lets one
+partitions, part_files.py handles several files of one partition, and paths.py says where they are. compacted.py keeps
+copies of the small files of neighbouring days in one file. locks.py lets one
 process write at a time. files.py has atomic writes, fsync and hashes. shortage.py turns disk-full and out-of-memory
 errors into clear errors. crash_points.py lets tests kill a run at a chosen place.
 

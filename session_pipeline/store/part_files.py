@@ -55,7 +55,7 @@ def remove_at(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)
     else:
-        path.unlink()
+        path.unlink(missing_ok=True)
 
 
 def content_hash(files: Sequence[WrittenFile | StoredFile]) -> str:

@@ -12,11 +12,13 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 
 from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points
 from session_pipeline.store.catalog import RUN_IS_OPEN, Catalog
+from session_pipeline.store.compacted import CompactedFiles
 from session_pipeline.store.files import make_folder, replacing
 from session_pipeline.store.locks import folder_lock, lock
 from session_pipeline.store.part_files import content_hash, files_at
@@ -87,6 +89,11 @@ class Store:
             self.partitions = found
             self.change_count += 1
         return True
+
+    @cached_property
+    def compacted(self) -> CompactedFiles:
+        """The compacted files. Only a writer uses them."""
+        return CompactedFiles(self.folder)
 
     # Finding
 
@@ -248,9 +255,12 @@ class Store:
     def sweep(self) -> int:
         """Delete files that no partition has used since the oldest of the last four publications.
 
+        Also deletes compacted files that are outdated.
+
         Returns:
-            The number of deleted files.
+            The number of deleted files, without compacted files.
         """
+        self.compacted.remove_outdated(self.partitions)
         publications = self.catalog.publications()
         if len(publications) < KEPT_PUBLICATIONS:
             return 0
@@ -270,14 +280,15 @@ class Store:
     def delete_unused(self) -> int:
         """Delete all files that no partition uses, also those that readers of earlier publications may still read.
 
-        Also removes what the catalog deleted from its file. Used after an erasure.
+        Also removes what the catalog deleted from its file, and outdated compacted files. Used after an erasure.
 
         Returns:
-            The number of deleted files.
+            The number of deleted files, without compacted files.
 
         Raises:
             StoreError: Another process reads the catalog for too long.
         """
+        self.compacted.remove_outdated(self.partitions)
         named = {path for partition in self.partitions.values() for path in partition.file_paths}
         gone = [name for name in self.files.names() if name not in named and not name.startswith(f"{SCRATCH}/")]
         for name in gone:

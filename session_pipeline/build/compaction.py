@@ -1,0 +1,70 @@
+"""Writes compacted files of the days that steps read one by one, so that later runs open one file for ten days.
+
+store/compacted.py keeps the files, and says which fit the present partitions.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import accumulate
+
+from session_pipeline.engines import short_files
+from session_pipeline.engines.base import Engine
+from session_pipeline.engines.sql import quote
+from session_pipeline.errors import DiskFullError, MemoryTooSmallError
+from session_pipeline.store.compacted import Block, Found
+from session_pipeline.store.records import Partition
+from session_pipeline.store.shortage import report_shortage
+from session_pipeline.store.store import Store
+from session_pipeline.tables import table
+
+MOST_FILES = 400  # that one run writes: about a second; the next runs write the others
+
+
+class Compaction:
+    """Finds the compacted files that steps of a run can read, and writes those that they lacked."""
+
+    def __init__(self, store: Store, engine: Engine) -> None:
+        """Take the store and the engine that reads the rows."""
+        self._store = store
+        self._engine = engine
+        self._missing: dict[Block, Sequence[Partition]] = {}
+
+    def find(self, partitions: Sequence[Partition]) -> Found:
+        """Find the rows of the partitions of a table; see `CompactedFiles.find`."""
+        if not self._engine.reads_compacted:
+            return Found((), partitions, {})
+        found = self._store.compacted.find(partitions, self._store.partitions)
+        self._missing |= found.missing
+        return found
+
+    def write(self) -> None:
+        """Write the files that the steps of this run lacked. Without the disk or memory for it, none are written."""
+        of_table: dict[str, dict[Block, Sequence[Partition]]] = {}
+        for block, partitions in list(self._missing.items())[:MOST_FILES]:
+            if all(self._store.get(partition.key) == partition for partition in partitions):
+                of_table.setdefault(block.table, {})[block] = partitions
+        self._missing.clear()
+        with suppress(DiskFullError, MemoryTooSmallError), report_shortage(self._store.folder):
+            for name, blocks in of_table.items():
+                self._write(name, blocks)
+
+    def _write(self, name: str, blocks: Mapping[Block, Sequence[Partition]]) -> None:
+        import pyarrow as pa  # slow to load
+
+        contract, dated = table(name), quote(str(table(name).date_column))
+        read = sorted(
+            (each for partitions in blocks.values() for each in partitions), key=lambda each: str(each.key.date)
+        )
+        with self._engine.job() as job:
+            job.add_input(contract, [path for each in read for path in self._store.paths_of(each)], with_date=True)
+            columns = ", ".join([*(quote(column.name) for column in contract.columns), dated])
+            order = ", ".join([dated, *map(quote, contract.order)])
+            rows = job.rows(f"select {columns} from {quote(name)} order by {order}")
+        assert len(rows) == sum(each.row_count for each in read), f"all rows of {name} are read"
+        schema = contract.schema.append(pa.field(str(contract.date_column), pa.date32()))
+        rows = short_files.prepared(rows, schema)
+        counts = [sum(each.row_count for each in blocks[block]) for block in sorted(blocks)]
+        for block, start, count in zip(sorted(blocks), accumulate(counts, initial=0), counts, strict=False):
+            path = self._store.scratch / f"{block.table}-{block.number}.parquet"
+            short_files.write(rows.slice(start, count), path)
+            self._store.compacted.add(block, blocks[block], path)
