@@ -6,6 +6,7 @@ This module decides what is published, and in which order. warehouse.py and lake
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from session_pipeline.build.plan import Plan
@@ -162,7 +163,13 @@ class NewWarehouse:
         self.shown_before = _shown_before(folder, store)
         self._native_limit_bytes = settings.publish.native_limit_gb * GIGABYTE
         self._left_out = [name for name in TABLES if not is_built(name, settings)]
-        self.has_views = warehouse.has_views(self.partitions, self._native_limit_bytes, self._left_out)
+
+    @cached_property
+    def has_views(self) -> bool:
+        """Whether some of its tables are views on files of the store. To know this takes a pass over the history."""
+        from session_pipeline.publish import warehouse  # slow to load
+
+        return warehouse.has_views(self.partitions, self._native_limit_bytes, self._left_out)
 
     @property
     def replaced_count(self) -> int:
