@@ -95,7 +95,7 @@ def test_comments_are_those_of_the_version_that_published_last(deployment: Deplo
 def test_only_own_unfinished_files_are_removed_next_to_the_warehouse(deployment: Deployment) -> None:
     with subprocess.Popen(["true"]) as dead:
         pass
-    removed = [f"{dead.pid}", f"{dead.pid}.wal", f"{os.getpid()}", f"{os.getpid()}.wal"]
+    removed = [f"{dead.pid}", f"{dead.pid}.wal", f"{os.getpid()}", f"{os.getpid()}.wal", f"9.{os.getpid()}"]
     kept = ["before-upgrade", "swp", "wal", f"{os.getppid()}"]
     for ending in (*removed, *kept):
         deployment.folder.path.joinpath(f".warehouse.duckdb.{ending}").touch()

@@ -7,7 +7,7 @@ from threading import Event, current_thread, main_thread
 
 import pytest
 
-from session_pipeline.build.second_thread import SecondThread, Task
+from session_pipeline.build.second_thread import USUAL_LOCK_SECONDS, SecondThread, Task
 from session_pipeline.engines.base import Jobs
 
 WAIT_SECONDS = 20.0
@@ -175,6 +175,37 @@ def test_stop_waits_for_the_task_at_work_and_forgets_all(engine: TwoJobs, second
     assert not engine.are_two
     assert second.fetch("a", "inputs") is None
     assert second.fetch("b", "inputs") is None
+
+
+def test_task_that_is_kept_goes_on_after_a_stop(engine: TwoJobs, second: SecondThread[str]) -> None:
+    started, go = Event(), Event()
+    second.give({"kept": Task("inputs", in_turn(started, go))})
+    assert started.wait(WAIT_SECONDS)
+    second.give({"other": returns("never")})
+    second.stop(but="kept")  # without waiting for it
+    assert not engine.are_two
+    assert sys.getswitchinterval() < USUAL_LOCK_SECONDS
+    go.set()
+    assert second.fetch("kept", "inputs") == "late"
+    assert second.fetch("other", "inputs") is None
+    second.stop()
+    assert sys.getswitchinterval() == USUAL_LOCK_SECONDS
+
+
+def test_task_that_is_kept_is_taken_after_a_stop(second: SecondThread[str]) -> None:
+    started, go, taken = Event(), Event(), Event()
+    second.give({"kept": Task("inputs", lambda jobs: str(taken.set())), "other": Task("", in_turn(started, go))})
+    assert started.wait(WAIT_SECONDS)
+    go.set()
+    second.stop(but="kept")
+    assert taken.wait(WAIT_SECONDS)
+    assert second.fetch("kept", "inputs") == "None"
+
+
+def test_stop_without_the_kept_task_ends_the_second_job(second: SecondThread[str]) -> None:
+    give_and_wait(second, {"a": returns("result")})
+    second.stop(but="kept")
+    assert sys.getswitchinterval() == USUAL_LOCK_SECONDS
 
 
 def test_after_a_stop_new_tasks_can_be_given(second: SecondThread[str]) -> None:

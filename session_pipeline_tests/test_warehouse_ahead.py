@@ -1,10 +1,11 @@
 """Tests that a second thread writes the warehouse before it is published, and that this never changes what is in it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from threading import Event, current_thread, main_thread
+from typing import Any
 
 import pytest
 
@@ -59,16 +60,21 @@ class Writers:
 
 
 @contextmanager
-def built_week(folder: Path, wait_for: Event | None = None) -> Iterator[Run]:
+def built_week(
+    folder: Path,
+    wait_for: Event | None = None,
+    events_of: Callable[[int], list[dict[str, Any]]] = day_of_events,
+) -> Iterator[Run]:
     """Yield a run that has built a week and not published it.
 
     Args:
         folder: The data folder.
         wait_for: Is waited for after the last step is built.
+        events_of: Returns the events of a day.
     """
     deployment = Deployment(folder)
     for day in range(FIRST, LAST + 1):
-        deployment.deliver(f"day-{day}", day_of_events(day))
+        deployment.deliver(f"day-{day}", events_of(day))
     with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
         run.ingest()
         plan = run.plan()

@@ -53,6 +53,11 @@ class Ahead:
         steps = steps_of(self._planner.frame.settings)
         return self._has_begun and all(step.name in self._built for step in steps)
 
+    @property
+    def computes(self) -> bool:
+        """Whether steps are computed: no day has more than MOST_EVENTS, and no step has failed."""
+        return bool(self._days)
+
     def begin(self, days: Sequence[date], stale: StaleDays) -> None:
         """Begin with the steps that read no other step's tables.
 
@@ -81,7 +86,7 @@ class Ahead:
 
     def end(self) -> bool:
         """Compute nothing more; return whether anything was computed until now."""
-        was_used, self._days = bool(self._days), ()
+        was_used, self._days = self.computes, ()
         self.stop()
         return was_used
 

@@ -95,6 +95,11 @@ class Builder:
         """Whether all steps are built for the days that the second thread began with."""
         return self._ahead.is_done
 
+    @property
+    def computes_ahead(self) -> bool:
+        """Whether the second thread computes steps; see `Ahead.computes`."""
+        return self._ahead.computes
+
     def rows_of(self, name: str, partitions: Sequence[Partition]) -> Rows:
         """Return where the rows of some partitions of a table are: in memory where the engine still has them."""
         return self._rows.of_partitions(name, partitions)

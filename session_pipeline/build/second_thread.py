@@ -80,15 +80,21 @@ class SecondThread(Generic[T]):
             return None
         return task.result.result()
 
-    def stop(self) -> None:
-        """Wait for the task that the thread has taken, and forget all tasks. Then the engine runs one job at a time."""
+    def stop(self, *, but: Hashable = None) -> None:
+        """Wait for the task that the thread has taken, and forget all tasks. Then the engine runs one job at a time.
+
+        Args:
+            but: A task that does not use the engine. It goes on, and can be fetched later; it is not waited for.
+        """
         with self._lock:
-            self._waiting.clear()
-            taken = list(self._taken.values())
-            self._taken.clear()
-        for task in taken:
+            self._waiting = {name: task for name, task in self._waiting.items() if name == but}
+            stopped = [task for name, task in self._taken.items() if name != but]
+            self._taken = {name: task for name, task in self._taken.items() if name == but}
+            goes_on = bool(self._waiting or self._taken)
+        for task in stopped:
             task.result.exception()
-        sys.setswitchinterval(USUAL_LOCK_SECONDS)
+        if not goes_on:
+            sys.setswitchinterval(USUAL_LOCK_SECONDS)
         self._engine.alone()
 
     def close(self) -> None:

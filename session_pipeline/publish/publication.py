@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from session_pipeline.build.plan import Plan
@@ -90,22 +91,23 @@ def shows_what_is_built(folder: DataFolder, store: Store, plan: Plan) -> bool:
 
 def _is_as_published(folder: DataFolder, store: Store) -> bool:
     """Whether the warehouse is the file that was published last, judged by its size and modification time."""
-    recorded = _Stamp(store.catalog.number(WAREHOUSE_BYTES), store.catalog.number(WAREHOUSE_WRITTEN_AT))
-    return _stamp(folder) == recorded
+    recorded = Stamp(store.catalog.number(WAREHOUSE_BYTES), store.catalog.number(WAREHOUSE_WRITTEN_AT))
+    return stamp(folder.warehouse) == recorded
 
 
-class _Stamp(NamedTuple):
-    """The size and the modification time of the warehouse, in nanoseconds."""
+class Stamp(NamedTuple):
+    """The size and the modification time of a warehouse, in nanoseconds."""
 
     byte_count: int
     written_at: int
 
 
-def _stamp(folder: DataFolder) -> _Stamp | None:
-    if not folder.warehouse.is_file():
+def stamp(warehouse: Path) -> Stamp | None:
+    """Return the size and the modification time of a warehouse; None if there is none. A rename keeps both."""
+    if not warehouse.is_file():
         return None
-    state = folder.warehouse.stat()
-    return _Stamp(state.st_size, state.st_mtime_ns)
+    state = warehouse.stat()
+    return Stamp(state.st_size, state.st_mtime_ns)
 
 
 def settings_hash(plan: Plan) -> str:
@@ -137,7 +139,14 @@ def _folder_number(folder: DataFolder) -> int:
 
 
 class NewWarehouse:
-    """The warehouse that shows the present state of a store. It can be written before it is published."""
+    """The warehouse that shows the present state of a store. It can be written before it is published.
+
+    Attributes:
+        publication: What is recorded when it is published.
+        partitions: What it shows.
+        shown_before: What readers see now.
+        stamp: The stamp of its file; None if it is not written.
+    """
 
     def __init__(self, folder: DataFolder, store: Store, plan: Plan, *, package_version: str, run_id: str) -> None:
         """Decide what it shows. Nothing is written yet.
@@ -163,6 +172,7 @@ class NewWarehouse:
         self.shown_before = _shown_before(folder, store)
         self._native_limit_bytes = settings.publish.native_limit_gb * GIGABYTE
         self._left_out = [name for name in TABLES if not is_built(name, settings)]
+        self.stamp: Stamp | None = None
 
     @cached_property
     def has_views(self) -> bool:
@@ -170,6 +180,16 @@ class NewWarehouse:
         from session_pipeline.publish import warehouse  # slow to load
 
         return warehouse.has_views(self.partitions, self._native_limit_bytes, self._left_out)
+
+    @property
+    def place(self) -> Path:
+        """Where its file is now, once it is written."""
+        return self._file.place
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether it has replaced the warehouse that readers saw before."""
+        return self._file.is_in_place
 
     @property
     def replaced_count(self) -> int:
@@ -193,6 +213,7 @@ class NewWarehouse:
             kept=kept,
             left_out=self._left_out,
         )
+        self.stamp = stamp(self.place)
 
     def is_equal(self, other: "NewWarehouse") -> bool:
         """Whether the other one shows the same, only at another time."""
@@ -333,12 +354,12 @@ def _record(
     """Record in the catalog what was published, in one transaction."""
     from session_pipeline.publish.lake import PUBLISHED_TABLES
 
-    stamp = _stamp(folder) or _Stamp(0, 0)
+    written = stamp(folder.warehouse) or Stamp(0, 0)
     tables = {*store.catalog.text(PUBLISHED_TABLES).split(), *(each.key.table for each in partitions)}
     with store.catalog.transaction(advances=False):
         store.catalog.set_number(LAKE_GENERATION, publication.generation)
-        store.catalog.set_number(WAREHOUSE_BYTES, stamp.byte_count)
-        store.catalog.set_number(WAREHOUSE_WRITTEN_AT, stamp.written_at)
+        store.catalog.set_number(WAREHOUSE_BYTES, written.byte_count)
+        store.catalog.set_number(WAREHOUSE_WRITTEN_AT, written.written_at)
         store.catalog.set_number(PUBLISHED_CONTRACTS, _contracts_number())
         store.catalog.set_text(PUBLISHED_TABLES, " ".join(sorted(tables)))
         store.catalog.set_number(PUBLISHED_FOLDER, _folder_number(folder) if has_views else NO_VIEWS)

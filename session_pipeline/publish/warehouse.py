@@ -8,6 +8,7 @@ import os
 import shlex
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,13 +63,22 @@ class NewFile:
 
     Attributes:
         replaced_count: The number of partitions that were inserted, replaced or deleted; a view counts as one.
+        is_in_place: Whether it has replaced the present file.
     """
+
+    _numbers = count()  # each file has its own name: DuckDB cannot write a file whose name another connection reads
 
     def __init__(self, path: Path) -> None:
         """Take the path of the warehouse. Nothing is written yet."""
         self._link, self._path = path, Path(os.path.realpath(path))
-        self._temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        self._temporary = self._path.with_name(f".{self._path.name}.{next(self._numbers)}.{os.getpid()}")
         self.replaced_count = 0
+        self.is_in_place = False
+
+    @property
+    def place(self) -> Path:
+        """Where the file is now, once it is written."""
+        return self._path if self.is_in_place else self._temporary
 
     def write(
         self,
@@ -98,7 +108,9 @@ class NewFile:
         """
         self._check_no_writer()
         remove_temporaries(self._path.parent, f".{self._path.name}.*")
-        self.discard()  # of a dead process with the same number
+        for end in ("", ".wal"):  # of a dead process with the same number
+            for leftover in self._path.parent.glob(f".{self._path.name}*.{os.getpid()}{end}"):
+                leftover.unlink(missing_ok=True)
         rows = partitions, info, native_limit_bytes
         try:
             if self._path.exists() and not starts_empty:
@@ -145,6 +157,7 @@ class NewFile:
         except BaseException:
             self.discard()
             raise
+        self.is_in_place = True
         crash_points.reached("warehouse: renamed")
         sync_folder(self._path.parent)
         crash_points.reached("warehouse: folder durable")

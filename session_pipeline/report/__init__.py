@@ -1,8 +1,8 @@
 """Writes the report: one HTML file about the published warehouse, for site owners and analysts.
 
 The report needs no network and no scripts. The same warehouse and settings always give the same bytes. This module
-writes the files, figures.py queries the warehouse, page.py renders the page, compiled.py keeps its compiled templates,
-and charts/ draws its charts. publish/ writes the warehouse.
+writes the files, figures.py queries the warehouse, ahead.py does that before it is published, page.py renders the page,
+compiled.py keeps its compiled templates, and charts/ draws its charts. publish/ writes the warehouse.
 """
 
 import os
@@ -20,6 +20,7 @@ from session_pipeline.store.shortage import report_shortage
 
 if TYPE_CHECKING:
     from session_pipeline.checks.settings_warnings import Findings
+    from session_pipeline.report.ahead import ReadAhead
     from session_pipeline.report.page import Page
     from session_pipeline.settings import Settings
 
@@ -41,7 +42,12 @@ class Written:
     charts: Mapping[str, str]
 
 
-def write(folder: DataFolder, settings: "Settings | None" = None, findings: "Findings | None" = None) -> Written:
+def write(
+    folder: DataFolder,
+    settings: "Settings | None" = None,
+    findings: "Findings | None" = None,
+    ahead: "ReadAhead | None" = None,
+) -> Written:
     """Write the report about the published warehouse atomically, as latest.html.
 
     The same page is also written as YYYY-MM-DD.html, named by its last day. Files of other days are not changed.
@@ -50,6 +56,8 @@ def write(folder: DataFolder, settings: "Settings | None" = None, findings: "Fin
         folder: The data folder.
         settings: Its settings; None to load them.
         findings: How the settings fit this warehouse; None to compare them.
+        ahead: What was read with these settings before the warehouse was published. It is used with `findings`, if it
+            is of the warehouse in place.
 
     Raises:
         StoreError: Nothing is published yet, another version published it, or the folder is not writable.
@@ -59,7 +67,7 @@ def write(folder: DataFolder, settings: "Settings | None" = None, findings: "Fin
     path = folder.reports / FILE_NAME
     while True:
         made_from = _time_of_warehouse(folder)
-        page = _page(folder, settings, None, findings)
+        page = _page(folder, settings, None, findings, ahead)
         remove_temporaries(folder.reports, ".????-??-??.html.*")
         if page.last_day:
             _replace(folder, day_file(folder, page.last_day), page.text, made_from)
@@ -105,7 +113,11 @@ def is_current(folder: DataFolder) -> bool:
 
 
 def _page(
-    folder: DataFolder, settings: "Settings | None", last_day: date | None, findings: "Findings | None" = None
+    folder: DataFolder,
+    settings: "Settings | None",
+    last_day: date | None,
+    findings: "Findings | None" = None,
+    ahead: "ReadAhead | None" = None,
 ) -> "Page":
     # These imports are slow. Dagster's definitions import this module, but do not write a report.
     from session_pipeline.checks.settings_warnings import find, folders_of_sources
@@ -114,6 +126,8 @@ def _page(
     from session_pipeline.settings import load_settings
 
     settings = settings or load_settings(folder.path)
+    if findings is not None and ahead is not None and ahead.is_of(folder):
+        return page.render(ahead.figures, settings, findings, ahead.look)
     with (
         report_shortage(folder.reports),
         warehouse.connect(folder.warehouse, folder.store, memory_limit=MEMORY_LIMIT) as connection,

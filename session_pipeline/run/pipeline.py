@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from session_pipeline.build.builder import Built
 from session_pipeline.build.expiry import Expiry
 from session_pipeline.build.runner import Rows
-from session_pipeline.build.second_thread import SecondThread, Task
+from session_pipeline.build.second_thread import SecondThread
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.engines.base import Engine, Jobs
+from session_pipeline.engines.base import Engine
 from session_pipeline.engines.chosen import chosen_engine
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.engines.duckdb_jobs import rows_of_days
@@ -42,6 +42,7 @@ from session_pipeline.run.opened import (
 from session_pipeline.run.outcome import Outcome, Progress
 from session_pipeline.run.profile import INGEST, PLAN, PUBLISH, REPORT
 from session_pipeline.run.work import Work
+from session_pipeline.run.written_ahead import WrittenAhead
 from session_pipeline.settings import Settings
 from session_pipeline.store.catalog import FROZEN_BEFORE, FROZEN_TIMEZONE
 from session_pipeline.store.records import Key, Partition
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
     from session_pipeline.publish.native_rows import Kept
 
 LOCK_WAIT_SECONDS = 3600.0
-WAREHOUSE = "warehouse"  # the task of the second thread that writes it
 
 __all__ = [
     "LOCK_WAIT_SECONDS",
@@ -81,7 +81,7 @@ class Run(OpenFolder):
     Attributes:
         engine: The local engine, for ingest, checks and figures.
         model_engine: The engine that runs the models: the local one or a cluster.
-        second_thread: Computes steps, and writes the warehouse, before the run comes to them.
+        second_thread: Computes steps, writes the warehouse and reads the report's figures before the run needs them.
         run_id: The id that is recorded with everything the run writes.
         progress: Is called while the run works.
         outcome: What the run did so far.
@@ -95,11 +95,12 @@ class Run(OpenFolder):
     outcome: Outcome = field(default_factory=Outcome, init=False)
     _expected: tuple[date, ...] = field(default=(), init=False, repr=False)
     _work: Work = field(init=False, repr=False)
-    _written_ahead: NewWarehouse | None = field(default=None, init=False, repr=False)
+    _written_ahead: WrittenAhead = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check the settings, and begin with the id that was given."""
         super().__post_init__()
+        self._written_ahead = WrittenAhead(self.second_thread)
         self.begin(self.run_id)
 
     def begin(self, run_id: str) -> None:
@@ -203,29 +204,21 @@ class Run(OpenFolder):
             self._work.builder.begin_ahead(days, is_outdated=self._is_outdated)
 
     def _write_ahead(self) -> None:
-        """Let the second thread write the warehouse that is published next, while the run checks the tables."""
-        if self._written_ahead is not None:
+        """Let the second thread write the warehouse that is published next, and read the figures of its report."""
+        if self._written_ahead.has_begun:
             return
         plan = self.plan()
         if publication.why_not(plan) is not None or not self.expiry().is_empty:
             return
-        new = self._written_ahead = NewWarehouse(
-            self.folder, self.store, plan, package_version=package_version(), run_id=self.run_id
-        )
+        new = NewWarehouse(self.folder, self.store, plan, package_version=package_version(), run_id=self.run_id)
         connection = self.engine.connection.cursor()
-
-        def write(_jobs: Jobs) -> NewWarehouse:
-            new.write(self._kept(lambda: connection))
-            return new
-
-        self.second_thread.give({WAREHOUSE: Task(None, write)})
+        kept = self._kept(lambda: connection)
+        reads_figures = self._work.builder.computes_ahead  # otherwise the checks may need the memory
+        self._written_ahead.begin(new, kept, self.folder, self.settings, reads_figures=reads_figures)
 
     def discard_unpublished(self) -> None:
         """Remove a warehouse that was written and is not published."""
-        self.second_thread.stop()
-        if self._written_ahead is not None:
-            self._written_ahead.discard()
-            self._written_ahead = None
+        self._written_ahead.end()
 
     def _expect(self, days: tuple[date, ...]) -> None:
         """Tell the engine how many events the days have. All daily steps of a run have the same days."""
@@ -278,9 +271,7 @@ class Run(OpenFolder):
             What was published; or why nothing was: something is stale, or this state is published already.
         """
         with self.profile.stage(PUBLISH):
-            written = self.second_thread.fetch(WAREHOUSE, None)
-            assert written is None or isinstance(written, NewWarehouse)
-            self.second_thread.stop()
+            written = self._written_ahead.warehouse()
             self.outcome.findings = None
             try:
                 self.outcome.published = self._published(written)
@@ -295,7 +286,8 @@ class Run(OpenFolder):
         with self.profile.stage(REPORT):
             from session_pipeline import report  # slow to load, and only this method needs it
 
-            self.outcome.report = report.write(self.folder, self.settings, self.outcome.findings)
+            ahead = self._written_ahead.figures()
+            self.outcome.report = report.write(self.folder, self.settings, self.outcome.findings, ahead)
         return self.outcome.report.path
 
     def _published(self, written: NewWarehouse | None) -> Published | str:

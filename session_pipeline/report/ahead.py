@@ -1,0 +1,73 @@
+"""Reads the figures of the report from a warehouse that is written and not yet published.
+
+report/__init__.py uses them only if that file is published. run/written_ahead.py calls this in a second thread.
+"""
+
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from session_pipeline import report
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.errors import StoreError
+from session_pipeline.publish.publication import NewWarehouse, Stamp, stamp
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from session_pipeline.report.figures import Figures
+    from session_pipeline.report.flaws import Look
+    from session_pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class ReadAhead:
+    """What a report needs of a warehouse, except how the settings fit it.
+
+    Attributes:
+        read_from: The stamp of the file that was read.
+        figures: The figures.
+        look: What to look at first; None if there are no visits.
+    """
+
+    read_from: Stamp
+    figures: "Figures"
+    look: "Look | None"
+
+    def is_of(self, folder: DataFolder) -> bool:
+        """Whether the file that was read is the published warehouse, judged by its size and modification time."""
+        return stamp(folder.warehouse) == self.read_from
+
+
+def read_ahead(new: NewWarehouse, folder: DataFolder, settings: "Settings") -> ReadAhead:
+    """Read what the report of a new warehouse needs. The warehouse can be put in place meanwhile.
+
+    Args:
+        new: The warehouse.
+        folder: The data folder.
+        settings: Its settings.
+
+    Raises:
+        StoreError: The warehouse is not written, or cannot be opened.
+    """
+    if new.stamp is None:
+        raise StoreError("the new warehouse is not written")
+    with closing(_opened(new, folder)) as connection:
+        from session_pipeline.report import figures, flaws, page  # noqa: F401  # slow to load; page is needed next
+
+        found = figures.read(connection, settings.timezone)
+        look = flaws.look_first(connection, found, settings) if found.window else None
+    return ReadAhead(new.stamp, found, look)
+
+
+def _opened(new: NewWarehouse, folder: DataFolder) -> "duckdb.DuckDBPyConnection":
+    """Open a new warehouse as a report opens the published one."""
+    from session_pipeline.publish import warehouse  # slow to load
+
+    place = new.place
+    try:
+        return warehouse.connect(place, folder.store, memory_limit=report.MEMORY_LIMIT)
+    except StoreError:
+        if new.place == place:
+            raise
+        return warehouse.connect(new.place, folder.store, memory_limit=report.MEMORY_LIMIT)  # put in place meanwhile

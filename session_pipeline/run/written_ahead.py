@@ -1,0 +1,79 @@
+"""Lets the second thread write the warehouse and read the report's figures from it, before a run publishes it.
+
+Meanwhile the run checks the tables. publish/ decides whether the warehouse is published, and report/ whether it shows
+the figures.
+"""
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
+
+from session_pipeline.build.second_thread import SecondThread, Task
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.engines.base import Jobs
+from session_pipeline.publish.publication import NewWarehouse
+from session_pipeline.report.ahead import ReadAhead, read_ahead
+from session_pipeline.settings import Settings
+
+if TYPE_CHECKING:  # slow to load
+    from session_pipeline.publish.native_rows import Kept
+
+WAREHOUSE, FIGURES = "warehouse", "figures"  # the tasks
+
+
+class WrittenAhead:
+    """The warehouse that the second thread writes, and the figures that it reads from it. A run has at most one."""
+
+    def __init__(self, second: SecondThread[object]) -> None:
+        """Take the second thread of the run. Nothing is written yet."""
+        self._second = second
+        self._new: NewWarehouse | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a warehouse is written that is neither published nor discarded."""
+        return self._new is not None
+
+    def begin(
+        self, new: NewWarehouse, kept: "Kept", folder: DataFolder, settings: Settings, *, reads_figures: bool
+    ) -> None:
+        """Let the second thread write a warehouse, and then read the figures.
+
+        Args:
+            new: The warehouse.
+            kept: The rows that are still in memory, with a connection that no other thread uses.
+            folder: The data folder.
+            settings: Its settings.
+            reads_figures: Whether to read the figures.
+        """
+        self._new = new
+
+        def write(_jobs: Jobs) -> NewWarehouse:
+            new.write(kept)
+            return new
+
+        def read(_jobs: Jobs) -> ReadAhead:
+            return read_ahead(new, folder, settings)
+
+        tasks: dict[Hashable, Task[object]] = {FIGURES: Task(None, read)} if reads_figures else {}
+        self._second.give({**tasks, WAREHOUSE: Task(None, write)})  # the last one is taken first
+
+    def warehouse(self) -> NewWarehouse | None:
+        """Return the warehouse, and wait for it if necessary; None if the run must write it. The figures go on."""
+        written = self._second.fetch(WAREHOUSE, None)
+        assert written is None or isinstance(written, NewWarehouse)
+        self._second.stop(but=FIGURES)
+        return written
+
+    def figures(self) -> ReadAhead | None:
+        """Return the figures, and wait for them if necessary; None if the report must read them."""
+        found = self._second.fetch(FIGURES, None)
+        assert found is None or isinstance(found, ReadAhead)
+        self._second.stop()
+        return found
+
+    def end(self) -> None:
+        """Remove the warehouse and forget the figures, unless it is published: then the report may need them."""
+        if self._new is not None and not self._new.is_in_place:
+            self._second.stop()
+            self._new.discard()
+        self._new = None
