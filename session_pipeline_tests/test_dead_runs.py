@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
@@ -146,6 +147,17 @@ def test_run_without_a_process_dies_with_its_code_server(
     assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 0, "the server's name may be an old one"
     monkeypatch.setattr(dead_runs, "LAUNCH", timedelta(0))
     assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 1
+    assert status_of(deployment, run) is FAILURE
+
+
+def test_run_without_a_process_is_dead_if_the_caller_holds_the_store(
+    deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = remember(deployment, STARTING, **{SERVER: '{"host": "localhost", "socket": "/gone"}'})
+    monkeypatch.setattr(dead_runs, "LAUNCH", timedelta(0))
+    with closing(open_store(deployment.folder)) as store, store.writing():
+        assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 0
+        assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder, is_held=True) == 1
     assert status_of(deployment, run) is FAILURE
 
 

@@ -22,7 +22,7 @@ from session_pipeline.cli import problems, progress, summary
 from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, chosen_folder, ended
 from session_pipeline.cli.screen import counted, echo, echo_json
 from session_pipeline.defs import home, tags
-from session_pipeline.errors import HistoryError, WrongUseError
+from session_pipeline.errors import HistoryError, StoreHeldError, WrongUseError
 from session_pipeline.ingest.admission.raw_folder import deliveries
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish import publication
@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # importing this imports Dagster, which is slow to load
 
     from session_pipeline.defs.local_runs import LocalRuns
 
+RUN_ID = "command"  # until a Dagster run gives its own
 ROUNDS = 3  # rebuilding damaged partitions can make more days stale than the first plan contained
 
 
@@ -65,7 +66,7 @@ def run(
         last_day = until.date() if until else None
         opened = stack.enter_context(pipeline.open_folder(folder, until=last_day, upgrade=upgrade))
         outcome = Outcome(files=IngestSummary(found_count=sum(1 for _ in deliveries(folder))))
-        exclusive = None if opened.is_done() else stack.enter_context(exclusive_run(opened))
+        exclusive = None if opened.is_done() else stack.enter_context(exclusive_run(opened, reads_ahead=True))
         now = opened if exclusive is None else exclusive.run
         # If this run waited for another one, that one may have done the work.
         if exclusive is not None and (now.has_unfinished_erasure() or not now.is_done()):
@@ -169,29 +170,57 @@ class ExclusiveRun(NamedTuple):
 
 
 @contextmanager
-def exclusive_run(now: OpenFolder) -> Iterator[ExclusiveRun]:
-    """Hold the lock of the store during all jobs of a run, so that other runs start before or after it, not between."""
-    with (
-        dagster_instance(now) as (instance, shown),
-        pipeline.writing(now, run_id="command", progress=progress.of_run(shown)) as run,
-    ):
+def exclusive_run(now: OpenFolder, *, reads_ahead: bool = False) -> Iterator[ExclusiveRun]:
+    """Hold the lock of the store during all jobs of a run, so that other runs start before or after it, not between.
+
+    If the lock is free, the run begins before Dagster is loaded, and can read delivered files meanwhile. At the end,
+    alerts are sent when the lock is released.
+
+    Args:
+        now: The data folder.
+        reads_ahead: Whether delivered files are read next.
+    """
+    with ExitStack() as after_the_run, ExitStack() as of_the_run:
+        try:
+            run = of_the_run.enter_context(pipeline.writing(now, run_id=RUN_ID, wait_seconds=0))
+        except StoreHeldError:
+            run = None
+        except Exception:
+            with dagster_instance(now):  # alerts of runs that others launched
+                raise
+        try:
+            if run is not None and reads_ahead:
+                run.read_ahead()
+            instance, shown = after_the_run.enter_context(dagster_instance(now, is_held=run is not None))
+        except BaseException:
+            of_the_run.close()  # it did nothing, so it is not a run that was killed midway
+            raise
+        shows = progress.of_run(shown)
+        if run is None:  # after Dagster is opened, so that the wait is shown
+            run = of_the_run.enter_context(pipeline.writing(now, run_id=RUN_ID, progress=shows))
+        run.progress = shows
+
         from session_pipeline.defs import local_runs  # Dagster is slow to load
 
         yield ExclusiveRun(run, local_runs.LocalRuns(run, instance), shown)
 
 
 @contextmanager
-def dagster_instance(now: OpenFolder) -> Iterator["tuple[DagsterInstance, progress.Stages]"]:
+def dagster_instance(now: OpenFolder, *, is_held: bool = False) -> Iterator["tuple[DagsterInstance, progress.Stages]"]:
     """Open the Dagster instance of a data folder, and report runs of dead processes as failed.
 
     At the end, also after an error, new alerts are sent to the alert command.
+
+    Args:
+        now: The data folder.
+        is_held: Whether this process holds the lock of the store.
     """
     with now.profile.stage(DAGSTER):
         from session_pipeline.defs import alerts, dead_runs, local_runs  # Dagster is slow to load
 
     with local_runs.instance_of(now.folder) as instance, progress.stages() as shown, ExitStack() as at_the_end:
         at_the_end.callback(alerts.send_new, instance, now.folder, now.settings.alerts, shown.note)
-        dead = dead_runs.fail_dead_runs(instance, now.folder)
+        dead = dead_runs.fail_dead_runs(instance, now.folder, is_held=is_held)
         if dead:
             shown.note(f"{counted(dead, 'run')} of dead processes reported as failed")
         yield instance, shown

@@ -44,17 +44,22 @@ def signature(run_id: str) -> dict[str, str]:
     return {PROCESS: f"{process_name(os.getpid())}/{run_id}"}
 
 
-def fail_dead_runs(instance: dg.DagsterInstance, folder: DataFolder) -> int:
+def fail_dead_runs(instance: dg.DagsterInstance, folder: DataFolder, *, is_held: bool = False) -> int:
     """Mark every unfinished run whose process is gone as failed; returns how many.
 
     A run that was being canceled is marked as canceled. A run without a process tag is dead if nobody holds the store
     and either its code server is gone or the run had no update for LONGEST_START. If such a run is alive after all, it
     ends with RunGivenUpError and does no work.
+
+    Args:
+        instance: The Dagster instance of the data folder.
+        folder: The data folder.
+        is_held: Whether the caller holds the store, so that no other run does.
     """
     gone = [
         record.dagster_run.run_id
         for record in instance.get_run_records(dg.RunsFilter(statuses=WITH_A_PROCESS))
-        if _is_dead(record, folder)
+        if _is_dead(record, folder, is_held=is_held)
     ]
     # Read the status again: a run can finish normally between the two reads. After its process is gone, it is final.
     dead = instance.get_runs(dg.RunsFilter(run_ids=gone, statuses=WITH_A_PROCESS)) if gone else []
@@ -101,7 +106,7 @@ def _boot() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def _is_dead(record: dg.RunRecord, folder: DataFolder) -> bool:
+def _is_dead(record: dg.RunRecord, folder: DataFolder, *, is_held: bool) -> bool:
     run = record.dagster_run
     process, _, run_id = run.tags.get(PROCESS, "").rpartition("/")
     is_alive = _is_alive(process) if run_id == run.run_id else None
@@ -109,7 +114,7 @@ def _is_dead(record: dg.RunRecord, folder: DataFolder) -> bool:
         return not is_alive
     quiet_for = datetime.now(UTC) - record.update_timestamp
     is_lost = quiet_for > LONGEST_START or (quiet_for > LAUNCH and _is_server_gone(run))
-    return is_lost and _is_free(folder)
+    return is_lost and (is_held or _is_free(folder))
 
 
 def _is_alive(process: str) -> bool | None:

@@ -24,6 +24,7 @@ from session_pipeline.ingest.mapping.rule_changes import CHANGED_SETTINGS
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.mapping.source_rules import SourceRules
 from session_pipeline.ingest.mapping.visitors import find_key, make_key
+from session_pipeline.ingest.reading.read_ahead import FilesAhead, ReaderAhead
 from session_pipeline.ingest.reading.readers import make_reader
 from session_pipeline.ingest.reading.result import Reading
 from session_pipeline.ingest.reading.small_files import MOST_BYTES_TOGETHER, MOST_FILES_TOGETHER, is_small
@@ -58,8 +59,19 @@ class Ingest:
         *,
         run_id: str,
         runner: TaskRunner | None = None,
+        ahead: FilesAhead | None = None,
     ) -> None:
-        """Prepare an ingest. The caller must hold the write lock of the store. With a runner, tasks read the files."""
+        """Prepare an ingest. The caller must hold the write lock of the store.
+
+        Args:
+            folder: The data folder.
+            settings: Its settings.
+            store: Its store.
+            engine: The local engine.
+            run_id: The run that commits.
+            runner: Runs the tasks that read the files; None to read them here.
+            ahead: Files that were read ahead.
+        """
         self._folder = folder
         self._settings = settings
         self._store = store
@@ -71,6 +83,8 @@ class Ingest:
         self._frozen_before = store.catalog.frozen_before()
         self._rules: dict[str, SourceRules] = {}
         self._reader = make_reader(folder.raw, store.scratch, engine.connection, self._rules_of_source, runner)
+        if ahead is not None and ahead.is_for(settings, self._visitor_key):
+            self._reader = ReaderAhead(ahead, self._reader)
         self._ledger: Ledger
         self._pending: dict[str, Pending] = {}
         self._again: list[tuple[Delivery, str]] = []

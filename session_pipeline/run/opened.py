@@ -207,6 +207,8 @@ class OpenFolder:
     profile: Profile = field(default_factory=Profile, repr=False, kw_only=True)
     # The latest plan without and with upgrade, each with the state of the store that it is for.
     _plans: dict[bool, tuple[int, Plan]] = field(default_factory=dict, repr=False, kw_only=True)
+    # What `files_to_read` returned last.
+    _to_read: dict[str, str] = field(default_factory=dict, repr=False, kw_only=True)
     # What the caller gave instead of the settings file and of the usual last day.
     _given: tuple[Settings | None, date | None] = field(default=(None, None), repr=False, kw_only=True)
     _planner: Planner | None = field(default=None, init=False, repr=False)
@@ -225,7 +227,7 @@ class OpenFolder:
         """
         settings, until = self._given
         settings = settings or load_settings(self.folder.path)
-        return replace(self, settings=settings, until=horizon(settings, until), _plans={})
+        return replace(self, settings=settings, until=horizon(settings, until), _plans={}, _to_read={})
 
     @property
     def planner(self) -> Planner:
@@ -263,7 +265,8 @@ class OpenFolder:
 
     def files_to_read(self) -> dict[str, str]:
         """Return the delivered files that the next ingest will read or forget, each with the reason."""
-        return delivered_files.files_to_read(self.folder, self.settings, self.store)
+        self._to_read = delivered_files.files_to_read(self.folder, self.settings, self.store)
+        return self._to_read
 
     def is_done(self) -> bool:
         """Return whether nothing needs to be read, built, repaired or published, and no run was killed midway."""

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from session_pipeline.build.builder import Built
 from session_pipeline.build.expiry import Expiry
 from session_pipeline.build.runner import Rows
-from session_pipeline.build.second_thread import SecondThread
+from session_pipeline.build.second_thread import SecondThread, Task
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.base import Engine
 from session_pipeline.engines.chosen import chosen_engine
+from session_pipeline.engines.connections import beside
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.engines.duckdb_jobs import rows_of_days
 from session_pipeline.errors import StoreError
@@ -54,9 +55,11 @@ from session_pipeline.tables.steps import IDENTITY_STEPS, STEP_OF_TABLE
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from session_pipeline.ingest.reading.read_ahead import FilesAhead
     from session_pipeline.publish.native_rows import Kept
 
 LOCK_WAIT_SECONDS = 3600.0
+FILES = "files"  # the task of the second thread that reads delivered files
 
 __all__ = [
     "LOCK_WAIT_SECONDS",
@@ -81,10 +84,12 @@ class Run(OpenFolder):
     Attributes:
         engine: The local engine, for ingest, checks and figures.
         model_engine: The engine that runs the models: the local one or a cluster.
-        second_thread: Computes steps, writes the warehouse and reads the report's figures before the run needs them.
+        second_thread: Reads delivered files, computes steps, writes the warehouse and reads the figures of the report,
+            before the run comes to them.
         run_id: The id that is recorded with everything the run writes.
         progress: Is called while the run works.
         outcome: What the run did so far.
+        files_ahead: Delivered files that the second thread reads before the ingest.
     """
 
     engine: DuckDBEngine = field(kw_only=True)
@@ -93,6 +98,7 @@ class Run(OpenFolder):
     run_id: str = field(kw_only=True)
     progress: Progress = field(default_factory=Progress, kw_only=True)
     outcome: Outcome = field(default_factory=Outcome, init=False)
+    files_ahead: "FilesAhead | None" = field(default=None, init=False, repr=False)
     _expected: tuple[date, ...] = field(default=(), init=False, repr=False)
     _work: Work = field(init=False, repr=False)
     _written_ahead: WrittenAhead = field(init=False, repr=False)
@@ -124,6 +130,22 @@ class Run(OpenFolder):
     def _is_outdated(self, day: date) -> bool:
         return day in self._work.outdated_days
 
+    def read_ahead(self) -> None:
+        """Let a second thread read the files that the ingest takes next, if they are few and small.
+
+        Nothing is committed before the ingest. The first thread must not use the engine until it begins a job.
+        """
+        is_usual = self.model_engine is self.engine and not self.has_unfinished_erasure()
+        if not self._to_read or not is_usual:
+            return
+        # Here and not in the second thread, because it takes long and another thread must not import modules meanwhile.
+        from session_pipeline.ingest.reading.read_ahead import FilesAhead  # loads Arrow
+
+        connection = beside(self.engine.connection)
+        files = FilesAhead(self.folder, self.settings, self._to_read, connection, self.store.scratch)
+        self.files_ahead = files
+        self.second_thread.give({FILES: Task(None, lambda _jobs: files.read())})
+
     def ingest(
         self,
         on_file: Callable[[int, int, str], None] = lambda done, total, name: None,
@@ -144,10 +166,14 @@ class Run(OpenFolder):
 
         before = self.store.change_count
         with self.profile.stage(INGEST):
+            self.second_thread.stop()
             # Counted first: the ingest makes a key if there is none, and reads these files again.
             others = delivered_files.files_of_other_keys(self.folder, self.store)
             self.outcome.other_key_count = max(others, self.outcome.other_key_count)
             self.outcome.files = self._work.ingest.run(at_file, settle_seconds=settle_seconds)
+        if self.files_ahead is not None:
+            self.files_ahead.discard()
+            self.files_ahead = None
         if self.store.change_count != before:
             self._forget_state()
         self._find_persons()

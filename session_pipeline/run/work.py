@@ -38,8 +38,15 @@ class Work:
         from session_pipeline.ingest.deliveries import Ingest  # loads Arrow; most runs have no file to read
 
         run = self.run
-        runner = run.model_engine.task_runner
-        return Ingest(run.folder, run.settings, run.store, run.engine, run_id=run.run_id, runner=runner)
+        return Ingest(
+            run.folder,
+            run.settings,
+            run.store,
+            run.engine,
+            run_id=run.run_id,
+            runner=run.model_engine.task_runner,
+            ahead=run.files_ahead,
+        )
 
     @cached_property
     def builder(self) -> Builder:

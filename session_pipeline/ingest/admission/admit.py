@@ -82,6 +82,13 @@ class Admitted:
         if self.plain_path == self.path and _stamp(self.path.lstat()) != self.stamp:
             raise StillWrittenError
 
+    def is_unchanged(self) -> bool:
+        """Whether the delivered file is there, in the state in which it was admitted."""
+        try:
+            return _stamp(self.path.lstat()) == self.stamp
+        except OSError:
+            return False
+
     def discard(self) -> None:
         """Remove the decompressed copy, if there is one."""
         if self.plain_path != self.path:

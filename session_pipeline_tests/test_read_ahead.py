@@ -1,0 +1,431 @@
+"""Tests that a second thread reads delivered files before the ingest, and that this never changes what is committed."""
+
+import gzip
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from threading import current_thread, main_thread
+from time import sleep
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from session_pipeline.engines.duckdb import DuckDBEngine
+from session_pipeline.ingest.admission.admit import Admitted
+from session_pipeline.ingest.mapping.visitors import find_key
+from session_pipeline.ingest.reading.local_reader import LocalReader
+from session_pipeline.ingest.summary import IngestSummary
+from session_pipeline.run.opened import open_folder
+from session_pipeline.run.person import Person
+from session_pipeline.run.pipeline import Run, writing
+from session_pipeline_tests import erasures
+from session_pipeline_tests.built_week import UNTIL, day_of_events
+from session_pipeline_tests.deployment import Deployment
+
+OF_THE_CLOCK = {"read_at", "run_id"}
+REQUEST = '{address} - - [12/Oct/2026:10:0{minute}:00 +0000] "GET / HTTP/1.1" 200 5 "-" "Mozilla/5.0"\n'
+read = LocalReader.read
+
+
+class Readers:
+    """Notes which thread reads which files, and with which connection.
+
+    Attributes:
+        second: The paths that the second thread read.
+        first: The paths that the first thread read.
+        error: What the second thread raises after it has read.
+        connections: The connections of the second thread.
+    """
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.second: list[str] = []
+        self.first: list[str] = []
+        self.error: BaseException | None = None
+        self.connections: list[object] = []
+
+        def noting(reader: LocalReader, files: list[Admitted]) -> Any:
+            readings = read(reader, files)
+            if current_thread() is main_thread():
+                self.first += [each.path.name for each in files]
+                return readings
+            self.second += [each.path.name for each in files]
+            self.connections.append(reader._connection)
+            if self.error is not None:
+                raise self.error
+            return readings
+
+        patch.setattr(LocalReader, "read", noting)
+
+
+@pytest.fixture
+def readers(monkeypatch: pytest.MonkeyPatch) -> Readers:
+    return Readers(monkeypatch)
+
+
+class Result(NamedTuple):
+    """What an ingest did: its summary, the files it was asked about, and what the store has afterwards."""
+
+    summary: IngestSummary
+    shown: list[tuple[int, int, str]]
+    partitions: dict[str, tuple[str, str, int, dict[str, str], str]]
+    files: dict[str, tuple[str, dict[str, Any]]]
+    delivered: dict[str, str]
+
+
+def nothing(raw: Path) -> None:
+    """Change nothing."""
+
+
+def ingested(
+    deployment: Deployment,
+    *,
+    ahead: bool,
+    between: Callable[[Path], None] = nothing,
+    at_file: Callable[[Path], None] = nothing,
+    look: Callable[[Run], None] = lambda run: None,
+) -> Result:
+    """Ingest what is delivered.
+
+    Args:
+        deployment: The deployment.
+        ahead: Whether a second thread reads before.
+        between: Changes the files under raw/ before the ingest, and after the second thread has read them.
+        at_file: Changes them after the ingest has listed them.
+        look: Looks at the run before the ingest.
+    """
+    folder, shown = deployment.folder, []
+
+    def on_file(done: int, total: int, name: str) -> None:
+        if not shown:
+            at_file(folder.raw)
+        shown.append((done, total, name))
+
+    with open_folder(folder, until=UNTIL) as opened, writing(opened, run_id="test") as run:
+        run.files_to_read()
+        if ahead:
+            run.read_ahead()
+            while run.second_thread._waiting:  # a task that is not taken yet would be forgotten
+                sleep(0.001)
+        run.second_thread.stop()
+        look(run)
+        between(folder.raw)
+        summary = run.ingest(on_file)
+        assert run.files_ahead is None
+        assert {path.name for path in run.store.scratch.iterdir()} <= {"spill"}, "nothing is left"
+        catalog = run.store.catalog
+        return Result(
+            summary,
+            shown,
+            {
+                f"{key} {key.file_id}": (each.sha256, each.fingerprint, each.row_count, dict(each.counts), each.reason)
+                for key, each in run.store.partitions.items()
+                if key.file_id
+            },
+            {
+                file_id: (each.fingerprint, {name: each.facts[name] for name in each.facts.keys() - OF_THE_CLOCK})
+                for file_id, each in catalog.source_files().items()
+            },
+            {name: file_id for name, (_, file_id) in catalog.delivered().items()},
+        )
+
+
+@pytest.fixture(scope="module")
+def first_day(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """Return a deployment that has ingested one day, so that it has a visitor key."""
+    deployment = Deployment(tmp_path_factory.mktemp("first day") / "data")
+    deployment.deliver("day-5", day_of_events(5), "web")
+    deployment.run(UNTIL, publishes=False)
+    return deployment
+
+
+@pytest.fixture
+def with_and_without(first_day: Deployment, tmp_path: Path) -> tuple[Deployment, Deployment]:
+    """Return two copies of the deployment: one in which files are read ahead, and one in which they are not."""
+    shutil.copytree(first_day.folder.path, tmp_path / "with")
+    shutil.copytree(first_day.folder.path, tmp_path / "without")
+    for name in ("with", "without"):  # copies are other files; they are looked at once more
+        ingested(Deployment.at(tmp_path / name), ahead=False)
+    return Deployment.at(tmp_path / "with"), Deployment.at(tmp_path / "without")
+
+
+Write = Callable[[Path], None]
+
+
+def json_lines(raw: Path) -> None:
+    Deployment.at(raw.parent).deliver("day-6", [*day_of_events(6), "{broken"], "web")
+
+
+def two_files(raw: Path) -> None:
+    json_lines(raw)
+    Deployment.at(raw.parent).deliver("day-7", day_of_events(7), "web")
+
+
+def compressed(raw: Path) -> None:
+    json_lines(raw)
+    plain = raw / "web" / "day-6.jsonl"
+    (raw / "web" / "day-6.jsonl.gz").write_bytes(gzip.compress(plain.read_bytes(), mtime=0))
+    plain.unlink()
+
+
+def table_of_values(raw: Path) -> None:
+    (raw / "web" / "day-6.csv").write_text(
+        "visitor_id,event_time,event_name\nann,2026-10-06T10:00:00Z,page_view\nbob,yesterday,page_view\n"
+    )
+
+
+def parquet(raw: Path) -> None:
+    columns = {name: [event[name] for event in day_of_events(6)] for name in ("visitor_id", "event_time", "event_name")}
+    pq.write_table(pa.table(columns), raw / "web" / "day-6.parquet")
+
+
+def requests(raw: Path) -> None:
+    (raw / "logs").mkdir()
+    text = "".join(REQUEST.format(address=f"192.0.{minute}.1", minute=minute) for minute in range(4))
+    (raw / "logs" / "access.log").write_text(text)
+
+
+def redelivered(raw: Path) -> None:
+    json_lines(raw)
+    shutil.copyfile(raw / "web" / "day-5.jsonl", raw / "web" / "again.jsonl")
+
+
+@pytest.mark.parametrize(
+    "deliver", [json_lines, two_files, compressed, table_of_values, parquet, requests, redelivered]
+)
+def test_result_is_the_same_as_without_reading_ahead(
+    deliver: Write, with_and_without: tuple[Deployment, Deployment], readers: Readers
+) -> None:
+    for each in with_and_without:
+        deliver(each.folder.raw)
+    found = ingested(with_and_without[0], ahead=True)
+    assert readers.second
+    assert not readers.first, "the ingest reads nothing again"
+    assert found == ingested(with_and_without[1], ahead=False)
+    assert found.summary.read_count > 0
+
+
+def test_second_thread_does_not_use_the_connection_of_the_first(
+    with_and_without: tuple[Deployment, Deployment], readers: Readers
+) -> None:
+    requests(with_and_without[0].folder.raw)
+
+    def look(run: Run) -> None:
+        assert run.engine.connection not in readers.connections
+        variables = (
+            "select getvariable('has_lines_macros'), getvariable('has_requests_macros'), getvariable('inner_key')"
+        )
+        assert run.engine.connection.execute(variables).fetchall() == [(None, None, None)]
+        assert run.engine.connection.execute("select current_setting('disabled_optimizers')").fetchall() == [("",)]
+
+    ingested(with_and_without[0], ahead=True, look=look)
+    assert len(readers.connections) == 1
+
+
+def other_content(raw: Path) -> None:
+    Deployment.at(raw.parent).deliver("day-6", day_of_events(8), "web")
+
+
+def longer(raw: Path) -> None:
+    with (raw / "web" / "day-6.jsonl").open("a") as file:
+        file.write('{"visitor_id": "late", "event_time": "2026-10-06T10:00:00Z", "event_name": "page_view"}\n')
+
+
+def touched(raw: Path) -> None:
+    path = raw / "web" / "day-6.jsonl"
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content)
+
+
+def removed(raw: Path) -> None:
+    (raw / "web" / "day-6.jsonl").unlink()
+
+
+def other_format(raw: Path) -> None:
+    (raw / "web" / "day-6.jsonl").rename(raw / "web" / "day-6.csv")
+
+
+def corrupt(raw: Path) -> None:
+    (raw / "web" / "day-6.jsonl").write_bytes(gzip.compress(b"{}"))
+
+
+def a_link(raw: Path) -> None:
+    path = raw / "web" / "day-6.jsonl"
+    path.rename(raw.parent / "elsewhere.jsonl")
+    path.symlink_to("../../elsewhere.jsonl")
+
+
+def one_more(raw: Path) -> None:
+    Deployment.at(raw.parent).deliver("day-4", day_of_events(4), "web")
+
+
+def same_content_in_another_format(raw: Path) -> None:
+    shutil.copyfile(raw / "web" / "day-6.jsonl", raw / "web" / "a.csv")
+
+
+def another_key(raw: Path) -> None:
+    key = raw.parent / "visitor_key"
+    key.unlink()
+    key.write_text("ab" * 32 + "\n")
+
+
+CHANGES = [
+    other_content,
+    longer,
+    touched,
+    removed,
+    other_format,
+    corrupt,
+    a_link,
+    one_more,
+    same_content_in_another_format,
+    another_key,
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_file_that_changes_before_the_ingest_is_read_as_it_is_then(
+    change: Write, with_and_without: tuple[Deployment, Deployment], readers: Readers
+) -> None:
+    for each in with_and_without:
+        json_lines(each.folder.raw)
+    found = ingested(with_and_without[0], ahead=True, between=change)
+    assert readers.second == ["day-6.jsonl"]
+    assert found == ingested(with_and_without[1], ahead=False, between=change)
+
+
+@pytest.mark.parametrize("change", [other_content, longer, touched, removed, corrupt, a_link])
+def test_file_that_changes_after_it_is_listed_is_read_as_it_is_then(
+    change: Write, with_and_without: tuple[Deployment, Deployment], readers: Readers
+) -> None:
+    for each in with_and_without:
+        json_lines(each.folder.raw)
+    found = ingested(with_and_without[0], ahead=True, at_file=change)
+    assert readers.second == ["day-6.jsonl"]
+    assert found == ingested(with_and_without[1], ahead=False, at_file=change)
+
+
+def corrupt_file(raw: Path) -> None:
+    json_lines(raw)
+    corrupt(raw)
+
+
+def refused_file(raw: Path) -> None:
+    json_lines(raw)
+    (raw / "web" / "notes.docx").write_text("no events")
+
+
+def refused_header(raw: Path) -> None:
+    (raw / "web" / "day-6.csv").write_text("name,name\na,b\n")
+
+
+def outside_of_a_source(raw: Path) -> None:
+    json_lines(raw)
+    (raw / "web" / "day-6.jsonl").rename(raw / "day-6.jsonl")
+
+
+def two_sources(raw: Path) -> None:
+    json_lines(raw)
+    requests(raw)
+
+
+def one_content_twice(raw: Path) -> None:
+    json_lines(raw)
+    shutil.copyfile(raw / "web" / "day-6.jsonl", raw / "web" / "again.jsonl")
+
+
+def large(raw: Path) -> None:
+    Deployment.at(raw.parent).deliver("day-6", [*day_of_events(6), *["{broken" * 20] * 20_000], "web")
+
+
+def large_when_decompressed(raw: Path) -> None:
+    large(raw)
+    plain = raw / "web" / "day-6.jsonl"
+    (raw / "web" / "day-6.jsonl.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    plain.unlink()
+
+
+def without_a_key(raw: Path) -> None:
+    json_lines(raw)
+    (raw.parent / "visitor_key").unlink()
+
+
+UNUSUAL = [
+    corrupt_file,
+    refused_file,
+    refused_header,
+    outside_of_a_source,
+    two_sources,
+    one_content_twice,
+    large,
+    large_when_decompressed,
+    without_a_key,
+]
+
+
+@pytest.mark.parametrize("deliver", UNUSUAL)
+def test_unusual_files_are_left_to_the_ingest(
+    deliver: Write, with_and_without: tuple[Deployment, Deployment], readers: Readers
+) -> None:
+    for each in with_and_without:
+        deliver(each.folder.raw)
+    if deliver is without_a_key:
+        for each in with_and_without:  # otherwise each makes its own
+            each.folder.visitor_key.unlink(missing_ok=True)
+
+    def look(run: Run) -> None:
+        key = find_key(run.folder.visitor_key)
+        assert run.files_ahead is not None
+        assert not run.files_ahead.is_for(run.settings, key)
+
+    found = ingested(with_and_without[0], ahead=True, look=look)
+    if deliver is without_a_key:
+        shutil.copyfile(with_and_without[0].folder.visitor_key, with_and_without[1].folder.visitor_key)
+    assert found == ingested(with_and_without[1], ahead=False)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_error_while_reading_ahead_is_forgotten(
+    error: BaseException, with_and_without: tuple[Deployment, Deployment], readers: Readers
+) -> None:
+    for each in with_and_without:
+        json_lines(each.folder.raw)
+    readers.error = error
+    found = ingested(with_and_without[0], ahead=True)
+    assert (readers.second, readers.first) == (["day-6.jsonl"], ["day-6.jsonl"])
+    assert found == ingested(with_and_without[1], ahead=False)
+
+
+def test_lines_of_erased_visitors_are_left_out(
+    with_and_without: tuple[Deployment, Deployment], readers: Readers
+) -> None:
+    for each in with_and_without:
+        erasures.begin(each, Person("v1", None, None))
+        erasures.complete(each)
+        json_lines(each.folder.raw)
+    shutil.copyfile(with_and_without[0].folder.erasures, with_and_without[1].folder.erasures)
+    found = ingested(with_and_without[0], ahead=True)
+    assert readers.second == ["day-6.jsonl"]
+    assert found == ingested(with_and_without[1], ahead=False)
+    assert found.summary.accepted_count == len(day_of_events(6)) - 3
+
+
+def test_nothing_is_read_ahead_of_an_unfinished_erasure(
+    with_and_without: tuple[Deployment, Deployment], readers: Readers
+) -> None:
+    deployment = with_and_without[0]
+    erasures.begin(deployment, Person("v1", None, None))
+    json_lines(deployment.folder.raw)
+    ingested(deployment, ahead=True)
+    assert not readers.second
+
+
+def test_one_thread_reads_nothing_ahead(
+    with_and_without: tuple[Deployment, Deployment], readers: Readers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DuckDBEngine, "beside", lambda self: None)
+    json_lines(with_and_without[0].folder.raw)
+    assert ingested(with_and_without[0], ahead=True).summary.read_count == 1
+    assert (readers.second, readers.first) == ([], ["day-6.jsonl"])
