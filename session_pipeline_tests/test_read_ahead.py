@@ -296,6 +296,28 @@ def test_file_that_changes_before_the_ingest_is_read_as_it_is_then(
     assert found == ingested(with_and_without[1], ahead=False, between=change)
 
 
+def test_visitor_ids_are_made_with_the_key_of_the_ingest(
+    with_and_without: tuple[Deployment, Deployment], readers: Readers
+) -> None:
+    for each in with_and_without:
+        requests(each.folder.raw)
+    found = ingested(with_and_without[0], ahead=True, between=another_key)
+    assert (readers.second, readers.first) == (["access.log"], ["access.log"])
+    assert found == ingested(with_and_without[1], ahead=False, between=another_key)
+
+
+def test_reading_is_for_the_settings_that_it_was_read_with(with_and_without: tuple[Deployment, Deployment]) -> None:
+    json_lines(with_and_without[0].folder.raw)
+
+    def look(run: Run) -> None:
+        key = find_key(run.folder.visitor_key)
+        assert run.files_ahead is not None
+        assert run.files_ahead.is_for(run.settings, key)
+        assert not run.files_ahead.is_for(run.settings.model_copy(update={"timezone": "Asia/Tokyo"}), key)
+
+    ingested(with_and_without[0], ahead=True, look=look)
+
+
 @pytest.mark.parametrize("change", [other_content, longer, touched, removed, corrupt, a_link])
 def test_file_that_changes_after_it_is_listed_is_read_as_it_is_then(
     change: Write, with_and_without: tuple[Deployment, Deployment], readers: Readers
@@ -347,6 +369,16 @@ def large_when_decompressed(raw: Path) -> None:
     plain.unlink()
 
 
+def many_bytes(raw: Path) -> None:
+    for day in (6, 7):
+        Deployment.at(raw.parent).deliver(f"day-{day}", [*day_of_events(day), *["{broken" * 20] * 8_000], "web")
+
+
+def two_formats(raw: Path) -> None:
+    json_lines(raw)
+    table_of_values(raw)
+
+
 def without_a_key(raw: Path) -> None:
     json_lines(raw)
     (raw.parent / "visitor_key").unlink()
@@ -361,6 +393,8 @@ UNUSUAL = [
     one_content_twice,
     large,
     large_when_decompressed,
+    many_bytes,
+    two_formats,
     without_a_key,
 ]
 
