@@ -1,6 +1,6 @@
 """Tests that compacted files replace the opening of many small files, and that they never change a row."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,37 @@ FIRST, LAST = 4, 13  # of October 2026; a block begins on the 1st
 TABLES_OF_ALL_DAYS = {"agents_seen", "visitor_days"}
 
 
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def small_blocks() -> Iterator[None]:
     """Let a file have the rows of three days, also if a step reads only a few."""
-    monkeypatch.setattr(compacted, "BLOCK_DAYS", 3)
-    monkeypatch.setattr(compacted, "FEWEST_DAYS", 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compacted, "BLOCK_DAYS", 3)
+        patch.setattr(compacted, "FEWEST_DAYS", 3)
+        yield
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory, small_blocks: None) -> Deployment:
+    """Return a deployment after its first run."""
+    deployment = Deployment(tmp_path_factory.mktemp("first"))
+    deliver(deployment, FIRST, LAST - 1)
+    deployment.run(UNTIL)
+    return deployment
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory, first: Deployment) -> Deployment:
+    """Return a deployment that has compacted files: its last day was built alone."""
+    deployment = erasures.copy_of(first, tmp_path_factory.mktemp("both") / "days")
+    deliver(deployment, LAST, LAST)
+    deployment.run(UNTIL)
+    return deployment
+
+
+@pytest.fixture
+def built(both: Deployment, tmp_path: Path) -> Deployment:
+    """Return a copy of this deployment."""
+    return erasures.copy_of(both, tmp_path / "days")
 
 
 @pytest.fixture
@@ -70,16 +96,6 @@ def deliver(deployment: Deployment, first: int, last: int) -> None:
         deployment.deliver(f"day-{day}", day_of_events(day))
 
 
-def built(folder: Path) -> Deployment:
-    """Return a deployment that has compacted files: its last day was built alone."""
-    deployment = Deployment(folder)
-    deliver(deployment, FIRST, LAST - 1)
-    deployment.run(UNTIL)
-    deliver(deployment, LAST, LAST)
-    deployment.run(UNTIL)
-    return deployment
-
-
 def files(deployment: Deployment, table: str = "visitor_days") -> dict[str, bytes]:
     """Return the compacted files of a table, by name."""
     folder = deployment.folder.store / compacted.FOLDER
@@ -93,8 +109,8 @@ def partition(day: int, row_count: int = 1, table: str = "visitor_days") -> Part
 # Runs
 
 
-def test_next_day_reads_compacted_files_and_gives_equal_tables(tmp_path: Path, read: Read) -> None:
-    deployment = built(tmp_path / "days")
+def test_next_day_reads_compacted_files_and_gives_equal_tables(built: Deployment, tmp_path: Path, read: Read) -> None:
+    deployment = built
     before = files(deployment)
     assert len(before) == 2, "the day before the last is built again and in memory, so its block is not read"
     read.forget()
@@ -107,15 +123,12 @@ def test_next_day_reads_compacted_files_and_gives_equal_tables(tmp_path: Path, r
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
-def test_first_run_writes_no_compacted_files_because_it_reads_from_memory(tmp_path: Path) -> None:
-    deployment = Deployment(tmp_path)
-    deliver(deployment, FIRST, LAST)
-    deployment.run(UNTIL)
-    assert not files(deployment)
+def test_first_run_writes_no_compacted_files_because_it_reads_from_memory(first: Deployment) -> None:
+    assert not files(first)
 
 
-def test_late_data_replaces_the_compacted_file_of_its_days(tmp_path: Path) -> None:
-    deployment = built(tmp_path / "days")
+def test_late_data_replaces_the_compacted_file_of_its_days(built: Deployment, tmp_path: Path) -> None:
+    deployment = built
     before = files(deployment)
     deployment.deliver("late", [{**each, "event_id": f"late-{each['event_id']}"} for each in day_of_events(FIRST + 2)])
     deployment.run(UNTIL)
@@ -127,9 +140,11 @@ def test_late_data_replaces_the_compacted_file_of_its_days(tmp_path: Path) -> No
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
-@pytest.mark.parametrize("harm", ["changed", "cut off", "deleted", "replaced by a folder"])
-def test_damaged_compacted_file_is_not_read_and_written_again(tmp_path: Path, harm: str) -> None:
-    deployment = built(tmp_path / "days")
+@pytest.mark.parametrize(
+    "harm", ["changed", *(pytest.param(harm, marks=pytest.mark.long) for harm in ("cut off", "deleted", "a folder"))]
+)
+def test_damaged_compacted_file_is_not_read_and_written_again(built: Deployment, tmp_path: Path, harm: str) -> None:
+    deployment = built
     before = files(deployment)
     for name in before:
         path = deployment.folder.store / compacted.FOLDER / name
@@ -140,7 +155,7 @@ def test_damaged_compacted_file_is_not_read_and_written_again(tmp_path: Path, ha
             path.write_bytes(data.replace(b"PAR1", b"PAR2"))
         elif harm == "cut off":
             path.write_bytes(data[:50])
-        elif harm == "replaced by a folder":
+        elif harm == "a folder":
             path.mkdir()
     deliver(deployment, LAST + 1, LAST + 1)
     deployment.run(UNTIL)
@@ -150,8 +165,8 @@ def test_damaged_compacted_file_is_not_read_and_written_again(tmp_path: Path, ha
     assert before.items() <= files(deployment).items()
 
 
-def test_other_files_in_the_folder_are_removed(tmp_path: Path) -> None:
-    deployment = built(tmp_path)
+def test_other_files_in_the_folder_are_removed(built: Deployment) -> None:
+    deployment = built
     before = files(deployment)
     folder = deployment.folder.store / compacted.FOLDER
     for name in ("note.txt", "x.parquet", "no_table-1-abc-def.parquet", "visitor_days-one-abc-def.parquet"):
@@ -163,13 +178,13 @@ def test_other_files_in_the_folder_are_removed(tmp_path: Path) -> None:
     assert not list(folder.glob("*-def.parquet"))
 
 
-@pytest.mark.parametrize("point", ["compaction: file renamed", "compaction: file removed"])
+@pytest.mark.parametrize(
+    "point", ["compaction: file renamed", pytest.param("compaction: file removed", marks=pytest.mark.long)]
+)
 def test_run_that_dies_while_it_compacts_leaves_a_store_that_the_next_run_reads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+    first: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
-    deployment = Deployment(tmp_path / "days")
-    deliver(deployment, FIRST, LAST - 1)
-    deployment.run(UNTIL)
+    deployment = erasures.copy_of(first, tmp_path / "days")
 
     def reached(name: str) -> None:
         if name == point:
@@ -190,12 +205,17 @@ def test_run_that_dies_while_it_compacts_leaves_a_store_that_the_next_run_reads(
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
-def test_full_disk_ends_compaction_and_not_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_ends_compaction_and_not_the_run(
+    first: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise DiskFullError("store", 0)
 
     monkeypatch.setattr(Compaction, "_write", full)
-    assert not files(built(tmp_path))
+    deployment = erasures.copy_of(first, tmp_path / "days")
+    deliver(deployment, LAST, LAST)
+    deployment.run(UNTIL)
+    assert not files(deployment)
 
 
 def test_erasure_removes_compacted_files_with_the_visitor(tmp_path: Path) -> None:
@@ -220,8 +240,8 @@ def test_erasure_removes_compacted_files_with_the_visitor(tmp_path: Path) -> Non
     assert not [place for place in erasures.texts_left(deployment, [erasures.CANARY]) if "compacted" in place]
 
 
-def test_days_that_are_no_longer_wanted_have_no_compacted_file(tmp_path: Path) -> None:
-    deployment = built(tmp_path)
+def test_days_that_are_no_longer_wanted_have_no_compacted_file(built: Deployment) -> None:
+    deployment = built
     before = files(deployment, "agents_seen")
     assert len(before) == 2
     deployment.set({"start_date": date(2026, 10, FIRST + 3)})
