@@ -150,8 +150,8 @@ class Builder:
         self._ahead.built(step, self._stale(is_outdated))
 
     def compact(self) -> None:
-        """Write compacted files of the days that the steps read one by one."""
-        self._compaction.write()
+        """Write compacted files of the days that the steps read one by one or in memory."""
+        self._compaction.write(self._rows.of_partitions)
 
     def recompute(self, step: Step, day: date) -> list[str]:
         """Build a step's tables of a day without committing them, and compare them with those in the store.

@@ -1,11 +1,12 @@
-"""Writes compacted files of the days that steps read one by one, so that later runs open one file for ten days.
+"""Writes compacted files of the days that steps read one by one or in memory, so that later runs open fewer files.
 
 store/compacted.py keeps the files, and says which fit the present partitions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from session_pipeline.engines import short_files
 from session_pipeline.engines.base import Engine
@@ -16,6 +17,9 @@ from session_pipeline.store.records import Partition
 from session_pipeline.store.shortage import report_shortage
 from session_pipeline.store.store import Store
 from session_pipeline.tables import table
+
+if TYPE_CHECKING:
+    from session_pipeline.build.runner import Rows
 
 MOST_FILES = 400  # that one run writes: about a second; the next runs write the others
 
@@ -37,8 +41,12 @@ class Compaction:
         self._missing |= found.missing
         return found
 
-    def write(self) -> None:
-        """Write the files that the steps of this run lacked. Without the disk or memory for it, none are written."""
+    def write(self, rows_of: "Callable[[str, Sequence[Partition]], Rows]") -> None:
+        """Write the files that the steps of this run lacked. Without the disk or memory for it, none are written.
+
+        Args:
+            rows_of: Returns where the rows of some partitions of a table are.
+        """
         of_table: dict[str, dict[Block, Sequence[Partition]]] = {}
         for block, partitions in list(self._missing.items())[:MOST_FILES]:
             if all(self._store.get(partition.key) == partition for partition in partitions):
@@ -46,9 +54,14 @@ class Compaction:
         self._missing.clear()
         with suppress(DiskFullError, MemoryTooSmallError), report_shortage(self._store.folder):
             for name, blocks in of_table.items():
-                self._write(name, blocks)
+                self._write(name, blocks, rows_of)
 
-    def _write(self, name: str, blocks: Mapping[Block, Sequence[Partition]]) -> None:
+    def _write(
+        self,
+        name: str,
+        blocks: Mapping[Block, Sequence[Partition]],
+        rows_of: "Callable[[str, Sequence[Partition]], Rows]",
+    ) -> None:
         import pyarrow as pa  # slow to load
 
         contract, dated = table(name), quote(str(table(name).date_column))
@@ -56,7 +69,8 @@ class Compaction:
             (each for partitions in blocks.values() for each in partitions), key=lambda each: str(each.key.date)
         )
         with self._engine.job() as job:
-            job.add_input(contract, [path for each in read for path in self._store.paths_of(each)], with_date=True)
+            found = rows_of(name, read)
+            job.add_input(contract, found.paths, with_date=True, kept_days=found.kept_days)
             columns = ", ".join([*(quote(column.name) for column in contract.columns), dated])
             order = ", ".join([dated, *map(quote, contract.order)])
             rows = job.rows(f"select {columns} from {quote(name)} order by {order}")

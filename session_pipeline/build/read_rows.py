@@ -79,6 +79,9 @@ class ReadRows:
             in_memory = [each for each in partitions if self._is_kept(each)]
             found = self._compaction.find([each for each in partitions if not self._is_kept(each)])
             rows[name] = replace(self.of_partitions(name, [*in_memory, *found.partitions]), compacted=found.files)
+        if any(each.kept_days for each in rows.values()):
+            for partitions in self.partitions(step, days[-1:]).values():
+                self._compaction.find(partitions)  # the next run reads about the same days, and from files
         return rows
 
     def of_partitions(self, name: str, partitions: Sequence[Partition]) -> Rows:
