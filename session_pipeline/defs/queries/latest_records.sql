@@ -6,7 +6,9 @@ select
     last_run_id,
     asset_details,
     cached_status_data,
-    last_materialization is not null and asset_details is null and wipe_timestamp is null as is_plain
+    last_materialization is not null
+    and asset_details is null
+    and wipe_timestamp is null as is_plain
 from asset_keys
 where asset_key in (select value from json_each($asset_keys))
 order by asset_key
