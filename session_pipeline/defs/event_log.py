@@ -139,7 +139,8 @@ class EventLog(SqliteEventLogStorage):
         partitions = self._partitions(event)
         if not partitions:  # none of the planned days is a partition; the op says so
             return
-        [first, *_, last] = 2 * list(partitions)
+        names = list(partitions)
+        first, last = names[0], names[-1]
         row = self._event_to_row(_event_of(event, first, partitions[first]))
         texts = _texts(event, partitions, row["event"])
         rows = [{**row, "event": text, "partition": partition} for partition, text in texts.items()]

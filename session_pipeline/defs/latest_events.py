@@ -1,8 +1,8 @@
-"""Reads the latest materializations from the index of Dagster's event log, with one query instead of a dozen.
+"""Reads the latest materializations from the index of Dagster's event log, with queries that are not built anew.
 
 Dagster asks for them before each step, to record the versions of the data that the step reads. It builds each query
-anew, and reads the same events again for each step. `defs.event_log` uses this where Dagster's answer is as simple: not
-for assets that were wiped, or were never materialized.
+anew, and reads the same events again for each step. `defs.event_log` uses this for assets that were materialized and
+never wiped. For others, it asks Dagster's own class.
 """
 
 import json
