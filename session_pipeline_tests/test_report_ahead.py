@@ -12,6 +12,7 @@ import pytest
 
 from session_pipeline import report
 from session_pipeline.build import ahead
+from session_pipeline.checks import settings_match_data, silent_sites
 from session_pipeline.checks.settings_warnings import find_for_folder
 from session_pipeline.errors import StoreError
 from session_pipeline.publish import warehouse
@@ -162,6 +163,31 @@ def test_report_reads_a_warehouse_that_was_changed_since(readers: Readers, tmp_p
         assert is_as_read_from_the_warehouse(run)
 
 
+def test_checks_use_what_was_read_ahead(readers: Readers, tmp_path: Path) -> None:
+    with built_week(tmp_path, readers.ended) as run:
+        run.publish()
+        found = settings_match_data(run, ()), silent_sites(run, ())
+        ahead = run.read_of_published()
+        assert ahead is not None
+        assert run.outcome.findings is ahead.findings
+        assert readers.names == ["second"]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Run, "read_of_published", lambda run: None)
+            assert found == (settings_match_data(run, ()), silent_sites(run, ()))
+        assert run.outcome.findings == ahead.findings
+
+
+def test_settings_are_compared_again_after_a_delivery_of_another_source(readers: Readers, tmp_path: Path) -> None:
+    with built_week(tmp_path, readers.ended) as run:
+        run.publish()
+        (run.folder.raw / "app").mkdir()
+        (run.folder.raw / "app" / "events.jsonl").touch()
+        settings_match_data(run, ())
+        ahead = run.read_of_published()
+        assert ahead is not None
+        assert run.outcome.findings == find_for_folder(run.folder, run.settings) != ahead.findings
+
+
 def test_report_without_findings_reads_the_warehouse(readers: Readers, tmp_path: Path) -> None:
     with built_week(tmp_path, readers.ended) as run:
         run.publish()
@@ -226,7 +252,7 @@ def test_failed_publication_leaves_no_file_and_no_figures(readers: Readers, tmp_
         with pytest.raises(StoreError, match="something opened the warehouse for writing"):
             run.publish()
         assert unfinished_files(tmp_path) == []
-        assert run._written_ahead.figures() is None
+        assert run.read_of_published() is None
         log.unlink()
         publish(run)
         run.write_report()
@@ -248,6 +274,6 @@ def test_figures_of_big_days_are_not_read_ahead(
     monkeypatch.setattr(ahead, "MOST_EVENTS", 1)
     with built_week(tmp_path) as run:
         publish(run)
-        assert run._written_ahead.figures() is None
+        assert run.read_of_published() is None
         run.write_report()
         assert readers.names == ["first"]

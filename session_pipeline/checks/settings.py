@@ -21,7 +21,7 @@ def settings_match_data(run: "Run", days: Sequence[date]) -> Verdict:
     if not run.folder.warehouse.is_file():
         return Verdict(True, "nothing is published yet")
     try:
-        run.outcome.findings = settings_warnings.find_for_folder(run.folder, run.settings)
+        run.outcome.findings = _findings(run)
     except StoreError as error:
         return Verdict(False, str(error))
     found = run.outcome.findings.warnings
@@ -35,3 +35,11 @@ def settings_match_data(run: "Run", days: Sequence[date]) -> Verdict:
         # Without the hint, which changes from day to day: an alert is sent once as long as the problem is the same.
         tuple(f"{warning.key}: {warning.problem}" for warning in found),
     )
+
+
+def _findings(run: "Run") -> settings_warnings.Findings:
+    """Compare the settings with the published data, unless that was done when the warehouse was written."""
+    ahead = run.read_of_published()
+    if ahead is not None and ahead.folders == settings_warnings.folders_of_sources(run.folder.raw):
+        return ahead.findings
+    return settings_warnings.find_for_folder(run.folder, run.settings)

@@ -16,7 +16,8 @@ from session_pipeline.engines.connections import private_connection
 from session_pipeline.engines.sql import query_text, quote, rows_of
 from session_pipeline.errors import StoreError
 from session_pipeline.publish import lake, warehouse
-from session_pipeline.publish.native_rows import PUBLISHED, native_columns
+from session_pipeline.publish.native_rows import native_columns
+from session_pipeline.publish.shown_files import PUBLISHED
 from session_pipeline.store.records import Partition, StoredFile
 from session_pipeline.store.store import Store
 from session_pipeline.store.store_files import sha256_of

@@ -3,9 +3,9 @@
 Which tables are native, and publishing itself, is decided in warehouse.py.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
@@ -13,6 +13,7 @@ import duckdb
 from session_pipeline.engines.connections import private_connection
 from session_pipeline.engines.parquet_files import ROW_GROUP_ROWS
 from session_pipeline.engines.sql import literal, query_text, quote, rows_of
+from session_pipeline.publish.shown_files import Place, ShownFiles
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
 from session_pipeline.tables import Table
@@ -20,11 +21,6 @@ from session_pipeline.tables import Table
 if TYPE_CHECKING:  # slow to load, and readers do not need it
     import pyarrow as pa
 
-# For tables that only this package uses. In a schema of their own, they do not show up among the tables for analysts.
-INTERNAL_SCHEMA = "_internal"
-PUBLISHED = f"{INTERNAL_SCHEMA}.published"
-# The files of partitions of several files, by the hash in PUBLISHED. Made when there is such a partition.
-PART_FILES = f"{INTERNAL_SCHEMA}.part_files"
 Columns = Mapping[str, Sequence[tuple[str, str]]]
 
 
@@ -87,7 +83,6 @@ def make_table(connection: duckdb.DuckDBPyConnection, contract: Table) -> None:
     """Make a table empty and new, with comments."""
     drop(connection, contract.name)
     connection.execute(f"create table {quote(contract.name)} ({columns_of(contract)})")
-    connection.execute(f"delete from {PUBLISHED} where table_name = ?", [contract.name])
     comment(connection, contract, "table")
 
 
@@ -130,6 +125,7 @@ def replace_partitions(
     contract: Table,
     found: Iterable[Partition],
     kept: Kept,
+    shown: ShownFiles,
 ) -> int:
     """Replace the partitions whose file differs from the one that the table's rows were read from.
 
@@ -140,40 +136,37 @@ def replace_partitions(
         contract: The table.
         found: The partitions to show.
         kept: The rows that are still in memory.
+        shown: What the copy shows. It is changed.
 
     Returns:
         The number of partitions that were inserted, replaced or deleted.
     """
     if not is_current(columns, contract):
         make_table(connection, contract)
-    rows = connection.execute(
-        f"select date, file_id, sha256 from {PUBLISHED} where table_name = ?", [contract.name]
-    ).fetchall()
-    present: dict[tuple[date | None, str], str] = {(row[0], row[1]): row[2] for row in rows}
+        shown.remove_table(contract.name)
+    present = shown.of_table(contract.name)
     wanted = {(partition.key.date, partition.key.file_id): partition for partition in found}
     stale = [place for place, sha256 in present.items() if place not in wanted or wanted[place].sha256 != sha256]
     fresh = [partition for place, partition in wanted.items() if present.get(place) != partition.sha256]
-    _delete(connection, contract, stale)
+    if stale:
+        _delete(connection, contract, stale)
+        shown.remove(contract.name, stale)
     if fresh:
         _insert(connection, store, contract, fresh, kept)
+        shown.add(fresh)
     return len({*stale, *((partition.key.date, partition.key.file_id) for partition in fresh)})
 
 
-def _delete(connection: duckdb.DuckDBPyConnection, contract: Table, places: Sequence[tuple[date | None, str]]) -> None:
-    if not places:
-        return
+def _delete(connection: duckdb.DuckDBPyConnection, contract: Table, places: Sequence[Place]) -> None:
     dates = [day for day, _ in places if day is not None]
     files = [file_id for _, file_id in places if file_id]
     if dates:
         assert contract.date_column is not None
         connection.execute(f"delete from {quote(contract.name)} where {quote(contract.date_column)} in $1", [dates])
-        connection.execute(f"delete from {PUBLISHED} where table_name = $1 and date in $2", [contract.name, dates])
     elif files:
         connection.execute(f"delete from {quote(contract.name)} where file_id in $1", [files])
-        connection.execute(f"delete from {PUBLISHED} where table_name = $1 and file_id in $2", [contract.name, files])
     else:
         connection.execute(f"delete from {quote(contract.name)}")
-        connection.execute(f"delete from {PUBLISHED} where table_name = $1", [contract.name])
 
 
 def _insert(
@@ -183,49 +176,28 @@ def _insert(
     fresh: Sequence[Partition],
     kept: Kept,
 ) -> None:
-    # DuckDB compresses inserted rows at once, but those that fill no row group again at the end of the transaction.
     is_long = sum(partition.row_count for partition in fresh) > ROW_GROUP_ROWS
-    connection.execute(f"set session enable_optimistic_write = {literal(is_long)}")
-    divided = kept.divide(contract, fresh)
-    if divided.in_memory:
-        connection.execute(f"insert into {quote(contract.name)} by name {divided.in_memory}")
-    if divided.in_files:
-        paths = [path for partition in divided.in_files for path in store.paths_of(partition)]
-        rows = rows_of(contract, paths, with_date=True)
-        connection.execute(f"insert into {quote(contract.name)} by name {rows}")
-    record(connection, contract, fresh)
+    with _written_at_once(connection) if is_long else nullcontext():
+        divided = kept.divide(contract, fresh)
+        if divided.in_memory:
+            connection.execute(f"insert into {quote(contract.name)} by name {divided.in_memory}")
+        if divided.in_files:
+            paths = [path for partition in divided.in_files for path in store.paths_of(partition)]
+            rows = rows_of(contract, paths, with_date=True)
+            connection.execute(f"insert into {quote(contract.name)} by name {rows}")
 
 
-def record(connection: duckdb.DuckDBPyConnection, contract: Table, partitions: Sequence[Partition]) -> None:
-    """Record which partitions a table shows."""
-    connection.execute(
-        f"insert into {PUBLISHED} select $1, unnest($2::date[]), unnest($3::varchar[]), unnest($4::varchar[])",
-        [
-            contract.name,
-            [partition.key.date for partition in partitions],
-            [partition.key.file_id for partition in partitions],
-            [partition.sha256 for partition in partitions],
-        ],
-    )
-    if several := [partition for partition in partitions if len(partition.files) > 1]:
-        _record_parts(connection, several)
+@contextmanager
+def _written_at_once(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """In this block, rows are compressed and written when they are inserted; see `write_at_the_end`."""
+    connection.execute("set session enable_optimistic_write = true")
+    yield
+    write_at_the_end(connection)
 
 
-def has_part_files(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the warehouse shows a partition of several files."""
-    found = "select 1 from duckdb_tables() where schema_name = $1 and table_name = 'part_files'"
-    return connection.execute(found, [INTERNAL_SCHEMA]).fetchone() is not None
+def write_at_the_end(connection: duckdb.DuckDBPyConnection) -> None:
+    """Compress and write the rows that are inserted next at the end of the transaction.
 
-
-def _record_parts(connection: duckdb.DuckDBPyConnection, partitions: Sequence[Partition]) -> None:
-    parts = [
-        (partition.sha256, number, file.sha256)
-        for partition in partitions
-        for number, file in enumerate(partition.files, start=1)
-    ]
-    connection.execute(f"create table if not exists {PART_FILES} (content varchar, number integer, sha256 varchar)")
-    connection.execute(f"delete from {PART_FILES} where content not in (select sha256 from {PUBLISHED})")
-    connection.execute(
-        f"insert into {PART_FILES} {query_text(__package__, 'new_part_files')}",
-        list(map(list, zip(*parts, strict=True))),
-    )
+    DuckDB does it at once otherwise, and again at the end for rows that fill no row group.
+    """
+    connection.execute("set session enable_optimistic_write = false")

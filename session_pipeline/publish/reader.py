@@ -14,7 +14,7 @@ import duckdb
 from session_pipeline import data_folder
 from session_pipeline.engines.sql import literal, query_text, quote
 from session_pipeline.errors import StoreError, WrongUseError
-from session_pipeline.publish import native_rows, warehouse
+from session_pipeline.publish import shown_files, warehouse
 from session_pipeline.store.paths import file_name
 from session_pipeline.tables import TABLES, Table
 
@@ -101,9 +101,9 @@ def files(
     if table == "warehouse_info":
         raise WrongUseError("warehouse_info is in the warehouse only; read it there")
     where = _where(contract, "date", start, end)
-    published = f"select date, sha256 from (from {native_rows.PUBLISHED} where table_name = $1){where} order by all"
+    published = f"select date, sha256 from (from {shown_files.PUBLISHED} where table_name = $1){where} order by all"
     with connect(data) as connection:
-        if native_rows.has_part_files(connection):
+        if shown_files.has_part_files(connection):
             published = query_text(__package__, "files_of_parts").replace("$published", published)
         try:
             rows = connection.execute(published, [table]).fetchall()

@@ -20,17 +20,16 @@ from session_pipeline.engines.sql import literal, query_text, quote, rows_of
 from session_pipeline.errors import StoreError
 from session_pipeline.publish.macros import MACROS
 from session_pipeline.publish.native_rows import (
-    INTERNAL_SCHEMA,
     NOTHING_KEPT,
-    PUBLISHED,
     Kept,
     comment,
     drop,
     native_columns,
-    record,
     replace_partitions,
     replace_rows,
+    write_at_the_end,
 )
+from session_pipeline.publish.shown_files import ShownFiles, make_internal_tables
 from session_pipeline.store import crash_points
 from session_pipeline.store.files import copy_file, remove_temporaries, sync_file, sync_folder
 from session_pipeline.store.records import Partition
@@ -47,13 +46,6 @@ STORAGE_VERSION = "v1.5.0"
 COLUMN_BYTES = 120
 NATIVE_BYTES_OF_SHORT_FILES = 1.5
 NATIVE_BYTES_OF_LONG_FILES = 2.5
-_PUBLISHED_GRAIN = "One row is a file whose rows a table of this warehouse shows. For session_pipeline itself."
-_PUBLISHED_COLUMNS = (
-    ("table_name", "varchar", "Table that shows the rows."),
-    ("date", "date", "Day of the rows; null where the table has no days."),
-    ("file_id", "varchar", "Delivered file that the rows are about; empty where the table is not kept by file."),
-    ("sha256", "varchar", "SHA-256 of the Parquet file in the store."),
-)
 
 
 class NewFile:
@@ -99,7 +91,7 @@ class NewFile:
             info: The row of warehouse_info.
             native_limit_bytes: The size of the file beyond which the largest tables become views.
             starts_empty: Whether to write all tables again instead of copying the present file, because another program
-                wrote or damaged it, or because its tables or their comments are those of another version.
+                wrote or damaged it, or because its tables, macros or their comments are those of another version.
             kept: The rows that are still in memory.
             left_out: Published tables that the warehouse does not have, because the settings do not build them.
 
@@ -239,9 +231,11 @@ def _write(
     is_new = not path.exists()
     with kept.connect() as connection, _attached(connection, path):
         connection.execute("begin")
+        write_at_the_end(connection)
         if is_new:
-            _make_internal_tables(connection)
-        _drop_unknown(connection, by_table)
+            make_internal_tables(connection)
+        shown = ShownFiles(connection)
+        _drop_unknown(connection, by_table, shown)
         columns = native_columns(connection)
         replaced = 0
         for name, found in by_table.items():
@@ -249,17 +243,13 @@ def _write(
             if name == "warehouse_info":
                 replace_rows(connection, columns, contract, info)
             elif name in views:
-                _make_view(connection, store, contract, found)
+                _make_view(connection, store, contract, found, shown)
                 replaced += 1
             else:
-                replaced += replace_partitions(connection, columns, store, contract, found, kept)
-        connection.execute(models.macros() + query_text(__package__, "macros"))
-        connection.execute(
-            ";".join(
-                f"comment on macro {'table ' if macro.is_table else ''}{name} is {literal(macro.comment(name))}"
-                for name, macro in MACROS.items()
-            )
-        )
+                replaced += replace_partitions(connection, columns, store, contract, found, kept, shown)
+        shown.write(connection)
+        if is_new:
+            _make_macros(connection)
         crash_points.reached("warehouse: rows replaced")
         connection.execute("commit")
         crash_points.reached("warehouse: committed")
@@ -285,18 +275,15 @@ def _attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Non
     connection.execute("detach warehouse")
 
 
-def _make_internal_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the tables that only this package uses, in a new file.
-
-    A file without them was written by another version. The first query on them fails, and `NewFile.write` then writes
-    a new file.
-    """
-    columns = ", ".join(f"{name} {kind}" for name, kind, _ in _PUBLISHED_COLUMNS)
-    connection.execute(f"create schema {INTERNAL_SCHEMA}")
-    connection.execute(f"create table {PUBLISHED} ({columns})")
-    connection.execute(f"comment on table {PUBLISHED} is {literal(_PUBLISHED_GRAIN)}")
-    for name, _, meaning in _PUBLISHED_COLUMNS:
-        connection.execute(f"comment on column {PUBLISHED}.{name} is {literal(meaning)}")
+def _make_macros(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the macros for analysts, in a new file. If they change, a new file is written; see `starts_empty`."""
+    connection.execute(models.macros() + query_text(__package__, "macros"))
+    connection.execute(
+        ";".join(
+            f"comment on macro {'table ' if macro.is_table else ''}{name} is {literal(macro.comment(name))}"
+            for name, macro in MACROS.items()
+        )
+    )
 
 
 def has_views(partitions: Sequence[Partition], native_limit_bytes: float, left_out: Collection[str]) -> bool:
@@ -335,20 +322,24 @@ def _native_bytes(partition: Partition, column_count: int) -> float:
     return max(0, partition.byte_count - COLUMN_BYTES * column_count) * factor
 
 
-def _drop_unknown(connection: duckdb.DuckDBPyConnection, by_table: Collection[str]) -> None:
+def _drop_unknown(connection: duckdb.DuckDBPyConnection, by_table: Collection[str], shown: ShownFiles) -> None:
     """Drop tables that another version published and this one does not have; they would never be updated again."""
     rows = connection.execute(query_text(__package__, "tables_and_views")).fetchall()
     for name in sorted({row[0] for row in rows} - set(by_table)):
         drop(connection, name)
-        connection.execute(f"delete from {PUBLISHED} where table_name = ?", [name])
+        shown.remove_table(name)
 
 
 def _make_view(
-    connection: duckdb.DuckDBPyConnection, store: Store, contract: Table, found: Sequence[Partition]
+    connection: duckdb.DuckDBPyConnection,
+    store: Store,
+    contract: Table,
+    found: Sequence[Partition],
+    shown: ShownFiles,
 ) -> None:
     drop(connection, contract.name)
-    connection.execute(f"delete from {PUBLISHED} where table_name = ?", [contract.name])
     paths = [path for partition in found for path in store.paths_of(partition)]
     connection.execute(f"create view {quote(contract.name)} as {rows_of(contract, paths, with_date=True)}")
-    record(connection, contract, found)
+    shown.remove_table(contract.name)
+    shown.add(found)
     comment(connection, contract, "view")

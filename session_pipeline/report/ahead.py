@@ -1,8 +1,10 @@
-"""Reads the figures of the report from a warehouse that is written and not yet published.
+"""Reads what follows a publication from a warehouse that is written and not yet published.
 
-report/__init__.py uses them only if that file is published. run/written_ahead.py calls this in a second thread.
+That is the figures of the report, and how the settings fit the warehouse. Both are used only if that file is published.
+run/written_ahead.py calls this in a second thread.
 """
 
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ from session_pipeline.publish.publication import NewWarehouse, Stamp, stamp
 if TYPE_CHECKING:
     import duckdb
 
+    from session_pipeline.checks.settings_warnings import Findings
     from session_pipeline.report.figures import Figures
     from session_pipeline.report.flaws import Look
     from session_pipeline.settings import Settings
@@ -22,17 +25,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReadAhead:
-    """What a report needs of a warehouse, except how the settings fit it.
+    """What the report and the checks of a publication need of a warehouse.
 
     Attributes:
         read_from: The stamp of the file that was read.
-        figures: The figures.
+        figures: The figures of the newest report.
         look: What to look at first; None if there are no visits.
+        folders: The folders of sources under raw/ then, and whether each contained a file.
+        findings: How the settings fit the warehouse and these folders.
     """
 
     read_from: Stamp
     figures: "Figures"
     look: "Look | None"
+    folders: Mapping[str, bool]
+    findings: "Findings"
 
     def is_of(self, folder: DataFolder) -> bool:
         """Whether the file that was read is the published warehouse, judged by its size and modification time."""
@@ -40,7 +47,7 @@ class ReadAhead:
 
 
 def read_ahead(new: NewWarehouse, folder: DataFolder, settings: "Settings") -> ReadAhead:
-    """Read what the report of a new warehouse needs. The warehouse can be put in place meanwhile.
+    """Read what the report and the checks of a new warehouse need. The warehouse can be put in place meanwhile.
 
     Args:
         new: The warehouse.
@@ -53,11 +60,14 @@ def read_ahead(new: NewWarehouse, folder: DataFolder, settings: "Settings") -> R
     if new.stamp is None:
         raise StoreError("the new warehouse is not written")
     with closing(_opened(new, folder)) as connection:
+        from session_pipeline.checks.settings_warnings import find, folders_of_sources
         from session_pipeline.report import figures, flaws, page  # noqa: F401  # slow to load; page is needed next
 
         found = figures.read(connection, settings.timezone)
         look = flaws.look_first(connection, found, settings) if found.window else None
-    return ReadAhead(new.stamp, found, look)
+        folders = folders_of_sources(folder.raw)
+        findings = find(connection, settings, folders)
+    return ReadAhead(new.stamp, found, look, folders, findings)
 
 
 def _opened(new: NewWarehouse, folder: DataFolder) -> "duckdb.DuckDBPyConnection":

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 
     from session_pipeline.ingest.reading.read_ahead import FilesAhead
     from session_pipeline.publish.native_rows import Kept
+    from session_pipeline.report.ahead import ReadAhead
 
 LOCK_WAIT_SECONDS = 3600.0
 FILES = "files"  # the task of the second thread that reads delivered files
@@ -84,8 +85,8 @@ class Run(OpenFolder):
     Attributes:
         engine: The local engine, for ingest, checks and figures.
         model_engine: The engine that runs the models: the local one or a cluster.
-        second_thread: Reads delivered files, computes steps, writes the warehouse and reads the figures of the report,
-            before the run comes to them.
+        second_thread: Reads delivered files, computes steps, writes the warehouse and reads from it what the report
+            needs, before the run comes to them.
         run_id: The id that is recorded with everything the run writes.
         progress: Is called while the run works.
         outcome: What the run did so far.
@@ -230,7 +231,7 @@ class Run(OpenFolder):
             self._work.builder.begin_ahead(days, is_outdated=self._is_outdated)
 
     def _write_ahead(self) -> None:
-        """Let the second thread write the warehouse that is published next, and read the figures of its report."""
+        """Let the second thread write the warehouse that is published next, and read what its report needs."""
         if self._written_ahead.has_begun:
             return
         plan = self.plan()
@@ -307,12 +308,16 @@ class Run(OpenFolder):
                 self._work.builder.compact()
         return self.outcome.published
 
+    def read_of_published(self) -> "ReadAhead | None":
+        """Return what the second thread read from the published warehouse; None if the caller must read it."""
+        return self._written_ahead.found(self.folder)
+
     def write_report(self) -> Path:
         """Write the HTML report from the warehouse; returns its path."""
         with self.profile.stage(REPORT):
             from session_pipeline import report  # slow to load, and only this method needs it
 
-            ahead = self._written_ahead.figures()
+            ahead = self.read_of_published()
             self.outcome.report = report.write(self.folder, self.settings, self.outcome.findings, ahead)
         return self.outcome.report.path
 

@@ -1,7 +1,7 @@
-"""Lets the second thread write the warehouse and read the report's figures from it, before a run publishes it.
+"""Lets the second thread write the warehouse and read from it what is needed next, before a run publishes it.
 
-Meanwhile the run checks the tables. publish/ decides whether the warehouse is published, and report/ whether it shows
-the figures.
+Meanwhile the run checks the tables. publish/ decides whether the warehouse is published; what was read is used only if
+it is.
 """
 
 from collections.abc import Hashable
@@ -21,12 +21,13 @@ WAREHOUSE, FIGURES = "warehouse", "figures"  # the tasks
 
 
 class WrittenAhead:
-    """The warehouse that the second thread writes, and the figures that it reads from it. A run has at most one."""
+    """The warehouse that the second thread writes, and what it reads from it. A run has at most one."""
 
     def __init__(self, second: SecondThread[object]) -> None:
         """Take the second thread of the run. Nothing is written yet."""
         self._second = second
         self._new: NewWarehouse | None = None
+        self._found: ReadAhead | None = None
 
     @property
     def has_begun(self) -> bool:
@@ -45,7 +46,7 @@ class WrittenAhead:
             settings: Its settings.
             reads_figures: Whether to read the figures.
         """
-        self._new = new
+        self._new, self._found = new, None
 
         def write(_jobs: Jobs) -> NewWarehouse:
             new.write(kept)
@@ -64,15 +65,17 @@ class WrittenAhead:
         self._second.stop(but=FIGURES)
         return written
 
-    def figures(self) -> ReadAhead | None:
-        """Return the figures, and wait for them if necessary; None if the report must read them."""
+    def found(self, folder: DataFolder) -> ReadAhead | None:
+        """Return what was read from the published warehouse, and wait for it; None if the caller must read it."""
         found = self._second.fetch(FIGURES, None)
-        assert found is None or isinstance(found, ReadAhead)
         self._second.stop()
-        return found
+        if found is not None:
+            assert isinstance(found, ReadAhead)
+            self._found = found
+        return self._found if self._found is not None and self._found.is_of(folder) else None
 
     def end(self) -> None:
-        """Remove the warehouse and forget the figures, unless it is published: then the report may need them."""
+        """Remove the warehouse and what was read from it, unless it is published: then that is needed next."""
         if self._new is not None and not self._new.is_in_place:
             self._second.stop()
             self._new.discard()

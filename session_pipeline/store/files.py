@@ -52,6 +52,8 @@ def at_once(sync: Callable[[Path], None], paths: Sequence[Path]) -> None:
 def in_threads(do: Callable[[T], None], items: Sequence[T], count: int) -> None:
     """Call a function with each item, in several threads. Each thread takes a share, because handing over costs time.
 
+    The calling thread takes one, because a new thread costs time, too.
+
     Raises:
         Exception: What a call raised; the other items of its share are left out.
     """
@@ -64,8 +66,10 @@ def in_threads(do: Callable[[T], None], items: Sequence[T], count: int) -> None:
         for item in items[number::count]:
             do(item)
 
-    with ThreadPoolExecutor(count) as pool:
-        list(pool.map(do_share, range(count)))
+    with ThreadPoolExecutor(count - 1) as pool:
+        others = pool.map(do_share, range(1, count))
+        do_share(0)
+        list(others)
 
 
 def make_folder(folder: Path) -> None:
