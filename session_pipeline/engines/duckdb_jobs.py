@@ -18,7 +18,7 @@ import duckdb
 from session_pipeline.engines import short_files
 from session_pipeline.engines.constant_columns import constant_columns
 from session_pipeline.engines.parquet_files import FORMAT, ROW_GROUP_ROWS, STATISTICS
-from session_pipeline.engines.sql import file_list, fill, literal, quote, rows_of, schema_of
+from session_pipeline.engines.sql import file_list, fill, literal, quote, rows_of
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.store import crash_points
 from session_pipeline.store.files import in_threads
@@ -34,6 +34,9 @@ WRITING_THREADS = 2
 # So many files of so few bytes on average take longer to open than to read (0.5 ms a file, measured).
 MANY_FILES = 20
 SMALL_FILE_BYTES = 50_000
+# So few rows take half the time as lists, given as parameters, as they take as an Arrow table that is registered
+# (measured).
+MOST_ROWS_IN_LISTS = 500
 # For few rows, `execute` is used instead of `sql`, which plans a query twice: once to describe it. `execute` warns that
 # it copies the rows.
 warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
@@ -171,11 +174,14 @@ class Job:
     def _schema_of(self, contract: Table) -> str:
         """Return SQL that reads the contract's schema from a variable.
 
-        If the schema were written into each query, DuckDB would take 2 ms per use of a table to parse it.
+        If the schema were written into each query, DuckDB would take 2 ms per use of a table to parse it. It does not
+        parse parameters.
         """
         if contract.name not in self._schemas:
             variable = quote(f"schema of {contract.name}")
-            self._connection.execute(f"set variable {variable} = {schema_of(contract)}")
+            names = [column.name for column in contract.columns]
+            described = [{"name": each.name, "type": each.type, "default_value": None} for each in contract.columns]
+            self._connection.execute(f"set variable {variable} = map($1, $2)", [names, described])
             self._schemas[contract.name] = f"getvariable({literal(f'schema of {contract.name}')})"
         return self._schemas[contract.name]
 
@@ -190,10 +196,18 @@ class Job:
             return
         if not self._is_table(name):
             self._make_room(name)
-        self._connection.register("_rows", rows.to_arrow() if isinstance(rows, SmallTable) else rows)
         # A table, because DuckDB does not know how many rows an Arrow table has when it orders joins.
-        self._connection.execute(f"create or replace temp table {quote(name)} as select * from _rows")
-        self._connection.unregister("_rows")
+        if isinstance(rows, SmallTable) and len(rows.rows) <= MOST_ROWS_IN_LISTS:
+            columns = ", ".join(
+                f"unnest(${number}::{kind}[]) as {quote(column)}"
+                for number, (column, kind) in enumerate(rows.types.items(), start=1)
+            )
+            lists = [[row[column] for row in rows.rows] for column in rows.types]
+            self._connection.execute(f"create or replace temp table {quote(name)} as select {columns}", lists)
+        else:
+            self._connection.register("_rows", rows.to_arrow() if isinstance(rows, SmallTable) else rows)
+            self._connection.execute(f"create or replace temp table {quote(name)} as select * from _rows")
+            self._connection.unregister("_rows")
         self._forget_name(name)
         if isinstance(rows, SmallTable):
             self._registered[name] = rows
