@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
@@ -11,7 +11,7 @@ import pytest
 
 from session_pipeline.engines.constant_columns import FEWEST_ROWS, constant_columns
 from session_pipeline.engines.duckdb import MOST_EVENTS_OF_ONE_THREAD, DuckDBEngine, Limits
-from session_pipeline.engines.duckdb_jobs import MANY_FILES, DuckDBJobs, Job
+from session_pipeline.engines.duckdb_jobs import MANY_FILES, MOST_ROWS_IN_LISTS, DuckDBJobs, Job
 from session_pipeline.engines.parquet_files import ROW_GROUP_ROWS, STATISTICS
 from session_pipeline.publish import warehouse
 from session_pipeline.reference.small_table import SmallTable
@@ -63,6 +63,19 @@ def test_other_rows_replace_those_of_the_job_before(others: SmallTable, engine: 
         with engine.job() as job:
             job.add_rows("given", given)
             assert rows(engine, "given") == [tuple(row.values()) for row in given.rows]
+
+
+@pytest.mark.parametrize("times", [0, 1, MOST_ROWS_IN_LISTS + 1], ids=["no rows", "lists", "Arrow"])
+def test_small_table_has_the_types_and_values_that_were_given(times: int, engine: DuckDBEngine) -> None:
+    types = {"a text": "VARCHAR", "is": "BOOLEAN", "n": "BIGINT", "x": "DOUBLE", "day": "DATE", "at": "TIMESTAMP"}
+    at = datetime(2026, 10, 25, 2, 30, 0, 1)
+    values = [('it\'s "$1"', True, 2**62, 0.1, date(2026, 10, 25), at), ("", False, -1, -0.0, date(1, 1, 1), None)]
+    given = [*values, (None,) * len(types)] * times
+    with engine.job() as job:
+        job.add_rows("given", SmallTable(types, [dict(zip(types, row, strict=True)) for row in given]))
+    assert rows(engine, "given") == given
+    described = engine.connection.execute("describe given").fetchall()
+    assert {name: kind for name, kind, *_ in described} == types
 
 
 @pytest.mark.parametrize(("count", "kind"), [(MANY_FILES - 1, "view"), (MANY_FILES, "table")])
