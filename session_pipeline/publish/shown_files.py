@@ -60,7 +60,7 @@ class ShownFiles:
         self._added: list[Partition] = []
 
     def of_table(self, name: str) -> Mapping[Place, str]:
-        """Return the hashes of the files that a table shows, by date and delivered file."""
+        """Return the hashes of the files that a table shows, by date and delivered file, without added ones."""
         return self._hashes.get(name, {})
 
     def remove_table(self, name: str) -> None:

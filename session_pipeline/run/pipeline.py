@@ -240,8 +240,8 @@ class Run(OpenFolder):
         new = NewWarehouse(self.folder, self.store, plan, package_version=package_version(), run_id=self.run_id)
         connection = self.engine.connection.cursor()
         kept = self._kept(lambda: connection)
-        reads_figures = self._work.builder.computes_ahead  # otherwise the checks may need the memory
-        self._written_ahead.begin(new, kept, self.folder, self.settings, reads_figures=reads_figures)
+        reads = self._work.builder.computes_ahead  # otherwise the checks may need the memory
+        self._written_ahead.begin(new, kept, self.folder, self.settings, reads=reads)
 
     def discard_unpublished(self) -> None:
         """Remove a warehouse that was written and is not published."""

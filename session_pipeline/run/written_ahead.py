@@ -17,7 +17,7 @@ from session_pipeline.settings import Settings
 if TYPE_CHECKING:  # slow to load
     from session_pipeline.publish.native_rows import Kept
 
-WAREHOUSE, FIGURES = "warehouse", "figures"  # the tasks
+WAREHOUSE, READ = "warehouse", "read"  # the tasks
 
 
 class WrittenAhead:
@@ -34,17 +34,15 @@ class WrittenAhead:
         """Whether a warehouse is written that is neither published nor discarded."""
         return self._new is not None
 
-    def begin(
-        self, new: NewWarehouse, kept: "Kept", folder: DataFolder, settings: Settings, *, reads_figures: bool
-    ) -> None:
-        """Let the second thread write a warehouse, and then read the figures.
+    def begin(self, new: NewWarehouse, kept: "Kept", folder: DataFolder, settings: Settings, *, reads: bool) -> None:
+        """Let the second thread write a warehouse, and then read it.
 
         Args:
             new: The warehouse.
             kept: The rows that are still in memory, with a connection that no other thread uses.
             folder: The data folder.
             settings: Its settings.
-            reads_figures: Whether to read the figures.
+            reads: Whether to read what the report and the checks need.
         """
         self._new, self._found = new, None
 
@@ -55,19 +53,19 @@ class WrittenAhead:
         def read(_jobs: Jobs) -> ReadAhead:
             return read_ahead(new, folder, settings)
 
-        tasks: dict[Hashable, Task[object]] = {FIGURES: Task(None, read)} if reads_figures else {}
+        tasks: dict[Hashable, Task[object]] = {READ: Task(None, read)} if reads else {}
         self._second.give({**tasks, WAREHOUSE: Task(None, write)})  # the last one is taken first
 
     def warehouse(self) -> NewWarehouse | None:
-        """Return the warehouse, and wait for it if necessary; None if the run must write it. The figures go on."""
+        """Return the warehouse, and wait for it if necessary; None if the run must write it. Reading it goes on."""
         written = self._second.fetch(WAREHOUSE, None)
         assert written is None or isinstance(written, NewWarehouse)
-        self._second.stop(but=FIGURES)
+        self._second.stop(but=READ)
         return written
 
     def found(self, folder: DataFolder) -> ReadAhead | None:
         """Return what was read from the published warehouse, and wait for it; None if the caller must read it."""
-        found = self._second.fetch(FIGURES, None)
+        found = self._second.fetch(READ, None)
         self._second.stop()
         if found is not None:
             assert isinstance(found, ReadAhead)
