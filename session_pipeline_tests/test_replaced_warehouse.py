@@ -92,6 +92,19 @@ def test_comments_are_those_of_the_version_that_published_last(deployment: Deplo
     assert found == [(next(column.meaning for column in TABLES["events"].columns if column.name == "page_path"),)]
 
 
+def test_macros_are_those_of_the_version_that_published_last(deployment: Deployment) -> None:
+    added = "select count(*) from duckdb_functions() where function_name = 'paths_after'"
+    with duckdb.connect(str(deployment.folder.warehouse)) as connection:
+        connection.execute("drop macro table paths_after")
+        assert connection.execute(added).fetchall() == [(0,)]
+    record_as_published_by_an_older_version(deployment)
+    assert deployment.run(UNTIL) == []
+    assert query(deployment, added) == [(1,)]
+    deployment.deliver("later", lines(6, visitors=4)[-1:])
+    deployment.run(UNTIL)
+    assert query(deployment, added) == [(1,)], "the copy of the next publication has them, too"
+
+
 def test_only_own_unfinished_files_are_removed_next_to_the_warehouse(deployment: Deployment) -> None:
     with subprocess.Popen(["true"]) as dead:
         pass

@@ -113,7 +113,7 @@ class EventLog(SqliteEventLogStorage):
         if self._stands_for_several(event):
             self.store_event_batch([event])
         elif _is_in_index(event):
-            with self.run_connection(event.run_id), self.index_connection():  # one transaction each, not several
+            with self.run_connection(event.run_id), self.index_connection():  # one transaction for each database
                 super().store_event(event)
         else:
             with self.run_connection(event.run_id) as run:

@@ -34,8 +34,7 @@ WRITING_THREADS = 2
 # So many files of so few bytes on average take longer to open than to read (0.5 ms a file, measured).
 MANY_FILES = 20
 SMALL_FILE_BYTES = 50_000
-# So few rows take half the time as lists, given as parameters, as they take as an Arrow table that is registered
-# (measured).
+# For so few rows, lists as parameters take half the time of an Arrow table that is registered (measured).
 MOST_ROWS_IN_LISTS = 500
 # For few rows, `execute` is used instead of `sql`, which plans a query twice: once to describe it. `execute` warns that
 # it copies the rows.

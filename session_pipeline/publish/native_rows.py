@@ -196,8 +196,8 @@ def _written_at_once(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def write_at_the_end(connection: duckdb.DuckDBPyConnection) -> None:
-    """Compress and write the rows that are inserted next at the end of the transaction.
+    """Let DuckDB compress and write the rows that are inserted next only at the end of the transaction.
 
-    DuckDB does it at once otherwise, and again at the end for rows that fill no row group.
+    Otherwise it does so when they are inserted, and once more at the end if they fill no row group.
     """
     connection.execute("set session enable_optimistic_write = false")

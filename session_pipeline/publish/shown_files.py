@@ -64,46 +64,44 @@ class ShownFiles:
         return self._hashes.get(name, {})
 
     def remove_table(self, name: str) -> None:
-        """A table shows no files any more."""
+        """Note that a table shows no files any more."""
         self.remove(name, tuple(self.of_table(name)))
 
     def remove(self, name: str, places: Collection[Place]) -> None:
-        """A table shows some of its files no longer."""
+        """Note that a table no longer shows some of its files."""
         of_table = self._hashes.get(name, {})
         for place in places:
             del of_table[place]
             self._removed.append((name, *place))
 
     def add(self, partitions: Sequence[Partition]) -> None:
-        """Each partition is shown by its table, which did not show any of its date and delivered file."""
+        """Note that tables show these partitions. They show no others of the same date and delivered file."""
         self._added += partitions
 
     def write(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Record the changes."""
+        """Record in the warehouse what changed."""
         if self._removed:
             connection.execute(
-                f"delete from {PUBLISHED} as shown using {_unnested('name', 'date', 'file_id')} as removed"
-                " where shown.table_name = removed.name and shown.date is not distinct from removed.date"
+                f"delete from {PUBLISHED} as shown using {_lists('table_name', 'date', 'file_id')} as removed"
+                " where shown.table_name = removed.table_name and shown.date is not distinct from removed.date"
                 " and shown.file_id = removed.file_id",
                 list(map(list, zip(*self._removed, strict=True))),
             )
         if self._added:
             rows = [(*partition.key, partition.sha256) for partition in self._added]
             connection.execute(
-                f"insert into {PUBLISHED} from {_unnested('table_name', 'date', 'file_id', 'sha256')}",
+                f"insert into {PUBLISHED} from {_lists('table_name', 'date', 'file_id', 'sha256')}",
                 list(map(list, zip(*rows, strict=True))),
             )
         if several := [partition for partition in self._added if len(partition.files) > 1]:
             _record_parts(connection, several)
 
 
-def _unnested(*columns: str) -> str:
-    """Return a SELECT whose columns are the parameters $1, $2 and so on, which are lists."""
+def _lists(*names: str) -> str:
+    """Return a SELECT of rows with these columns of PUBLISHED. Parameter $1 is the list of the first one, and so on."""
     kinds = {name: kind for name, kind, _ in _COLUMNS}
-    unnested = (
-        f"unnest(${number}::{kinds.get(name, 'varchar')}[]) as {name}" for number, name in enumerate(columns, start=1)
-    )
-    return f"(select {', '.join(unnested)})"
+    columns = (f"unnest(${number}::{kinds[name]}[]) as {name}" for number, name in enumerate(names, start=1))
+    return f"(select {', '.join(columns)})"
 
 
 def _record_parts(connection: duckdb.DuckDBPyConnection, partitions: Sequence[Partition]) -> None:

@@ -1,6 +1,6 @@
-"""Reads what follows a publication from a warehouse that is written and not yet published.
+"""Reads from a new warehouse, before it is published, what a run needs after its publication.
 
-That is the figures of the report, and how the settings fit the warehouse. Both are used only if that file is published.
+These are the figures of the report, and how the settings fit the data. Both are used only if that file is published.
 run/written_ahead.py calls this in a second thread.
 """
 

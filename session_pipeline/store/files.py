@@ -52,7 +52,7 @@ def at_once(sync: Callable[[Path], None], paths: Sequence[Path]) -> None:
 def in_threads(do: Callable[[T], None], items: Sequence[T], count: int) -> None:
     """Call a function with each item, in several threads. Each thread takes a share, because handing over costs time.
 
-    The calling thread takes one, because a new thread costs time, too.
+    The calling thread takes a share, too, because a new thread costs time.
 
     Raises:
         Exception: What a call raised; the other items of its share are left out.
