@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import duckdb
 
 from session_pipeline.report.figures import Figure, Figures
+from session_pipeline.report.funnels import last_steps
 from session_pipeline.report.sites import has_several
 from session_pipeline_tests.changed_reports import LAST, OTHER_SITE, STEP, flaws_of, page_with
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.report_pages import Page
+from session_pipeline_tests.report_tables import ReportTables, share, wilson
 
 CONVERTED = {"outcome": "purchase", "value": 5, "is_converted": True, "conversion_count": 1, "is_bot": False}
 FORMER_DAY = {"site": "jp", "session_date": LAST - timedelta(days=20), "session_count": 1, "converted_count": 1}
@@ -254,3 +257,54 @@ def test_site_without_visits_in_the_week_keeps_its_row(reported_week: Deployment
     assert page.text.count("all sites together") == 6
     assert "all sites together; pages with the same path on several sites are one page" in page.text
     assert "Only of one site, main . The table typical_paths has the other sites." in page.text
+
+
+def funnel_steps(site: str, counts: Sequence[int], days_ago: int = 0, breakdown: str = "(all)") -> list[dict[str, Any]]:
+    """Return the rows of the funnel checkout with three steps on a day of a site."""
+    names = ("add to cart", "begin checkout", "purchase")
+    fixed = {"funnel": "checkout", "site": site, "entry_date": LAST - timedelta(days=days_ago), "breakdown": breakdown}
+    return [
+        fixed
+        | {"step_number": number, "step": name, "entered_count": count, "reached_count": count, "excluded_count": 0}
+        | {"dropped_count": count - after, "started_count": count if number == 1 else 0}
+        for number, (name, count, after) in enumerate(zip(names, counts, [*counts[1:], counts[-1]], strict=True), 1)
+    ]
+
+
+def test_funnel_has_a_table_of_sites(reported_week: Deployment, tmp_path: Path) -> None:
+    """A site without attempts in the week, and one whose attempts were all excluded, are left out."""
+    excluded = [
+        row | {"entered_count": 5, "excluded_count": 5, "started_count": 5} for row in funnel_steps("c", [0] * 3)
+    ]
+    rows = [*funnel_steps("jp", (40, 30, 10), breakdown="a"), *funnel_steps("jp", (60, 30, 30), breakdown="b")]
+    rows += [*funnel_steps("jp", (50, 40, 10), days_ago=8), *funnel_steps("old", (9, 9, 9), days_ago=8)]
+    rows += [*funnel_steps("b", (12, 12, 12)), *excluded[:1]]
+    page = page_with(reported_week, tmp_path, {"funnel_steps": rows})
+    tables = ReportTables(page.html)
+    assert [row[1] for row in tables.rows("Funnel checkout as a table")] == ["124", "84", "64"]
+    assert tables.rows("Funnel checkout by site") == [
+        ["jp", "100", "40", share(40, 100), wilson(40, 100), "add to cart"],
+        ["b", "12", "12", share(12, 12), wilson(12, 12), "–"],
+        ["main", "12", "12", share(12, 12), wilson(12, 12), "–"],
+    ]
+
+
+def test_funnel_names_at_most_eight_sites(reported_week: Deployment, tmp_path: Path) -> None:
+    rows = [row for number in range(12) for row in funnel_steps(f"site {number:02}", (20 + number, 5, 1))]
+    page = page_with(reported_week, tmp_path, {"funnel_steps": rows})
+    assert [row[0] for row in ReportTables(page.html).rows("Funnel checkout by site")] == [
+        f"site {number:02}" for number in range(11, 3, -1)
+    ]
+    assert "5 more sites: the table funnel_steps has all." in page.text
+
+
+def test_funnel_of_one_site_names_it(reported_week: Deployment, tmp_path: Path) -> None:
+    page = page_with(reported_week, tmp_path, {"daily_summary": [OTHER_SITE]})
+    assert "All attempts are on site main" in page.text
+
+
+def test_loss_before_a_step_that_matches_no_event_is_not_the_largest_of_a_site() -> None:
+    rows = [row | {"base_count": 9} for row in funnel_steps("main", (9, 8, 0))]
+    assert [row["lost_after"] for row in last_steps(rows, set())] == ["begin checkout"]
+    assert [row["lost_after"] for row in last_steps(rows, {3})] == ["add to cart"]
+    assert [row["lost_after"] for row in last_steps(rows, {2, 3})] == [None]

@@ -1,6 +1,7 @@
-"""Prepares funnels: the order of the settings, the largest loss, and steps that match no event."""
+"""Prepares funnels: the order of the settings, the largest loss, steps that match no event, and the sites."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 
@@ -8,32 +9,72 @@ from markupsafe import Markup
 
 from session_pipeline.checks.settings_warnings import Findings
 from session_pipeline.report import charts, formats
-from session_pipeline.report.figures import Row
+from session_pipeline.report.figures import Figures, Row
 from session_pipeline.report.outcomes import ordered
 from session_pipeline.settings import FunnelSettings, Settings
 
 WIDTH = 380
+MOST_SITES = 8  # of each funnel
 
 
-def funnel_views(
-    rows: Sequence[Row], drops: Sequence[Row], settings: Settings, findings: Findings
-) -> dict[str, tuple[list[Row], Markup]]:
-    """Return the steps of each funnel with its chart, in the order of the settings.
+@dataclass(frozen=True)
+class FunnelView:
+    """A funnel as the page shows it.
 
-    Each step has `instead`: the most common actions that followed where attempts ended there, with their shares.
+    Attributes:
+        steps: Its steps, of all sites together. Each has `instead`: the most common actions that followed where
+            attempts ended there, with their shares.
+        chart: The chart of the steps.
+        sites: The sites with most attempts, each with its last step and `lost_after`, the name of the step with the
+            largest loss, or None.
+        more_sites: How many other sites have attempts.
     """
+
+    steps: list[Row]
+    chart: Markup
+    sites: list[Row]
+    more_sites: int
+
+
+def funnel_views(figures: Figures, settings: Settings, findings: Findings) -> dict[str, FunnelView]:
+    """Return each funnel by name, in the order of the settings."""
     followed: dict[tuple[str, int], list[Row]] = {}
-    for row in drops:
+    for row in figures.rows("funnel_drops"):
         followed.setdefault((row["funnel"], row["step_number"]), []).append(row)
-    in_order = ordered(rows, [funnel.name for funnel in settings.funnels], "funnel")
+    in_order = ordered(of_all_sites(figures), [funnel.name for funnel in settings.funnels], "funnel")
+    of_sites = [row for row in figures.rows("funnels") if row["site"] is not None]
     found = {}
     for number, (name, group) in enumerate(groupby(in_order, itemgetter("funnel")), start=1):
         steps = list(group)
         _mark(name, steps, findings)
         for step in steps:
             step["instead"] = followed.get((name, step["step_number"]), [])
-        found[name] = (steps, charts.funnel(f"funnel-{number}", WIDTH, name, steps))
+        chart = charts.funnel(f"funnel-{number}", WIDTH, name, steps)
+        sites = last_steps([row for row in of_sites if row["funnel"] == name], _unmatched(steps))
+        found[name] = FunnelView(steps, chart, sites[:MOST_SITES], max(0, len(sites) - MOST_SITES))
     return found
+
+
+def of_all_sites(figures: Figures) -> list[Row]:
+    """Return the rows of the funnel steps of all sites together."""
+    return [row for row in figures.rows("funnels") if row["site"] is None]
+
+
+def last_steps(rows: Sequence[Row], unmatched: Collection[int]) -> list[Row]:
+    """Return the last step of each site that has attempts, with its largest loss; the most attempts come first."""
+    found = []
+    for _, group in groupby(rows, itemgetter("site")):
+        *before, last = group
+        losses = [step for step in before if step["dropped_count"] and step["step_number"] + 1 not in unmatched]
+        largest = max(losses, key=itemgetter("dropped_count"), default=None)
+        found.append({**last, "lost_after": largest["step"] if largest else None})
+    entered = [row for row in found if row["base_count"]]
+    return sorted(entered, key=lambda row: (-row["base_count"], row["site"]))
+
+
+def _unmatched(steps: Sequence[Row]) -> set[int]:
+    """Return the numbers of the steps that match no event. The loss before such a step is that of its condition."""
+    return {step["step_number"] for step in steps if step["is_unmatched"]}
 
 
 def unit(funnel: FunnelSettings) -> str:
@@ -51,8 +92,8 @@ def _mark(funnel: str, steps: Sequence[Row], findings: Findings) -> None:
     """
     for step in steps:
         step["is_unmatched"] = (funnel, step["step_number"]) in findings.unmatched_steps and not step["reached_count"]
-    unknown = [following["is_unmatched"] for following in steps[1:]]
-    losses = [0 if is_unknown else step["dropped_count"] for step, is_unknown in zip(steps, unknown, strict=False)]
+    unmatched = _unmatched(steps)
+    losses = [0 if step["step_number"] + 1 in unmatched else step["dropped_count"] for step in steps[:-1]]
     largest = losses.index(max(losses)) if any(losses) else None
     for number, step in enumerate(steps):
         step["is_largest_loss"] = number == largest

@@ -130,7 +130,7 @@ def _charts(content: Mapping[str, Any]) -> dict[str, str]:
     if not content:
         return {}
     found = {"How visits ended": content["outcomes_image"], "Day by day": content["days_image"]}
-    found |= {f"Funnel {name}": chart for name, (_, chart) in content["funnels"].items()}
+    found |= {f"Funnel {name}": funnel.chart for name, funnel in content["funnels"].items()}
     return {title: standalone(image) for title, image in found.items()}
 
 
@@ -139,8 +139,8 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
     visits = {row["period"]: row for row in figures.rows("visits")}
     found = outcomes.outcome_rows(figures, settings)
     days, sites = figures.rows("days"), [_compared(row) for row in figures.rows("sites")]
-    funnels = funnel_views(figures.rows("funnels"), figures.rows("funnel_drops"), settings, findings)
-    shown_funnels = fitting([len(steps) for steps, _ in funnels.values()], MOST_FUNNEL_STEPS)
+    funnels = funnel_views(figures, settings, findings)
+    shown_funnels = fitting([len(funnel.steps) for funnel in funnels.values()], MOST_FUNNEL_STEPS)
     compared = {name: rows for name, rows in _grouped(figures.rows("breakdowns"), "dimension").items() if len(rows) > 1}
     positions, grid = paths.step_grid(figures.rows("steps"))
     visit_groups = partial(

@@ -5,6 +5,7 @@ from math import log
 from session_pipeline.reference.changes import FIRST_COMPARED_DAYS, WINDOWS
 from session_pipeline.report import formats, names, sites
 from session_pipeline.report.figures import Figures, Row
+from session_pipeline.report.funnels import of_all_sites
 from session_pipeline.report.window import Window
 
 Z_FOUND = 4.5  # the score that a change must be expected to have, so that it is found in most cases
@@ -61,7 +62,7 @@ def _of_segment(row: Row) -> str:
 
 def _first_steps(figures: Figures) -> tuple[Row | None, Row | None]:
     """Return the first two steps of the first funnel whose second step was reached."""
-    steps = {(row["funnel"], row["step_number"]): row for row in figures.rows("funnels") if row["reached_count"]}
+    steps = {(row["funnel"], row["step_number"]): row for row in of_all_sites(figures) if row["reached_count"]}
     funnel = next((name for name, number in steps if number == 2), None)
     return steps.get((funnel or "", 1)), steps.get((funnel or "", 2))
 

@@ -1,10 +1,11 @@
--- One row is a step of a funnel in the week, over all sites. Rates are shares of all attempts that
--- entered and were not excluded. low and high are the bounds of the 95 % Wilson interval.
--- base_count counts the attempts that entered up to the step and were not excluded.
--- open_count counts attempts that can still advance.
+-- One row is a step of a funnel in the week, of each site, and of all together (site is null).
+-- Rates are shares of all attempts that entered and were not excluded. low and high are the bounds
+-- of the 95 % Wilson interval. base_count counts the attempts that entered up to the step and were
+-- not excluded. open_count counts attempts that can still advance.
 with open_attempts as (
     select
         funnel,
+        site,
         count(*) as open_count
     from funnel_entries
     where
@@ -13,12 +14,13 @@ with open_attempts as (
         and not is_excluded
         and not is_converted
         and not is_window_closed
-    group by funnel
+    group by grouping sets ((funnel), (funnel, site))
 ),
 
 daily_steps as (
     select
         funnel,
+        site,
         step_number,
         step,
         coalesce(is_optional, false) as is_optional,
@@ -35,6 +37,7 @@ daily_steps as (
 steps as (
     select
         funnel,
+        site,
         step_number,
         max_by(step, entry_date) as step,
         max_by(is_optional, entry_date) as is_optional,
@@ -55,7 +58,7 @@ steps as (
             cast(sum(_remaining_count) filter (where entry_date < $first_day) as bigint), 0
         ) as before_count
     from daily_steps
-    group by funnel, step_number
+    group by grouping sets ((funnel, step_number), (funnel, site, step_number))
     having reached_count is not null
 ),
 
@@ -67,7 +70,8 @@ counted as (
         sum(_started_before_count) over steps_in_order as _base_before
     from steps
     window steps_in_order as (
-        partition by funnel order by step_number rows between unbounded preceding and current row
+        partition by funnel, site order by step_number
+        rows between unbounded preceding and current row
     )
 ),
 
@@ -84,12 +88,14 @@ rated as (
         before_count / nullif(_base_before, 0) as before_rate
     from counted
     window steps_before as (
-        partition by funnel order by step_number rows between unbounded preceding and 1 preceding
+        partition by funnel, site order by step_number
+        rows between unbounded preceding and 1 preceding
     )
 )
 
 select
     r.funnel,
+    r.site,
     r.step_number,
     r.step,
     r.reached_count,
@@ -105,5 +111,5 @@ select
     coalesce(o.open_count, 0) as open_count
 from rated as r
 left join open_attempts as o
-    on r.funnel = o.funnel
-order by r.funnel, r.step_number
+    on r.funnel = o.funnel and r.site is not distinct from o.site
+order by r.funnel, r.site nulls first, r.step_number
