@@ -27,7 +27,7 @@ from session_pipeline_tests.oracles.funnels import Attempt, Exclusion, Funnel, L
 from session_pipeline_tests.oracles.sessions import Event, Rules
 
 VISITOR_COUNT = 300
-FUNNEL_COUNT = 30
+FUNNEL_COUNT = 40
 NOON = datetime(2026, 10, 5, 12)
 DAY = date(2026, 10, 5)
 UNTIL = date(2026, 10, 7)
@@ -68,7 +68,7 @@ def possible_funnel(random: Random) -> Funnel:
         frozenset(random.choice(("a", "b", "c", "ab", "bc", "d", "*"))) for _ in range(random.choice((1, 2, 3, 3, 4)))
     )
     count = len(steps)
-    [mode] = random.choices(("ordered", "strict", "unordered"), (12, 6, 1))
+    [mode] = random.choices(("ordered", "strict", "unordered"), (12, 6, 2))
     often = 0.3 if mode == "ordered" else 0.15
     limits = {
         number: Limits(seconds(random.choice((0, 0, 1, 2))), random.choice((None, seconds(2), seconds(4))))
@@ -98,6 +98,21 @@ def possible_funnel(random: Random) -> Funnel:
     return without_an_order(funnel) if mode == "unordered" else funnel
 
 
+def with_a_common_end(funnel: Funnel, random: Random) -> Funnel:
+    """Return the funnel with a stop of all attempts, and with an optional step and an exclusion for it to end."""
+    steps = tuple(frozenset(name) for name in random.sample("abcd", k=4))
+    return replace(
+        funnel,
+        steps=steps,
+        mode=random.choice(("ordered", "strict")),  # type: ignore[arg-type]
+        repeats="stop",
+        stop_ends="all",
+        optional=frozenset({random.choice((2, 3))}),
+        exclusions=(Exclusion(frozenset("x"), 1, len(steps)),),
+        limits={},
+    )
+
+
 def without_an_order(funnel: Funnel) -> Funnel:
     """Return the funnel without the options that need an order, and exclusions between the first and the last step."""
     return Funnel(
@@ -115,6 +130,8 @@ def random_funnels(random: Random, count: int = FUNNEL_COUNT) -> dict[str, Funne
     funnels: dict[str, Funnel] = {}
     while len(funnels) < count:
         funnel = possible_funnel(random)
+        if len(funnels) % 4 == 3 and funnel.mode != "unordered":
+            funnel = with_a_common_end(funnel, random)
         said = settings(RULES, DAY, {"one": funnel})
         try:
             parse_settings(to_toml({"funnels": said["funnels"]}))

@@ -8,8 +8,9 @@ import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import takewhile
+from typing import Any
 
-from session_pipeline_tests.oracles.funnels import Funnel
+from session_pipeline_tests.oracles.funnels import End, Funnel
 from session_pipeline_tests.oracles.sessions import Event
 
 # The place of an event as an event of a step: at equal times, steps come in the order of the funnel. With one event per
@@ -76,13 +77,13 @@ def is_stopped_before(
     )
 
 
-def until_first_stop(
-    paths: Sequence[dict[int, Event]], reachable: Sequence[Event], funnel: Funnel
-) -> list[dict[int, Event]]:
-    """Return the attempts without what comes after the first stop of the attempt that is deepest at that time."""
+def position(event: Event, step: int, funnel: Funnel) -> tuple[object, ...]:
+    """Return the position of an event as an event of a step, to be compared with the end of all attempts."""
+    return (event.event_time,) if funnel.one_event_per_step else place(event, step)
 
-    def position(event: Event, step: int) -> tuple[object, ...]:
-        return (event.event_time,) if funnel.one_event_per_step else place(event, step)
+
+def end_of_all(paths: Sequence[dict[int, Event]], reachable: Sequence[Event], funnel: Funnel) -> End:
+    """Return where all attempts end: at the first stop of the attempt that is deepest at that time; None if nowhere."""
 
     def end_of(event: Event, step: int) -> tuple[object, ...]:
         return (event.event_time, math.inf) if funnel.one_event_per_step else place(event, step)
@@ -94,10 +95,13 @@ def until_first_stop(
         if at == len(funnel.steps) or not stops:
             continue
         end = min(stops)
-        deepest = max(step for other in paths for step, event in other.items() if position(event, step) < end)
+        deepest = max(step for other in paths for step, event in other.items() if position(event, step, funnel) < end)
         if deepest <= at:
             ends.append(end)
-    if not ends:
-        return list(paths)
-    kept = [dict(takewhile(lambda taken: position(taken[1], taken[0]) < min(ends), path.items())) for path in paths]
+    return min(ends, default=None)
+
+
+def until(end: tuple[Any, ...], paths: Sequence[dict[int, Event]], funnel: Funnel) -> list[dict[int, Event]]:
+    """Return the attempts without what comes after the end of all."""
+    kept = [dict(takewhile(lambda taken: position(taken[1], taken[0], funnel) < end, path.items())) for path in paths]
     return [path for path in kept if path]

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from session_pipeline_tests.oracles.sessions import Event, Rules, day_end, local_date, summarize
 
@@ -15,6 +15,8 @@ VISITOR_WINDOW_WITHOUT_SETTING = timedelta(days=7)
 FAR_AWAY = date(2100, 1, 1)
 NO_TIME = timedelta(0)
 ANY_EVENT = "*"
+
+End = tuple[Any, ...] | None  # where all attempts end: a time, and what orders events of this time
 
 
 @dataclass(frozen=True)
@@ -163,14 +165,15 @@ def entry_steps(event: Event, funnel: Funnel) -> list[int]:
 
 def tried_attempts(entries: Sequence[tuple[Event, int]], reachable: Sequence[Event], funnel: Funnel) -> list[Attempt]:
     """Return all attempts of a session, or of a visitor and date."""
-    from session_pipeline_tests.oracles.funnel_stops import until_first_stop
+    from session_pipeline_tests.oracles.funnel_stops import end_of_all, until
 
     if funnel.mode == "unordered":
         return [unordered_attempt(entry, reachable, funnel) for entry, _ in entries]
     paths = [path(entry, step, reachable, funnel) for entry, step in entries]
-    if funnel.stop_ends == "all":
-        paths = until_first_stop(paths, reachable, funnel)
-    return [finished(found, reachable, funnel) for found in paths]
+    end = end_of_all(paths, reachable, funnel) if funnel.stop_ends == "all" else None
+    if end is not None:
+        paths = until(end, paths, funnel)
+    return [finished(found, reachable, funnel, end) for found in paths]
 
 
 def latest(entry: Event, funnel: Funnel) -> datetime:
@@ -231,20 +234,27 @@ def following(
             yield event
 
 
-def finished(required: dict[int, Event], reachable: Sequence[Event], funnel: Funnel) -> Attempt:
-    """Return an attempt with the optional steps between its required steps, and with the exclusion that applies."""
-    taken = with_optional_steps(required, reachable, funnel)
+def finished(required: dict[int, Event], reachable: Sequence[Event], funnel: Funnel, end: End) -> Attempt:
+    """Return an attempt with the optional steps between its required steps, and with the exclusion that applies.
+
+    Args:
+        required: The required steps that it takes.
+        reachable: Events of the same session or visitor, in order.
+        funnel: The funnel.
+        end: Where all attempts end; None if each ends on its own.
+    """
+    taken = with_optional_steps(required, reachable, funnel, end)
     steps = tuple(sorted(taken))
     return Attempt(
         taken=tuple(taken[step] for step in steps),
         steps=steps,
         is_converted=steps[-1] == len(funnel.steps),
-        excluded_by=excluded_by(taken, before_its_end(required, reachable, funnel), funnel),
+        excluded_by=excluded_by(taken, before_its_end(required, reachable, funnel, end), funnel),
     )
 
 
-def before_its_end(required: dict[int, Event], reachable: Sequence[Event], funnel: Funnel) -> list[Event]:
-    """Return the events until an attempt ends: by what stops it, or by a limit of time."""
+def before_its_end(required: dict[int, Event], reachable: Sequence[Event], funnel: Funnel, end: End) -> list[Event]:
+    """Return the events until an attempt ends: by what stops it, by the end of all attempts, or by a limit of time."""
     from session_pipeline_tests.oracles.funnel_stops import stopping_events
 
     at = max(required)
@@ -254,7 +264,8 @@ def before_its_end(required: dict[int, Event], reachable: Sequence[Event], funne
         return within
     next_step = min(number for number in funnel.required if number > at)
     longest = funnel.limits.get(next_step, Limits()).longest
-    stopped = min((event.event_time for event, _ in stopping_events(required[at], at, reachable, funnel)), default=None)
+    stops = [event.event_time for event, _ in stopping_events(required[at], at, reachable, funnel)]
+    stopped = min(stops if end is None else [*stops, end[0]], default=None)
     return [
         event
         for event in within
@@ -263,9 +274,11 @@ def before_its_end(required: dict[int, Event], reachable: Sequence[Event], funne
     ]
 
 
-def with_optional_steps(required: dict[int, Event], reachable: Sequence[Event], funnel: Funnel) -> dict[int, Event]:
+def with_optional_steps(
+    required: dict[int, Event], reachable: Sequence[Event], funnel: Funnel, end: End
+) -> dict[int, Event]:
     """Add the optional steps, each with the first event that meets it between the required steps around it."""
-    from session_pipeline_tests.oracles.funnel_stops import is_stopped_before
+    from session_pipeline_tests.oracles.funnel_stops import is_stopped_before, position
 
     taken = dict(required)
     first = min(required)
@@ -287,7 +300,8 @@ def with_optional_steps(required: dict[int, Event], reachable: Sequence[Event], 
                 longest_to_next is not None and found.event_time > taken[before].event_time + longest_to_next
             )
             is_stopped = is_stopped_before(found, number, required[before], before, reachable, funnel)
-            is_too_late = is_after_its_time or is_stopped
+            is_after_the_end = end is not None and position(found, number, funnel) >= end
+            is_too_late = is_after_its_time or is_stopped or is_after_the_end
         elif funnel.ties == "later":
             is_too_late = found.event_time >= bound.event_time
         else:

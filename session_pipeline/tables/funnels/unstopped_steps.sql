@@ -11,7 +11,8 @@ with placed_steps as (
         r.step_number,
         f.step_count,
         r.stops.place as _place,
-        r.stops.stop_place as _stop_place
+        r.stops.stop_place as _stop_place,
+        r.stops.stopped_at as _stopped_at
     from reached_steps as r
     inner join funnels as f
         on r.funnel = f.funnel
@@ -25,7 +26,8 @@ stops as (
         site,
         unit_id,
         step_number,
-        _stop_place
+        _stop_place,
+        _stopped_at
     from placed_steps
     where step_number < step_count
     qualify
@@ -39,6 +41,7 @@ stream as (
         site,
         unit_id,
         _place,
+        cast(null as timestamp) as _stopped_at,
         1 as is_step,
         step_number,
         attempt_id
@@ -50,6 +53,7 @@ stream as (
         site,
         unit_id,
         _stop_place as _place,
+        _stopped_at,
         0 as is_step,
         step_number,
         cast(null as varchar) as attempt_id
@@ -64,6 +68,7 @@ with_deepest as (
         site,
         unit_id,
         _place,
+        _stopped_at,
         is_step,
         step_number,
         max(case when is_step = 1 then step_number end) over (
@@ -80,7 +85,8 @@ ends as (
         funnel,
         site,
         unit_id,
-        min(_place) as end_place
+        min(_place) as end_place,
+        min(_stopped_at) as ended_at
     from with_deepest
     where is_step = 0 and deepest_step <= step_number
     group by entry_date, funnel, site, unit_id
@@ -90,6 +96,7 @@ with_end as (
     select
         r.*,
         e.end_place,
+        e.ended_at,
         max(r.stops.place) over (
             partition by r.funnel, r.attempt_id
             order by r.step_number
@@ -103,7 +110,8 @@ with_end as (
 )
 
 -- At equal times a step can have a smaller place than the step before it, so last_place is that of
--- all steps up to it.
+-- all steps up to it. The stop of an attempt is then its own or the end of all, whichever is first:
+-- optional steps and exclusions read it.
 select
     entry_date,
     funnel,
@@ -124,6 +132,13 @@ select
     step_session_id,
     step_event_number,
     used_at_once,
-    stops
+    case
+        when end_place is null then stops
+        else {
+            'place': stops.place,
+            'stop_place': least(stops.stop_place, end_place),
+            'stopped_at': least(stops.stopped_at, ended_at)
+        }
+    end as stops
 from with_end
 where end_place is null or last_place < end_place
