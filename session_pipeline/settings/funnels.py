@@ -141,7 +141,9 @@ class FunnelSettings(Section):
         for number, exclusion in enumerate(exclusions, start=1):
             if steps is not None and not exclusion.after_step < exclusion.before_step <= len(steps):
                 between = f"after step {exclusion.after_step} and before step {exclusion.before_step}"
-                raise refusal(f"has number {number} {between}", f"write two of the {len(steps)} steps in order")
+                one_step = "add a second step, because an exclusion is between two"
+                what_to_do = one_step if len(steps) == 1 else f"write two of the {len(steps)} steps in order"
+                raise refusal(f"has number {number} {between}", what_to_do)
         return exclusions
 
     @property
@@ -153,6 +155,12 @@ class FunnelSettings(Section):
             if not step.optional:
                 before += step.min_seconds
         return shortest
+
+    @property
+    def _longest_seconds(self) -> int | None:
+        """The longest time in which an attempt can reach every step, by their windows; None without limit."""
+        windows = [step.window_seconds for step in self.steps[1:] if not step.optional]
+        return sum(filter(None, windows)) if windows and None not in windows else None
 
     @model_validator(mode="after")
     def _check_contradictions(self) -> Self:
@@ -168,6 +176,12 @@ class FunnelSettings(Section):
             yield f"has min_seconds {self.min_seconds}, longer than window_seconds {window}", "write a shorter time"
         if window is not None and self._shortest_seconds > window:
             yield f"has steps with a longer min_seconds in total than window_seconds {window}", "write shorter times"
+        longest = self._longest_seconds
+        if longest is not None and self.min_seconds > longest:
+            yield (
+                f"has min_seconds {self.min_seconds}, but windows of its steps of {longest} seconds in total",
+                ("write a shorter min_seconds, or longer windows"),
+            )
         if steps[0].min_seconds or steps[0].window_seconds is not None:
             yield "has a time limit at the first step, which has no step before it", "remove it"
         if steps[0].optional or steps[-1].optional:

@@ -97,7 +97,8 @@ NEXT_RANK = count("rank", "Rank of the action by attempt_count, from 1; '(other)
 FOLLOWING_ACTION = text(
     "action",
     "Action that followed in the session; '(other)' beyond the ten most frequent ones of the day, '(none)' if nothing "
-    "followed in that session. The visitor may have come back in a later one.",
+    "followed in that session, or if an excluded attempt reached the last step. The visitor may have come back in a "
+    "later session.",
 )
 DROPPED_ATTEMPT_COUNT = count("attempt_count", "Attempts that ended at the step and went on with the action.")
 
