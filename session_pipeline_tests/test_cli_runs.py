@@ -286,9 +286,30 @@ def test_status_leaves_out_files_that_may_not_be_seen(own_shop: Path) -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
-def test_run_explains_a_warehouse_that_may_not_be_read(own_shop: Path) -> None:
-    new = next((own_shop / "raw").rglob("*.jsonl")).with_name("new.jsonl")
+def deliver_one_more_line(folder: Path) -> None:
+    new = next((folder / "raw").rglob("*.jsonl")).with_name("new.jsonl")
     new.write_text('{"visitor_id": "new", "event_time": "2024-03-04T12:00:00Z", "event_name": "page_view"}\n')
+
+
+@pytest.mark.parametrize("has_warehouse", [True, pytest.param(False, marks=pytest.mark.long)])
+def test_run_explains_a_folder_that_may_not_be_written(own_shop: Path, has_warehouse: bool) -> None:
+    """The warehouse can be read: it is the folder that refuses the new one."""
+    deliver_one_more_line(own_shop)
+    if not has_warehouse:
+        (own_shop / "warehouse.duckdb").unlink()
+    own_shop.chmod(0o555)
+    try:
+        command = [*WITHOUT_PRIVILEGES, sys.executable, "-m", "session_pipeline", "run", "--data", own_shop]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    finally:
+        own_shop.chmod(0o755)
+    assert ran.returncode == 1
+    assert f"{own_shop / 'warehouse.duckdb'} cannot be written (Permission denied); make {own_shop}" in ran.stderr
+    assert "Errno" not in ran.stderr
+
+
+def test_run_explains_a_warehouse_that_may_not_be_read(own_shop: Path) -> None:
+    deliver_one_more_line(own_shop)
     warehouse = own_shop / "warehouse.duckdb"
     warehouse.chmod(0)
     try:

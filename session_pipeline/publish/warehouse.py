@@ -31,7 +31,7 @@ from session_pipeline.publish.native_rows import (
 )
 from session_pipeline.publish.shown_files import ShownFiles, make_internal_tables
 from session_pipeline.store import crash_points
-from session_pipeline.store.files import copy_file, remove_temporaries, sync_file, sync_folder
+from session_pipeline.store.files import copy_file, refusal_explained, remove_temporaries, sync_file, sync_folder
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
 from session_pipeline.tables import TABLES, Table, models
@@ -104,6 +104,9 @@ class NewFile:
             for leftover in self._path.parent.glob(f".{self._path.name}*.{os.getpid()}{end}"):
                 leftover.unlink(missing_ok=True)
         rows = partitions, info, native_limit_bytes
+        with refusal_explained(self._path):
+            self._temporary.touch()  # also tells a folder that refuses the write from a file that cannot be read
+            self._temporary.unlink()
         try:
             if self._path.exists() and not starts_empty:
                 self._copy()
