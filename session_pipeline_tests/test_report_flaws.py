@@ -115,6 +115,23 @@ def test_outcomes_that_a_fault_lowered_come_after_it_when_it_is_over(reported_we
     assert "Was there." in page.text.split("Changes found in")[1]
 
 
+def test_outcome_of_one_earlier_day_comes_after_what_lasts(reported_week: Deployment, tmp_path: Path) -> None:
+    outcome = {"site": "main", "rank": 1, "dimension": "all", "dimension_value": "all", "score": -4.0}
+    outcome |= {"is_alert": True, "rate": 0.3, "usual_rate": 0.4, "window_days": 1}
+    rows = {
+        "outcome_changes": [
+            outcome
+            | {"outcome": name, "sentence": f"{name}.", "score": score}
+            | {"since": LAST - timedelta(days=days_ago), "session_date": LAST - timedelta(days=days_ago)}
+            for name, score, days_ago in (("(converted)", -4.0, 5), ("bounce", 4.0, 6), ("purchase", -4.0, 0))
+        ],
+        "progress_changes": [STEP | {"sentence": "Lasts."}],
+    }
+    page = page_with(reported_week, tmp_path, rows)
+    assert flaws_of(page) == ["Lasts.", "purchase.", "(converted)."]
+    assert "bounce." in page.text.split("Changes found in")[1]
+
+
 def test_a_fault_that_another_explains_later_has_no_place(reported_week: Deployment, tmp_path: Path) -> None:
     earlier = {"session_date": LAST - timedelta(days=2)}
     by_first = {"is_alert": False, "explained_by": "device=mobile: /b > /payment"}

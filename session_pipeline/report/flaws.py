@@ -206,6 +206,8 @@ def _changed_outcome(connection: duckdb.DuckDBPyConnection, number: int, row: Ro
         examples = [found["session_id"] for found in run_query(connection, "flaw_outcome_examples", of_day).rows]
     rates = [(_time_of(row, window), row["rate"], "on-loss"), ("usual", row["usual_rate"], "ghost-strong")]
     title = f"Share of visits with outcome {formats.isolated(formats.words(row['outcome']))}"
+    if row["outcome"] == "(converted)":
+        title = "Share of visits that convert"
     chart = None
     if row["rate"] is not None and not row["over_since"]:
         chart = charts.comparison(f"flaw-outcome-{number}", CHART_WIDTH, title, rates)

@@ -46,11 +46,11 @@ def funnel_views(figures: Figures, settings: Settings, findings: Findings) -> di
     found = {}
     for number, (name, group) in enumerate(groupby(in_order, itemgetter("funnel")), start=1):
         steps = list(group)
-        _mark(name, steps, findings)
+        _mark(steps, unmatched_numbers(name, settings, findings))
         for step in steps:
             step["instead"] = followed.get((name, step["step_number"]), [])
         chart = charts.funnel(f"funnel-{number}", WIDTH, name, steps)
-        sites = last_steps([row for row in of_sites if row["funnel"] == name], _unmatched(steps))
+        sites = last_steps([row for row in of_sites if row["funnel"] == name], _blocked(steps))
         found[name] = FunnelView(steps, chart, sites[:MOST_SITES], max(0, len(sites) - MOST_SITES))
     return found
 
@@ -60,40 +60,55 @@ def of_all_sites(figures: Figures) -> list[Row]:
     return [row for row in figures.rows("funnels") if row["site"] is None]
 
 
-def last_steps(rows: Sequence[Row], unmatched: Collection[int]) -> list[Row]:
+def last_steps(rows: Sequence[Row], blocked: Collection[int]) -> list[Row]:
     """Return the last step of each site that has attempts, with its largest loss; the most attempts come first."""
     found = []
     for _, group in groupby(rows, itemgetter("site")):
         *before, last = group
-        losses = [step for step in before if step["dropped_count"] and step["step_number"] + 1 not in unmatched]
+        losses = [step for step in before if step["dropped_count"] and step["step_number"] + 1 not in blocked]
         largest = max(losses, key=itemgetter("dropped_count"), default=None)
         found.append({**last, "lost_after": largest["step"] if largest else None})
     entered = [row for row in found if row["base_count"]]
     return sorted(entered, key=lambda row: (-row["base_count"], row["site"]))
 
 
-def _unmatched(steps: Sequence[Row]) -> set[int]:
-    """Return the numbers of the steps that match no event. The loss before such a step is that of its condition."""
-    return {step["step_number"] for step in steps if step["is_unmatched"]}
+def _blocked(steps: Sequence[Row]) -> set[int]:
+    """Return the numbers of the required steps that match no event: the loss before them is that of the condition."""
+    return {step["step_number"] for step in steps if step["is_unmatched"] and not step["is_optional"]}
 
 
 def unit(funnel: FunnelSettings) -> str:
     """Describe the unit that a funnel counts, and its window from the first step to the last."""
     within = f", within {formats.duration(funnel.window_seconds)}" if funnel.window_seconds else ""
+    if funnel.window_seconds == 0:
+        within = ", all steps at the same time"
     kind = {"session": "by visit", "visitor": "by visitor"}.get(funnel.grain, f"by {funnel.grain}")
     return kind + within
 
 
-def _mark(funnel: str, steps: Sequence[Row], findings: Findings) -> None:
+def unmatched_numbers(name: str, settings: Settings, findings: Findings) -> set[int]:
+    """Return the numbers of the steps that no attempt can reach, because conditions match no event.
+
+    In mode unordered, the number of a step is a number of conditions: if one matches no event, nobody meets all.
+    """
+    numbers = {number for funnel, number in findings.unmatched_steps if funnel == name}
+    funnel = next((each for each in settings.funnels if each.name == name), None)
+    if funnel is None or funnel.mode != "unordered":
+        return numbers
+    count = len(funnel.steps)
+    return set(range(count - len(numbers) + 1, count + 1))
+
+
+def _mark(steps: Sequence[Row], unmatched: Collection[int]) -> None:
     """Mark the funnel steps that match no event, and the step with the largest loss.
 
-    The loss before a step that matches no event is caused by its condition and not by visitors, so it is never the
-    largest loss.
+    The loss before a required step that matches no event is caused by its condition and not by visitors, so it is never
+    the largest loss. An optional step does not block an attempt.
     """
     for step in steps:
-        step["is_unmatched"] = (funnel, step["step_number"]) in findings.unmatched_steps and not step["reached_count"]
-    unmatched = _unmatched(steps)
-    losses = [0 if step["step_number"] + 1 in unmatched else step["dropped_count"] for step in steps[:-1]]
+        step["is_unmatched"] = step["step_number"] in unmatched and not step["reached_count"]
+    blocked = _blocked(steps)
+    losses = [0 if step["step_number"] + 1 in blocked else step["dropped_count"] for step in steps[:-1]]
     largest = losses.index(max(losses)) if any(losses) else None
     for number, step in enumerate(steps):
         step["is_largest_loss"] = number == largest

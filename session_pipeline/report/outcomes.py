@@ -15,6 +15,8 @@ from session_pipeline.report.window import Window
 from session_pipeline.settings import Settings
 
 ALWAYS_LAST = ("engaged", "bounce")
+OTHERS = "all others"  # the row of the outcomes that have no room
+SUMS = ("week_count", "day_count", "before_count", "week_share", "day_share", "before_share", "change")
 TILES = 4
 CONVERSION_COLOURS, OTHER_COLOURS = 4, 3
 TREND_WIDTH, TREND_HEIGHT = 92, 20
@@ -42,31 +44,69 @@ class Tile:
 
 
 def outcome_rows(figures: Figures, settings: Settings) -> list[Row]:
-    """Return the outcomes in the order of the settings, with is_converted, is_significant, a colour and a trend."""
+    """Return the outcomes in the order of the settings, each with is_converted."""
     conversions = {rule.name for rule in settings.outcomes if rule.is_conversion}
     rows = ordered(figures.rows("outcomes"), [rule.name for rule in settings.outcomes])
+    return [{**row, "is_converted": row["outcome"] in conversions} for row in rows]
+
+
+def shown_rows(outcomes: Sequence[Row], figures: Figures, room: int) -> list[Row]:
+    """Return the rows to show for outcomes, each with is_significant, a colour, a trend and the outcomes it counts.
+
+    If there are more outcomes than rows have room, the least frequent ones share a row before engaged and bounce;
+    conversions have their own first.
+    """
+    rows = _fitting(outcomes, room)
     days = [row["session_date"] for row in figures.rows("days")]
     totals = {row["session_date"]: row["session_count"] for row in figures.rows("days")}
-    counts = {(row["outcome"], row["session_date"]): row["session_count"] for row in figures.rows("outcome_days")}
+    counts = _counts(figures)
     week_total, before_total = (sum(row[f"{period}_count"] for row in rows) for period in ("week", "before"))
     for number, row in enumerate(rows, start=1):
-        name = row["outcome"]
         row["is_significant"] = is_significant(row["week_count"], week_total, row["before_count"], before_total)
-        row["is_converted"] = name in conversions
-        shares = [counts.get((name, day), 0) / totals[day] if totals[day] else None for day in days]
-        title = f"Share of {formats.isolated(formats.words(name))} by day"
+        shares = [_count(counts, row, day) / totals[day] if totals[day] else None for day in days]
+        title = f"Share of {formats.isolated(formats.words(row['outcome']))} by day"
         row["trend"] = charts.sparkline(f"trend-{number}", TREND_WIDTH, TREND_HEIGHT, title, _trend(shares), shares)
     _colour(rows)
     return rows
 
 
 def outcomes_by_day(figures: Figures, rows: Sequence[Row]) -> list[tuple[date, list[int]]]:
-    """Return each day with the visits of each outcome, latest first."""
-    counts = {(row["outcome"], row["session_date"]): row["session_count"] for row in figures.rows("outcome_days")}
-    return [
-        (day["session_date"], [counts.get((row["outcome"], day["session_date"]), 0) for row in rows])
-        for day in reversed(figures.rows("days"))
-    ]
+    """Return each day with the visits of each row of `shown_rows`, latest first."""
+    counts = _counts(figures)
+    days = [day["session_date"] for day in figures.rows("days")]
+    return [(day, [_count(counts, row, day) for row in rows]) for day in reversed(days)]
+
+
+def _counts(figures: Figures) -> dict[tuple[str, date], int]:
+    """Return the visits of each outcome on each day."""
+    return {(row["outcome"], row["session_date"]): row["session_count"] for row in figures.rows("outcome_days")}
+
+
+def _count(counts: Mapping[tuple[str, date], int], row: Row, day: date) -> int:
+    """Return the visits of a day that a row counts."""
+    return sum(counts.get((name, day), 0) for name in row["names"])
+
+
+def _fitting(outcomes: Sequence[Row], room: int) -> list[Row]:
+    """Return a row for each outcome; if there is no room for all, one for all but conversions and the most frequent."""
+    rows = [{**row, "names": (row["outcome"],)} for row in outcomes]
+    if len(rows) <= room:
+        return rows
+    last = [row for row in rows if row["outcome"] in ALWAYS_LAST]
+    rest = [row for row in rows if row["outcome"] not in ALWAYS_LAST]
+    most_important = sorted(rest, key=lambda row: (not row["is_converted"], -row["week_count"]))
+    kept = {row["outcome"] for row in most_important[: max(0, room - len(last) - 1)]}
+    others = [row for row in rest if row["outcome"] not in kept]
+    summed = {name: _sum([row[name] for row in others]) for name in SUMS}
+    names = tuple(row["outcome"] for row in others)
+    one_row = {"outcome": OTHERS, "is_converted": False, "names": names, **summed}
+    return [*(row for row in rest if row["outcome"] in kept), one_row, *last]
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    """Return the sum of the values that are known; None if none is."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
 
 
 def ordered(rows: Sequence[Row], names: Sequence[str], column: str = "outcome") -> list[Row]:
@@ -81,9 +121,9 @@ def tiles(figures: Figures, visits: Mapping[str, Row], window: Window) -> list[T
     week, before, days = visits["week"], visits["before"], figures.rows("days")
 
     def trend(key: str, name: str, values: Sequence[float | None]) -> Markup:
-        return charts.sparkline(
-            f"tile-{key}", TILE_WIDTH, TILE_HEIGHT, f"{name} by day", _trend(values, is_share="rate" in key), values
-        )
+        shown = formats.percent if "rate" in key else formats.rounded if key == "value" else formats.number
+        title = f"{name} by day"
+        return charts.sparkline(f"tile-{key}", TILE_WIDTH, TILE_HEIGHT, title, _trend(values, shown), values)
 
     def grown(now: float | None, then: float | None) -> str:
         change = formats.growth(now, then) if window.has_before else formats.NOTHING
@@ -121,7 +161,7 @@ def tiles(figures: Figures, visits: Mapping[str, Row], window: Window) -> list[T
         for row in figures.rows("value")
         if row["currency"] != SEVERAL and (row["week_value"], row["before_value"]) != (None, None)
     ]
-    if sums:
+    if sums or _in_several(figures):
         found.append(_value_tile(figures, sums, window, grown, trend))
     if week["friction_rate"] is not None:
         found.append(
@@ -153,12 +193,19 @@ def has_one_currency(figures: Figures) -> bool:
     return len(rows) <= 1 and all(row["currency"] != SEVERAL for row in rows)
 
 
+def _in_several(figures: Figures) -> int:
+    """Return how many visits of the week have values in several currencies each, which are no sum of money."""
+    return sum(row["week_count"] for row in figures.rows("value") if row["currency"] == SEVERAL)
+
+
 def _value_tile(figures: Figures, sums: Sequence[Row], window: Window, grown: Growth, trend: Trend) -> Tile:
     """Return the value of the week in each currency of the two weeks, the largest number first.
 
     Visits that each have several currencies are only counted.
     """
-    in_several = sum(row["week_count"] for row in figures.rows("value") if row["currency"] == SEVERAL)
+    in_several = _in_several(figures)
+    if not sums:
+        return Tile("Value", formats.NOTHING, "", "", f"{formats.counted(in_several, 'visit')} in several currencies")
     sums = [{**row, "week_value": row["week_value"] or 0.0} for row in sums]
     first = sums[0]
     others = [formats.money_beside_others(row["week_value"], row["currency"]) for row in sums[1:]]
@@ -201,13 +248,13 @@ def bars(outcomes: Sequence[Row], visits: Mapping[str, Row], window: Window) -> 
     ]
 
 
-def _trend(values: Sequence[float | None], is_share: bool = True) -> str:
+def _trend(values: Sequence[float | None], shown: Callable[[float | None], str] = formats.percent) -> str:
     """Describe a trend in a sentence."""
     known = [value for value in values if value is not None]
     if not known:
         return ""
-    shown = formats.percent if is_share else formats.number
-    return f"{len(values)} days, from {shown(min(known))} to {shown(max(known))}; last {shown(known[-1])}."
+    last = f"last {shown(values[-1])}" if values[-1] is not None else "none on the last day"
+    return f"{len(values)} days, from {shown(min(known))} to {shown(max(known))}; {last}."
 
 
 def _colour(outcomes: Sequence[Row]) -> None:

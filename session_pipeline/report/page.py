@@ -6,7 +6,7 @@ the queries, charts/ draws the charts, and formats.py formats numbers and days.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date, timedelta
 from functools import cache, partial
 from itertools import accumulate, groupby
@@ -37,8 +37,7 @@ CHART_ROWS = 8
 WIDE, NARROW = 540, 358  # widths of charts in pixels: on a desktop, and on a phone
 OUTCOMES_WIDE, PAGE_WIDE = 688, 1236
 MOST_WARNINGS = 20
-# So that a page stays below 400 kB.
-MOST_DIMENSIONS, MOST_FUNNEL_STEPS, MOST_SITES, MOST_OTHER_SITES = 15, 60, 50, 9
+MOST_BYTES = 400_000  # of a page
 FIRST_WEEKS = timedelta(weeks=4)  # with data: earlier visits are not known
 COMMON_DIMENSIONS = ("channel", "device", "lifecycle", "utm_campaign")
 DIMENSIONS = {"utm_campaign": "campaign", "utm_source": "campaign source", "lifecycle": "visitor"}
@@ -84,6 +83,29 @@ class Page:
     charts: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Room:
+    """How many parts of each kind a page shows at most. Sums and counts are of all, and the page says what is left out.
+
+    Attributes:
+        outcomes: Rows of outcomes; the last one counts all that have none.
+        dimensions: Breakdowns.
+        funnel_steps: Steps of all funnels.
+        sites: Rows of sites.
+        other_sites: Sites with their usual path, beside the first one.
+    """
+
+    outcomes: int = 40
+    dimensions: int = 15
+    funnel_steps: int = 60
+    sites: int = 50
+    other_sites: int = 9
+
+    def halved(self) -> "Room":
+        """Return half of the room, at least one part of each kind."""
+        return Room(*(max(1, count // 2) for count in astuple(self)))
+
+
 @cache
 def templates() -> Environment:
     """Return the templates of the page."""
@@ -100,8 +122,20 @@ def templates() -> Environment:
 
 
 def render(figures: Figures, settings: Settings, findings: Findings, look: Look | None) -> Page:
-    """Return the page, with warnings about the settings at the top. `look` is None if there are no visits."""
-    content = {} if figures.window is None else _visit_content(figures, figures.window, settings, findings)
+    """Return the page, with warnings about the settings at the top. `look` is None if there are no visits.
+
+    A page that is too large, because of hundreds of outcomes or of very long names, has fewer parts.
+    """
+    room = Room()
+    while True:
+        page = _rendered(figures, settings, findings, look, room)
+        if len(page.text.encode()) <= MOST_BYTES or room == room.halved():
+            return page
+        room = room.halved()
+
+
+def _rendered(figures: Figures, settings: Settings, findings: Findings, look: Look | None, room: Room) -> Page:
+    content = {} if figures.window is None else _visit_content(figures, figures.window, settings, findings, room)
     template = templates().get_template("page.html")
     text = template.render(
         published=figures.published,
@@ -134,17 +168,24 @@ def _charts(content: Mapping[str, Any]) -> dict[str, str]:
     return {title: standalone(image) for title, image in found.items()}
 
 
-def _visit_content(figures: Figures, window: Window, settings: Settings, findings: Findings) -> dict[str, Any]:
+def _visit_content(
+    figures: Figures, window: Window, settings: Settings, findings: Findings, room: Room
+) -> dict[str, Any]:
     """Return the content of the templates that exists only if there are visits."""
     visits = {row["period"]: row for row in figures.rows("visits")}
-    found = outcomes.outcome_rows(figures, settings)
+    all_outcomes = outcomes.outcome_rows(figures, settings)
+    found = outcomes.shown_rows(all_outcomes, figures, room.outcomes)
     days, sites = figures.rows("days"), [_compared(row) for row in figures.rows("sites")]
     funnels = funnel_views(figures, settings, findings)
-    shown_funnels = fitting([len(funnel.steps) for funnel in funnels.values()], MOST_FUNNEL_STEPS)
+    shown_funnels = fitting([len(funnel.steps) for funnel in funnels.values()], room.funnel_steps)
     compared = {name: rows for name, rows in _grouped(figures.rows("breakdowns"), "dimension").items() if len(rows) > 1}
     positions, grid = paths.step_grid(figures.rows("steps"))
     visit_groups = partial(
-        paths.visit_groups, figures.rows("usual_paths"), figures.rows("common_actions"), found, has_several(figures)
+        paths.visit_groups,
+        figures.rows("usual_paths"),
+        figures.rows("common_actions"),
+        all_outcomes,
+        has_several(figures),
     )
     groups = visit_groups()
     other_sites = [row["site"] for row in sites if row["session_count"] and row["site"] != groups[0].site]
@@ -155,13 +196,14 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
         "visits": visits,
         "tiles": outcomes.tiles(figures, visits, window),
         "outcomes": found,
+        "more_outcomes": len(all_outcomes) + 1 - len(found) if len(found) < len(all_outcomes) else 0,
         "outcomes_chart": in_both_widths(partial(charts.stacked_bars, bars=bars), "outcomes", OUTCOMES_WIDE),
         "outcomes_image": charts.stacked_bars("outcomes", OUTCOMES_WIDE, bars),
         "days_image": charts.days("days", WIDE, days),
         "outcomes_by_day": outcomes.outcomes_by_day(figures, found),
         "visit_groups": groups,
-        "groups_of_other_sites": [visit_groups(of_site=site) for site in other_sites[:MOST_OTHER_SITES]],
-        "more_other_sites": max(0, len(other_sites) - MOST_OTHER_SITES),
+        "groups_of_other_sites": [visit_groups(of_site=site) for site in other_sites[: room.other_sites]],
+        "more_other_sites": max(0, len(other_sites) - room.other_sites),
         "strengths": strengths(figures),
         "converts": any(row["converted_count"] for row in days),
         "funnels": dict(list(funnels.items())[:shown_funnels]),
@@ -174,16 +216,16 @@ def _visit_content(figures: Figures, window: Window, settings: Settings, finding
         "landing_pages": figures.rows("landing_pages"),
         "exit_pages": figures.rows("exit_pages"),
         "searches": figures.rows("searches"),
-        "breakdowns": _with_charts(_shown(compared)),
-        "more_dimensions": max(0, len(compared) - MOST_DIMENSIONS),
+        "breakdowns": _with_charts(_shown(compared, room.dimensions)),
+        "more_dimensions": max(0, len(compared) - room.dimensions),
         "retention": cohorts,
         "fewest": FEWEST,
         "has_first_weeks": any(first["first_day"] < window.first_known_day + FIRST_WEEKS for first, _ in cohorts),
         "days": days,
         "one_currency": outcomes.has_one_currency(figures),
         "days_chart": in_both_widths(partial(charts.days, rows=days), "days", PAGE_WIDE, WIDE),
-        "sites": sites[:MOST_SITES],
-        "more_sites": max(0, len(sites) - MOST_SITES),
+        "sites": sites[: room.sites],
+        "more_sites": max(0, len(sites) - room.sites),
         "several_sites": has_several(figures),
     }
 
@@ -205,9 +247,9 @@ def fitting(sizes: Sequence[int], room: int) -> int:
     return max(min(1, len(sizes)), sum(end <= room for end in accumulate(sizes)))
 
 
-def _shown(breakdowns: Mapping[str, list[Row]]) -> dict[str, list[Row]]:
+def _shown(breakdowns: Mapping[str, list[Row]], most: int) -> dict[str, list[Row]]:
     """Return the breakdowns that the page has room for: those of each site first, then own dimensions by name."""
-    first = sorted(breakdowns, key=lambda name: (name not in COMMON_DIMENSIONS, name))[:MOST_DIMENSIONS]
+    first = sorted(breakdowns, key=lambda name: (name not in COMMON_DIMENSIONS, name))[:most]
     return {name: rows for name, rows in breakdowns.items() if name in first}
 
 

@@ -29,7 +29,8 @@ def chosen(
         count: The number of places.
     """
     past = [row for row in steps if row["over_since"]]
-    lasting = [row for row in outcomes if not row["over_since"]]
+    single = [row for row in outcomes if not row["over_since"] and _was_one_day(row, window)]
+    lasting = [row for row in outcomes if not row["over_since"] and row not in single]
     following = [row for row in lasting if any(_can_follow(row, step) for step in past)]
     places = _of_sites(
         [
@@ -41,8 +42,14 @@ def chosen(
     )
     over = [("step", row) for row in past] + [("outcome", row) for row in outcomes if row["over_since"]]
     over = [(kind, row) for kind, row in over if row["over_since"] >= window.alerts_first_day]
+    over += [("outcome", row) for row in single]
     after = [("outcome", row) for row in following if row["last_alert_day"] == window.last_day]
     return [*places, *over[:MOST_OVER], *after][: max(count, 0)]
+
+
+def _was_one_day(row: Row, window: Window) -> bool:
+    """Whether an outcome left its usual range on one day only, before the last day of the report."""
+    return bool(row["since"] == row["last_alert_day"] < window.last_day)
 
 
 def _of_sites(candidates: Sequence[Candidate], count: int) -> list[Candidate]:

@@ -48,12 +48,12 @@ def _description(steps: Sequence[Row]) -> str:
 def _loss(before: Row, step: Row, width: int, top: float) -> list[Markup]:
     """Return the bar of the loss before a step, and its text where there is room for it.
 
-    A step that matches no event has no loss, because no visit could reach it.
+    A required step that matches no event has no loss, because no visit could reach it.
     """
     share = step["conversion_rate"] or 0.0
     lost = before["dropped_count"] / step["base_count"] if step["base_count"] else 0.0
     is_largest = before["is_largest_loss"]
-    if step["is_unmatched"]:
+    if step["is_unmatched"] and not step["is_optional"]:
         return [text("matches no event", share * width + 6, top + 13, "muted")]
     drawn = [rectangle(share * width, top, lost * width, 18, "loss" if is_largest else "ghost")]
     if not before["dropped_count"]:

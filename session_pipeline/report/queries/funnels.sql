@@ -98,6 +98,7 @@ select
     r.site,
     r.step_number,
     r.step,
+    r.is_optional,
     r.reached_count,
     r.dropped_count,
     r.excluded_count,

@@ -1,0 +1,66 @@
+"""Tests which funnel steps the report marks: the largest loss, and steps that match no event."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from session_pipeline.checks.settings_warnings import Findings
+from session_pipeline.report.figures import Figure, Figures
+from session_pipeline.report.funnels import funnel_views, unit
+from session_pipeline.settings import parse_settings
+from session_pipeline_tests.deployment import to_toml
+
+CONDITIONS = {"a": "event_name = 'a'", "b": "event_name = 'b'", "c": "event_name = 'c'"}
+
+
+def marked(
+    reached: Sequence[int], dropped: Sequence[int], unmatched: int, optional: Sequence[int] = (), **options: Any
+) -> tuple[list[int], list[int], str]:
+    """Return the steps that match no event, those with the largest loss, and the texts of the chart."""
+    steps = [
+        {"name": name, "where": where, **({"optional": True} if number in optional else {})}
+        for number, (name, where) in enumerate(CONDITIONS.items(), start=1)
+    ]
+    settings = parse_settings(to_toml({"funnels": [{"name": "f", "steps": steps, **options}]}))
+    rows = [
+        {"funnel": "f", "site": None, "step_number": number, "step": name, "reached_count": count}
+        | {"dropped_count": lost, "is_optional": number in optional, "base_count": reached[0]}
+        | {"conversion_rate": count / reached[0], "low": 0.1, "high": 0.2}
+        for number, (name, count, lost) in enumerate(zip(CONDITIONS, reached, dropped, strict=True), start=1)
+    ]
+    figures = Figures({}, None, {"funnels": Figure("", rows), "funnel_drops": Figure("", [])})
+    view = funnel_views(figures, settings, Findings(unmatched_steps=frozenset({("f", unmatched)})))["f"]
+    found = ([step["step_number"] for step in view.steps if step[mark]] for mark in ("is_unmatched", "is_largest_loss"))
+    return *found, view.chart  # type: ignore[return-value]
+
+
+def test_loss_before_a_step_that_matches_no_event_is_not_the_largest() -> None:
+    unmatched, largest, chart = marked((50, 40, 0), (10, 40, 0), unmatched=3)
+    assert (unmatched, largest) == ([3], [1])
+    assert "matches no event" in chart
+
+
+def test_optional_step_that_matches_no_event_hides_no_loss() -> None:
+    """The attempts that ended at the first step did not wait for the optional one."""
+    unmatched, largest, chart = marked((50, 0, 20), (30, 0, 0), unmatched=2, optional=[2])
+    assert (unmatched, largest) == ([2], [1])
+    assert "30 (60.0" in chart
+    assert "matches no event" not in chart
+
+
+@pytest.mark.parametrize("condition", [1, 2, 3])
+def test_without_an_order_the_last_step_is_the_one_that_nobody_can_reach(condition: int) -> None:
+    """A step is a number of conditions, whatever the place of the condition that matches no event."""
+    unmatched, largest, _ = marked((60, 20, 0), (40, 20, 0), unmatched=condition, mode="unordered")
+    assert (unmatched, largest) == ([3], [1])
+
+
+@pytest.mark.parametrize(
+    ("window", "said"),
+    [(None, "by visit"), (0, "by visit, all steps at the same time"), (3600, "by visit, within 1 hour")],
+)
+def test_window_of_a_funnel_is_named(window: int | None, said: str) -> None:
+    steps = [{"name": name, "where": where} for name, where in CONDITIONS.items()]
+    funnel = {"name": "f", "steps": steps} | ({} if window is None else {"window_seconds": window})
+    assert unit(parse_settings(to_toml({"funnels": [funnel]})).funnels[0]) == said
