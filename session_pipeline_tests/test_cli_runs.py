@@ -61,6 +61,21 @@ def test_folder_without_events_is_up_to_date_after_a_run(tmp_path: Path) -> None
     assert call("query", "select count(*) from visitors", "-f", "csv", "--data", data)[1].splitlines()[1] == "0"
 
 
+def test_day_before_a_built_one_can_be_delivered_with_a_much_earlier_day(tmp_path: Path) -> None:
+    """The plan has two ranges then. Between them, a built day with new lines waits for the day before it."""
+
+    def views(*times: str) -> list[dict[str, str]]:
+        return [{"visitor_id": "v", "event_time": f"2024-{time}:00Z", "event_name": "page_view"} for time in times]
+
+    (tmp_path / "raw").mkdir()
+    deliver(tmp_path, "first.jsonl", *views("03-10T10:00", "04-12T10:00"))
+    run(tmp_path)
+    deliver(tmp_path, "second.jsonl", *views("03-10T11:00", "04-11T12:00", "04-12T13:00"))
+    ran = run(tmp_path)
+    assert "5 = 5 events + 0 duplicates + 0 not built yet" in ran.stdout
+    assert call("verify", "--data", tmp_path)[0] == 0
+
+
 def test_run_prints_a_summary(first_run: FirstRun) -> None:
     assert "raw/web/events.jsonl  new file" in first_run.plan_before
     for part in (

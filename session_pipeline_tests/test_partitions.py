@@ -108,6 +108,13 @@ def test_today_is_a_partition_if_included() -> None:
     assert UNTIL in of_wanted([MONDAY], SETTINGS, UNTIL).left_out
 
 
+def test_date_that_the_time_zone_skips_hides_no_day() -> None:
+    """Its midnight would be that of the next date, which would be left out instead."""
+    apia = SETTINGS.model_copy(update={"timezone": "Pacific/Apia"})
+    days = [date(2011, 12, day) for day in (27, 29, 31)]
+    assert of_wanted(days, apia, date(2011, 12, 31)).left_out == (date(2011, 12, 28),)
+
+
 @pytest.mark.parametrize(
     ("wanted", "until", "is_outdated"),
     [

@@ -258,11 +258,21 @@ class Planner:
         return self._date_hashes.present(self._partitions, code)
 
     def fresh_days(self, step: Step) -> frozenset[date]:
-        """Return the days to build whose tables of a step are fresh. Only days that can be stale are compared."""
+        """Return the days to build whose tables of a step are fresh. Only days that can be stale are compared.
+
+        A day of which an input is not built yet is not fresh: it cannot be built now, but it may have to be.
+        """
         can_be_stale = {day for each, day in self._asked() if each is step}
         return frozenset(
-            day for day in self.frame.open_days if day not in can_be_stale or self.staleness(step, day) is None
+            day
+            for day in self.frame.open_days
+            if day not in can_be_stale or (self.staleness(step, day) is None and self._has_inputs(step, day))
         )
+
+    def _has_inputs(self, step: Step, day: date) -> bool:
+        """Return whether all partitions that a step reads for a day are built."""
+        found = self._inputs.of(step, (day,)).values()
+        return all(isinstance(each, Partition) for partitions in found for each in partitions)
 
     def _asked(self) -> list[tuple[Step, date | None]]:
         """Return the steps, each with the days that can be stale, in the order of the plan."""

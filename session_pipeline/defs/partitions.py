@@ -15,7 +15,7 @@ import dagster as dg
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import SessionPipelineError
-from session_pipeline.reference.days import dates
+from session_pipeline.reference.days import Calendar, dates
 from session_pipeline.run import pipeline
 from session_pipeline.settings import Settings
 from session_pipeline.store.store import Store
@@ -114,6 +114,8 @@ def of_wanted(wanted: Iterable[date], settings: Settings, until: date) -> BuiltD
     # Today is not excluded: its events may not be delivered yet.
     last = until - timedelta(days=1) if settings.include_today else until
     is_over = last - max(found) > OVER_AFTER
-    left_out = [day for day in dates(first, max(found) if is_over else last) if day not in found]
+    # A date that the time zone skips is no partition, and its midnight, to be excluded, is that of the next date.
+    exists = Calendar(settings.timezone).exists
+    left_out = [day for day in dates(first, max(found) if is_over else last) if day not in found and exists(day)]
     end = max(found) + timedelta(days=1) if is_over else None
     return BuiltDays(first, tuple(left_out[-MOST_LEFT_OUT:]), end)

@@ -25,13 +25,15 @@ visits_seen as (
 
 status_seen as (
     select distinct
-        session_date,
-        site
-    from events
+        e.session_date,
+        e.site
+    from events as e
+    inner join friction_sessions as s
+        on e.session_id = s.session_id
     where
-        status_code is not null
-        and not is_bot
-        and session_date in (select event_date from days)
+        e.status_code is not null
+        and not s.is_bot
+        and e.session_date in (select event_date from days)
 )
 
 select

@@ -96,7 +96,14 @@ with_end as (
     select
         r.*,
         e.end_place,
-        e.ended_at,
+        case
+            when e.end_place is null then r.stops
+            else {
+                'place': r.stops.place,
+                'stop_place': least(r.stops.stop_place, e.end_place),
+                'stopped_at': least(r.stops.stopped_at, e.ended_at)
+            }
+        end as _stops,
         max(r.stops.place) over (
             partition by r.funnel, r.attempt_id
             order by r.step_number
@@ -132,13 +139,6 @@ select
     step_session_id,
     step_event_number,
     used_at_once,
-    case
-        when end_place is null then stops
-        else {
-            'place': stops.place,
-            'stop_place': least(stops.stop_place, end_place),
-            'stopped_at': least(stops.stopped_at, ended_at)
-        }
-    end as stops
+    _stops as stops
 from with_end
 where end_place is null or last_place < end_place
