@@ -178,6 +178,7 @@ def test_threads_that_pause_anywhere_give_the_bytes_of_one_thread(
     assert in_two == built(tmp_path / "one")
 
 
+@pytest.mark.long
 def test_failure_of_both_threads_is_that_of_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(runner: StepRunner, step: Step, days: Days, inputs: Mapping[str, Rows]) -> Computed:
         if step.name == "friction":
@@ -214,6 +215,7 @@ def test_damaged_input_is_repaired_while_the_second_thread_works(
     assert week.hashes() == clean(week, tmp_path / "clean")
 
 
+@pytest.mark.long
 def test_days_of_another_range_are_not_built_beside_a_task_of_the_same_step(
     hashes: dict[str, str], used: Used, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -280,6 +282,7 @@ def test_step_that_fails_beside_the_second_thread_is_computed_again_alone(
     assert used.steps == used_before
 
 
+@pytest.mark.long
 def test_step_that_fails_alone_fails_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(runner: StepRunner, step: Step, days: Days, inputs: Mapping[str, Rows]) -> Computed:
         if step.name == "session_actions":

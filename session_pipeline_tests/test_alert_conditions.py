@@ -182,3 +182,27 @@ def test_more_visits_count_as_far_as_visits_grew_without_the_channel_that_gained
     found = changes_of(*whole, parts=parts)
     assert found[7, ("a", "b")]["score"] < -4
     assert (("a", "b") in alerts(found)) == is_loss
+
+
+@pytest.mark.parametrize(
+    ("visits", "converted", "is_loss"),
+    [
+        (1400, 17, False),  # 119 of the 140 conversions that are usual in a week: a root of about -1.8
+        (1400, 14, True),  # 98: about -3.6
+        (1240, 17, True),  # 1.24 times the usual visits can be chance
+    ],
+)
+def test_among_far_more_visits_conversions_are_missing_only_if_that_is_no_chance(
+    visits: int, converted: int, is_loss: bool
+) -> None:
+    """A campaign brings visits that never convert to one channel, so the rate is lower at every step."""
+    usual: OfADay = {("a", GOAL): (1000, 20, 0), ("a", "b"): (500, 19, 19), ("b", GOAL): (500, 19, 0)}
+    now: OfADay = {("a", GOAL): (visits, converted, 0), ("a", "b"): (250, 12, 12), ("b", GOAL): (250, 12, 0)}
+    channels: dict[Segment, tuple[OfADay, OfADay]] = {
+        ("channel", "x"): ({("a", GOAL): (900, 18, 0)}, {("a", GOAL): (visits - 100, converted - 2, 0)}),
+        ("channel", "z"): ({("a", GOAL): (100, 2, 0)}, {("a", GOAL): (100, 2, 0)}),
+    }
+    goals: list[OfADay] = [{(GOAL, GOAL): (count, count, 0)} for count in (20, converted)]
+    found = changes_of({**usual, **goals[0]}, {**now, **goals[1]}, parts=channels)
+    assert found[7, ("a", "b")]["score"] < -4
+    assert (("a", "b") in alerts(found)) == is_loss

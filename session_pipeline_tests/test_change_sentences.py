@@ -57,6 +57,9 @@ def test_others_are_not_unchanged_if_their_change_is_like_that_of_the_row() -> N
         (WHOLE, "visits"),
         (("device", "mobile"), "mobile visits"),
         (("device", "other"), "visits with device other"),
+        (("logged_in", "false"), "visits with logged_in false"),
+        (("logged_in", "true"), "visits with logged_in true"),
+        (("kind", "All"), "visits with kind All"),
         (("utm_campaign", "(other)"), "visits with utm_campaign (other)"),
         (("device", "(none)"), "visits without device"),
         (("variant", "b"), "visits with variant b"),
@@ -155,3 +158,18 @@ def test_number_of_sessions_as_a_sentence(count: int, expected: str) -> None:
         expected=53.0,
     )
     assert text == f"On 9 April, {expected}"
+
+
+@pytest.mark.parametrize(
+    ("lost", "lost_value", "expected"),
+    [
+        (19.0, 421.0, "About 19 conversions are missing, worth about 421."),
+        (19.0, -421.0, "About 19 conversions are missing, worth about -421."),
+        (-19.0, -421.0, "About 19 conversions more than usual go with it, worth about 421."),
+        (-19.0, 421.0, "About 19 conversions more than usual go with it, worth about -421."),
+        (19.0, None, "About 19 conversions are missing."),
+    ],
+)
+def test_value_of_missing_conversions_keeps_its_sign(lost: float, lost_value: float | None, expected: str) -> None:
+    """Conversions that cost money, such as returns, have a negative value."""
+    assert sentence(lost=lost, lost_value=lost_value).endswith(expected)

@@ -13,6 +13,7 @@ import pytest
 
 from session_pipeline import checks, defs
 from session_pipeline.checks import Verdict, unusual
+from session_pipeline.defs.checks import days_of_check
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError
 from session_pipeline.reference.days import ONE_DAY
 from session_pipeline.run.pipeline import Run
@@ -66,6 +67,53 @@ def test_progress_alerts_names_the_site_if_there_are_several(deployment: Deploym
     assert asked(deployment, checks.progress_alerts).sentence == "On site main: Fewer go on."
 
 
+OUTCOME_ALERT = """
+    select 'main' as site, 1 as rank, 7 as window_days, 'device' as dimension, 'mobile' as dimension_value,
+        '{outcome}' as outcome, {score} as score, true as is_alert, '{outcome}.' as sentence
+"""
+
+
+def outcome_alert(outcome: str, score: float = -4.0) -> str:
+    return with_nulls(OUTCOME_ALERT.format(outcome=outcome, score=score), "outcome_changes")
+
+
+def test_outcome_alerts_names_bad_news_of_the_last_14_days(deployment: Deployment) -> None:
+    assert asked(deployment, checks.outcome_alerts) == Verdict(True, "visits end as well as before", {"alerts": 0})
+    bad = (("purchase", -4.0), ("bounce", 4.5), ("(sessions)", -5.0), ("(converted)", -3.5))
+    good = (("lead", 4.0), ("engaged", -4.0), ("abandoned_cart", -4.0))
+    alerts = " union all by name ".join(outcome_alert(*each) for each in (*bad, *good))
+    change(deployment, "outcome_changes", alerts, WEEKS[2])
+    verdict = asked(deployment, checks.outcome_alerts)
+    assert verdict == Verdict(False, "(sessions). bounce. purchase. (converted).", {"alerts": 4})
+    assert verdict.problems == (
+        "fewer mobile visits came than usual (site main)",
+        "more mobile visits end with bounce (site main)",
+        "fewer mobile visits end with purchase (site main)",
+        "fewer mobile visits convert (site main)",
+    )
+    assert not asked(deployment, checks.outcome_alerts, day=WEEKS[2] + timedelta(days=13)).holds
+    assert asked(deployment, checks.outcome_alerts, day=WEEKS[2] + timedelta(days=14)).holds
+
+
+def test_outcome_alerts_leaves_out_what_is_over(deployment: Deployment) -> None:
+    change(deployment, "outcome_changes", outcome_alert("purchase"), WEEKS[1])
+    assert not asked(deployment, checks.outcome_alerts, day=WEEKS[2]).holds
+    over = outcome_alert("purchase").replace("true as is_alert", "false as is_alert, date '2026-10-20' as over_since")
+    change(deployment, "outcome_changes", over, WEEKS[2])
+    assert asked(deployment, checks.outcome_alerts, day=WEEKS[2]).holds
+
+
+def test_alerts_of_now_are_those_of_the_latest_days(deployment: Deployment) -> None:
+    """A run that builds only an old day, such as a damaged one, does not warn about what was wrong then."""
+    change(deployment, "progress_changes", with_nulls(ALERT.format(sentence="Fewer go on.")), WEEKS[0])
+    assert not asked(deployment, checks.progress_alerts, day=WEEKS[0]).holds
+    with opened(deployment) as run:
+        check = next(check for check in checks.CHECKS if check.name == "progress_alerts")
+        assert days_of_check(run, check, [WEEKS[0]])[-1] == run.planner.frame.wanted[-1]
+        other = next(check for check in checks.CHECKS if check.name == "progress_adds_up")
+        assert days_of_check(run, other, [WEEKS[0]]) == [WEEKS[0]]
+
+
 WORTH = "Fewer go on. About 25 are missing, worth about 900."
 
 
@@ -106,9 +154,9 @@ def test_progress_alerts_orders_values_of_different_currencies_by_conversions(de
     assert asked(deployment, checks.progress_alerts).sentence == "Many. Few."
 
 
-def with_nulls(select: str) -> str:
-    """Return a SELECT with the columns of progress_changes, null where it has no value."""
-    return f"select * from ({select}) union all by name select * from progress_changes where false"
+def with_nulls(select: str, name: str = "progress_changes") -> str:
+    """Return a SELECT with the columns of a table, null where it has no value."""
+    return f"select * from ({select}) union all by name select * from {name} where false"
 
 
 @pytest.mark.long

@@ -124,6 +124,7 @@ def test_next_day_reads_compacted_files_and_gives_equal_tables(built: Deployment
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
+@pytest.mark.long
 def test_first_run_writes_compacted_files_of_what_it_has_in_memory(
     first: Deployment, read: Read, tmp_path: Path
 ) -> None:
@@ -135,6 +136,7 @@ def test_first_run_writes_compacted_files_of_what_it_has_in_memory(
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
+@pytest.mark.long
 def test_late_data_replaces_the_compacted_file_of_its_days(built: Deployment, tmp_path: Path) -> None:
     deployment = built
     before = files(deployment)
@@ -212,6 +214,7 @@ def test_run_that_dies_while_it_compacts_leaves_a_store_that_the_next_run_reads(
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
+@pytest.mark.long
 def test_full_disk_ends_compaction_and_not_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise DiskFullError("store", 0)
@@ -246,6 +249,7 @@ def test_erasure_removes_compacted_files_with_the_visitor(tmp_path: Path) -> Non
     assert not [place for place in erasures.texts_left(deployment, [erasures.CANARY]) if "compacted" in place]
 
 
+@pytest.mark.long
 def test_days_that_are_no_longer_wanted_have_no_compacted_file(built: Deployment) -> None:
     deployment = built
     before = files(deployment, "agents_seen")

@@ -123,6 +123,7 @@ def test_report_is_made_from_the_figures_that_were_read_ahead(
     assert unfinished_files(tmp_path) == []
 
 
+@pytest.mark.long
 def test_report_without_visits_is_made_from_what_was_read_ahead(readers: Readers, tmp_path: Path) -> None:
     with built_week(tmp_path, readers.ended, events_of=bot_events) as run:
         publish(run)
@@ -132,6 +133,7 @@ def test_report_without_visits_is_made_from_what_was_read_ahead(readers: Readers
         assert is_as_read_from_the_warehouse(run)
 
 
+@pytest.mark.long
 def test_publishing_does_not_wait_for_the_figures(readers: Readers, tmp_path: Path) -> None:
     readers.may_read.clear()
     with built_week(tmp_path, readers.opened) as run:
@@ -143,6 +145,7 @@ def test_publishing_does_not_wait_for_the_figures(readers: Readers, tmp_path: Pa
         assert is_as_read_from_the_warehouse(run)
 
 
+@pytest.mark.long
 def test_warehouse_that_is_put_in_place_before_it_is_opened_is_read_there(readers: Readers, tmp_path: Path) -> None:
     readers.may_open.clear()
     with built_week(tmp_path, readers.begun) as run:
@@ -177,6 +180,7 @@ def test_checks_use_what_was_read_ahead(readers: Readers, tmp_path: Path) -> Non
         assert run.outcome.findings == ahead.findings
 
 
+@pytest.mark.long
 def test_settings_are_compared_again_after_a_delivery_of_another_source(readers: Readers, tmp_path: Path) -> None:
     with built_week(tmp_path, readers.ended) as run:
         run.publish()
@@ -188,6 +192,7 @@ def test_settings_are_compared_again_after_a_delivery_of_another_source(readers:
         assert run.outcome.findings == find_for_folder(run.folder, run.settings) != ahead.findings
 
 
+@pytest.mark.long
 def test_report_without_findings_reads_the_warehouse(readers: Readers, tmp_path: Path) -> None:
     with built_week(tmp_path, readers.ended) as run:
         run.publish()
@@ -196,6 +201,7 @@ def test_report_without_findings_reads_the_warehouse(readers: Readers, tmp_path:
         assert is_as_read_from_the_warehouse(run)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "error",
     [duckdb.OutOfMemoryException("out of memory"), OSError(errno.ENOSPC, "no space")],
@@ -210,6 +216,7 @@ def test_error_of_the_second_thread_is_not_seen(error: Exception, readers: Reade
         assert is_as_read_from_the_warehouse(run)
 
 
+@pytest.mark.long
 def test_error_of_the_first_thread_is_raised(readers: Readers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def fail(*_: Any) -> None:
         raise StoreError("damaged")
@@ -261,6 +268,7 @@ def test_failed_publication_leaves_no_file_and_no_figures(readers: Readers, tmp_
     assert unfinished_files(tmp_path) == []
 
 
+@pytest.mark.long
 def test_run_that_ends_meanwhile_waits_for_the_figures(readers: Readers, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), built_week(tmp_path, readers.opened):
         raise KeyboardInterrupt
@@ -268,6 +276,7 @@ def test_run_that_ends_meanwhile_waits_for_the_figures(readers: Readers, tmp_pat
     assert unfinished_files(tmp_path) == []
 
 
+@pytest.mark.long
 def test_figures_of_big_days_are_not_read_ahead(
     readers: Readers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -81,3 +81,15 @@ def test_page_is_compared_with_the_visits_to_its_site(converted: int, is_found: 
 )
 def test_chance_of_conversions(converted: int, visits: int, rate: float, expected: float) -> None:
     assert chance_of(converted, visits, rate) == pytest.approx(expected)
+
+
+def test_gain_has_no_value_because_it_can_be_in_several_currencies() -> None:
+    gain = {"site": "main", "dimension": "all", "dimension_value": "all", "action": "/a", "next_action": "/b"}
+    sentence = (
+        "Since 9 April, more visits at /a go on. About 13 conversions more than usual go with it, worth about {}."
+    )
+    for value in ("1,254", "-254"):
+        rows = [gain | {"sentence": sentence.format(value)}]
+        found = {"visits": [{"period": "week", "conversion_rate": 0.1}], "gains": rows}
+        [strength] = strengths(Figures({}, None, {name: Figure("", each) for name, each in found.items()}))
+        assert strength.sentence.endswith("About 13 conversions more than usual go with it.")

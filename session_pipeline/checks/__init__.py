@@ -4,7 +4,7 @@ A check takes a run and some days, and returns a verdict with the figures behind
 different code than the models. Checks change nothing. defs/ turns them into Dagster asset checks.
 """
 
-from session_pipeline.checks.changes import progress_adds_up, progress_alerts
+from session_pipeline.checks.changes import outcome_alerts, progress_adds_up, progress_alerts
 from session_pipeline.checks.deliveries import (
     conflicting_event_ids,
     ledger_closes,
@@ -41,7 +41,8 @@ CHECKS: tuple[Check, ...] = (
     Check("funnels_monotone", "funnel_steps", funnels_monotone),
     Check("paths_add_up", "session_paths", paths_add_up),
     Check("progress_adds_up", "action_progress", progress_adds_up),
-    Check("progress_alerts", "progress_changes", progress_alerts, is_error=False),
+    Check("progress_alerts", "progress_changes", progress_alerts, is_error=False, is_about_now=True),
+    Check("outcome_alerts", "outcome_changes", outcome_alerts, is_error=False, is_about_now=True),
     Check("friction_adds_up", "action_friction", friction_adds_up),
     Check("visitors_add_up", "daily_visitors", visitors_add_up),
     Check("cohorts_cover_visitors", "retention", cohorts_cover_visitors),
@@ -80,6 +81,7 @@ __all__ = [
     "ledger_closes",
     "missing_sources",
     "moments_add_up",
+    "outcome_alerts",
     "outcomes_add_up",
     "paths_add_up",
     "progress_adds_up",

@@ -1,4 +1,4 @@
-"""Checks the counts of actions and progress, and warns about the alerts of progress_changes."""
+"""Checks the counts of actions and progress, and warns about the alerts of progress_changes and outcome_changes."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -11,7 +11,7 @@ from session_pipeline.reference.changes import ALERT_DAYS
 from session_pipeline.reference.days import ONE_DAY, dates
 from session_pipeline.report import lost_values
 from session_pipeline.report.figures import filled
-from session_pipeline.tables.changes.sentences import drop_text
+from session_pipeline.tables.changes.sentences import drop_text, outcome_text
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
     from session_pipeline.run.pipeline import Run
@@ -40,17 +40,48 @@ def progress_alerts(run: "Run", days: Sequence[date]) -> Verdict:
     for alert, lost in zip(alerts, values, strict=True):
         alert["sentence"] = currencies.in_sentence(alert["sentence"], lost)
     alerts = currencies.ordered(alerts, values, "associated_lost")
+    problems = [
+        drop_text((alert["dimension"], alert["dimension_value"]), alert["action"], alert["next_action"])
+        for alert in alerts
+    ]
+    return _warning(alerts, problems)
+
+
+def outcome_alerts(run: "Run", days: Sequence[date]) -> Verdict:
+    """Visits end as well as before: outcome_changes has no alert in the last 14 days that is bad news."""
+    from session_pipeline.report.flaws import is_worse  # slow to load
+
+    if not days:
+        return Verdict(True, "there are no days to look at")
+    last = max(days)
+    with run.engine.job() as job:
+        for name in ("outcome_changes", "daily_summary"):
+            add_input(job, run, name, dates(last - (ALERT_DAYS - 1) * ONE_DAY, last))
+        found = job.rows(query_text(__package__, "outcome_alerts")).to_pylist()
+    conversions = {rule.name for rule in run.settings.outcomes if rule.is_conversion}
+    alerts = [row for row in found if is_worse(row, conversions)]
+    if not alerts:
+        return Verdict(True, "visits end as well as before", {"alerts": 0})
+    problems = [
+        outcome_text((alert["dimension"], alert["dimension_value"]), alert["outcome"], alert["score"])
+        for alert in alerts
+    ]
+    return _warning(alerts, problems)
+
+
+def _warning(alerts: Sequence[Mapping[str, Any]], problems: Sequence[str]) -> Verdict:
+    """Return the verdict about alerts.
+
+    Args:
+        alerts: The alerts, the most important first.
+        problems: What each is about, without figures: they change from day to day, and an alert is sent once.
+    """
     sentences = [
         (f"On site {alert['site']}: " if alert["has_several_sites"] else "") + alert["sentence"] for alert in alerts
     ]
     more = f" And {len(sentences) - SHOWN} more." if len(sentences) > SHOWN else ""
-    # Figures change from day to day. An alert is sent once, so its problem only names the step.
-    problems = [
-        drop_text((alert["dimension"], alert["dimension_value"]), alert["action"], alert["next_action"])
-        + f" (site {alert['site']})"
-        for alert in alerts
-    ]
-    return Verdict(False, " ".join(sentences[:SHOWN]) + more, {"alerts": len(alerts)}, tuple(problems))
+    named = [f"{problem} (site {alert['site']})" for problem, alert in zip(problems, alerts, strict=True)]
+    return Verdict(False, " ".join(sentences[:SHOWN]) + more, {"alerts": len(alerts)}, tuple(named))
 
 
 def _currencies(run: "Run", days: Mapping[str, date]) -> list[dict[str, Any]]:

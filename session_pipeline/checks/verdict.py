@@ -52,6 +52,7 @@ class Check:
         run: The function that checks; its docstring is the meaning of the check.
         is_error: Whether a failure is an error; otherwise it is a warning.
         is_blocking: Whether tables downstream are not built after a failure.
+        is_about_now: Whether it looks at the latest days, also if a run builds only old ones.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Check:
     run: "Callable[[Run, Sequence[date]], Verdict]"
     is_error: bool = True
     is_blocking: bool = False
+    is_about_now: bool = False
 
     @property
     def meaning(self) -> str:

@@ -64,10 +64,15 @@ def _checks(name: str, checks: Iterable[Check]) -> dg.AssetChecksDefinition:
 
 def _result(run: Run, check: Check, days: Sequence[date]) -> dg.AssetCheckResult:
     with run.profile.stage(CHECKING):
-        verdict = _verdict(run, check, days)
+        verdict = _verdict(run, check, days_of_check(run, check, days))
     if not verdict.holds:
         run.outcome.failed_checks.append(FailedCheck(check.name, verdict.sentence, check.is_error))
     return result_of(check, verdict)
+
+
+def days_of_check(run: Run, check: Check, days: Sequence[date]) -> Sequence[date]:
+    """Return the days that a check looks at, if a run builds these days."""
+    return run.planner.frame.wanted[-DAYS_BY_HAND:] if check.is_about_now else days
 
 
 def _verdict(run: Run, check: Check, days: Sequence[date]) -> Verdict:

@@ -17,7 +17,7 @@ from session_pipeline.report.figures import Row, run_query
 
 SEVERAL = "XXX"
 QUERY = "flaw_currencies"
-VALUE = re.compile(r", worth about [\d,]+(?=\.)")
+VALUE = re.compile(r", worth about -?[\d,]+(?=\.)")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ These are associations, and the sentences say so.
 from dataclasses import dataclass
 from math import exp, lgamma, log, log1p
 
-from session_pipeline.report import formats, names, sites
+from session_pipeline.report import formats, lost_values, names, sites
 from session_pipeline.report.chance import FEWEST
 from session_pipeline.report.figures import Figures, Row
 
@@ -38,12 +38,17 @@ def strengths(figures: Figures) -> list[Strength]:
     """Return at most two things that work, of different kinds where possible."""
     by_kind = [
         [_found(row, CAUTION, "next_best_actions") for row in sites.with_sentences(figures, "next_best_actions")],
-        [_found(row, IMPROVED, "gains") for row in sites.with_sentences(figures, "gains")],
+        [_found(_without_value(row), IMPROVED, "gains") for row in sites.with_sentences(figures, "gains")],
         _best_groups(figures),
     ]
     first = [kind[0] for kind in by_kind if kind]
     rest = [found for kind in by_kind for found in kind[1:]]
     return [*first, *rest][:MOST]
+
+
+def _without_value(row: Row) -> Row:
+    """Return a row whose sentence has no value, because that can be a sum of several currencies."""
+    return {**row, "sentence": lost_values.VALUE.sub("", row["sentence"])}
 
 
 def _found(row: Row, note: str, figure: str) -> Strength:

@@ -195,7 +195,7 @@ class Window:
         return (
             2 * (Fraction(n1 * k0, n0) - k1) >= lost_conversions
             and bool(counted)
-            and root(float(min(k1, counted)), float(counted), k0, n0) <= -1.64
+            and root(float(min(k1, counted)), float(counted), k0, n0) <= (-1.64 if n1 <= counted * 5 / 4 else -3)
         )
 
     def growth(self, action: str) -> Fraction:

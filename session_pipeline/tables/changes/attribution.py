@@ -24,6 +24,8 @@ from session_pipeline.tables.parameters import DAYS_OF_WEEK
 ALERT_SCORE, ALERT_Q = -4.0, 0.05
 ALERT_RATE_RATIO = Fraction(9, 10)  # of the usual rate: a smaller drop is no alert by itself
 LEAST_MISSING_SHARE = 0.5  # of the conversions that depend on the step: if fewer are missing, it is no loss
+MUCH_GROWTH = 1.25  # times the visits that are counted: if more came, the rate can be lower without a fault
+GROWTH_SCORE = -3.0  # then needed instead of LOSS_SCORE
 LOSS_SCORE = -1.64  # of the conversions after the action, of the visits that are counted; one-sided 5 %
 NAME_SCORE = -3.0  # a drop this strong can lend an alert its name, if it explains one
 EXPLAINED_SCORE = -2.5
@@ -160,7 +162,10 @@ def _are_conversions_missing(counts: SiteCounts, window: Window, step: int, lost
     trials = visits.converted, counted, visits.usual_converted, visits.usual_count
     root = signed_root(*(np.array([each], np.float64) for each in trials))
     is_enough = round(missing - LEAST_MISSING_SHARE * lost, COMPARED_DIGITS) >= 0
-    return is_enough and float(root[0]) <= LOSS_SCORE
+    # Where visits grew by far, each step has a lower rate. Then only the conversions say that there is a fault, and of
+    # so many steps, some always have few by chance.
+    is_diluted = round(visits.count - MUCH_GROWTH * counted, COMPARED_DIGITS) > 0
+    return is_enough and float(root[0]) <= (GROWTH_SCORE if is_diluted else LOSS_SCORE)
 
 
 def _growth(counts: SiteCounts, window: Window, action: int) -> float:

@@ -15,6 +15,7 @@ MONTHS = (
     *("July", "August", "September", "October", "November", "December"),
 )
 NO_VALUE, OTHER = "(none)", "other"
+NO_ADJECTIVES = ("true", "false", "yes", "all", "none", "null")  # "false visits" would mean something else
 # The rate of the others is still the same if it differs by at most a tenth of what it was (from 5.8 to
 # 2.7 is half), by at most 5 of 100, and by at most a quarter of the change that the sentence is about.
 STILL_OF_RATE, STILL, STILL_OF_CHANGE = 0.1, 0.05, 0.25
@@ -43,7 +44,8 @@ def visits_of(segment: Segment, count: int = 2) -> str:
         return f"{visits} with {dimension} {value}"
     if dimension == "landing_action":
         return f"{visits} that begin with {value}"
-    return f"{value} {visits}" if value.isalpha() and len(value) > 2 else f"{visits} with {dimension} {value}"
+    is_adjective = value.isalpha() and len(value) > 2 and value.lower() not in NO_ADJECTIVES
+    return f"{value} {visits}" if is_adjective else f"{visits} with {dimension} {value}"
 
 
 def days_text(first: date, last: date) -> str:
@@ -63,6 +65,12 @@ def drop_text(segment: Segment, action: str, next_action: str) -> str:
     """Return a drop without figures as text: fewer mobile visits at shipping go on to payment."""
     does = "convert afterwards" if next_action == GOAL else f"go on to {next_action}"
     return f"fewer {visits_of(segment)} at {action} {does}"
+
+
+def outcome_text(segment: Segment, outcome: str, score: float) -> str:
+    """Return a changed outcome without figures as text: fewer mobile visits end with purchase."""
+    does = {"(sessions)": "came than usual", "(converted)": "convert"}.get(outcome, f"end with {outcome}")
+    return f"{'fewer' if score < 0 else 'more'} {visits_of(segment)} {does}"
 
 
 def progress_sentence(
@@ -123,7 +131,8 @@ def progress_sentence(
             sentence += f", for {whom} it went from {percent(others_usual_rate)} to {percent(others_rate)}"
     sentence += "."
     missing = f"{abs(lost):,.0f}"
-    worth = f", worth about {abs(lost_value):,.0f}" if lost_value and round(lost_value) else ""
+    value = None if lost_value is None else lost_value if lost > 0 else -lost_value
+    worth = f", worth about {value:,.0f}" if value and round(value) else ""
     if missing != "0":
         are = "conversion is" if missing == "1" else "conversions are"
         more = "conversion more than usual goes" if missing == "1" else "conversions more than usual go"
