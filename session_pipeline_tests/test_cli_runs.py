@@ -335,3 +335,16 @@ def test_run_explains_a_warehouse_that_may_not_be_read(own_shop: Path) -> None:
     assert ran.returncode == 1
     assert f"{warehouse} cannot be read (Permission denied); make it readable" in ran.stderr
     assert "Errno" not in ran.stderr
+
+
+@pytest.mark.long
+def test_query_explains_a_warehouse_that_may_not_be_read(own_shop: Path) -> None:
+    warehouse = own_shop / "warehouse.duckdb"
+    warehouse.chmod(0)
+    try:
+        program = [sys.executable, "-m", "session_pipeline", "query", "select 1", "--data", own_shop]
+        ran = subprocess.run([*WITHOUT_PRIVILEGES, *program], capture_output=True, text=True, check=False, timeout=60)
+    finally:
+        warehouse.chmod(0o644)
+    assert ran.returncode == 1
+    assert f"{warehouse} cannot be read; make it readable for the user that runs this" in ran.stderr

@@ -186,6 +186,8 @@ def connect(path: Path, store_folder: Path, memory_limit: str | None = None) -> 
             return connection
     except duckdb.Error as error:
         connection.close()
+        if not os.access(path, os.R_OK):
+            raise StoreError(f"{path} cannot be read; make it readable for the user that runs this") from None
         raise StoreError(
             f"{path} cannot be opened ({str(error).splitlines()[0]}); close what writes to it,"
             " or remove it and run `session-pipeline run`, which rebuilds it"
