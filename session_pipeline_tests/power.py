@@ -1,11 +1,12 @@
 """Measures how small a fault progress_changes detects, and writes the table into docs/reliability.md.
 
 `python -m session_pipeline_tests.power` plants faults in the sample, 90 days after its start, and looks for the first
-alert at the right step and segment. Quiet months count false alerts. It takes some minutes. The sessions are those of
-the sample, counted by the oracle; a test compares the oracle with the models.
+alert at the right step and segment. Quiet months count false alerts, of outcomes those that are bad news. It takes some
+minutes. The sessions are those of the sample, counted by the oracle; a test compares the oracle with the models.
 """
 
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -15,10 +16,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from session_pipeline.report.flaws import is_worse
 from session_pipeline.sample.faults import Fault
 from session_pipeline.sample.times import day_number
 from session_pipeline.sample.visitors import plan_visits
 from session_pipeline.sample.visits import Visit, Visits
+from session_pipeline.tables.changes.found_outcomes import outcome_changes
 from session_pipeline.tables.changes.found_progress import progress_changes
 from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.oracles.progress import ROWS, Counts, Session, daily_counts, rows_of_counts
@@ -33,6 +36,7 @@ SESSIONS_PER_VISITOR = 1.5
 SIZES = (150, 700, 2_000)  # sessions a day
 DROPS = (0.2, 0.35, 0.5)
 QUIET_SEEDS = (1, 2, 3)
+CONVERSIONS = ("purchase", "contact")
 
 
 @dataclass(frozen=True)
@@ -67,16 +71,52 @@ FAULTS = (
 
 def counts_of(size: int, days: int, seed: int, first: date, faults: Sequence[Fault] = ()) -> Counts:
     """Return the daily counts of a sample of about so many sessions a day."""
+    made = sample(size, days, seed, first, faults)
+    return daily_counts(session_of(day, f"{day}-{number}", visit) for number, (day, visit) in enumerate(made))
+
+
+def sample(size: int, days: int, seed: int, first: date, faults: Sequence[Fault] = ()) -> Iterator[tuple[date, Visit]]:
+    """Yield the visits of people in a sample of about so many sessions a day, each with its day."""
     chance = Random(seed)
     visits = Visits(chance, faults)
     plan = plan_visits(chance, round(size * days / SESSIONS_PER_VISITOR), day_number(first), days)
-    made = (
-        (first + timedelta(days=offset), number, visit)
-        for offset, planned in enumerate(plan)
-        for number, visit in enumerate(visit for each in planned for visit in visits.make(each))
-    )
-    return daily_counts(
-        session_of(day, f"{day}-{number}", visit) for day, number, visit in made if not visit.visitor.is_bot
+    for offset, planned in enumerate(plan):
+        for each in planned:
+            for visit in visits.make(each):
+                if not visit.visitor.is_bot:
+                    yield first + timedelta(days=offset), visit
+
+
+def outcome_of(visit: Visit) -> str:
+    """Return how a visit ended: the last conversion, or what stands for none."""
+    names = [event.name for event in visit.events if event.name != "page_ping"]
+    conversions = [name for name in names if name in CONVERSIONS]
+    if conversions:
+        return conversions[-1]
+    if "add_to_cart" in names:
+        return "abandoned_cart"
+    return "bounce" if len(names) == 1 else "engaged"
+
+
+def outcome_counts(size: int, days: int, seed: int, asked_for: Collection[date]) -> pa.Table:
+    """Return the rows of outcome_counts of a sample."""
+    totals: Counter[tuple[date, str, str]] = Counter()
+    found: Counter[tuple[date, str, str, str]] = Counter()
+    for day, visit in sample(size, days, seed, FIRST):
+        outcome = outcome_of(visit)
+        of_dimensions = ["(converted)"] * (outcome in CONVERSIONS) + ["bounce"] * (outcome == "bounce")
+        for segment in (("device", str(visit.visitor.device)), ("variant", str(visit.visitor.variant))):
+            totals[day, *segment] += 1
+            found.update((day, *segment, name) for name in of_dimensions)
+        totals[day, "all", "all"] += 1
+        found[day, "all", "all", outcome] += 1
+    return pa.Table.from_pylist(
+        [
+            {"session_date": day, "is_asked_for": day in asked_for, "site": "main", "dimension": dimension}
+            | {"dimension_value": value, "outcome": outcome, "session_count": totals[day, dimension, value]}
+            | {"outcome_count": count}
+            for (day, dimension, value, outcome), count in sorted(found.items())
+        ]
     )
 
 
@@ -91,7 +131,7 @@ def session_of(day: date, session_id: str, visit: Visit) -> Session:
         (number, "/".join(action.split("/")[:2]) if action.startswith(("/product", "/help", "/category")) else action)
         for number, action in actions
     ]
-    converted = [event.number for event in visit.events if event.name in ("purchase", "contact")]
+    converted = [event.number for event in visit.events if event.name in CONVERSIONS]
     return Session(
         day,
         session_id,
@@ -126,14 +166,17 @@ def days_until_detection(planted: Planted, quiet: Counts, size: int, drop: float
     return min(found, default=None)
 
 
-def false_alerts(size: int) -> float:
-    """Return the number of steps with an alert in a quiet month, on average."""
-    count = 0
+def false_alerts(size: int) -> tuple[float, float]:
+    """Return the number of steps, and of outcomes, with an alert in a quiet month, on average."""
+    steps = outcomes = 0
+    days = {FIRST + timedelta(days=QUIET_DAYS + offset) for offset in range(30)}
     for seed in QUIET_SEEDS:
         counts = counts_of(size, QUIET_DAYS + 30, seed, FIRST)
-        days = {FIRST + timedelta(days=QUIET_DAYS + offset) for offset in range(30)}
-        count += len({(row["dimension_value"], row["action"], row["next_action"]) for row in alerts(counts, days)})
-    return count / len(QUIET_SEEDS)
+        steps += len({(row["dimension_value"], row["action"], row["next_action"]) for row in alerts(counts, days)})
+        rows = outcome_changes(outcome_counts(size, QUIET_DAYS + 30, seed, days)).to_pylist()
+        bad = [row for row in rows if row["is_alert"] and is_worse(row, set(CONVERSIONS))]
+        outcomes += len({(row["dimension_value"], row["outcome"]) for row in bad})
+    return steps / len(QUIET_SEEDS), outcomes / len(QUIET_SEEDS)
 
 
 def table() -> str:
@@ -142,9 +185,11 @@ def table() -> str:
         "| fault | sessions a day | " + " | ".join(f"drop of {drop:.0%}" for drop in DROPS) + " |",
         "|---|---:|" + "---:|" * len(DROPS),
     ]
-    quiet_lines = ["| sessions a day | false alerts per quiet month |", "|---:|---:|"]
+    quiet_lines = ["| sessions a day | false alerts of steps per quiet month | of outcomes |", "|---:|---:|---:|"]
     for size in SIZES:
-        quiet_lines.append(f"| {size:,} | {false_alerts(size):.1f} |")
+        of_steps, of_outcomes = false_alerts(size)
+        quiet_lines.append(f"| {size:,} | {of_steps:.1f} | {of_outcomes:.1f} |")
+        print(quiet_lines[-1], file=sys.stderr, flush=True)
         quiet = counts_of(size, QUIET_DAYS, 7, FIRST)
         for planted in FAULTS:
             found = [days_until_detection(planted, quiet, size, drop) for drop in DROPS]
