@@ -19,7 +19,7 @@ from session_pipeline.reference.days import ONE_DAY
 from session_pipeline.run.pipeline import Run
 from session_pipeline_tests.checked_stores import DAY, WEEKS, asked, change, opened
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.orchestration import SMALL, shop_lines
+from session_pipeline_tests.orchestration import SMALL, command_line, shop_lines
 from session_pipeline_tests.simulation.simulated_clock import simulated
 
 
@@ -103,15 +103,35 @@ def test_outcome_alerts_leaves_out_what_is_over(deployment: Deployment) -> None:
     assert asked(deployment, checks.outcome_alerts, day=WEEKS[2]).holds
 
 
-def test_alerts_of_now_are_those_of_the_latest_days(deployment: Deployment) -> None:
-    """A run that builds only an old day, such as a damaged one, does not warn about what was wrong then."""
+def test_checks_about_now_look_at_the_latest_days_that_are_over(deployment: Deployment) -> None:
+    """A run that builds only an old day does not warn about what was wrong then, nor that today has few visits."""
     change(deployment, "progress_changes", with_nulls(ALERT.format(sentence="Fewer go on.")), WEEKS[0])
     assert not asked(deployment, checks.progress_alerts, day=WEEKS[0]).holds
+    about_now, other = (
+        next(check for check in checks.CHECKS if check.name == name) for name in ("progress_alerts", "progress_adds_up")
+    )
     with opened(deployment) as run:
-        check = next(check for check in checks.CHECKS if check.name == "progress_alerts")
-        assert days_of_check(run, check, [WEEKS[0]])[-1] == run.planner.frame.wanted[-1]
-        other = next(check for check in checks.CHECKS if check.name == "progress_adds_up")
         assert days_of_check(run, other, [WEEKS[0]]) == [WEEKS[0]]
+        days = list(days_of_check(run, about_now, [WEEKS[0]]))
+        assert days == list(run.planner.frame.wanted[-len(days) :])
+    with simulated(datetime.combine(DAY, datetime.min.time(), UTC) + timedelta(hours=9)), opened(deployment) as run:
+        assert DAY not in days_of_check(run, about_now, [DAY])
+
+
+@pytest.mark.long
+def test_checks_about_now_wait_for_the_last_range_of_days(tmp_path: Path) -> None:
+    """The run builds a day in May, and then one in December, which takes the alert away."""
+    deployment = Deployment(tmp_path, SMALL)
+    days = date(2024, 5, 6), date(2024, 12, 2)
+    for day in days:
+        deployment.deliver(str(day), shop_lines(day))
+    command_line(deployment)
+    change(deployment, "outcome_changes", outcome_alert("purchase"), days[1])
+    for day in days:
+        late = {"event_id": f"late {day}", "visitor_id": f"late {day}"}
+        deployment.deliver(f"late {day}", [shop_lines(day)[0] | late])
+    ran = command_line(deployment)
+    assert "outcome_alerts" not in ran.stdout + ran.stderr
 
 
 WORTH = "Fewer go on. About 25 are missing, worth about 900."

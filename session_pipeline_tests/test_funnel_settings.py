@@ -84,7 +84,7 @@ def test_longest_window_is_allowed(grain: str) -> None:
         ("window_seconds = 5\nmin_seconds = 6", STEPS, "min_seconds 6, longer than window_seconds 5"),
         ("window_seconds = 5", step("min_seconds = 6"), "a longer min_seconds in total than window_seconds 5"),
         ("", step("min_seconds = 6, window_seconds = 5"), "min_seconds 6, longer than its window"),
-        ("min_seconds = 5", step("window_seconds = 4")[:2], "windows of its steps of 4 seconds in total"),
+        ("min_seconds = 5", step("window_seconds = 4")[:2], "longer than the windows of its steps in total (4)"),
         ("", step("optional = true")[1:], "an optional first or last step"),
         ("", step("min_seconds = 6")[1:], "a time limit at the first step"),
         ("breakdown = 'device'\nbreakdown_at = 'crat'", STEPS, "did you mean cart?"),

@@ -49,6 +49,12 @@ def test_optional_step_that_matches_no_event_hides_no_loss() -> None:
     assert "matches no event" not in chart
 
 
+def test_loss_before_an_optional_step_is_that_of_the_required_step_after_it() -> None:
+    """Nobody can reach step 3, so the attempts that did not take the optional step are not lost by visitors either."""
+    unmatched, largest, _ = marked((50, 20, 0), (30, 20, 0), unmatched=3, optional=[2])
+    assert (unmatched, largest) == ([3], [])
+
+
 @pytest.mark.parametrize("condition", [1, 2, 3])
 def test_without_an_order_the_last_step_is_the_one_that_nobody_can_reach(condition: int) -> None:
     """A step is a number of conditions, whatever the place of the condition that matches no event."""

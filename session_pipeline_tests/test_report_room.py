@@ -1,8 +1,11 @@
-"""Tests that a page stays small whatever the settings and names are, and that what has no room is counted."""
+"""Tests that a page with very many outcomes and breakdowns stays small, and that what has no room is counted."""
 
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from session_pipeline.report import page
 from session_pipeline.report.page import Room
 from session_pipeline_tests.changed_reports import LAST, page_with
 from session_pipeline_tests.deployment import Deployment
@@ -60,3 +63,11 @@ def test_half_of_the_room_ends_with_one_part_of_each_kind() -> None:
     for _ in range(10):
         room = room.halved()
     assert room == room.halved() == Room(1, 1, 1, 1, 1)
+
+
+def test_page_that_never_fits_keeps_its_outcomes(
+    reported_week: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "MOST_BYTES", 0)
+    rows = ReportTables(page_with(reported_week, tmp_path, {}).html).rows("Outcomes as a table")
+    assert [row[0] for row in rows] == ["purchase", "engaged"]

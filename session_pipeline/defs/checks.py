@@ -1,4 +1,6 @@
-"""Dagster asset checks, made from the checks of the package `checks`. They cover the days of the run.
+"""Dagster asset checks, made from the checks of the package `checks`.
+
+They cover the days of the run; those about now cover the latest days.
 
 The checks of a group of tables are one op, because each step of a run has a cost. The UI can still execute one check.
 """
@@ -14,6 +16,7 @@ from session_pipeline.defs.check_results import result_of
 from session_pipeline.defs.resources import PipelineResource
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError
 from session_pipeline.reference.days import dates
+from session_pipeline.run.opened import horizon
 from session_pipeline.run.outcome import FailedCheck
 from session_pipeline.run.pipeline import Run
 from session_pipeline.run.profile import CHECKS as CHECKING
@@ -56,7 +59,7 @@ def _checks(name: str, checks: Iterable[Check]) -> dg.AssetChecksDefinition:
         with pipeline.opened() as run:
             days = _days(run, context.run.tags)
             for key, check in by_key.items():
-                if key in context.selected_asset_check_keys:
+                if key in context.selected_asset_check_keys and not (check.is_about_now and _is_early(run, days)):
                     yield _result(run, check, days)
 
     return asset_checks
@@ -71,8 +74,22 @@ def _result(run: Run, check: Check, days: Sequence[date]) -> dg.AssetCheckResult
 
 
 def days_of_check(run: Run, check: Check, days: Sequence[date]) -> Sequence[date]:
-    """Return the days that a check looks at, if a run builds these days."""
-    return run.planner.frame.wanted[-DAYS_BY_HAND:] if check.is_about_now else days
+    """Return the days that a check looks at when a run builds some days.
+
+    A check about now looks at the latest days that are over: today, with include_today, has few visits so far.
+    """
+    if not check.is_about_now:
+        return days
+    last_over = horizon(run.settings.model_copy(update={"include_today": False}), None)
+    return [day for day in run.planner.frame.wanted if day <= last_over][-DAYS_BY_HAND:]
+
+
+def _is_early(run: Run, days: Sequence[date]) -> bool:
+    """Return whether a later range of days is still to be built: only its checks can know the present."""
+    wanted = run.planner.frame.wanted
+    if not days or not wanted or days[-1] >= wanted[-1]:
+        return False
+    return any(day > days[-1] for day in run.plan(upgrade=run.upgrade).days)
 
 
 def _verdict(run: Run, check: Check, days: Sequence[date]) -> Verdict:

@@ -99,12 +99,12 @@ class NewFile:
             StoreError: There is a write-ahead log next to the warehouse: another program opened it for writing.
         """
         self._check_no_writer()
-        remove_temporaries(self._path.parent, f".{self._path.name}.*")
-        for end in ("", ".wal"):  # of a dead process with the same number
-            for leftover in self._path.parent.glob(f".{self._path.name}*.{os.getpid()}{end}"):
-                leftover.unlink(missing_ok=True)
         rows = partitions, info, native_limit_bytes
         with refusal_explained(self._path):
+            remove_temporaries(self._path.parent, f".{self._path.name}.*")
+            for end in ("", ".wal"):  # of a dead process with the same number
+                for leftover in self._path.parent.glob(f".{self._path.name}*.{os.getpid()}{end}"):
+                    leftover.unlink(missing_ok=True)
             self._temporary.touch()  # also tells a folder that refuses the write from a file that cannot be read
             self._temporary.unlink()
         try:

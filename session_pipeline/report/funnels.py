@@ -65,7 +65,7 @@ def last_steps(rows: Sequence[Row], blocked: Collection[int]) -> list[Row]:
     found = []
     for _, group in groupby(rows, itemgetter("site")):
         *before, last = group
-        losses = [step for step in before if step["dropped_count"] and step["step_number"] + 1 not in blocked]
+        losses = [step for step in before if step["dropped_count"] and step["step_number"] not in blocked]
         largest = max(losses, key=itemgetter("dropped_count"), default=None)
         found.append({**last, "lost_after": largest["step"] if largest else None})
     entered = [row for row in found if row["base_count"]]
@@ -73,8 +73,14 @@ def last_steps(rows: Sequence[Row], blocked: Collection[int]) -> list[Row]:
 
 
 def _blocked(steps: Sequence[Row]) -> set[int]:
-    """Return the numbers of the required steps that match no event: the loss before them is that of the condition."""
-    return {step["step_number"] for step in steps if step["is_unmatched"] and not step["is_optional"]}
+    """Return the numbers of the steps whose next required step matches no event: its condition causes their loss."""
+    found, is_next_unmatched = set(), False
+    for step in reversed(steps):
+        if is_next_unmatched:
+            found.add(step["step_number"])
+        if not step["is_optional"]:
+            is_next_unmatched = step["is_unmatched"]
+    return found
 
 
 def unit(funnel: FunnelSettings) -> str:
@@ -108,7 +114,7 @@ def _mark(steps: Sequence[Row], unmatched: Collection[int]) -> None:
     for step in steps:
         step["is_unmatched"] = step["step_number"] in unmatched and not step["reached_count"]
     blocked = _blocked(steps)
-    losses = [0 if step["step_number"] + 1 in blocked else step["dropped_count"] for step in steps[:-1]]
+    losses = [0 if step["step_number"] in blocked else step["dropped_count"] for step in steps[:-1]]
     largest = losses.index(max(losses)) if any(losses) else None
     for number, step in enumerate(steps):
         step["is_largest_loss"] = number == largest

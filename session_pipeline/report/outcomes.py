@@ -97,6 +97,8 @@ def _fitting(outcomes: Sequence[Row], room: int) -> list[Row]:
     most_important = sorted(rest, key=lambda row: (not row["is_converted"], -row["week_count"]))
     kept = {row["outcome"] for row in most_important[: max(0, room - len(last) - 1)]}
     others = [row for row in rest if row["outcome"] not in kept]
+    if len(others) < 2:  # a row of their own is no larger
+        return rows
     summed = {name: _sum([row[name] for row in others]) for name in SUMS}
     names = tuple(row["outcome"] for row in others)
     one_row = {"outcome": OTHERS, "is_converted": False, "names": names, **summed}

@@ -92,7 +92,7 @@ class Room:
         dimensions: Breakdowns.
         funnel_steps: Steps of all funnels.
         sites: Rows of sites.
-        other_sites: Sites with their usual path, beside the first one.
+        other_sites: Sites with their usual path, in addition to the first one.
     """
 
     outcomes: int = 40
@@ -124,7 +124,7 @@ def templates() -> Environment:
 def render(figures: Figures, settings: Settings, findings: Findings, look: Look | None) -> Page:
     """Return the page, with warnings about the settings at the top. `look` is None if there are no visits.
 
-    A page that is too large, because of hundreds of outcomes or of very long names, has fewer parts.
+    A page that is too large, because of hundreds of outcomes or breakdowns with long names, has fewer parts.
     """
     room = Room()
     while True:

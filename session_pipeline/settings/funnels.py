@@ -178,10 +178,8 @@ class FunnelSettings(Section):
             yield f"has steps with a longer min_seconds in total than window_seconds {window}", "write shorter times"
         longest = self._longest_seconds
         if longest is not None and self.min_seconds > longest:
-            yield (
-                f"has min_seconds {self.min_seconds}, but windows of its steps of {longest} seconds in total",
-                ("write a shorter min_seconds, or longer windows"),
-            )
+            problem = f"has min_seconds {self.min_seconds}, longer than the windows of its steps in total ({longest})"
+            yield problem, "write a shorter time, or longer windows"
         if steps[0].min_seconds or steps[0].window_seconds is not None:
             yield "has a time limit at the first step, which has no step before it", "remove it"
         if steps[0].optional or steps[-1].optional:

@@ -162,8 +162,8 @@ def _are_conversions_missing(counts: SiteCounts, window: Window, step: int, lost
     trials = visits.converted, counted, visits.usual_converted, visits.usual_count
     root = signed_root(*(np.array([each], np.float64) for each in trials))
     is_enough = round(missing - LEAST_MISSING_SHARE * lost, COMPARED_DIGITS) >= 0
-    # Where visits grew by far, each step has a lower rate. Then only the conversions say that there is a fault, and of
-    # so many steps, some always have few by chance.
+    # Where visits grew much, each step has a lower rate. Then only the conversions say that there is a fault, and among
+    # so many steps, a few always have fewer by chance.
     is_diluted = round(visits.count - MUCH_GROWTH * counted, COMPARED_DIGITS) > 0
     return is_enough and float(root[0]) <= (GROWTH_SCORE if is_diluted else LOSS_SCORE)
 
