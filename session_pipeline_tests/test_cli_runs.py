@@ -288,6 +288,30 @@ def test_dev_without_access_to_the_history_is_explained(own_shop: Path) -> None:
     assert ran.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "place",
+    ["history/runs.db", *(pytest.param(place, marks=pytest.mark.long) for place in ("history/runs", "schedules"))],
+)
+def test_history_that_may_not_be_written_is_explained(own_shop: Path, place: str) -> None:
+    """As after a run of another user, such as root. Then the history is not broken, and must not be deleted."""
+    deliver_one_more_line(own_shop)
+    home = own_shop / "dagster_home"
+    closed = [path for path in (home / place, *(home / place).rglob("*")) if path.exists()]
+    modes = {path: path.stat().st_mode for path in closed}
+    for path in closed:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        program = [*WITHOUT_PRIVILEGES, sys.executable, "-m", "session_pipeline", "run", "--data", own_shop]
+        ran = subprocess.run(program, capture_output=True, text=True, check=False, timeout=120)
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
+    assert f"Dagster cannot use its database in {home} (" in ran.stderr + ran.stdout
+    assert "needs write access to that folder" in ran.stderr + ran.stdout
+    assert "Traceback" not in ran.stderr
+    assert "delete" not in ran.stderr + ran.stdout
+
+
 def test_status_leaves_out_files_that_may_not_be_seen(own_shop: Path) -> None:
     closed = own_shop / "raw" / "web" / "closed"
     closed.mkdir(parents=True)

@@ -113,6 +113,24 @@ def test_unfinished_day_fails_and_names_the_last_day(deployment: Orchestrated) -
     assert not deployment.instance.get_materialized_partitions(dg.AssetKey("events")) & {"2999-01-01"}
 
 
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        ({}, "this run has no days to build; choose a partition, a day or a range of days"),
+        (
+            {tags.RANGE_START: "2024-05-07", tags.RANGE_END: "2024-05-06"},
+            "the range of days ends on 2024-05-06, before it begins on 2024-05-07; exchange them",
+        ),
+    ],
+)
+def test_run_without_days_or_with_a_reversed_range_says_so(
+    deployment: Orchestrated, days: dict[str, str], said: str
+) -> None:
+    result = deployment.execute("build", days)
+    assert not result.success
+    assert failures(result)[0].startswith(said)
+
+
 @pytest.mark.parametrize("day", ["2024-01-01", "2024-05-10"])
 def test_day_that_is_no_partition_fails_and_says_which_days_are_built(deployment: Orchestrated, day: str) -> None:
     result = deployment.execute("build", {tags.DAY: day})

@@ -283,6 +283,22 @@ def test_each_daily_table_expires_with_one_limit_or_never() -> None:
     assert {"visitor_states", "visitor_days", "agents_seen"} <= kept_tables()
 
 
+@pytest.mark.long
+def test_plan_names_no_frozen_days_that_a_run_does_not_record(tmp_path: Path) -> None:
+    """The days before the last delivery have no events, so nothing of them expires, and late files are still built."""
+    deployment = Deployment(tmp_path, settings(raw=RAW_DAYS))
+    data = ("--data", deployment.folder.path)
+    for first, count in ((FIRST, 1), (UNTIL, 1), (UNTIL + 9 * ONE_DAY, 1)):
+        deliver(deployment, first, count)
+        assert call("run", "--until", str(first + ONE_DAY), *data)[0] == 0
+    until = UNTIL + 10 * ONE_DAY
+    for day in (until, until + ONE_DAY):
+        planned = json.loads(call("plan", "--json", "--until", str(day), *data)[1])
+        recorded = json.loads(call("status", "--json", *data)[1])["frozen_before"]
+        assert (planned["frozen_before"] == recorded) == (not planned["expiring"])
+        assert ("Frozen then" in call("plan", "--until", str(day), *data)[1]) == bool(planned["expiring"])
+
+
 def test_plan_status_and_the_check_say_what_is_frozen(copied: Deployment) -> None:
     deliver(copied, UNTIL + ONE_DAY, 1)
     data = ("--data", copied.folder.path)

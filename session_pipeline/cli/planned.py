@@ -28,6 +28,7 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
         is_published = publication.is_current(folder, now.store, found)
         wrong = problems.find(folder, now.settings, now.store, found)
         expiry = now.expiry()
+        frozen_then = None if expiry.is_empty else expiry.frozen_before  # without anything to remove, none is recorded
     if as_json:
         echo_json(
             {
@@ -36,7 +37,7 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
                 "outdated": [_item(item) for item in found.outdated],
                 "unwanted": [str(key) for key in found.unwanted],
                 "expiring": [str(key) for key in (*expiry.drop, *expiry.texts)],
-                "frozen_before": expiry.frozen_before or found.frame.frozen_before,
+                "frozen_before": frozen_then or found.frame.frozen_before,
                 "files_to_read": to_read,
                 "files_gone": gone,
                 "is_published": is_published,
@@ -68,8 +69,8 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
         echo(f"Expired: {counted(len(expiry.drop), 'partition')}, {day_ranges(days)}; removed when nothing is stale")
     if expiry.texts:
         echo(f"Expired: the text of quarantined lines of {counted(len(expiry.texts), 'file')}")
-    if expiry.frozen_before and expiry.frozen_before != found.frame.frozen_before:
-        echo(f"Frozen then: days before {expiry.frozen_before}, which are not built again")
+    if frozen_then and frozen_then != found.frame.frozen_before:
+        echo(f"Frozen then: days before {frozen_then}, which are not built again")
     if not (found.items or found.outdated or found.unwanted or to_read):
         echo(f"Up to date through {last_day}{', and published' if is_published else ''}.")
     if not found.items and not is_published:

@@ -101,6 +101,10 @@ def _step(step: Step, partitions: dg.DailyPartitionsDefinition, settings: Settin
         with pipeline.opened() as run:
             # Dagster itself has no clear message for a day that is not a partition.
             first, last = tags.first_and_last_day(context.run.tags)
+            if step.is_daily and not first <= last:
+                raise WrongUseError(f"the range of days ends on {last}, before it begins on {first}; exchange them")
+            if step.is_daily and not last:
+                raise WrongUseError("this run has no days to build; choose a partition, a day or a range of days")
             if last and date.fromisoformat(last) > run.until:
                 raise WrongUseError(f"{last} is not over yet; the last day that can be built is {run.until}")
             if last and first == last and not partitions.has_partition_key(last):

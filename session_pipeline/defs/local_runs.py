@@ -3,6 +3,7 @@
 What is stale is decided in `build.plan`; the work is done in `run.pipeline`. Past runs are read in `defs.history`.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -12,6 +13,7 @@ from uuid import uuid4
 
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
+from sqlalchemy.exc import OperationalError
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import code_location, dead_runs, home, tags
@@ -19,11 +21,12 @@ from session_pipeline.defs.deployment import make_definitions, make_ingest_defin
 from session_pipeline.defs.failures import was_interrupted, why
 from session_pipeline.defs.jobs import BUILD, INGEST, UNDATED
 from session_pipeline.defs.partitions import BuiltDays, days_of
-from session_pipeline.errors import SessionPipelineError
+from session_pipeline.errors import HistoryError, SessionPipelineError
 from session_pipeline.run.pipeline import Run
 from session_pipeline.run.profile import DAGSTER
 from session_pipeline.store.locks import folder_lock
 from session_pipeline.store.shortage import disk_full, means_disk_full
+from session_pipeline.store.store import PRIMARY_CODE
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 # Steps print nothing, so no process is started to copy what they print to files. The log has all messages.
@@ -32,6 +35,9 @@ NOTHING_PRINTED = {
     "class": "NoOpComputeLogManager",
     "config": {},
 }
+
+# Of the primary part of SQLite's extended error codes.
+REFUSED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
 
 
 class RunFailedError(SessionPipelineError):
@@ -43,17 +49,32 @@ def instance_of(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
     """Open the Dagster instance of a data folder.
 
     Raises:
-        HistoryError: A database of the instance is broken.
+        HistoryError: A database of the instance is broken, or cannot be written.
     """
     home.prepare(folder)
     overrides: dict[str, Any] | None = None
     if home.has_own_storage(folder):
         # A dagster.yaml of an older version names no storage, and one of now takes the folder from the environment.
         overrides = {**home.own_storages(folder), "compute_logs": NOTHING_PRINTED}
-    with folder_lock(folder.dagster_home):  # for storages that a user chose; ours take locks themselves
-        instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder.dagster_home), overrides=overrides))
-    with instance:
-        yield instance
+    with _refusal_explained(folder):
+        with folder_lock(folder.dagster_home):  # for storages that a user chose; ours take locks themselves
+            instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder.dagster_home), overrides=overrides))
+        with instance:
+            yield instance
+
+
+@contextmanager
+def _refusal_explained(folder: DataFolder) -> Iterator[None]:
+    """Name the folder if a database cannot be written, as after a run of another user. SQLite names no file."""
+    try:
+        yield
+    except OperationalError as error:
+        if getattr(error.orig, "sqlite_errorcode", 0) & PRIMARY_CODE not in REFUSED:
+            raise
+        raise HistoryError(
+            f"Dagster cannot use its database in {folder.dagster_home} ({error.orig}); the user that runs this needs"
+            " write access to that folder and to all files in it, also for commands that only read"
+        ) from error
 
 
 class LocalRuns:
