@@ -53,15 +53,18 @@ def outcome_alerts(run: "Run", days: Sequence[date]) -> Verdict:
 
     if not days:
         return Verdict(True, "there are no days to look at")
-    last = max(days)
+    read = list(dates(max(days) - (ALERT_DAYS - 1) * ONE_DAY, max(days)))
     with run.engine.job() as job:
-        for name in ("outcome_changes", "daily_summary"):
-            add_input(job, run, name, dates(last - (ALERT_DAYS - 1) * ONE_DAY, last))
+        add_input(job, run, "outcome_changes", read)
         found = job.rows(query_text(__package__, "outcome_alerts")).to_pylist()
     conversions = {rule.name for rule in run.settings.outcomes if rule.is_conversion}
     alerts = [row for row in found if is_worse(row, conversions)]
     if not alerts:
         return Verdict(True, "visits end as well as before", {"alerts": 0})
+    with run.engine.job() as job:
+        add_input(job, run, "daily_summary", read)
+        sites = job.rows("select distinct site from daily_summary").to_pylist()
+    alerts = [{**alert, "has_several_sites": len(sites) > 1} for alert in alerts]
     problems = [
         outcome_text((alert["dimension"], alert["dimension_value"]), alert["outcome"], alert["score"])
         for alert in alerts

@@ -13,7 +13,6 @@ with latest as (
 
 select
     site,
-    (select count(distinct site) from daily_summary) > 1 as has_several_sites,
     dimension,
     dimension_value,
     outcome,
