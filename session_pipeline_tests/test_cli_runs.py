@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -271,18 +272,28 @@ def test_verify_says_whether_it_compared_the_published_files(own_shop: Path) -> 
     assert (code, said in out) == (0, True)
 
 
+def with_modes(modes: Mapping[Path, int], *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user without privileges, while paths have other modes."""
+    before = {path: path.stat().st_mode for path in modes}
+    for path, mode in modes.items():
+        path.chmod(mode)
+    try:
+        command = [*WITHOUT_PRIVILEGES, sys.executable, "-m", "session_pipeline", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    finally:
+        for path, mode in before.items():
+            path.chmod(mode)
+
+
+def deliver_one_more_line(folder: Path) -> None:
+    new = next((folder / "raw").rglob("*.jsonl")).with_name("new.jsonl")
+    new.write_text('{"visitor_id": "new", "event_time": "2024-03-04T12:00:00Z", "event_name": "page_view"}\n')
+
+
 @pytest.mark.long
 def test_dev_without_access_to_the_history_is_explained(own_shop: Path) -> None:
     home = own_shop / "dagster_home"
-    paths = [home, *home.rglob("*")]
-    for path in paths:
-        path.chmod(0o555)
-    try:
-        command = [*WITHOUT_PRIVILEGES, sys.executable, "-m", "session_pipeline", "dev", "--data", own_shop]
-        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    finally:
-        for path in paths:
-            path.chmod(0o755)
+    ran = with_modes(dict.fromkeys([home, *home.rglob("*")], 0o555), "dev", "--data", own_shop)
     assert ran.returncode == 1
     assert ran.stderr.startswith(f"Error: Dagster cannot use its database in {home} (")
     assert ran.stderr.count("\n") == 1
@@ -296,16 +307,8 @@ def test_history_that_may_not_be_written_is_explained(own_shop: Path, place: str
     """As after a run of another user, such as root. Then the history is not broken, and must not be deleted."""
     deliver_one_more_line(own_shop)
     home = own_shop / "dagster_home"
-    closed = [path for path in (home / place, *(home / place).rglob("*")) if path.exists()]
-    modes = {path: path.stat().st_mode for path in closed}
-    for path in closed:
-        path.chmod(0o555 if path.is_dir() else 0o444)
-    try:
-        program = [*WITHOUT_PRIVILEGES, sys.executable, "-m", "session_pipeline", "run", "--data", own_shop]
-        ran = subprocess.run(program, capture_output=True, text=True, check=False, timeout=120)
-    finally:
-        for path, mode in modes.items():
-            path.chmod(mode)
+    closed = [home / place, *(home / place).rglob("*")]
+    ran = with_modes({path: 0o555 if path.is_dir() else 0o444 for path in closed}, "run", "--data", own_shop)
     assert f"Dagster cannot use its database in {home} (" in ran.stderr + ran.stdout
     assert "needs write access to that folder" in ran.stderr + ran.stdout
     assert "Traceback" not in ran.stderr
@@ -316,18 +319,8 @@ def test_status_leaves_out_files_that_may_not_be_seen(own_shop: Path) -> None:
     closed = own_shop / "raw" / "web" / "closed"
     closed.mkdir(parents=True)
     (closed / "a.jsonl").write_text("{}\n")
-    closed.chmod(0o444)
-    try:
-        command = [*WITHOUT_PRIVILEGES, sys.executable, "-m", "session_pipeline", "status", "--data", own_shop]
-        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    finally:
-        closed.chmod(0o755)
+    ran = with_modes({closed: 0o444}, "status", "--data", own_shop)
     assert (ran.returncode, ran.stderr) == (0, "")
-
-
-def deliver_one_more_line(folder: Path) -> None:
-    new = next((folder / "raw").rglob("*.jsonl")).with_name("new.jsonl")
-    new.write_text('{"visitor_id": "new", "event_time": "2024-03-04T12:00:00Z", "event_name": "page_view"}\n')
 
 
 @pytest.mark.parametrize("has_warehouse", [True, pytest.param(False, marks=pytest.mark.long)])
@@ -336,12 +329,7 @@ def test_run_explains_a_folder_that_may_not_be_written(own_shop: Path, has_wareh
     deliver_one_more_line(own_shop)
     if not has_warehouse:
         (own_shop / "warehouse.duckdb").unlink()
-    own_shop.chmod(0o555)
-    try:
-        command = [*WITHOUT_PRIVILEGES, sys.executable, "-m", "session_pipeline", "run", "--data", own_shop]
-        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    finally:
-        own_shop.chmod(0o755)
+    ran = with_modes({own_shop: 0o555}, "run", "--data", own_shop)
     assert ran.returncode == 1
     assert f"{own_shop / 'warehouse.duckdb'} cannot be written (Permission denied); make {own_shop}" in ran.stderr
     assert "Errno" not in ran.stderr
@@ -350,12 +338,7 @@ def test_run_explains_a_folder_that_may_not_be_written(own_shop: Path, has_wareh
 def test_run_explains_a_warehouse_that_may_not_be_read(own_shop: Path) -> None:
     deliver_one_more_line(own_shop)
     warehouse = own_shop / "warehouse.duckdb"
-    warehouse.chmod(0)
-    try:
-        command = [*WITHOUT_PRIVILEGES, sys.executable, "-m", "session_pipeline", "run", "--data", own_shop]
-        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    finally:
-        warehouse.chmod(0o644)
+    ran = with_modes({warehouse: 0}, "run", "--data", own_shop)
     assert ran.returncode == 1
     assert f"{warehouse} cannot be read (Permission denied); make it readable" in ran.stderr
     assert "Errno" not in ran.stderr
@@ -364,11 +347,6 @@ def test_run_explains_a_warehouse_that_may_not_be_read(own_shop: Path) -> None:
 @pytest.mark.long
 def test_query_explains_a_warehouse_that_may_not_be_read(own_shop: Path) -> None:
     warehouse = own_shop / "warehouse.duckdb"
-    warehouse.chmod(0)
-    try:
-        program = [sys.executable, "-m", "session_pipeline", "query", "select 1", "--data", own_shop]
-        ran = subprocess.run([*WITHOUT_PRIVILEGES, *program], capture_output=True, text=True, check=False, timeout=60)
-    finally:
-        warehouse.chmod(0o644)
+    ran = with_modes({warehouse: 0}, "query", "select 1", "--data", own_shop)
     assert ran.returncode == 1
     assert f"{warehouse} cannot be read; make it readable for the user that runs this" in ran.stderr

@@ -24,9 +24,9 @@ from session_pipeline.tables.parameters import DAYS_OF_WEEK
 ALERT_SCORE, ALERT_Q = -4.0, 0.05
 ALERT_RATE_RATIO = Fraction(9, 10)  # of the usual rate: a smaller drop is no alert by itself
 LEAST_MISSING_SHARE = 0.5  # of the conversions that depend on the step: if fewer are missing, it is no loss
-MUCH_GROWTH = 1.25  # times the visits that are counted: if more came, the rate can be lower without a fault
-GROWTH_SCORE = -3.0  # then needed instead of LOSS_SCORE
 LOSS_SCORE = -1.64  # of the conversions after the action, of the visits that are counted; one-sided 5 %
+MUCH_GROWTH = 1.25  # times the visits that are counted: if more came, the rate can be lower without a fault
+GROWTH_SCORE = -3.0  # of the conversions then, instead of LOSS_SCORE
 NAME_SCORE = -3.0  # a drop this strong can lend an alert its name, if it explains one
 EXPLAINED_SCORE = -2.5
 EXPLAINED_SHARE = 0.5  # of the sessions that a drop has lost: an alert that accounts for fewer does not explain it

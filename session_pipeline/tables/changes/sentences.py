@@ -131,8 +131,8 @@ def progress_sentence(
             sentence += f", for {whom} it went from {percent(others_usual_rate)} to {percent(others_rate)}"
     sentence += "."
     missing = f"{abs(lost):,.0f}"
-    value = None if lost_value is None else lost_value if lost > 0 else -lost_value
-    worth = f", worth about {value:,.0f}" if value and round(value) else ""
+    value = (lost_value or 0.0) if lost > 0 else -(lost_value or 0.0)
+    worth = f", worth about {value:,.0f}" if round(value) else ""
     if missing != "0":
         are = "conversion is" if missing == "1" else "conversions are"
         more = "conversion more than usual goes" if missing == "1" else "conversions more than usual go"
