@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from session_pipeline.report.flaws import is_worse
+from session_pipeline.reference.changes import is_worse
 from session_pipeline.sample.faults import Fault
 from session_pipeline.sample.times import day_number
 from session_pipeline.sample.visitors import plan_visits

@@ -194,6 +194,14 @@ def test_days_that_only_end_sessions_are_not_usual(deployment: Deployment) -> No
     assert asked(deployment, checks.volume_unusual).sentence == "2024-05-27: 1 session, 20% of the usual 5"
 
 
+def test_volume_of_an_unfinished_day_is_not_checked(deployment: Deployment) -> None:
+    change(deployment, "sessions", "select * from sessions limit 1")
+    with simulated(datetime(DAY.year, DAY.month, DAY.day, 8, tzinfo=UTC)):
+        assert asked(deployment, checks.volume_unusual).holds
+    with simulated(datetime(DAY.year, DAY.month, DAY.day, 8, tzinfo=UTC) + ONE_DAY):
+        assert not asked(deployment, checks.volume_unusual).holds
+
+
 @pytest.mark.long
 def test_conflicting_event_ids_counts_differing_lines(deployment: Deployment) -> None:
     line = shop_lines(DAY)[0]
@@ -321,6 +329,15 @@ def test_source_is_not_late_before_its_hour(deployment: Deployment) -> None:
         today = date(2024, 6, 12)
         assert asked(deployment, checks.source_arrived, until=today - ONE_DAY * 2).holds is False
         assert asked(deployment, checks.source_arrived, until=today).holds, "it is expected tomorrow"
+
+
+def test_source_is_late_for_yesterday_if_today_is_included(deployment: Deployment) -> None:
+    deployment.set({**SMALL, "include_today": True, "sources": {"test": {"expected_by": "06:00"}}})
+    with simulated(datetime(2024, 6, 12, 5, tzinfo=UTC)):
+        assert asked(deployment, checks.source_arrived, until=date(2024, 6, 12)).holds
+    with simulated(datetime(2024, 6, 12, 7, tzinfo=UTC)):
+        verdict = asked(deployment, checks.source_arrived, until=date(2024, 6, 12))
+    assert verdict.sentence == "test: no events of 2024-06-11 yet, expected by 06:00"
 
 
 def test_no_source_is_late_before_the_first_day(deployment: Deployment) -> None:

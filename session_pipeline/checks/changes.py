@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from session_pipeline.checks.verdict import SHOWN, Verdict, add_input, rows_by_stretch, verdict
 from session_pipeline.engines.sql import query_text
-from session_pipeline.reference.changes import ALERT_DAYS
+from session_pipeline.reference.changes import ALERT_DAYS, is_worse
 from session_pipeline.reference.days import ONE_DAY, dates
 from session_pipeline.report import lost_values
 from session_pipeline.report.figures import filled
@@ -49,8 +49,6 @@ def progress_alerts(run: "Run", days: Sequence[date]) -> Verdict:
 
 def outcome_alerts(run: "Run", days: Sequence[date]) -> Verdict:
     """Visits end as well as before: outcome_changes has no alert in the last 14 days that is bad news."""
-    from session_pipeline.report.flaws import is_worse  # slow to load
-
     if not days:
         return Verdict(True, "there are no days to look at")
     read = list(dates(max(days) - (ALERT_DAYS - 1) * ONE_DAY, max(days)))

@@ -132,7 +132,7 @@ def _first_lines(store: Store, lines: Partition, facts: Mapping[str, Any]) -> li
 
 
 def source_arrived(run: "Run", days: Sequence[date]) -> Verdict:
-    """Every source with expected_by has delivered events of the last day by that time on the following day."""
+    """Every source with expected_by has delivered events of the last full day by that time on the following day."""
     problems = missing_sources(run.settings, run.store, run.until)
     return verdict(problems, "all sources that are due have delivered")
 
@@ -148,19 +148,20 @@ def visitor_key_kept(run: "Run", days: Sequence[date]) -> Verdict:
 
 
 def missing_sources(settings: Settings, store: Store, until: date) -> list[str]:
-    """Return a sentence about each source that should have delivered events of the last day by now but did not."""
-    start = Calendar(settings.timezone).start(until).isoformat(sep=" ")
+    """Return a sentence about each source that should have delivered events of the last full day by now but did not."""
     now = datetime.now(zone(settings.timezone)).replace(tzinfo=None)
+    last_day = min(until, now.date() - ONE_DAY)
+    start = Calendar(settings.timezone).start(last_day).isoformat(sep=" ")
     latest: dict[str, str] = {}
     for item in store.catalog.source_files().values():
         name, last = item.facts["source"], item.facts["last_event_time"] or ""
         latest[name] = max(last, latest.get(name, ""))
     return [
-        f"{name}: no events of {until} yet, expected by {source.expected_by}"
+        f"{name}: no events of {last_day} yet, expected by {source.expected_by}"
         for name, source in settings.sources.items()
         if source.expected_by is not None
-        and until >= settings.start_date
-        and now >= datetime.combine(until + ONE_DAY, time.fromisoformat(source.expected_by))
+        and last_day >= settings.start_date
+        and now >= datetime.combine(last_day + ONE_DAY, time.fromisoformat(source.expected_by))
         and latest.get(name, "") < start
     ]
 

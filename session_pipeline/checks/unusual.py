@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from session_pipeline.checks.verdict import Verdict, add_input, has_events, shortened, verdict
 from session_pipeline.engines.sql import fill, query_text
 from session_pipeline.reference.days import day_ranges
+from session_pipeline.run.opened import today_in
 from session_pipeline.store.records import Key
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
@@ -30,19 +31,22 @@ def volume_unusual(run: "Run", days: Sequence[date]) -> Verdict:
     """A day has between 50 % and 200 % of its usual sessions: the median of the same weekday in the four weeks before.
 
     Days without events are not checked here; source_arrived reports them. Earlier days without sessions do not count:
-    on such a day, sessions of the day before end, and no source delivered.
+    on such a day, sessions of the day before end, and no source delivered. Today is not checked: it has few so far.
     """
     problems = []
+    present_day = today_in(run.settings.timezone)
     for day in filter(partial(has_events, run), days):
+        if day >= present_day:
+            continue
         earlier = [run.store.get(Key("sessions", day - timedelta(weeks=weeks))) for weeks in range(1, VOLUME_WEEKS + 1)]
         counts = [partition.row_count for partition in earlier if partition is not None and partition.row_count]
-        today = run.store.get(Key("sessions", day))
-        if today is None or not counts:
+        built = run.store.get(Key("sessions", day))
+        if built is None or not counts:
             continue
-        ratio = today.row_count / median(counts)
+        ratio = built.row_count / median(counts)
         if not SMALLEST_VOLUME <= ratio <= LARGEST_VOLUME:
-            sessions = "session" if today.row_count == 1 else "sessions"
-            problems.append(f"{day}: {today.row_count} {sessions}, {ratio:.0%} of the usual {median(counts):.0f}")
+            sessions = "session" if built.row_count == 1 else "sessions"
+            problems.append(f"{day}: {built.row_count} {sessions}, {ratio:.0%} of the usual {median(counts):.0f}")
     return verdict(problems, "as many sessions as usual")
 
 

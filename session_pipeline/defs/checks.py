@@ -16,7 +16,7 @@ from session_pipeline.defs.check_results import result_of
 from session_pipeline.defs.resources import PipelineResource
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError
 from session_pipeline.reference.days import dates
-from session_pipeline.run.opened import horizon
+from session_pipeline.run.opened import today_in
 from session_pipeline.run.outcome import FailedCheck
 from session_pipeline.run.pipeline import Run
 from session_pipeline.run.profile import CHECKS as CHECKING
@@ -80,8 +80,8 @@ def days_of_check(run: Run, check: Check, days: Sequence[date]) -> Sequence[date
     """
     if not check.is_about_now:
         return days
-    last_over = horizon(run.settings.model_copy(update={"include_today": False}), None)
-    return [day for day in run.planner.frame.wanted if day <= last_over][-DAYS_BY_HAND:]
+    today = today_in(run.settings.timezone)
+    return [day for day in run.planner.frame.wanted if day < today][-DAYS_BY_HAND:]
 
 
 def _is_early(run: Run, days: Sequence[date]) -> bool:

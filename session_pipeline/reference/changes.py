@@ -1,7 +1,10 @@
-"""Defines the bounds and windows of the tables of changes.
+"""Defines the bounds and windows of the tables of changes, and which changes are bad news.
 
-They are here, because models read them as parameters. tables/changes/ has the other constants and the formulas.
+They are here, because models, checks and the report read them. tables/changes/ has other constants and the formulas.
 """
+
+from collections.abc import Mapping, Set
+from typing import Any
 
 # Bounds of action_visits and action_progress, by day and site
 MOST_ACTIONS = 200
@@ -28,3 +31,20 @@ LEAST_USUAL_CONVERSIONS = 5
 GOAL = "(goal)"
 Segment = tuple[str, str]  # dimension and value
 WHOLE: Segment = ("all", "all")
+
+# Outcomes that nobody wants, by their meaning; of other outcomes without a conversion nothing is known
+UNWANTED = ("abandoned_cart", "bounce")
+
+
+def is_worse(row: Mapping[str, Any], conversions: Set[str]) -> bool:
+    """Whether a row of outcome_changes is bad news: fewer visits or conversions, or more abandoned carts or bounces.
+
+    A change of any other outcome can be good or bad: more or fewer engaged visits, or an outcome that is no conversion.
+
+    Args:
+        row: The row.
+        conversions: The outcomes that are conversions.
+    """
+    if row["outcome"] in ("(sessions)", "(converted)") or row["outcome"] in conversions:
+        return bool(row["score"] < 0)
+    return row["outcome"] in UNWANTED and bool(row["score"] > 0)

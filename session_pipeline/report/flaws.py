@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import duckdb
 from markupsafe import Markup
 
+from session_pipeline.reference.changes import is_worse
 from session_pipeline.report import charts, formats, lost_values, names, places, sites
 from session_pipeline.report.figures import FEWEST_SILENT_DAYS, Figures, Row, filled, run_query
 from session_pipeline.report.lost_values import Currencies
@@ -27,7 +28,6 @@ HARDLY_ANY = 0.01  # of all visits
 CHART_WIDTH = 250
 
 OVER = "Usual again"  # windows with the days since: their rates are not those of the change, so they have no chart
-UNWANTED = ("abandoned_cart", "bounce")  # by their meaning; of other outcomes without a conversion nothing is known
 
 SIGNALS = {
     "error": "saw an error",
@@ -122,16 +122,6 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     can_compare = any(row["step_count"] or row["outcome_count"] for row in figures.rows("comparisons"))
     few = "" if found else hard_times(figures)
     return Look(found, has_changes, can_compare, could_find, few, steps, outcomes, opportunities)
-
-
-def is_worse(row: Row, conversions: set[str]) -> bool:
-    """Whether a changed outcome is bad news: fewer visits or conversions, or more abandoned carts or bounces.
-
-    A change of any other outcome can be good or bad: more or fewer engaged visits, or an outcome that is no conversion.
-    """
-    if row["outcome"] in ("(sessions)", "(converted)") or row["outcome"] in conversions:
-        return bool(row["score"] < 0)
-    return row["outcome"] in UNWANTED and bool(row["score"] > 0)
 
 
 def _silence(figures: Figures) -> list[Flaw]:

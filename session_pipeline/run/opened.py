@@ -42,6 +42,11 @@ def package_version() -> str:
         return "source"
 
 
+def today_in(timezone: str) -> date:
+    """Return the present day in a time zone, by the machine's clock."""
+    return datetime.now(UTC).astimezone(zone(timezone)).date()
+
+
 def horizon(settings: Settings, until: date | None) -> date:
     """Return the last day that counts: the given one, otherwise yesterday (today with include_today).
 
@@ -51,7 +56,7 @@ def horizon(settings: Settings, until: date | None) -> date:
     Raises:
         WrongUseError: `until` is in the future or before start_date.
     """
-    today = datetime.now(UTC).astimezone(zone(settings.timezone)).date()
+    today = today_in(settings.timezone)
     latest = today if settings.include_today else today - timedelta(days=1)
     if until in (None, latest):
         return latest
