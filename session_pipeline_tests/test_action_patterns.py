@@ -4,7 +4,8 @@ import pytest
 
 from session_pipeline.errors import SettingsError
 from session_pipeline.settings import parse_settings
-from session_pipeline.settings.action_patterns import DAY_MICROSECONDS, Limit, parse_pattern
+from session_pipeline.settings.action_patterns import Limit
+from session_pipeline.settings.pattern_parser import DAY_MICROSECONDS, parse_pattern
 from session_pipeline.tables.paths.action_letters import LETTERS, texts
 
 # A is any other action, B is a, C is b; the names are in alphabetical order.

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.settings.action_patterns import parse_pattern
+from session_pipeline.settings.pattern_parser import parse_pattern
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.oracles.action_patterns import pattern_matches
 

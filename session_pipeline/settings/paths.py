@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from session_pipeline.errors import SettingsError
-from session_pipeline.settings.action_patterns import parse_pattern
+from session_pipeline.settings.pattern_parser import parse_pattern
 from session_pipeline.settings.pattern_times import shortest_time
 from session_pipeline.settings.section import DAY_SECONDS, Section
 from session_pipeline.settings.values import Label, Listed, refusal, shown

@@ -2,7 +2,7 @@
 
 Each session is a text with one letter for each action. A letter stands for the name of the action, as far as patterns
 name it, and for the time since the action before, as far as a pattern limits it. Patterns without such limits share a
-text, so that most settings need one text. settings/action_patterns.py parses the patterns.
+text, so that most settings need one text. settings/pattern_parser.py parses the patterns.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,8 +19,8 @@ from session_pipeline.settings.action_patterns import (
     Limit,
     Repeat,
     Series,
-    parse_pattern,
 )
+from session_pipeline.settings.pattern_parser import parse_pattern
 
 # Letters that have no other meaning in a regular expression: 52, and then those of a script that fits into 16 bits.
 LETTERS = (*map(chr, range(65, 91)), *map(chr, range(97, 123)), *map(chr, range(0x4E00, 0x9FA6)))
