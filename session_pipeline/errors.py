@@ -56,7 +56,8 @@ class StillWrittenError(RefusedFileError):
     """A delivered file changes while it is read; it is left for a later run."""
 
     def __init__(self) -> None:
-        super().__init__("it is still being written")
+        SessionPipelineError.__init__(self, "the file is still being written; run again when it is complete")
+        self.reason = "it is still being written"
 
 
 class StoreError(SessionPipelineError):

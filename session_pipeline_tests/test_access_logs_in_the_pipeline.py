@@ -136,6 +136,8 @@ def test_lost_key_is_reported_and_files_are_read_again(tmp_path: Path) -> None:
     path.unlink()
     assert other.exists()
     assert "the visitor ids of 1 file" in str(lost_key()[0])
+    assert run(tmp_path).stdout.count("the visitor ids of 1 file") == 1, "not also as a warning of the check"
+    assert call("status", "--data", tmp_path)[1].count("the visitor ids of 1 file") == 1
     with open_run(folder, run_id="test", until=date(2024, 10, 12)) as run_:
         run_.ingest()
     assert pipeline_gone(folder, settings) == ["web/access.log"]

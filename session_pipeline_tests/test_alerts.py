@@ -95,6 +95,18 @@ class TestLook:
         send_new(tmp_path, settings, lambda cursor: ([self.BAD, self.WELL, self.OTHER], 3), pytest.fail)
         assert [one["sentence"] for one in listener.heard()] == ["two lines are lost"]
 
+    def test_first_look_sends_the_problem_of_a_day_that_was_not_checked_again(
+        self, tmp_path: Path, listener: Listener
+    ) -> None:
+        settings = AlertSettings(command=listener.command, time_limit_seconds=20)
+        few, many = (
+            Alert("check_warned", "check c", f"{day}: {what}", problems=(f"{day}: {what}",))
+            for day, what in (("2024-05-06", "few"), ("2024-05-07", "many"))
+        )
+        happened = [few, many, Passed("check c", "2024-05-07", "2024-05-08")]
+        send_new(tmp_path, settings, lambda cursor: (happened, 3), pytest.fail)
+        assert [one["sentence"] for one in listener.heard()] == ["2024-05-06: few"]
+
     def test_look_after_a_record_of_another_shape_is_a_first_look(self, tmp_path: Path, listener: Listener) -> None:
         (tmp_path / "alerts.json").write_text('{"other": 1}')
         settings = AlertSettings(command=listener.command, time_limit_seconds=20)

@@ -1,6 +1,7 @@
 """Tests the commands query, show and export: output, formats and exit codes."""
 
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import pytest
 from session_pipeline.cli import timeline
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish.macros import MACROS
+from session_pipeline.reference.columns import BREAK_REASON
+from session_pipeline.settings import parse_settings
 from session_pipeline_tests.shop_commands import call
 
 
@@ -122,6 +125,13 @@ def test_show_lists_the_sessions_of_a_visitor_the_latest_first(shop: Path) -> No
     assert "only the latest 1 session is listed; use --limit for more" in out
     code, _, err = call("show", visitor[:-1], "--data", shop)
     assert (code, "and no visitor has it; find one with: session-pipeline sessions" in err) == (2, True)
+
+
+def test_every_reason_for_a_new_session_has_words() -> None:
+    documented = BREAK_REASON.meaning.split(": ")[1].split(". ")[0]
+    reasons = set(re.findall(r"\w+", documented)) - {"or"}
+    assert {"inactivity", "utc_hour", "max_hours"} <= reasons
+    assert {timeline._in_words(reason, parse_settings("")) for reason in reasons}.isdisjoint(reasons)
 
 
 def test_show_marks_the_event_that_decided_among_those_with_the_same_id() -> None:

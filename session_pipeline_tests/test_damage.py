@@ -1,7 +1,9 @@
 """Tests that damaged files of the store and of the warehouse are found and rebuilt, or reported if they cannot be."""
 
+import gzip
 import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -105,3 +107,22 @@ def flipped(data: bytes) -> bytes:
     damaged = bytearray(data)
     damaged[len(damaged) // 2] ^= 1
     return bytes(damaged)
+
+
+def test_damaged_raw_rows_are_read_from_the_path_that_still_has_the_content(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path, only=("sessions",))
+    lines = [event(f"v{day}", f"2026-10-{day:02}T10:00:00Z", day) for day in (5, 6)]
+    original = deployment.deliver("b", lines)
+    copy = original.with_name("a.jsonl.gz")
+    copy.write_bytes(gzip.compress(original.read_bytes()))
+    deployment.run(UNTIL)
+    before = deployment.hashes()
+    copy.write_bytes(b"a broken upload")
+    deployment.run(UNTIL)
+    with closing(open_store(deployment.folder)) as store:
+        partition = store.of_table("raw_events")[0]
+        damage(store.path_of(partition), b"not what was written")
+        with store.writing():
+            store.mark_damaged(partition)
+    deployment.run(UNTIL)
+    assert deployment.hashes() == before

@@ -297,7 +297,7 @@ def test_later_arrivals_of_an_erased_visitor_are_left_out(erased: Erased, tmp_pa
 
 
 @pytest.mark.long
-def test_reports_that_can_show_an_erased_day_are_deleted(tmp_path: Path) -> None:
+def test_reports_since_the_first_erased_day_are_deleted(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data", SETTINGS)
     deployment.deliver("a", [event(CANARY, 6, 1), event("ada", 7, 1)])
     deployment.run(UNTIL)
@@ -305,7 +305,7 @@ def test_reports_that_can_show_an_erased_day_are_deleted(tmp_path: Path) -> None
     for day in ("2026-10-05", "2026-10-06", "2026-11-03", "2026-11-04"):
         (deployment.folder.reports / f"{day}.html").write_text("a report")
     begin(deployment, Person(CANARY, None, None))
-    assert [path.name for path in complete(deployment)] == ["2026-10-06.html", "2026-11-03.html"]
+    assert [path.name for path in complete(deployment)] == ["2026-10-06.html", "2026-11-03.html", "2026-11-04.html"]
 
 
 def test_pages_that_are_no_reports_are_named_and_stay(tmp_path: Path) -> None:

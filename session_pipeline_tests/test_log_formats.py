@@ -130,6 +130,8 @@ def test_line_of_no_known_format_says_where_to_find_it(ingest: Ingest) -> None:
     taken = ingest.take(f"lb 203.0.113.7:80 {REQUEST}\n", "access.log", RULES)
     said = "nor another known format; write the server's own LogFormat or log_format into sources.web.log_format"
     assert taken.quarantined[0]["detail"].endswith(said)
+    taken = ingest.take(f"lb 203.0.113.7:80 {REQUEST}\n", "access.log", replace(RULES, source="my.site"))
+    assert taken.quarantined[0]["detail"].endswith('into sources."my.site".log_format')
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,17 @@ def test_new_file_launches_ingest_once_it_is_settled(deployment: Orchestrated, m
     assert request.tags[tags.REASON] == "landing"
 
 
+@pytest.mark.long
+def test_removed_file_that_was_not_accepted_launches_ingest(deployment: Orchestrated) -> None:
+    refused = deployment.folder.raw / "test" / "refused.jsonl.gz"
+    refused.write_bytes(b"no gzip")
+    assert deployment.ingest().success
+    refused.unlink()
+    assert len(tick(deployment, "landing").run_requests or []) == 1
+    assert deployment.ingest().success
+    assert tick(deployment, "landing").skip_message == "no new file under raw/"
+
+
 def test_changed_source_settings_launch_ingest(deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
     deployment.set({**SMALL, "sources": {"test": {"site": "shop"}}})

@@ -67,6 +67,7 @@ def find(
     check_errors, check_warnings = _checks(folder)
     broken_history = history.broken(folder)
     check_errors = [error for error in check_errors if error != broken_history]
+    check_warnings = [warning for warning in check_warnings if not (lost_key and warning.endswith(lost_key))]
     errors = [
         *([lost_key] if lost_key else []),
         *([broken_history] if broken_history else []),

@@ -230,9 +230,13 @@ def _deciding(facts: Row) -> Row | None:
 
 def _in_words(break_reason: str, settings: Settings) -> str:
     rules = settings.sessions
+    first_event = f"no event in the {rules.inactivity_minutes} minutes before"
+    if rules.client_sessions != "ignore":
+        first_event += ", or the first event with its client_session_id"
     return {
-        "inactivity": f"no event in the {rules.inactivity_minutes} minutes before",
+        "inactivity": first_event,
         "midnight": "a new day began",
+        "utc_hour": "a new hour began (UTC)",
         "separator": f"{rules.separator} starts a session",
         "client_session": "the session id of the source changed",
         "user": "the user changed",

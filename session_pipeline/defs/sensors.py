@@ -206,11 +206,12 @@ def _is_loading(cursor: str | None) -> bool:
 def _settled(folder: DataFolder, files: Iterable[str]) -> dict[str, float]:
     """Return the files that have not changed for SETTLED_SECONDS, each with the time of its last change (ctime).
 
-    The modification time is not used, because tools that copy files set it.
+    The modification time is not used, because tools that copy files set it. A file that is gone is settled, with 0.
     """
     changed = {delivery.name: delivery.changed_at for delivery in deliveries(folder)}
     now = datetime.now(UTC).timestamp()
-    return {name: changed[name] for name in files if abs(now - changed.get(name, now)) >= SETTLED_SECONDS}
+    times = {name: changed.get(name, 0.0) for name in files}
+    return {name: time for name, time in times.items() if abs(now - time) >= SETTLED_SECONDS}
 
 
 def _busy(instance: dg.DagsterInstance, folder: DataFolder) -> str | None:

@@ -175,11 +175,12 @@ def write_rows(types: Mapping[str, str], schema: pa.Schema, rows: Iterator[pa.Re
 
 def _write_long(types: Mapping[str, str], rows: pa.RecordBatchReader, path: str) -> None:
     from session_pipeline.engines.connections import private_connection  # slow to load
+    from session_pipeline.engines.sql import literal, quote
 
-    columns = ", ".join(f'cast("{name}" as {kind}) as "{name}"' for name, kind in types.items())
-    with private_connection(threads=1, disabled_optimizers=STATISTICS) as con:
-        con.register("_rows", rows)
-        con.execute(f"copy (select {columns} from _rows) to '{path}' {FORMAT}")
+    columns = ", ".join(f"cast({quote(name)} as {kind}) as {quote(name)}" for name, kind in types.items())
+    with private_connection(threads=1, disabled_optimizers=STATISTICS) as connection:
+        connection.register("_rows", rows)
+        connection.execute(f"copy (select {columns} from _rows) to {literal(path)} {FORMAT}")
 
 
 class _Counted:

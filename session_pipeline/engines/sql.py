@@ -76,7 +76,6 @@ def rows_of(contract: Table, paths: Sequence[Path], *, with_date: bool = False, 
 
 
 @cache
-@cache
 def query_text(package: str, name: str) -> str:
     """Return the SQL of a file in the folder `queries` of a package.
 

@@ -145,7 +145,10 @@ class Ingest:
         for delivery in sorted(
             candidates, key=lambda each: self._ledger.format_of(each) != source_file.facts["format"]
         ):
-            admitted = self._reader.admit(delivery)
+            try:
+                admitted = self._reader.admit(delivery)
+            except (CorruptFileError, RefusedFileError, FileNotFoundError):
+                continue  # the path has something else now; another path can still have the content
             if admitted.file_id == file_id:
                 self._pending[file_id] = Pending(admitted, [delivery], DAMAGED_ROWS)
                 [reading] = self._read_pending()

@@ -128,9 +128,13 @@ def _take(state: _State, happened: Iterable[Alert | Passed], *, only_lasting: bo
     for one in happened:
         before = state.open.get(one.about, [])
         if isinstance(one, Passed):
-            state.open[one.about] = [problem for problem in before if not one.ends(problem)]
+            lasting = state.open[one.about] = [problem for problem in before if not one.ends(problem)]
             if only_lasting:
-                state.waiting = [each for each in state.waiting if each["about"] != one.about]
+                state.waiting = [
+                    each
+                    for each in state.waiting
+                    if each["about"] != one.about or not set(lasting).isdisjoint(each["problems"])
+                ]
             continue
         problems = one.problems or (one.sentence,)
         new = [problem for problem in problems if problem not in before]
@@ -138,7 +142,7 @@ def _take(state: _State, happened: Iterable[Alert | Passed], *, only_lasting: bo
             state.open[one.about] = [*before, *new][-MOST_REMEMBERED:]
             sentence = one.sentence if len(new) == len(problems) else "; ".join(new)
             facts = {"what": one.what, "about": one.about, "sentence": sentence, **one.facts}
-            state.waiting.append({"about": one.about, "attempts": 0, "alert": facts})
+            state.waiting.append({"about": one.about, "problems": new, "attempts": 0, "alert": facts})
 
 
 def _send(path: Path, state: _State, settings: AlertSettings, log: Callable[[str], None]) -> int:

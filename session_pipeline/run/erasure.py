@@ -14,7 +14,7 @@ The steps, in this order. Each can be repeated, so an erasure that was killed go
 import os
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,8 +35,6 @@ from session_pipeline.tables.steps import LOGS
 
 if TYPE_CHECKING:  # imports this module
     from session_pipeline.run.pipeline import Run
-
-REPORT_REACH = timedelta(days=28)  # a report shows days up to this long before its last day
 
 
 def record(run: "Run", held: Held) -> None:
@@ -145,11 +143,12 @@ def _contains(path: Path, left: Unfinished) -> bool:
 
 
 def _shows(path: Path, days: Collection[date]) -> bool:
-    """Whether a report can show one of these days. One that is not named by its last day is taken to show all days."""
+    """Whether a report can have figures of one of these days: it counts the lines of all days, and retention of weeks.
+
+    One that is not named by its last day is taken to show all days.
+    """
     last_day = report.day_of(path)
-    if last_day is None:
-        return bool(days)
-    return any(day <= last_day <= day + REPORT_REACH for day in days)
+    return any(last_day is None or day <= last_day for day in days)
 
 
 def finish(run: "Run") -> None:

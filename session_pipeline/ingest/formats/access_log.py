@@ -205,7 +205,7 @@ def _how_to_read(rules: "ReadingRules", others: Mapping[str, LogFormat]) -> str:
     ]
     unknown = literal(
         f"the line does not fit log_format = {rules.log_format}, nor another known format; write the server's own"
-        f" LogFormat or log_format into sources.{rules.source}.log_format"
+        f" LogFormat or log_format into {path_of_source(rules.source, 'log_format')}"
     )
     return f"case _reason {' '.join(cases)} else {unknown} end"
 

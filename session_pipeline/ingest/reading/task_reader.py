@@ -3,7 +3,6 @@
 tasks.py has the work of a task. local_reader.py reads what was not read ahead of time.
 """
 
-import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -39,7 +38,8 @@ from session_pipeline.ingest.reading.tasks import (
     take_files,
     take_range,
 )
-from session_pipeline.store.part_files import MANIFEST
+from session_pipeline.store.part_files import write_manifest
+from session_pipeline.store.records import WrittenFile
 
 LEAST_BYTES_FOR_TASKS = 64 << 20
 
@@ -184,11 +184,11 @@ class TaskReader:
                 if day.utc_date in each.paths
             ]
             _make_folder(day.path, [path for path, _, _ in parts])
-            manifest = [
-                {"name": _name(number), "sha256": sha256, "row_count": row_count}
+            written = [
+                WrittenFile(day.path / _name(number), row_count, sha256)
                 for number, (_, sha256, row_count) in enumerate(parts)
             ]
-            (day.path / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+            write_manifest(day.path, written)
         if joined.quarantine_path is not None:
             paths = [each.quarantine_path for each in readings if each.quarantine_path is not None]
             _make_folder(joined.quarantine_path, paths)
