@@ -13,7 +13,6 @@ import pytest
 from session_pipeline import report
 from session_pipeline.build import ahead
 from session_pipeline.checks import settings_match_data, silent_sites
-from session_pipeline.checks.settings_warnings import find_for_folder
 from session_pipeline.errors import StoreError
 from session_pipeline.publish import warehouse
 from session_pipeline.publish.publication import NewWarehouse, Published
@@ -21,6 +20,7 @@ from session_pipeline.report import figures
 from session_pipeline.report.ahead import ReadAhead, read_ahead
 from session_pipeline.run import written_ahead
 from session_pipeline.run.pipeline import Run
+from session_pipeline.settings_warnings import find_for_folder
 from session_pipeline_tests.built_week import day_of_events
 from session_pipeline_tests.test_warehouse_ahead import LAST, WAIT_SECONDS, built_week, unfinished_files
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.checks.settings_warnings import Findings
 from session_pipeline.report.figures import Figure, Figures
 from session_pipeline.report.funnels import funnel_views, unit
 from session_pipeline.settings import parse_settings
+from session_pipeline.settings_warnings import Findings
 from session_pipeline_tests.deployment import to_toml
 
 CONDITIONS = {"a": "event_name = 'a'", "b": "event_name = 'b'", "c": "event_name = 'c'"}

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from session_pipeline.checks.settings_warnings import find_for_folder
-from session_pipeline.checks.settings_warnings.funnels import pointless_exclusions
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.settings import Settings, parse_settings
+from session_pipeline.settings_warnings import find_for_folder
+from session_pipeline.settings_warnings.funnels import pointless_exclusions
 from session_pipeline_tests.settings_texts import STEPS
 
 OPTIONAL = STEPS.replace("'begin_checkout'\" }", "'begin_checkout'\", optional = true }")

@@ -5,8 +5,8 @@ from time import process_time
 
 import pytest
 
-from session_pipeline.checks.settings_warnings.outcomes import without_sessions
 from session_pipeline.settings import parse_settings
+from session_pipeline.settings_warnings.outcomes import without_sessions
 from session_pipeline_tests.deployment import to_toml
 
 

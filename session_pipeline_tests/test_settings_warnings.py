@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.checks import settings_warnings
-from session_pipeline.checks.settings_warnings import similar, window
+from session_pipeline import settings_warnings
 from session_pipeline.errors import StoreError
 from session_pipeline.settings import load_settings, parse_settings
+from session_pipeline.settings_warnings import similar, window
 from session_pipeline_tests.deployment import Deployment, to_toml
 
 DAY = date(2024, 5, 6)

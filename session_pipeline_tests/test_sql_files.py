@@ -15,7 +15,7 @@ LONGEST = 120
 
 # Modules that generate SQL from settings or names, and the catalog, which is SQLite.
 GENERATED = {
-    "checks/settings_warnings/similar.py",
+    "settings_warnings/similar.py",
     "store/catalog.py",
     "tables/definitions/from_settings.py",
     "tables/funnels/from_settings.py",

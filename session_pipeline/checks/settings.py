@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from session_pipeline.checks import settings_warnings
+from session_pipeline import settings_warnings
 from session_pipeline.checks.verdict import SHOWN, Verdict
 from session_pipeline.errors import StoreError
 

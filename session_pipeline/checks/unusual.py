@@ -7,10 +7,11 @@ from operator import itemgetter
 from statistics import median
 from typing import TYPE_CHECKING
 
-from session_pipeline.checks.verdict import Verdict, add_input, has_events, shortened, verdict
+from session_pipeline.checks.verdict import Verdict, add_input, has_events, verdict
 from session_pipeline.engines.sql import fill, query_text
 from session_pipeline.reference.days import day_ranges
 from session_pipeline.run.opened import today_in
+from session_pipeline.settings.values import shortened
 from session_pipeline.store.records import Key
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run

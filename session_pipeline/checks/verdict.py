@@ -21,7 +21,6 @@ if TYPE_CHECKING:  # slow to load; commands that only look need no run
     from session_pipeline.run.pipeline import Run
 
 SHOWN = 5
-LONGEST_TEXT = 100
 NO_SPANS: Mapping[str, Span] = {}
 
 
@@ -80,12 +79,6 @@ def verdict(problems: Sequence[str], good: str, figures: Mapping[str, Any] | Non
         return Verdict(True, good, figures or {})
     more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
     return Verdict(False, "; ".join(problems[:SHOWN]) + more, figures or {}, tuple(problems))
-
-
-def shortened(text: str) -> str:
-    """Return a value of data on one line, at most LONGEST_TEXT characters long."""
-    line = " ".join(text.split())
-    return line if len(line) <= LONGEST_TEXT else f"{line[: LONGEST_TEXT - 1]}…"
 
 
 def add_input(job: Job, run: "Run", name: str, days: Iterable[date]) -> None:

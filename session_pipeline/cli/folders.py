@@ -8,8 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from session_pipeline import data_folder
-from session_pipeline.checks import settings_warnings
+from session_pipeline import data_folder, settings_warnings
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, day_of, ended
 from session_pipeline.cli.screen import counted, echo, echo_json, plain
 from session_pipeline.cli.trying import could_be

@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from session_pipeline import settings_warnings
 from session_pipeline.build.plan import Plan
-from session_pipeline.checks import CHECKS, missing_sources, rejected_files, settings_warnings
+from session_pipeline.checks import CHECKS, missing_sources, rejected_files
 from session_pipeline.cli.screen import counted, echo, plain
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import history

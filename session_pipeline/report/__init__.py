@@ -19,10 +19,10 @@ from session_pipeline.store.files import make_folder, refusal_explained, remove_
 from session_pipeline.store.shortage import report_shortage
 
 if TYPE_CHECKING:
-    from session_pipeline.checks.settings_warnings import Findings
     from session_pipeline.report.ahead import ReadAhead
     from session_pipeline.report.page import Page
     from session_pipeline.settings import Settings
+    from session_pipeline.settings_warnings import Findings
 
 FILE_NAME = "latest.html"
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -120,10 +120,10 @@ def _page(
     ahead: "ReadAhead | None" = None,
 ) -> "Page":
     # These imports are slow. Dagster's definitions import this module, but do not write a report.
-    from session_pipeline.checks.settings_warnings import find, folders_of_sources
     from session_pipeline.publish import warehouse
     from session_pipeline.report import figures, flaws, page
     from session_pipeline.settings import load_settings
+    from session_pipeline.settings_warnings import find, folders_of_sources
 
     settings = settings or load_settings(folder.path)
     if findings is not None and ahead is not None and ahead.is_of(folder):

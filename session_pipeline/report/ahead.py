@@ -17,10 +17,10 @@ from session_pipeline.publish.publication import NewWarehouse, Stamp, stamp
 if TYPE_CHECKING:
     import duckdb
 
-    from session_pipeline.checks.settings_warnings import Findings
     from session_pipeline.report.figures import Figures
     from session_pipeline.report.flaws import Look
     from session_pipeline.settings import Settings
+    from session_pipeline.settings_warnings import Findings
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ def read_ahead(new: NewWarehouse, folder: DataFolder, settings: "Settings") -> R
     if new.stamp is None:
         raise StoreError("the new warehouse is not written")
     with closing(_opened(new, folder)) as connection:
-        from session_pipeline.checks.settings_warnings import find, folders_of_sources
         from session_pipeline.report import figures, flaws, page  # noqa: F401  # slow to load; page is needed next
+        from session_pipeline.settings_warnings import find, folders_of_sources
 
         found = figures.read(connection, settings.timezone)
         look = flaws.look_first(connection, found, settings) if found.window else None

@@ -7,11 +7,11 @@ from operator import itemgetter
 
 from markupsafe import Markup
 
-from session_pipeline.checks.settings_warnings import Findings
 from session_pipeline.report import charts, formats
 from session_pipeline.report.figures import Figures, Row
 from session_pipeline.report.outcomes import ordered
 from session_pipeline.settings import FunnelSettings, Settings
+from session_pipeline.settings_warnings import Findings
 
 WIDTH = 380
 MOST_SITES = 8  # of each funnel

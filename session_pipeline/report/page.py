@@ -17,7 +17,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from session_pipeline.checks.settings_warnings import Findings
 from session_pipeline.report import charts, formats, names, outcomes, paths
 from session_pipeline.report.chance import FEWEST, is_significant
 from session_pipeline.report.compiled import CompiledTemplates
@@ -31,6 +30,7 @@ from session_pipeline.report.strengths import strengths
 from session_pipeline.report.svg import standalone
 from session_pipeline.report.window import Window
 from session_pipeline.settings import Settings
+from session_pipeline.settings_warnings import Findings
 
 TEMPLATES = Path(__file__).with_name("templates")
 CHART_ROWS = 8

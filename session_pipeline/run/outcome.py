@@ -12,7 +12,7 @@ from session_pipeline.report import Written
 from session_pipeline.tables.graph import Step
 
 if TYPE_CHECKING:  # the checks import modules of this package
-    from session_pipeline.checks.settings_warnings import Findings
+    from session_pipeline.settings_warnings import Findings
 
 
 @dataclass(frozen=True)

@@ -29,11 +29,18 @@ from session_pipeline.settings.conditions import parse_condition, parse_number, 
 from session_pipeline.settings.conditions.patterns import pattern_problem
 
 Parser = Callable[..., object]
+LONGEST_TEXT = 100
 
 
 def refusal(problem: str, hint: str) -> PydanticCustomError:
     """Return an error for a validator to raise. The problem continues a sentence that begins with the key."""
     return PydanticCustomError("refused", "{problem}; {hint}", {"problem": problem, "hint": hint})
+
+
+def shortened(text: str) -> str:
+    """Return a value of data on one line, at most LONGEST_TEXT characters long."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_TEXT else f"{line[: LONGEST_TEXT - 1]}…"
 
 
 def shown(value: object) -> str:

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 import duckdb
 
-from session_pipeline.checks.settings_warnings import funnels, outcomes, rules, sources
-from session_pipeline.checks.settings_warnings.model import SettingsWarning
-from session_pipeline.checks.settings_warnings.sources import folders_of_sources
-from session_pipeline.checks.settings_warnings.window import Window, recent_days
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import StoreError
 from session_pipeline.publish import warehouse
 from session_pipeline.settings import Settings
+from session_pipeline.settings_warnings import funnels, outcomes, rules, sources
+from session_pipeline.settings_warnings.model import SettingsWarning
+from session_pipeline.settings_warnings.sources import folders_of_sources
+from session_pipeline.settings_warnings.window import Window, recent_days
 
 __all__ = ["Findings", "SettingsWarning", "find", "find_for_folder", "folders_of_sources"]
 

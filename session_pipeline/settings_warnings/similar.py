@@ -10,9 +10,9 @@ from itertools import accumulate
 import duckdb
 from sqlglot import exp
 
-from session_pipeline.checks.settings_warnings.window import Window, is_on, on_days
 from session_pipeline.engines.sql import query_text
 from session_pipeline.settings.values import shown
+from session_pipeline.settings_warnings.window import Window, is_on, on_days
 from session_pipeline.tables import table
 
 MOST_VALUES = 500  # only the most frequent values are used

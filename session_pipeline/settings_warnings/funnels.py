@@ -5,11 +5,11 @@ Compares the conditions themselves, so it needs no data.
 
 from collections.abc import Iterator
 
-from session_pipeline.checks.settings_warnings.model import SettingsWarning
 from session_pipeline.reference.column_groups import EVENT_CONDITION_COLUMNS
 from session_pipeline.settings import FunnelSettings, Settings
 from session_pipeline.settings.conditions import parse_condition
 from session_pipeline.settings.values import shown
+from session_pipeline.settings_warnings.model import SettingsWarning
 
 CHANGE = "change its condition, after_step or before_step"
 

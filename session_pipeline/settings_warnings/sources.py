@@ -6,14 +6,14 @@ from pathlib import Path
 
 import duckdb
 
-from session_pipeline.checks.settings_warnings.model import SettingsWarning
-from session_pipeline.checks.settings_warnings.similar import listed, near
-from session_pipeline.checks.settings_warnings.window import Window, on_days
 from session_pipeline.engines.sql import query_text
 from session_pipeline.reference.days import ONLY_DATES, are_midnights
 from session_pipeline.settings import Settings, path_of_source
 from session_pipeline.settings.presets import packaged_names, packaged_preset
 from session_pipeline.settings.values import shown
+from session_pipeline.settings_warnings.model import SettingsWarning
+from session_pipeline.settings_warnings.similar import listed, near
+from session_pipeline.settings_warnings.window import Window, on_days
 
 FEWEST_DATES = 10  # events from which on midnight is no coincidence
 MOST_NAMES = 500  # only the most frequent names are searched

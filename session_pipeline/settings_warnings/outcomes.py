@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from session_pipeline.checks.settings_warnings.model import SettingsWarning
 from session_pipeline.reference.column_groups import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
 from session_pipeline.settings import Settings
 from session_pipeline.settings.conditions import parse_condition
 from session_pipeline.settings.values import shown
+from session_pipeline.settings_warnings.model import SettingsWarning
 
 
 @dataclass(frozen=True)

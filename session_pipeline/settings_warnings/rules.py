@@ -14,15 +14,15 @@ from itertools import pairwise
 import duckdb
 from sqlglot import exp
 
-from session_pipeline.checks.settings_warnings.model import SettingsWarning
-from session_pipeline.checks.settings_warnings.similar import Existing
-from session_pipeline.checks.settings_warnings.window import Window, is_on
-from session_pipeline.checks.verdict import shortened
 from session_pipeline.engines.sql import query_text
 from session_pipeline.reference.column_groups import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
 from session_pipeline.reference.user_agents import LOOKED_AT_CHARACTERS
 from session_pipeline.settings import FunnelSettings, PatternSettings, Settings, parse_settings
 from session_pipeline.settings.conditions import parse_condition, parse_number, parse_scalar
+from session_pipeline.settings.values import shortened
+from session_pipeline.settings_warnings.model import SettingsWarning
+from session_pipeline.settings_warnings.similar import Existing
+from session_pipeline.settings_warnings.window import Window, is_on
 
 MOST_HINTS = 20  # warnings that name similar values
 # Where rules are tested: a relation and its day column.
