@@ -284,8 +284,33 @@ def test_csv_escapes_formulas_behind_other_separators(data: Path) -> None:
 def test_numbers_that_json_does_not_have_are_null() -> None:
     written = StringIO()
     with duckdb.connect() as connection:
-        write_json(connection, "select 'nan'::double as a, 'inf'::double as b, '-inf'::float as c, 1.5 as d", written)
-    assert json.loads(written.getvalue()) == [{"a": None, "b": None, "c": None, "d": 1.5}]
+        numbers = "'nan'::double as a, 'inf'::double as b, '-inf'::float as c, [1.5, 'nan'::double] as d"
+        write_json(connection, f"select {numbers}", written)
+    assert json.loads(written.getvalue()) == [{"a": None, "b": None, "c": None, "d": [1.5, None]}]
+
+
+def test_nested_values_are_written_like_values_in_columns(data: Path) -> None:
+    sql = "select [1.50, null] as a, {'d': date '2024-03-05'} as b, map {date '2024-03-05': 'it'} as c"
+    for arguments in ((), ("--format", "csv")):
+        written = call("query", sql, *arguments, "--data", data)[1]
+        for value in ("[1.50, NULL]", "{'d': 2024-03-05}", "{2024-03-05: 'it'}"):
+            assert value in written
+    written = call("query", sql, "--format", "json", "--data", data)[1]
+    assert json.loads(written) == [{"a": [1.5, None], "b": {"d": "2024-03-05"}, "c": {"2024-03-05": "it"}}]
+
+
+def test_long_decimals_are_not_rounded(data: Path) -> None:
+    number = "12345678901234567890123456789012.3456"
+    assert number in call("query", f"select {number}00::decimal(38, 6) as a", "--data", data)[1]
+    assert "100\n" in call("query", "select 100.00 as a", "--data", data)[1]
+
+
+def test_session_ids_are_whole_on_a_narrow_terminal(data: Path) -> None:
+    [session, *_] = json.loads(call("sessions", "--json", "--data", data)[1])
+    environment = {**os.environ, "COLUMNS": "50"}
+    command = [*PROGRAM, "sessions", "--data", str(data)]
+    out = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert session["session_id"][:12] in out
 
 
 def test_markdown_is_a_table_of_plain_text(data: Path) -> None:

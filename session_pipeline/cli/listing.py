@@ -88,7 +88,7 @@ def print_visitor(visitor_id: str, listed: Sequence[Row], settings: Settings, *,
         ("actions", "right"),
     )
     more = (("outcome", "left"), *([("site", "left")] if has_sites else []))
-    stdout.print(grid(*headings, *more, rows=rows))
+    stdout.print(grid(*headings, *more, rows=rows, whole=("session",)))
     if has_more:
         listed_words = f"{counted(len(listed), 'session')} {'is' if len(listed) == 1 else 'are'} listed"
         echo(f"only the latest {listed_words}; use --limit for more", style="dim")
@@ -104,6 +104,7 @@ def _show(listed: Sequence[Row], has_more: bool, settings: Settings) -> None:
     if not listed:
         echo("no sessions", style="dim")
         return
+    has_sites = len({session["site"] for session in listed}) > 1
     rows = [
         (
             session["session_id"][:SHOWN_ID],
@@ -114,12 +115,16 @@ def _show(listed: Sequence[Row], has_more: bool, settings: Settings) -> None:
             _value(session),
             plain(session["channel"] or ""),
             short(session["landing_page"] or ""),
+            *([plain(session["site"])] if has_sites else []),
         )
         for session in listed
     ]
     headings = (("session", "left"), (f"start ({settings.timezone})", "left"), ("length", "right"), ("events", "right"))
-    more = (("outcome", "left"), ("value", "right"), ("channel", "left"), ("landing page", "left"))
-    stdout.print(grid(*headings, *more, rows=rows))
+    more = (
+        *(("outcome", "left"), ("value", "right"), ("channel", "left"), ("landing page", "left")),
+        *([("site", "left")] if has_sites else []),
+    )
+    stdout.print(grid(*headings, *more, rows=rows, whole=("session",)))
     if has_more:
         echo(f"only the first {len(listed)} sessions are listed; use --limit for more", style="dim")
 

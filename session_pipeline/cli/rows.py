@@ -7,7 +7,6 @@ This module only formats. The command and its checks are in `cli.query`; `publis
 """
 
 import csv
-import math
 import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -18,7 +17,7 @@ import duckdb
 from rich.console import Console
 from rich.text import Text
 
-from session_pipeline.cli.screen import echo, json_text, plain, ruled, stdout
+from session_pipeline.cli.screen import echo, json_text, nested, plain, ruled, stdout
 from session_pipeline.errors import WrongUseError
 from session_pipeline.reference import markdown
 
@@ -73,8 +72,7 @@ def write_json(connection: Connection, sql: str, file: IO[str]) -> None:
     names = different_names(names)
     file.write("[")
     for number, row in enumerate(rows):
-        values = [None if isinstance(value, float) and not math.isfinite(value) else value for value in row]
-        text = json_text(dict(zip(names, values, strict=True)), file)
+        text = json_text(dict(zip(names, row, strict=True)), file)
         file.write(f"{',' if number else ''}\n{text}")
     file.write("\n]\n")
 
@@ -157,7 +155,7 @@ def _field(value: object, is_raw: bool) -> object:
         return "true" if value else "false"
     if is_raw or value is None or isinstance(value, int | float | Decimal):
         return value
-    text = str(value)
+    text = nested(value) if isinstance(value, list | tuple | dict) else str(value)
     is_formula = text.startswith(FORMULA_STARTS) and not NUMBER.fullmatch(text)
     text = INNER_FORMULA.sub("'", text)
     return STEERING.sub(" ", f"'{text}" if is_formula else text)

@@ -4,12 +4,13 @@ What is printed is decided by the commands; the rows of a query are formatted in
 """
 
 import json
+import math
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -75,8 +76,21 @@ def echo_json(value: Any) -> None:
 def json_text(value: Any, file: IO[str], indent: int | None = None) -> str:
     """Return a value as JSON that the encoding of the file can represent and that contains no terminal controls."""
     is_unicode = (getattr(file, "encoding", None) or "utf-8").lower().startswith("utf")
-    text = json.dumps(value, default=as_json, indent=indent, ensure_ascii=not is_unicode)
+    text = json.dumps(_for_json(value), default=as_json, indent=indent, ensure_ascii=not is_unicode)
     return STEERING_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _for_json(value: Any) -> Any:
+    """Convert what json.dumps refuses or writes as no JSON, at any depth: NaN, infinite values, keys of maps."""
+    if isinstance(value, dict):
+        return {_key(key): _for_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_for_json(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _key(key: Any) -> Any:
+    return key if key is None or isinstance(key, str | bool | int | float) else str(key)
 
 
 def as_json(value: Any) -> Any:
@@ -86,15 +100,24 @@ def as_json(value: Any) -> Any:
     return str(value)
 
 
-def grid(*columns: tuple[str, str], rows: Iterable[Sequence[str | Text]] = (), indent: int = 0) -> Table:
-    """Create a table without lines. Each column is a pair: heading, and "left" or "right" for the alignment."""
+def grid(
+    *columns: tuple[str, str],
+    rows: Iterable[Sequence[str | Text]] = (),
+    indent: int = 0,
+    whole: Collection[str] = (),
+) -> Table:
+    """Create a table without lines. Each column is a pair: heading, and "left" or "right" for the alignment.
+
+    On a narrow screen, the columns in `whole` are not wrapped, such as ids, which are copied.
+    """
     table = Table(
         box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_header=any(name for name, _ in columns)
     )
     if indent:
         table.add_column("", width=indent - 2)
     for name, justify in columns:
-        table.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
+        alignment: Literal["left", "right"] = "right" if justify == "right" else "left"
+        table.add_column(name, justify=alignment, overflow="fold", no_wrap=name in whole)
     for row in rows:
         table.add_row(*([""] if indent else []), *row)
     return table
@@ -119,8 +142,24 @@ def plain(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal) and value.is_finite():
-        return f"{value.normalize():f}"
+        text = f"{value:f}"  # normalize() would round to 28 digits
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    if isinstance(value, list | tuple | dict):
+        return plain(nested(value))
     return "".join(char if char.isprintable() else " " for char in str(value))
+
+
+def nested(value: object) -> str:
+    """Return a list or map, and each value in it, as text; texts in it are quoted: [1.50, NULL, 'a']."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(nested, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{nested(key)}: {nested(item)}' for key, item in value.items())}}}"
+    if isinstance(value, str | bytes):
+        return repr(value)
+    if value is None or isinstance(value, bool):
+        return plain(value)
+    return str(value)
 
 
 def short(value: object) -> str:
