@@ -44,7 +44,7 @@ def test_folder_without_settings_uses_the_packaged_settings(tmp_path: Path) -> N
     settings.write_text(settings.read_text().replace("inactivity_minutes = 30 ", "inactivity_minutes = 20 "))
     assert "no settings.toml" not in run(data).stderr
     settings.unlink()
-    for command in ("run", "plan", "status"):
+    for command in ("run", "plan", "status", "check"):
         code, _, err = call(command, "--data", data)
         assert (code, "settings.toml is missing, but the store was built with it; restore it" in err) == (1, True), err
         assert "the packaged settings are used" not in err

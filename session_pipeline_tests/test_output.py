@@ -380,6 +380,8 @@ def test_sessions_are_listed_in_a_total_order(data: Path) -> None:
     (session,) = json.loads(out)
     assert (session["session_date"], session["outcome"], session["event_count"]) == ("2024-03-05", "purchase", 2)
     assert "purchase" in call("sessions", "--day", "2024-03-05", "--outcome", "purchase", "--data", data)[1]
-    assert call("sessions", "--day", "2024-03-06", "--data", data)[1] == "no sessions\n"
+    assert call("sessions", "--day", "2024-03-06", "--data", data)[1] == (
+        "no sessions; all are from 2024-03-05 to 2024-03-05\n"
+    )
     code, _, err = call("sessions", "--outcome", "purchas", "--data", data)
     assert (code, "did you mean purchase?" in err) == (2, True)

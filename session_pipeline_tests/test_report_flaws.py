@@ -298,7 +298,7 @@ def test_weeks_with_other_weekdays_show_no_change(reported_week: Deployment, tmp
 @pytest.mark.parametrize(
     ("hard_count", "visit_count", "expected"),
     [
-        (0, 12, "No visit of this week had a hard time."),
+        (0, 12, "No visit of this week had a hard time that its events can show."),
         (1, 1000, "Hardly any visit of this week had a hard time."),
         (4, 12, "33.3 % of all visits had a hard time, but fewer than 5 at any one page; see Hard times."),
         (None, 12, ""),

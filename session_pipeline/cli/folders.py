@@ -18,6 +18,7 @@ from session_pipeline.errors import SettingsError, SettingsFileError, StoreError
 from session_pipeline.ingest.formats import AccessLog
 from session_pipeline.run.alerts import missing_program
 from session_pipeline.run.delivered_files import sources_without_folder
+from session_pipeline.run.opened import has_lost_settings, lost_settings
 from session_pipeline.run.trial_result import Trial
 from session_pipeline.run.try_file import accepted_count, try_file, with_start_date
 from session_pipeline.sample import FIRST_DAY, write_sample
@@ -169,6 +170,8 @@ def check(as_json: AsJson = False, data: Data = None) -> None:
     folder = chosen_folder(data)
     where = str(folder.settings) if folder.has_settings else "the packaged settings"
     try:
+        if has_lost_settings(folder):
+            raise lost_settings(folder)
         settings = load_settings(folder.path)
     except SettingsError as error:
         if not as_json:

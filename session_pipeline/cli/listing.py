@@ -24,6 +24,7 @@ SHOWN_ID = 12  # `show` accepts the beginning of an id
 
 Row = Mapping[str, Any]
 
+_DAYS = "select min(session_date), max(session_date) from sessions"
 _OUTCOMES = "select distinct outcome from session_outcomes order by outcome"
 
 
@@ -42,11 +43,14 @@ def sessions(
     settings = load_settings(folder.path)
     with reader.connect(folder.path) as connection:
         found = _find(connection, day, outcome, limit + 1)
+        first_day, last_day = connection.execute(_DAYS).fetchone() or (None, None)
     listed, has_more = found[:limit], len(found) > limit
     if as_json:
         echo_json(listed)
-    else:
+    elif listed:
         _show(listed, has_more, settings)
+    else:
+        echo(f"no sessions; all are from {first_day} to {last_day}" if first_day else "no sessions", style="dim")
 
 
 def _find(
@@ -101,9 +105,6 @@ def _fetch(connection: duckdb.DuckDBPyConnection, name: str, asked: Mapping[str,
 
 
 def _show(listed: Sequence[Row], has_more: bool, settings: Settings) -> None:
-    if not listed:
-        echo("no sessions", style="dim")
-        return
     has_sites = len({session["site"] for session in listed}) > 1
     rows = [
         (

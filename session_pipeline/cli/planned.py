@@ -47,7 +47,7 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
         )
         return
     if to_read:
-        echo(f"{counted(len(to_read), 'file')} to read first; the days in them are not known yet:", style="bold")
+        echo(f"{counted(len(to_read), 'file')} to read first; their days are not known yet:", style="bold")
         rows = [(f"  raw/{plain(name)}", reason) for name, reason in list(to_read.items())[:SHOWN_FILES]]
         more = [(f"  and {len(to_read) - SHOWN_FILES} more", "")] if len(to_read) > SHOWN_FILES else []
         stdout.print(grid(("", "left"), ("", "left"), rows=[*rows, *more]))

@@ -177,4 +177,6 @@ def _columns_of(name: str) -> str:
 def _sentence(error: duckdb.Error) -> str:
     """Return DuckDB's error message without the excerpt of the SQL line, on one line."""
     text = str(error).partition("\n\nLINE ")[0]
-    return "; ".join(line.strip() for line in text.splitlines() if line.strip())
+    if "file system operations are disabled" in text:
+        return "query reads only the tables of the warehouse, no files; read files with DuckDB itself"
+    return "; ".join(line.strip().removesuffix("!") for line in text.splitlines() if line.strip())

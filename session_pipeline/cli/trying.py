@@ -156,7 +156,11 @@ def _print_suggested(found: Trial, source: str, folder: DataFolder | None) -> No
         for line in could_be(found):
             echo(f"  {plain(line)}")
     if found.suggested:
-        echo(f"Then run `{_try_command(found, source, folder)}`.")
+        if folder is None:
+            echo("There is no data folder yet. This command creates one with these settings, here named shop:")
+            echo(f"  {_init_command(found, source)}")
+        else:
+            echo(f"Then run `{_try_command(found, source, folder)}`.")
     if found.remarks:
         echo()
     for remark in found.remarks:
@@ -168,6 +172,12 @@ def _try_command(found: Trial, source: str, folder: DataFolder | None) -> str:
     words = ["session-pipeline", "try", str(found.facts["path"]), "--source", named_source(source)]
     if folder is not None and folder.path != Path(data_folder.DEFAULT).absolute():
         words += ["--data", str(folder.path)]
+    return plain(shlex.join(words))
+
+
+def _init_command(found: Trial, source: str) -> str:
+    """Return the command that creates a data folder with the suggested settings."""
+    words = ["session-pipeline", "init", "shop", "--from", str(found.facts["path"]), "--source", named_source(source)]
     return plain(shlex.join(words))
 
 

@@ -52,5 +52,5 @@ def _version_count(path: Path) -> int:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS)) as connection:
             [count] = connection.execute("select count(*) from alembic_version").fetchone()
     except sqlite3.Error:
-        return 0  # no table yet, or the file cannot be read: who opens it reports that
+        return 0  # no table yet, or the file cannot be read, which is reported when it is opened
     return int(count)

@@ -1,7 +1,7 @@
-"""Reads the latest materializations from the index of Dagster's event log, with queries that are not built anew.
+"""Reads the latest materializations from the index of Dagster's event log, with queries that are built once.
 
 Dagster asks for them before each step, to record the versions of the data that the step reads. It builds each query
-anew, and reads the same events again for each step. `defs.event_log` uses this for assets that were materialized and
+again, and reads the same events again for each step. `defs.event_log` uses this for assets that were materialized and
 never wiped. For others, it asks Dagster's own class.
 """
 

@@ -93,6 +93,8 @@ RAW_EVENT_COLUMNS: Mapping[str, str] = {
 }
 SESSION_CONDITION_COLUMNS: Mapping[str, str] = {column.name: column.type for column in SESSION}
 
+REQUIRED_COLUMNS = ("visitor_id", "event_time", "event_name")  # every event needs them
+
 # Columns that a source can deliver; the other columns are derived
 DELIVERED_COLUMNS: tuple[str, ...] = (
     "event_id",

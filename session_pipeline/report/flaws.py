@@ -288,7 +288,7 @@ def hard_times(figures: Figures) -> str:
     if week["friction_rate"] is None:
         return ""
     if not week["hard_time_count"]:
-        return "No visit of this week had a hard time."
+        return "No visit of this week had a hard time that its events can show."
     if week["friction_rate"] < HARDLY_ANY:
         return "Hardly any visit of this week had a hard time."
     return (

@@ -6,7 +6,7 @@ from session_pipeline.report.formats import in_visits
 
 GLOSSARY: tuple[tuple[str, str], ...] = (
     ("Visit", "Consecutive events of a visitor. It belongs to the day on which it starts. Tables call it a session."),
-    ("Visitor", in_visits(c.VISITOR_ID.meaning)),
+    ("Visitor", "Who visits, as identified by the source: a cookie or device id. Unique within its site."),
     ("New visitor", "A visitor whose first known day is the day of the visit. All others came on an earlier day."),
     ("Outcome", in_visits(c.OUTCOME.meaning)),
     (
@@ -16,7 +16,10 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
             "that ended with none of the outcomes above it."
         ),
     ),
-    ("Bounce", in_visits(c.IS_BOUNCE.meaning)),
+    (
+        "Bounce",
+        "A visit that is not engaged (few page views, no interaction, little time) and ended with no other outcome.",
+    ),
     ("Converted", in_visits(c.CONVERTED_COUNT.meaning)),
     ("Conversion rate", "Converted visits as a share of all visits."),
     ("Value", "Sum of the values of converted visits, separate for each currency."),
@@ -68,9 +71,9 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ("95 % interval", "Wilson interval: if only chance varies, it contains the true rate in 95 of 100 weeks."),
     ("Channel", in_visits(c.CHANNEL.meaning)),
     ("Device", "Desktop, mobile, tablet, tv or other, as the browser says."),
-    ("Bot", in_visits(c.IS_BOT.meaning)),
+    ("Bot", "A visit with an event from a bot, by the user agent or by a rule in the settings. Counts exclude bots."),
     ("Duplicate", "A line that repeats an event. The event counts once; the copy is in duplicate_events."),
     ("Late", in_visits(c.LATE_EVENT_COUNT.meaning)),
     ("Quarantined", "A line that is not a valid event. It is kept in quarantined_lines with the reason."),
-    ("Final", in_visits(c.IS_FINAL.meaning)),
+    ("Final", "A day whose visits are all complete."),
 )

@@ -16,7 +16,7 @@ MOST_WEEKS = max(WINDOWS) // 7  # of the longest window that is compared
 def detectable(figures: Figures, window: Window) -> list[str]:
     """Say which fault would have been found, or how many days or visits are needed to find one.
 
-    Steps that were compared can have no row that says it; then nothing is said.
+    Steps that were compared can have no row that says it; then there is no sentence.
     """
     steps = figures.rows("detectable")
     if steps:

@@ -9,7 +9,7 @@ from session_pipeline.tables.parameters import Z_95, Scalar
 
 TREND_DAYS = 28
 
-PAGE_OF_FOLDER = r"^(/[^?]+)/[^/?]+(\?.*)?$"  # the first group is the folder; a / in a query parameter is none
+PAGE_OF_FOLDER = r"^(/[^?]+)/[^/?]+(\?.*)?$"  # the first group is the folder; a / in a query parameter does not count
 
 PARAMETERS = (
     "first_day",

@@ -80,9 +80,14 @@ def open_store(folder: DataFolder) -> Store:
         store = Store(folder.store, package_version())
     if store.catalog.number(HAD_SETTINGS) and not folder.has_settings:
         store.close()
-        hint = f"restore it, or write the packaged settings with `session-pipeline init {folder.path}`"
-        raise SettingsError(str(folder.settings), "is missing, but the store was built with it", hint)
+        raise lost_settings(folder)
     return store
+
+
+def lost_settings(folder: DataFolder) -> SettingsError:
+    """Return the error of a store that was built with a settings file that is now missing."""
+    hint = f"restore it, or write the packaged settings with `session-pipeline init {folder.path}`"
+    return SettingsError(str(folder.settings), "is missing, but the store was built with it", hint)
 
 
 def has_lost_settings(folder: DataFolder) -> bool:

@@ -57,7 +57,8 @@ def suggested_for(
     too_early = []
     if (early := reasons.get("time_before_start", 0)) > facts["accepted_count"]:
         start = run.settings.start_date
-        too_early = [f"{early:,} times are before start_date {start}; set start_date to an earlier day"]
+        times = "time is" if early == 1 else "times are"
+        too_early = [f"{early:,} {times} before start_date {start}; set start_date to an earlier day"]
     [path] = (path for path in trial.raw.glob("*/*"))
     source = path.parent.name
     rules = rules_of(run.settings, source, None, facts.get("preset"))

@@ -13,7 +13,7 @@ from typing import Any
 
 from session_pipeline.ingest.admission.wrapped_records import Number
 from session_pipeline.ingest.mapping.rules import ReadingRules
-from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
+from session_pipeline.reference.column_groups import DELIVERED_COLUMNS, REQUIRED_COLUMNS
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
 from session_pipeline.run.field_values import DECIMAL, MOST, URL, WRITTEN_TIME, FieldValues
 from session_pipeline.run.suggested_addresses import address_of
@@ -51,7 +51,6 @@ USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
     "currency": ("currency_code", "order_currency", "ccy"),
     "user_agent": ("userAgent", "useragent", "useragent_raw", "context_user_agent", "ua"),
 }  # fmt: skip
-NEEDED = ("visitor_id", "event_time", "event_name")
 # Names that mean something else in nested objects: context.library.name is not an event name.
 TOP_ONLY = frozenset(("name", "type", "action", "id", "user", "date", "total", "page", "location", "ref"))
 OF_REQUEST = ("event_name", "page_url", "page_title")  # columns that follow from the request in a server's log
@@ -227,14 +226,14 @@ def missing_columns(
     columns = suggested.get("columns", {})
     names = {field.name for field in fields}
     has = {*filled, *columns, *suggested.get("expressions", ()), *rules.constants, *rules.expressions}
-    has |= {column for column in NEEDED if names.intersection(rules.fields_of(column))}
+    has |= {column for column in REQUIRED_COLUMNS if names.intersection(rules.fields_of(column))}
     if rules.visitor_address is not None or "visitor_address" in suggested:
         has.add("visitor_id")
     if rules.request or rules.events or "request" in suggested:
         has.add("event_name")
     taken = {name for column in DELIVERED_COLUMNS for name in rules.fields_of(column)} | set(columns.values())
     missing = {}
-    for column in NEEDED:
+    for column in REQUIRED_COLUMNS:
         if column not in has:
             fitting = [field for field in fields if field.name not in taken and CAN_BE[column](field)]
             if column == "event_time" and not fitting:
@@ -259,7 +258,7 @@ def _named(column: str, usual_names: Sequence[str], fields: Mapping[str, FieldVa
             inner := [field for field in fields if _plain(field).endswith(f".{_plain(name)}")]
         ):
             return min(inner, key=lambda field: (field.count("."), field))
-    if column in NEEDED:
+    if column in REQUIRED_COLUMNS:
         possible = [field for field in sorted(fields) if WORD_OF[column] in field.lower()]
         if similar := get_close_matches(column, possible, n=1, cutoff=SIMILAR):
             return similar[0]

@@ -298,6 +298,8 @@ def _unknown_key_hint(location: tuple[int | str, ...], variable: Variable | None
     names = [part for part in location if isinstance(part, str)]
     if names[0] == "sources":
         del names[1]  # the name of a source is the name of its folder
+    if names[:2] == ["definitions", "rules"] and len(names) > 3:
+        del names[2]  # the name of a definition is the user's
     if names[:-1] == ["friction"] and names[-1] in get_args(Signal):
         return f"to switch this signal off, write signals without {names[-1]!r}"
     known, table = _known_keys(Settings), ".".join([*names[:-1], ""])

@@ -84,6 +84,8 @@ def _toml_hint(error: tomllib.TOMLDecodeError) -> str:
     """Return how to fix a text that is not TOML."""
     if str(error).startswith("Invalid value"):
         return "fix that line: strings need quotes, true and false are lower case"
+    if str(error).startswith("Expected newline"):
+        return "fix that line: strings and times such as '03:00' need quotes, and a date must exist"
     if re.match(r"Cannot (overwrite|declare|mutate)|Duplicate", str(error)):
         return "fix that line: write each key and each [table] once, and put all keys of a table under it"
     return "fix that line"
@@ -196,6 +198,10 @@ def _log_format(text: str) -> str:
 def _fold_pattern(pattern: str) -> str:
     if problem := pattern_problem(pattern, is_replaced=True):
         raise refusal(f"is {shown(pattern)}, which cannot be used", problem)
+    if pattern.endswith("/*"):
+        raise refusal(
+            f"is {shown(pattern)}, which replaces slashes", f"write {pattern[:-1]}[^/]+ for one part of a path"
+        )
     return pattern
 
 

@@ -49,7 +49,8 @@ def find_for_folder(folder: DataFolder, settings: Settings) -> Findings:
     if not folder.warehouse.is_file():
         with_files = [name for name, has_file in folders.items() if has_file]
         of_settings = (*outcomes.without_sessions(settings), *funnels.pointless_exclusions(settings))
-        return Findings((*of_settings, *sources.shared_sites(settings, with_files)))
+        of_sources = (*sources.shared_sites(settings, with_files), *sources.kept_in_columns(settings, with_files))
+        return Findings((*of_settings, *of_sources))
     with closing(warehouse.connect(folder.warehouse, folder.store)) as connection:
         return find(connection, settings, folders)
 
@@ -77,6 +78,7 @@ def find(connection: duckdb.DuckDBPyConnection, settings: Settings, folders: Map
             *funnels.pointless_exclusions(settings),
             *_of_rules(connection, window, found),
             *sources.shared_sites(settings, names),
+            *sources.kept_in_columns(settings, names),
         ]
         if window is not None:
             warnings += sources.without_page_views(connection, settings, window, folders)

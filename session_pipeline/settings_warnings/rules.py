@@ -171,12 +171,13 @@ def _of_sessions(settings: Settings, packaged: Settings) -> Iterator[Rule]:
     sessions = settings.sessions
     if sessions.separator:
         yield _of_name("sessions.separator", sessions.separator)
-    for switch, column in (
+    switches = (
         ("client_sessions", "client_session_id"),
         ("split_on_client_session", "client_session_id"),
         ("split_on_user", "user_id"),
         ("split_on_campaign", "utm_campaign"),
-    ):
+    )
+    for switch, column in switches if not sessions.definition else ():  # a definition sets these keys itself
         if getattr(sessions, switch) not in (False, "ignore"):
             condition = _is_known(exp.column(column))
             yield Rule(f"sessions.{switch}", column, condition, "is null for every event")

@@ -1,14 +1,16 @@
 """Warns about sources: without page views or times of day, of one site by default, of event names that never occur."""
 
 import os
-from collections.abc import Container, Iterable, Iterator, Mapping
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
 
 from session_pipeline.engines.sql import query_text
+from session_pipeline.reference.column_groups import DELIVERED_COLUMNS, REQUIRED_COLUMNS
 from session_pipeline.reference.days import ONLY_DATES, are_midnights
-from session_pipeline.settings import Settings, path_of_source
+from session_pipeline.settings import Settings, parse_settings, path_of_source
 from session_pipeline.settings.presets import packaged_names, packaged_preset
 from session_pipeline.settings.values import shown
 from session_pipeline.settings_warnings.model import SettingsWarning
@@ -40,6 +42,55 @@ def used_sources(connection: duckdb.DuckDBPyConnection, folders: Mapping[str, bo
     rows = connection.execute("select distinct source from source_files where status = 'accepted'").fetchall()
     delivered = {row[0] for row in rows}
     return [name for name, has_file in folders.items() if has_file or name in delivered]
+
+
+def kept_in_columns(settings: Settings, names: Iterable[str]) -> Iterator[SettingsWarning]:
+    """Yield a warning for each field that should be dropped or hashed, but is read as a column.
+
+    Only properties are dropped and hashed. The column stores such a field as it is.
+    """
+    packaged = parse_settings("").privacy.drop_properties
+    dropped = [name for name in settings.privacy.drop_properties if name not in packaged]
+    for name in sorted(set(names)):
+        source = settings.source(name)
+        fields = {
+            field: column
+            for column in sorted(DELIVERED_COLUMNS)
+            for field in _listed(source.columns.get(column, column))
+        }
+        lists = {
+            "privacy.drop_properties": dropped,
+            "privacy.hash_properties": settings.privacy.hash_properties,
+            path_of_source(name, "drop_fields"): source.drop_fields,
+        }
+        for key, listed_names in lists.items():
+            for listed_name in listed_names:
+                for field in sorted(field for field in fields if _is_meant(listed_name, field)):
+                    column = fields[field]
+                    problem = f"has no effect on the column {column}, which reads this field in raw/{name};"
+                    hint = _how_to_keep_out(column, path_of_source(name, "columns"))
+                    yield SettingsWarning(key, f"{shown(listed_name)} {problem}", hint)
+
+
+def _is_meant(listed_name: str, field: str) -> bool:
+    """Whether a name in a list of fields means a field, which can be nested."""
+    return _letters(listed_name) in (_letters(field), _letters(field.rpartition(".")[2]))
+
+
+def _how_to_keep_out(column: str, columns_key: str) -> str:
+    if column in REQUIRED_COLUMNS:
+        return "every event needs this column; remove the name, or map another field to the column"
+    hashed = "to hash it, set privacy.user_ids = 'keyed'; " if column == "user_id" else ""
+    return f"{hashed}to leave the column empty, write {column} = [] in {columns_key}"
+
+
+def _listed(read: str | Sequence[str]) -> Sequence[str]:
+    return [read] if isinstance(read, str) else read
+
+
+def _letters(name: str) -> str:
+    """Return a name without the signs that names of fields are compared without."""
+    return re.sub(r"[\s_.$@:/-]", "", name.removeprefix("*")).lower()
 
 
 def shared_sites(settings: Settings, names: Iterable[str]) -> Iterator[SettingsWarning]:

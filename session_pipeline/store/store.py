@@ -153,7 +153,9 @@ class Store:
             self._sweep_leftovers()
             crash_points.reached("store: leftovers swept")
             self._scratch = self.folder / SCRATCH / str(os.getpid())
-            self._scratch.mkdir(parents=True, mode=0o700)  # copies of delivered files may contain IP addresses
+            # mode is that of the last folder only, so the one above it is created by itself.
+            self._scratch.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._scratch.mkdir(mode=0o700)  # copies of delivered files may contain IP addresses
             self.catalog.set_number(RUN_IS_OPEN, 1)
             crash_points.reached("store: run marked open")
             is_broken_off = True

@@ -64,7 +64,7 @@ case
 end;
 
 -- The visitor id where a line has none: a keyed hash of network and user agent. visitor_of names
--- the address in a lambda, because network_of would compute it anew at each mention.
+-- the address in a lambda, because network_of would compute it again at each mention.
 create or replace temp macro visitor_in(network, agent) as
 left(keyed_hash(network || e'\n' || coalesce(agent, '')), 32);
 

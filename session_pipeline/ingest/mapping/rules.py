@@ -14,13 +14,12 @@ from hashlib import sha256
 from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.formats.layout import Layout
 from session_pipeline.ingest.mapping.visitors import VisitorKey
-from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
+from session_pipeline.reference.column_groups import DELIVERED_COLUMNS, REQUIRED_COLUMNS
 from session_pipeline.reference.days import ONE_DAY, zone
 from session_pipeline.reference.user_agents import lists_fingerprint
 from session_pipeline.tables import table
 
 LOGIC_VERSION = 13  # version of what the Python and SQL of ingest do; a test pins the source that it represents
-NEEDED = ("visitor_id", "event_time", "event_name")  # columns that every event needs
 FIELD_OF_LINE = re.compile(r"->>\s*'((?:[^']|'')*)'")
 NEVER = datetime(1, 1, 1)
 LATER_RULES = (
@@ -137,7 +136,7 @@ class ReadingRules:
         others |= {"event_name"} if self.request or self.events else set()
         return tuple(
             tuple(each for name in self.fields_of(ours) for each in (name, name.split(".")[0]))
-            for ours in NEEDED
+            for ours in REQUIRED_COLUMNS
             if ours not in others
         )
 

@@ -1,6 +1,6 @@
 -- One row is a line of an access log as JSON, in the log's order.
 -- A line that does not fit the log format keeps its text, without its address.
--- What macros name several times is a column first, because DuckDB computes each mention anew
+-- What macros name several times is a column first, because DuckDB computes each mention again
 -- within a CASE.
 with matched as (
     select

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from sqlglot import exp
 
-from session_pipeline.reference.column_groups import SESSION_CONDITION_COLUMNS
+from session_pipeline.reference.column_groups import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
 from session_pipeline.settings.conditions.shape import COMPARISONS, JSON_COLUMNS
 
 # What other tools call our columns; the most similar name is often another column, such as event_id for event.
@@ -43,13 +43,17 @@ def column_hint(column: exp.Column, columns: Mapping[str, str], *, is_condition:
         return f"write a comparison, such as event_name = '{name}'"
     if "event_name" in columns and name.lower() in SESSION_CONDITION_COLUMNS:
         return f"{name} is a column of sessions: use it in where_session of an outcome, or in breakdown of a funnel"
+    if "event_name" not in columns and name.lower() in EVENT_CONDITION_COLUMNS:
+        return f"{name} is a column of events: use it in where instead of where_session"
     if (meant := _OTHER_NAMES.get(name.lower())) in columns:
         return f"did you mean {meant}?"
+    of_property = f"{known} ->> '{name}'" if known else ""
     if close := get_close_matches(name.lower(), columns, n=1):
-        return f"did you mean {close[0]}?"
+        return f"did you mean {close[0]}{', or ' + of_property if known else ''}?"
     if column.this.quoted:
         return f"strings are written in single quotes: '{name}'"
-    return f"the columns are {', '.join(columns)}; strings are written in single quotes"
+    other = f"; a field without a column is written {of_property}" if known else ""
+    return f"the columns are {', '.join(columns)}{other}; strings are written in single quotes"
 
 
 def _is_compared_value(column: exp.Column) -> bool:

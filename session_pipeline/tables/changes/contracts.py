@@ -135,7 +135,8 @@ TABLES: tuple[Table, ...] = (
             count("tested_count", "Steps of the site that were tested in the window, with and without a row."),
             flag(
                 "is_alert",
-                "Whether the row is an alert. One fault is one alert: see explained_by. A fault that is over is none.",
+                "Whether the row is an alert. One fault is one alert: see explained_by. A fault that is over is not an "
+                "alert.",
             ),
             SINCE,
             OVER_SINCE,
@@ -191,7 +192,7 @@ TABLES: tuple[Table, ...] = (
             flag(
                 "is_alert",
                 "Whether it left its usual range: a score beyond 3.5, for '(sessions)' beyond 5. A change that is over "
-                "is none, see over_since.",
+                "is not an alert, see over_since.",
             ),
             SINCE,
             OVER_SINCE,
