@@ -31,7 +31,7 @@ from session_pipeline.engines.spark_tasks import SparkTasks
 from session_pipeline.engines.sql import literal
 from session_pipeline.errors import MissingExtraError
 from session_pipeline.reference.small_table import SmallTable
-from session_pipeline.settings.engine import EngineSettings
+from session_pipeline.settings.engine import FIXED_CONF, EngineSettings
 from session_pipeline.store import crash_points
 from session_pipeline.store.part_files import remove_at, write_manifest
 from session_pipeline.store.records import WrittenFile
@@ -44,12 +44,6 @@ if TYPE_CHECKING:
 
     from session_pipeline.tables.graph import Copied
 
-# Rows depend on the first three.
-FIXED_CONF = {
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.timestampType": "TIMESTAMP_NTZ",
-    "spark.sql.ansi.enabled": "true",
-}
 USUAL_CONF = {
     "spark.app.name": "session_pipeline",
     "spark.ui.enabled": "false",

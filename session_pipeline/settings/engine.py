@@ -9,7 +9,11 @@ from session_pipeline.settings.section import Section
 from session_pipeline.settings.values import refusal
 
 # Rows depend on these, so the pipeline sets them itself.
-FIXED_CONF = ("spark.sql.session.timeZone", "spark.sql.timestampType", "spark.sql.ansi.enabled")
+FIXED_CONF = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.timestampType": "TIMESTAMP_NTZ",
+    "spark.sql.ansi.enabled": "true",
+}
 
 
 class EngineSettings(Section):

@@ -47,13 +47,13 @@ def lock(folder: Path, wait_seconds: float, on_wait: Callable[[str], None] | Non
         StoreHeldError: Another writer holds it for longer than `wait_seconds`.
     """
     path = folder / "writer.lock"
-    with path.open("a+") as lock:
-        _acquire(lock.fileno(), path, wait_seconds, on_wait)
+    with path.open("a+") as file:
+        _acquire(file.fileno(), path, wait_seconds, on_wait)
         path.write_text(json.dumps({"pid": os.getpid(), "since": utc_now()}))
         try:
             yield
         finally:
-            fcntl.flock(lock.fileno(), fcntl.LOCK_UN)
+            fcntl.flock(file.fileno(), fcntl.LOCK_UN)
 
 
 def _acquire(descriptor: int, path: Path, wait_seconds: float, on_wait: Callable[[str], None] | None) -> None:

@@ -22,7 +22,7 @@ class Table:
         name: Plural noun; also the name of the asset and of the warehouse's table.
         grain: What one row is, as a sentence.
         date_column: The date that partitions it: a local date (for raw_events: a UTC date). None for a table without
-            partitions. It is part of the folder name and never a column inside the file.
+            partitions. It is part of the folder name; only funnel_events has it also as a column of its files.
         key: Columns that together are unique within a partition. They are never null unless the contract says so.
         order: The total order in which rows are written. It is the key where no other order helps readers.
         columns: In the order of the files and of the warehouse, without the date column.

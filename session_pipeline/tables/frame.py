@@ -1,7 +1,7 @@
 """Defines `Frame`, which a plan is computed for: the settings, the calendar, the days to build and the last day.
 
-Computes the tables `days` and `day_parts` with the bounds of the days that a query
-builds. Which dates of an input are read is in spans.py, and the parameters of models are in parameters.py.
+Computes the tables `days` and `day_parts` with the bounds of the days that a query builds. Which dates of an input are
+read is in spans.py, and the parameters of models are in parameters.py.
 """
 
 from collections.abc import Iterable, Sequence
