@@ -265,14 +265,14 @@ def disabled_optimizers(engine: DuckDBEngine) -> str:
 
 
 def second_of(engine: DuckDBEngine) -> DuckDBJobs:
-    second = engine.beside()
+    second = engine.second_jobs()
     assert second is not None
     return second
 
 
 def test_engine_with_one_thread_runs_one_job_at_a_time(tmp_path: Path) -> None:
     with closing(DuckDBEngine(Limits(threads=1), tmp_path)) as made:
-        assert made.beside() is None
+        assert made.second_jobs() is None
 
 
 def test_second_connection_has_the_macros_and_the_time_zone_but_its_own_tables(engine: DuckDBEngine) -> None:
@@ -287,9 +287,9 @@ def test_second_connection_has_the_macros_and_the_time_zone_but_its_own_tables(e
 
 
 def test_second_connection_is_opened_once(engine: DuckDBEngine) -> None:
-    first = engine.beside()
-    engine.alone()
-    assert engine.beside() is first
+    first = engine.second_jobs()
+    engine.end_second_jobs()
+    assert engine.second_jobs() is first
 
 
 def test_optimizer_that_looks_at_statistics_is_off_while_there_are_two(engine: DuckDBEngine, tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_optimizer_that_looks_at_statistics_is_off_while_there_are_two(engine: D
     with second.job() as job:
         job.write(RETENTION, f"select {NULLS}", tmp_path / "written.parquet")
     found.append(disabled_optimizers(engine))
-    engine.alone()
+    engine.end_second_jobs()
     found.append(disabled_optimizers(engine))
     with engine.job() as job:
         job.write(RETENTION, f"select {NULLS}", tmp_path / "again.parquet")

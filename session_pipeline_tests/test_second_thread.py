@@ -26,11 +26,11 @@ class TwoJobs:
     def job(self) -> "nullcontext[None]":
         return nullcontext()
 
-    def beside(self) -> "TwoJobs | None":
+    def second_jobs(self) -> "TwoJobs | None":
         self.are_two = True
         return self
 
-    def alone(self) -> None:
+    def end_second_jobs(self) -> None:
         self.are_two = False
 
     def close(self) -> None:
@@ -38,7 +38,7 @@ class TwoJobs:
 
 
 class OneJob(TwoJobs):
-    def beside(self) -> None:
+    def second_jobs(self) -> None:
         return None
 
 

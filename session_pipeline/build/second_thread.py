@@ -56,7 +56,7 @@ class SecondThread(Generic[T]):
 
         Call it between two jobs of the engine.
         """
-        jobs = self._engine.beside() if tasks else None
+        jobs = self._engine.second_jobs() if tasks else None
         if jobs is None:
             return
         with self._lock:
@@ -95,7 +95,7 @@ class SecondThread(Generic[T]):
             task.result.exception()
         if not goes_on:
             sys.setswitchinterval(USUAL_LOCK_SECONDS)
-        self._engine.alone()
+        self._engine.end_second_jobs()
 
     def close(self) -> None:
         """Stop, and end the thread."""

@@ -137,14 +137,14 @@ class Engine(Jobs, Protocol):
     reads_compacted: bool
     task_runner: TaskRunner | None
 
-    def beside(self) -> Jobs | None:
-        """Return what runs jobs in another thread at the same time, until `alone`; it reads the same kept rows.
+    def second_jobs(self) -> Jobs | None:
+        """Return what runs jobs in another thread at the same time, until `end_second_jobs`.
 
-        None if the engine runs one job at a time.
+        It reads the same kept rows. None if the engine runs one job at a time.
         """
 
-    def alone(self) -> None:
-        """Say that no more jobs run beside those of the engine."""
+    def end_second_jobs(self) -> None:
+        """Say that no more jobs run at the same time as those of the engine."""
 
     def close(self) -> None:
         """End the engine and delete its temporary files."""

@@ -21,7 +21,7 @@ def private_connection(**config: str | int) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def beside(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+def second_connection(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     """Return a second connection to the database of a connection, in UTC, for another thread.
 
     It has the tables, the macros and the limits of the first, but no temporary tables and no variables of it.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from session_pipeline.engines.base import TaskRunner
-from session_pipeline.engines.connections import beside, private_connection
+from session_pipeline.engines.connections import private_connection, second_connection
 from session_pipeline.engines.duckdb_jobs import DuckDBJobs, Statistics
 from session_pipeline.tables import models
 
@@ -74,16 +74,16 @@ class DuckDBEngine(DuckDBJobs):
             self.connection.execute(f"set threads = {threads}")
             self._used_threads = threads
 
-    def beside(self) -> DuckDBJobs | None:
+    def second_jobs(self) -> DuckDBJobs | None:
         """Return what runs jobs on a second connection, if there is a second thread; see `engines.base.Engine`."""
         if self._threads == 1:
             return None
         if self._second is None:
-            self._second = DuckDBJobs(beside(self.connection), self._statistics)
+            self._second = DuckDBJobs(second_connection(self.connection), self._statistics)
         self._statistics.stay_off(self.connection)
         return self._second
 
-    def alone(self) -> None:
+    def end_second_jobs(self) -> None:
         """Say that no more jobs run on the second connection."""
         self._statistics.come_back(self.connection)
 

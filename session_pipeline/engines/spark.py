@@ -97,11 +97,11 @@ class SparkEngine:
             self._session = _start(self._settings)
         return self._session
 
-    def beside(self) -> None:
+    def second_jobs(self) -> None:
         """Return None: a job uses the whole cluster."""
 
-    def alone(self) -> None:
-        """Do nothing, because no jobs run beside others."""
+    def end_second_jobs(self) -> None:
+        """Do nothing, because one job runs at a time."""
 
     def close(self) -> None:
         """Stop the session and delete its temporary files."""

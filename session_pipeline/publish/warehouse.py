@@ -41,8 +41,8 @@ if TYPE_CHECKING:  # slow to load, and readers do not need it
 
 STORAGE_VERSION = "v1.5.0"
 # How much space rows take in the warehouse is estimated from their file, to decide which tables become views. Measured:
-# a file has so many bytes for each column beside its values, and these take so many times their space in the warehouse.
-# Short files are written without dictionaries.
+# a file has so many bytes for each column in addition to its values, and these take so many times their space in the
+# warehouse. Short files are written without dictionaries.
 COLUMN_BYTES = 120
 NATIVE_BYTES_OF_SHORT_FILES = 1.5
 NATIVE_BYTES_OF_LONG_FILES = 2.5

@@ -47,14 +47,14 @@ def unit(currency: str | None) -> str:
     return currency or ""
 
 
-def unit_beside_others(currency: str | None) -> str:
+def unit_among_others(currency: str | None) -> str:
     """Return the unit of a sum that stands next to sums in other currencies."""
     return unit(currency) or "without a currency"
 
 
-def money_beside_others(value: float, currency: str | None) -> str:
+def money_among_others(value: float, currency: str | None) -> str:
     """Format a sum that stands next to sums in other currencies."""
-    return f"{money(value, None)}{THIN_SPACE}{unit_beside_others(currency)}"
+    return f"{money(value, None)}{THIN_SPACE}{unit_among_others(currency)}"
 
 
 def rounded(value: float | None) -> str:

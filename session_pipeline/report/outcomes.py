@@ -210,7 +210,7 @@ def _value_tile(figures: Figures, sums: Sequence[Row], window: Window, grown: Gr
         return Tile("Value", formats.NOTHING, "", "", f"{formats.counted(in_several, 'visit')} in several currencies")
     sums = [{**row, "week_value": row["week_value"] or 0.0} for row in sums]
     first = sums[0]
-    others = [formats.money_beside_others(row["week_value"], row["currency"]) for row in sums[1:]]
+    others = [formats.money_among_others(row["week_value"], row["currency"]) for row in sums[1:]]
     if in_several:
         others.append(f"{formats.counted(in_several, 'visit')} in several currencies")
     detail = f"{formats.day(window.last_day)}: {formats.money(first['day_value'], None)}"
@@ -218,7 +218,7 @@ def _value_tile(figures: Figures, sums: Sequence[Row], window: Window, grown: Gr
     return Tile(
         "Value",
         formats.rounded(first["week_value"]),
-        formats.unit_beside_others(first["currency"]) if others else formats.unit(first["currency"]),
+        formats.unit_among_others(first["currency"]) if others else formats.unit(first["currency"]),
         grown(first["week_value"], first["before_value"]),
         f"and {', '.join(others)}" if others else detail,
         trend("value", "Value", values),

@@ -18,7 +18,7 @@ from session_pipeline.build.second_thread import SecondThread, Task
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.base import Engine
 from session_pipeline.engines.chosen import chosen_engine
-from session_pipeline.engines.connections import beside
+from session_pipeline.engines.connections import second_connection
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.engines.duckdb_jobs import rows_of_days
 from session_pipeline.errors import StoreError
@@ -142,7 +142,7 @@ class Run(OpenFolder):
         # Here and not in the second thread, because it takes long and another thread must not import modules meanwhile.
         from session_pipeline.ingest.reading.read_ahead import FilesAhead  # loads Arrow
 
-        connection = beside(self.engine.connection)
+        connection = second_connection(self.engine.connection)
         files = FilesAhead(self.folder, self.settings, self._to_read, connection, self.store.scratch)
         self.files_ahead = files
         self.second_thread.give({FILES: Task(None, lambda _jobs: files.read())})

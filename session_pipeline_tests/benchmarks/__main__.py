@@ -25,7 +25,7 @@ def options() -> argparse.Namespace:
     default = Options(Path(tempfile.gettempdir()) / "session_pipeline_benchmarks")
     parser = argparse.ArgumentParser(prog="python -m session_pipeline_tests.benchmarks", description=__doc__)
     parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS), help="the parts to measure")
-    parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS, help="the tools to measure beside")
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS, help="the tools to compare with")
     parser.add_argument("--events", type=int, default=default.events, help="of the largest data; default 10 million")
     parser.add_argument("--days", type=int, default=default.days, help="of the data set `year`; default 365")
     parser.add_argument("--sessions", type=int, default=default.sessions, help="for the queries; default 10 million")

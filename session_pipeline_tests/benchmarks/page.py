@@ -105,7 +105,7 @@ def page(results: Results, facts: Mapping[str, Mapping[str, str]]) -> str:
         "Publishing with 10 GB of history (`python -m session_pipeline_tests.benchmarks.long_history`), one visitor"
         " with 90 % of the events, and limits of memory were measured by hand, see"
         " [performance experiments](performance_experiments.md).",
-        "## Beside other tools",
+        "## Compared with other tools",
         COMPARED,
         *(text for name in DATA_SETS if name in results for text in _comparison(name, results[name])),
         *_stages(results),
