@@ -273,6 +273,26 @@ def test_funnel_of_a_person_goes_on_on_another_device(tmp_path: Path) -> None:
     assert counts == [(1, 0), (1, 1)]
 
 
+@pytest.mark.long
+def test_ignored_user_ids_join_nobody_if_user_ids_are_keyed(tmp_path: Path) -> None:
+    settings = {"identity": BY_PERSON, "privacy": {"user_ids": "keyed"}}
+    deployment = Deployment(tmp_path / "data", settings, only=["identities", "events"])
+    lines = [line(f"g{number}", at(0, number), f"cookie{number}", "guest") for number in range(2)]
+    deployment.deliver("guests", [*lines, line("a0", at(0, 5), "cookie0", "anna")])
+    deployment.run(UNTIL)
+    before = deployment.hashes()
+    assert set(deployment.table("events")["visitor_id"]) == {"cookie0", "cookie1"}
+    # The files are read again, and the id becomes the user of both.
+    deployment.set({**settings, "identity": {**BY_PERSON, "ignored_user_ids": ["0"]}})
+    deployment.run(UNTIL)
+    assert "guest" not in set(deployment.table("events")["user_id"])
+    assert set(deployment.table("identities")["visitor_id"]) == {"cookie0", "cookie1"}
+    assert deployment.table("identities")["is_shared"].any()
+    deployment.set(settings)
+    deployment.run(UNTIL)
+    assert deployment.hashes() == before
+
+
 # Off
 
 

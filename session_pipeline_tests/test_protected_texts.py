@@ -116,6 +116,13 @@ def test_user_ids_are_keyed_alike_in_all_sources_and_sites(ingest: Ingest) -> No
     assert other[0] != found[0]
 
 
+def test_user_ids_that_name_nobody_are_not_keyed(ingest: Ingest) -> None:
+    rules = replace(RULES, has_keyed_users=True, plain_users=("guest",))
+    lines = [{**EVENT, "user_id": each} for each in ("guest", "Guest", "guest1")]
+    found = ingest.take_lines(*lines, rules=rules).column("user_id")
+    assert found == ["guest", KEY.keyed("user id", "Guest"), KEY.keyed("user id", "guest1")]
+
+
 def test_equal_texts_of_two_purposes_have_different_hashes() -> None:
     assert KEY.keyed("user id", "a") != KEY.keyed("property", "a")
     # RFC 2104 with SHA-256, by openssl: the key of the purpose, then the hash of the text.

@@ -9,9 +9,12 @@ import pytest
 
 from session_pipeline.ingest.mapping import rule_changes
 from session_pipeline.ingest.mapping.rule_changes import CHANGED_SETTINGS, RECORDED, recorded, what_changed
+from session_pipeline.ingest.mapping.rules import ReadingRules
+from session_pipeline.ingest.mapping.source_rules import rules_of
 from session_pipeline.ingest.mapping.visitors import VisitorKey
 from session_pipeline.run.pipeline import open_run
-from session_pipeline_tests.deployment import Deployment
+from session_pipeline.settings import parse_settings
+from session_pipeline_tests.deployment import Deployment, to_toml
 from session_pipeline_tests.ingesting import RULES
 
 BERLIN = datetime(2019, 12, 31, 23)
@@ -26,6 +29,7 @@ BERLIN = datetime(2019, 12, 31, 23)
         ({"columns": {"visitor_id": "uid"}}, "[sources.web] columns changed"),
         ({"source": "a b", "site": "other"}, '[sources."a b"] site changed'),
         ({"has_keyed_users": True, "earliest": BERLIN}, "timezone, privacy.user_ids changed"),
+        ({"plain_users": ("guest",)}, "identity changed"),
         (
             {"site": "b", "format": "csv", "constants": {"currency": "EUR"}, "delimiter": ";", "header": ("a",)},
             "[sources.web] site, [sources.web] format, [sources.web] constants and 2 more changed",
@@ -36,6 +40,21 @@ BERLIN = datetime(2019, 12, 31, 23)
 def test_changed_setting_is_named(changed: dict[str, Any], sentence: str) -> None:
     before = replace(RULES, earliest=datetime(2020, 1, 1))
     assert what_changed({RECORDED: recorded(before)}, replace(before, **changed)) == sentence
+
+
+@pytest.mark.parametrize("user_ids", ["plain", "keyed"])
+@pytest.mark.parametrize("by", ["visitor", "person"])
+def test_ignored_user_ids_are_rules_only_if_persons_have_keyed_users(by: str, user_ids: str) -> None:
+    """Otherwise, a change of the ids would read files again for nothing."""
+
+    def rules_with(ignored: list[str]) -> ReadingRules:
+        given = {"identity": {"by": by, "ignored_user_ids": ignored}, "privacy": {"user_ids": user_ids}}
+        return rules_of(parse_settings(to_toml(given)), "web", VisitorKey(bytes(32)))
+
+    rules, others = rules_with(["guest"]), rules_with(["guest", "0"])
+    is_by_person = (by, user_ids) == ("person", "keyed")
+    assert (rules.plain_users, others.plain_users) == ((("guest",), ("0", "guest")) if is_by_person else ((), ()))
+    assert (rules.fingerprint("jsonl") != others.fingerprint("jsonl")) is is_by_person
 
 
 def test_setting_that_is_removed_is_named() -> None:

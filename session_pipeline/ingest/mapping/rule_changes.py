@@ -27,6 +27,7 @@ _SETTINGS: Mapping[str, str] = {
     "has_keyed_users": "privacy.user_ids",
     "has_reduced_agents": "privacy.user_agents",
     "agent_patterns": "bots",
+    "plain_users": "identity",
 }
 CHANGED_SETTINGS = "the settings that it is read with changed"
 

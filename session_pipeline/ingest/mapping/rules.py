@@ -25,7 +25,7 @@ NEVER = datetime(1, 1, 1)
 LATER_RULES = (
     "expressions", "events", "event_names", "key_values", "header", "records_in", "events_in", "json_fields",
     "null_values", "drop_fields", "decimal_comma", "request", "has_keyed_users", "has_reduced_agents",
-    "agent_patterns", "hash_properties", "time_format", "escape",
+    "agent_patterns", "hash_properties", "time_format", "escape", "plain_users",
 )  # fmt: skip
 
 
@@ -67,6 +67,7 @@ class ReadingRules:
         request: Fields that describe the request of a web server's log line, by part. With it, event name and page
             follow from the request, as in an access log.
         has_keyed_users: Whether user ids are stored as keyed hashes.
+        plain_users: User ids that name nobody. With has_keyed_users, they are stored as they are, not as hashes.
         has_reduced_agents: Whether user agents of people are stored reduced.
         agent_patterns: Patterns of user agents that are stored as they are, because rules of bots look at them.
         hash_properties: Keys whose values are stored as keyed hashes, in the spellings of drop_properties.
@@ -108,6 +109,7 @@ class ReadingRules:
     hash_properties: tuple[str, ...] = ()
     time_format: str | None = None
     escape: str | None = None
+    plain_users: tuple[str, ...] = ()
 
     @cached_property
     def layout(self) -> Layout:

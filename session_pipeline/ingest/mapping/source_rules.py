@@ -38,6 +38,7 @@ def rules_of(
         keep_query_parameters=tuple(settings.privacy.keep_query_parameters),
         drop_properties=tuple(settings.privacy.drop_properties),
         has_keyed_users=settings.privacy.user_ids == "keyed",
+        plain_users=_plain_users(settings),
         has_reduced_agents=settings.privacy.user_agents == "reduced",
         agent_patterns=_agent_patterns(settings),
         hash_properties=tuple(settings.privacy.hash_properties),
@@ -64,6 +65,13 @@ def _agent_patterns(settings: Settings) -> tuple[str, ...]:
     if settings.privacy.user_agents != "reduced":
         return ()
     return tuple(dict.fromkeys([*settings.bots.patterns, *settings.bots.exceptions]))
+
+
+def _plain_users(settings: Settings) -> tuple[str, ...]:
+    """Return the user ids that name nobody, if user ids are hashed and the models of identity look for them."""
+    if settings.privacy.user_ids != "keyed" or settings.identity.by != "person":
+        return ()
+    return tuple(sorted(set(settings.identity.ignored_user_ids)))
 
 
 class SourceRules:

@@ -80,7 +80,7 @@ def protected(texts: Texts, rules: ReadingRules, connection: duckdb.DuckDBPyConn
     for name, change in _EXACT.items():
         found[name] = _changed_where(found[name], MAY_HAVE_ADDRESS, change)
     if rules.has_keyed_users:
-        found["user_id"] = _changed(found["user_id"], partial(_keyed, USER_PURPOSE, rules=rules))
+        found["user_id"] = _changed(found["user_id"], partial(_keyed_user, rules=rules))
     if rules.has_reduced_agents:
         found["user_agent"] = _changed(found["user_agent"], _reducing(rules, connection))
     return Protected(found, addressed)
@@ -126,6 +126,10 @@ def _visitors(
 def _keyed(purpose: str, text: str, rules: ReadingRules) -> str:
     assert rules.visitor_key is not None, "keyed hashes need a key"
     return rules.visitor_key.keyed(purpose, text)
+
+
+def _keyed_user(text: str, rules: ReadingRules) -> str:
+    return text if text in rules.plain_users else _keyed(USER_PURPOSE, text, rules)
 
 
 def _with_hashes(properties: str, rules: ReadingRules) -> str:
