@@ -87,6 +87,20 @@ def test_user_is_erased_with_visitors_of_its_own(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("user_ids", ["plain", "keyed"])
+@pytest.mark.parametrize("by", ["visitor", "person"])
+def test_user_ids_that_name_nobody_share_no_visitor(by: str, user_ids: str, tmp_path: Path) -> None:
+    settings = {**SETTINGS, "identity": {"by": by}, "privacy": {"user_ids": user_ids}}
+    deployment = Deployment(tmp_path / "data", settings, only=("events",))
+    lines = [event("own", 6, 1, user_id="guest"), event("own", 6, 2), event("own", 6, 3, user_id=CANARY_USER)]
+    deployment.deliver("a", [*lines, event("ada", 6, 4, user_id="guest")])
+    deployment.run(UNTIL)
+    held = begin(deployment, Person(None, CANARY_USER, None))
+    assert (held.visitors, held.shared_visitors, held.event_count) == ((("main", "own"),), (), 3)
+    deployment.run(UNTIL)
+    assert deployment.table("events")["visitor_id"].tolist() == ["ada"]
+
+
 def test_every_text_that_contains_an_id_is_a_mention(tmp_path: Path) -> None:
     names = ["event_id", "client_session_id", "event_name", "page_title", "search_term", "element", "user_agent"]
     names += [f"utm_{name}" for name in ("source", "medium", "campaign", "term", "content")]

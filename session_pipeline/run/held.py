@@ -135,7 +135,7 @@ def find_held(opened: OpenFolder, person: Person) -> Held:
 def _find_held(opened: OpenFolder, person: Person) -> Held:
     store = opened.store
     key = find_key(opened.folder.visitor_key)
-    person = person.with_key(key)
+    person = replace(person, ignored_users=opened.settings.identity.ignored_user_ids).with_key(key)
     with looking(store, person) as connection:
         add_view(connection, "linking_events", linking_events(opened.settings))
         rows = connection.execute(

@@ -43,12 +43,14 @@ class Person:
         user: The user id; None if only a visitor id is known.
         site: The only site that counts; None for all sites.
         keyed_user: The form of the user id that `user_ids = "keyed"` stores; None if it is not known.
+        ignored_users: User ids that name nobody. A visitor with such an id does not have another user because of it.
     """
 
     visitor: str | None
     user: str | None
     site: str | None
     keyed_user: str | None = None
+    ignored_users: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that an id is given."""
@@ -61,10 +63,16 @@ class Person:
         return tuple(each for each in (self.visitor, self.user, self.keyed_user) if each)
 
     def with_key(self, key: VisitorKey | None) -> "Person":
-        """Return the person with the keyed form of the user id, which is looked for, too."""
-        if key is None or self.user is None:
+        """Return the person with the keyed forms of the user id and of the ignored ones, which are compared, too."""
+        if key is None:
             return self
-        return replace(self, keyed_user=key.keyed(USER_PURPOSE, self.user))
+        # Rows of files that are gone can have the hash of an ignored id.
+        hashed = (key.keyed(USER_PURPOSE, each) for each in self.ignored_users)
+        return replace(
+            self,
+            keyed_user=self.user and key.keyed(USER_PURPOSE, self.user),
+            ignored_users=(*self.ignored_users, *hashed),
+        )
 
 
 @contextmanager
@@ -80,6 +88,7 @@ def looking(store: Store, person: Person) -> Iterator[duckdb.DuckDBPyConnection]
         }
         for name, value in given.items():
             connection.execute(f"set variable {name} = $1::varchar", [value])
+        connection.execute("set variable ignored_users = $1::varchar[]", [list(person.ignored_users)])
         add(connection, store, "raw_events")
         add(connection, store, "identities")
         add(connection, store, "identity_edges")

@@ -28,7 +28,14 @@ select
     n.site,
     n.visitor_id,
     bool_and(v.id is null)
-    and bool_or(p.site is not null or (r.user_id is not null and u.id is null)) as is_shared
+    and bool_or(
+        p.site is not null
+        or (
+            r.user_id is not null
+            and u.id is null
+            and not list_contains(getvariable('ignored_users'), r.user_id)
+        )
+    ) as is_shared
 from named as n
 left join seen_ids as r
     on n.site = r.site and n.visitor_id = r.visitor_id
