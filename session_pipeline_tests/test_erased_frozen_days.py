@@ -202,6 +202,33 @@ def test_user_that_came_first_leaves_the_visitor_and_the_session(tmp_path: Path)
     assert texts_left(deployment, [CANARY_USER]) == []
 
 
+@pytest.mark.parametrize("hashed", [[], ["previousId"]])
+def test_former_ids_in_events_of_others_become_empty(hashed: list[str], tmp_path: Path) -> None:
+    lines = [
+        event(CANARY, 1, 1),
+        event("ada", 1, 2, previousId=CANARY, plan="gold"),
+        event("ada", 1, 3, previousId="old"),
+        event("ada", 9, 1, previousId=CANARY),
+    ]
+    privacy = {**SETTINGS["privacy"], "hash_properties": hashed}
+    deployment = deployed(tmp_path / "data", {**SETTINGS, "privacy": privacy}, test=lines)
+    before = deployment.table("events").set_index("event_id")["properties"]
+    held = erase(deployment, Person(CANARY, None, None))
+    assert (held.former_count, held.mention_count) == (2, 0)
+    after = deployment.table("events").set_index("event_id")["properties"]
+    assert json.loads(after["ada/1/2"]) == {"previousId": "", "plan": "gold"}
+    assert after["ada/1/3"] == before["ada/1/3"]
+    assert json.loads(after["ada/9/1"]) == {"previousId": ""}
+    assert texts_left(deployment, [CANARY, json.loads(before["ada/9/1"])["previousId"]]) == []
+
+
+def test_mentions_on_frozen_days_are_counted(tmp_path: Path) -> None:
+    lines = [event(CANARY, 1, 1), *(event("ada", day, 2, page_url=f"https://s.example/{CANARY}") for day in (1, 9))]
+    deployment = deployed(tmp_path / "data", SETTINGS, test=lines)
+    held = begin(deployment, Person(CANARY, None, None), UNTIL)
+    assert (held.former_count, held.mention_count) == (0, 2)
+
+
 def test_users_are_recorded_with_their_site() -> None:
     one = Unfinished(ids=("u1",), users=(("a", "u1"),), session_ids=("s1",))
     both = one.with_others(replace(one, users=(("b", "u1"),), session_ids=("s2",)))

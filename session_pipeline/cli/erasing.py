@@ -138,8 +138,8 @@ def _show(held: Held) -> None:
     _show_ids(held)
     if held.former_count:
         echo(
-            f"{counted(held.former_count, 'event')} of other visitors have the id as their former id"
-            " (identity.previous_id): they stay without it"
+            f"{counted(held.former_count, 'event')} of other visitors with the id as former id (identity.previous_id):"
+            " only the id is removed"
         )
     if held.mention_count:
         echo(

@@ -137,7 +137,6 @@ def _find_held(opened: OpenFolder, person: Person) -> Held:
     key = find_key(opened.folder.visitor_key)
     person = replace(person, ignored_users=opened.settings.identity.ignored_user_ids).with_key(key)
     with looking(store, person) as connection:
-        add_view(connection, "linking_events", linking_events(opened.settings))
         rows = connection.execute(
             "select file_id, cast(event_time as date) as utc_date, count(*) as row_count from raw_events"
             f" where {IS_HELD} group by all"
@@ -147,6 +146,7 @@ def _find_held(opened: OpenFolder, person: Person) -> Held:
         add(connection, store, "events", read)
         add(connection, store, "duplicate_events", frozen)
         add(connection, store, "session_changes")
+        add_view(connection, "linking_events", _linking_events(opened, has_frozen=bool(frozen)))
         days = connection.execute(
             f"select distinct site, unnest([event_date, session_date]) as day from events where {IS_HELD} order by all"
         ).fetchall()
@@ -170,6 +170,15 @@ def _find_held(opened: OpenFolder, person: Person) -> Held:
         held = _with_mentions(connection, held)
         unsearched = _with_expired_rows(connection, opened) | _with_expired_texts(store)
     return _with_files(opened, _with_quarantined(store, held), unsearched)
+
+
+def _linking_events(opened: OpenFolder, *, has_frozen: bool) -> str:
+    """Return SQL of all events with their former id: raw events, and those of frozen days."""
+    selects = [linking_events(opened.settings)]
+    if has_frozen:
+        frozen = f"({query_text(__package__, 'frozen_events')}) as frozen_events"
+        selects.append(linking_events(opened.settings, frozen))
+    return " union all by name ".join(selects)
 
 
 def _visitors(connection: duckdb.DuckDBPyConnection, *, shared: bool) -> tuple[tuple[str, str], ...]:

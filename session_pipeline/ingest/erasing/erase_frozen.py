@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from session_pipeline.engines import short_files
 from session_pipeline.engines.parquet_files import ROW_GROUP_ROWS
 from session_pipeline.ingest.erasing.erasures import Unfinished
+from session_pipeline.ingest.erasing.former_ids import without_ids
 from session_pipeline.ingest.erasing.frozen_matches import Matches, matching
 from session_pipeline.ingest.reading.day_files import WRITTEN
 from session_pipeline.store import crash_points
@@ -42,12 +43,13 @@ def frozen_partitions(store: Store, names: Sequence[str] = ()) -> list[Partition
     ]
 
 
-def erase_frozen(store: Store, left: Unfinished, run_id: str, reason: str) -> int:
+def erase_frozen(store: Store, left: Unfinished, linking_events: str, run_id: str, reason: str) -> int:
     """Remove the erased rows of all frozen days, in one transaction; return how many rows were removed.
 
     Args:
         store: The store, open for writing.
         left: Who is erased.
+        linking_events: SQL that adds `previous_id` to the relation raw_events; empty if former ids are not compared.
         run_id: The run that erases.
         reason: Why the partitions are written, as it is recorded.
     """
@@ -61,6 +63,8 @@ def erase_frozen(store: Store, left: Unfinished, run_id: str, reason: str) -> in
                 continue  # a run that reads it names it, and asks for a backup
             rows = pa.concat_tables(pq.read_table(path, partitioning=None) for path in store.paths_of(partition))
             kept = _without_erased(partition.key, rows, left, matches)
+            if partition.key.table == "events" and linking_events:
+                kept = without_ids(kept, matches.former_ids(kept, linking_events))
             if kept is rows:
                 continue
             path = store.scratch / f"{partition.key.table}.{partition.key.date}.erased.parquet"

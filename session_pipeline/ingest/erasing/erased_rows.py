@@ -93,7 +93,7 @@ def blank_former_ids(path: Path, erasures: Erasures, site: str) -> bool:
     former = erased_former_ids(path, erasures, site)
     if not former:
         return False
-    _write_again(path, lambda rows, _: without_ids(rows, former))
+    _write_again(path, lambda rows, _: without_ids(rows, map(former.get, rows.column("line_number").to_pylist())))
     return True
 
 

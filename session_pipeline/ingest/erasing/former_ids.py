@@ -1,12 +1,12 @@
 """Finds erased ids that events of other visitors have as their former id (identity.previous_id), and blanks them.
 
-Otherwise, the other visitor would be linked to the erased id, and its tables would have it. erased_rows.py writes the
-files; erasures.py recognizes the ids.
+Otherwise, the other visitor would be linked to the erased id, and its tables would have it. erased_rows.py and
+erase_frozen.py write the files; erasures.py recognizes the ids.
 """
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -39,13 +39,15 @@ def erased_former_ids(path: Path, erasures: Erasures, site: str) -> dict[int, st
     return dict(rows)
 
 
-def without_ids(rows: pa.Table, ids: Mapping[int, str]) -> pa.Table:
-    """Return rows of raw_events without these ids in their properties, given by line number."""
+def without_ids(rows: pa.Table, ids: Iterable[str | None]) -> pa.Table:
+    """Return events without these ids in their properties, given for each row; the rows themselves if none has one."""
     place = rows.column_names.index("properties")
+    texts = rows.column(place).to_pylist()
     blanked = [
-        blank(text, ids[line]) if text is not None and line in ids else text
-        for line, text in zip(rows.column("line_number").to_pylist(), rows.column(place).to_pylist(), strict=True)
+        text if text is None or given is None else blank(text, given) for text, given in zip(texts, ids, strict=True)
     ]
+    if blanked == texts:
+        return rows
     field = rows.schema.field(place)
     return rows.set_column(place, field, pa.array(blanked, field.type))
 

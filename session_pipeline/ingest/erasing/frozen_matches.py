@@ -84,6 +84,24 @@ class Matches:
                 rows = rows.set_column(place, field, kept)
         return rows
 
+    def former_ids(self, events: pa.Table, linking_events: str) -> list[str | None]:
+        """Return the erased former id of each event; None for an event that has none.
+
+        Args:
+            events: Rows of events.
+            linking_events: SQL that adds `previous_id` to the relation raw_events.
+        """
+        numbered = events.append_column(ROW, pa.array(range(len(events)), pa.int64()))
+        self._connection.register("raw_events", numbered)
+        try:
+            found = self._connection.sql(
+                f"select {ROW}, previous_id from ({linking_events}) where {_is_in('previous_id', 'erased_former_ids')}"
+            ).fetchall()
+        finally:
+            self._connection.unregister("raw_events")
+        ids: dict[int, str] = dict(found)
+        return [ids.get(number) for number in range(len(events))]
+
     def _where(self, rows: pa.Table, day: date | None, conditions: Sequence[str]) -> pa.Array | None:
         """Return, for each row, whether one of the conditions is true; None if there is no such row."""
         if not conditions or not len(rows):
@@ -118,6 +136,7 @@ def matching(store: Store, left: Unfinished, frozen_before: date) -> Iterator[Ma
         connection.execute("set enable_progress_bar = false")
         _keep_ids(connection, "erased_visitors", left.visitors)
         _keep_ids(connection, "erased_users", left.users)
+        _keep_ids(connection, "erased_former_ids", [*left.visitors, *left.users, *left.former_ids])
         _keep_ids(connection, "erased_sessions", [("", each) for each in left.session_ids])
         for view, name in (
             ("frozen_events", "events"),

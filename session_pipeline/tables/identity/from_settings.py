@@ -6,13 +6,13 @@ from session_pipeline.settings import Settings
 from session_pipeline.settings.conditions import parse_scalar
 
 
-def linking_events(settings: Settings) -> str:
-    """Return SQL that adds `previous_id` to raw events; '' without one."""
+def linking_events(settings: Settings, events: str = "raw_events") -> str:
+    """Return SQL that adds `previous_id` to events, given as a relation; '' without one."""
     given = settings.identity.previous_id
     if not given:
-        return "select *, '' as previous_id from raw_events"
+        return f"select *, '' as previous_id from {events}"
     sql = parse_scalar(given, RAW_EVENT_COLUMNS, key="identity.previous_id").sql("duckdb")
-    return f"select *, coalesce(cast({sql} as varchar), '') as previous_id from raw_events"
+    return f"select *, coalesce(cast({sql} as varchar), '') as previous_id from {events}"
 
 
 def identity_merges(settings: Settings) -> SmallTable:
