@@ -229,6 +229,17 @@ def test_mentions_on_frozen_days_are_counted(tmp_path: Path) -> None:
     assert (held.former_count, held.mention_count) == (0, 2)
 
 
+def test_command_says_that_counts_keep_values_of_own_dimensions(tmp_path: Path) -> None:
+    lines = [event("ada", 1, 1, user_id=CANARY_USER), event("bob", 1, 2), event("bob", 9, 1)]
+    deployment = deployed(tmp_path / "data", {**SETTINGS, "dimensions": {"customer": "user_id"}}, test=lines)
+    options = ["--user", CANARY_USER, "--yes", "--until", str(UNTIL), "--data", str(deployment.folder.path)]
+    result = CliRunner().invoke(app, ["erase", *options])
+    assert result.exit_code == 0, result.output
+    assert "they name nobody, except by values of your own dimensions" in result.stdout
+    assert "daily_breakdowns" in tables_with(deployment, [CANARY_USER])
+    assert tables_with(deployment, [CANARY_USER]) & NOT_COUNTS == set()
+
+
 def test_users_are_recorded_with_their_site() -> None:
     one = Unfinished(ids=("u1",), users=(("a", "u1"),), session_ids=("s1",))
     both = one.with_others(replace(one, users=(("b", "u1"),), session_ids=("s2",)))

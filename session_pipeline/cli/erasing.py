@@ -197,7 +197,8 @@ def _show_done(held: Held, leftovers: Leftovers) -> None:
     if leftovers.frozen_before is not None:
         echo(
             f"Counts of frozen days, before {leftovers.frozen_before}, still include the visitor, and so do the figures"
-            " of sessions shared with others: these days cannot be built again; they name nobody",
+            " of sessions shared with others: these days cannot be built again; they name nobody, except by values of"
+            " your own dimensions, which stay until these days expire (keep_days)",
             style="yellow",
         )
     stderr.print("Exports, backups and copies of the data folder are not changed.", soft_wrap=True)
