@@ -16,6 +16,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import history
 from session_pipeline.run.opened import open_store
 from session_pipeline.run.outcome import FailedCheck
+from session_pipeline.run.pipeline import open_run
 from session_pipeline.store.records import Key
 from session_pipeline_tests.deployment import WITHOUT_PRIVILEGES, damage
 from session_pipeline_tests.shop_commands import EVENTS, FirstRun, call, deliver, run
@@ -265,8 +266,9 @@ def test_verify_finds_damaged_and_missing_files_and_run_fixes_them(own_shop: Pat
 def test_verify_says_whether_it_compared_the_published_files(own_shop: Path) -> None:
     code, out, _ = call("verify", "--data", own_shop)
     assert (code, "accounted for; the warehouse and the lake are as published" in out) == (0, True)
-    text = (own_shop / "settings.toml").read_text()
-    (own_shop / "settings.toml").write_text(text.replace("inactivity_minutes = 30", "inactivity_minutes = 20"))
+    deliver_one_more_line(own_shop)
+    with open_run(DataFolder(own_shop), run_id="test") as started:
+        started.ingest()
     code, out, _ = call("verify", "--data", own_shop)
     said = "the warehouse and the lake are not up to date, so they were not compared; run `session-pipeline run`"
     assert (code, said in out) == (0, True)

@@ -16,8 +16,9 @@ from pyarrow import parquet
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.publish import comparison, publication
 from session_pipeline.run.opened import open_store
+from session_pipeline.run.pipeline import open_run
 from session_pipeline.store.records import Key
-from session_pipeline_tests.shop_commands import call, run
+from session_pipeline_tests.shop_commands import EVENTS, call, deliver, run
 
 pytestmark = pytest.mark.long  # each takes seconds
 
@@ -80,6 +81,33 @@ def test_damaged_block_of_the_warehouse_is_found_and_written_again(own_shop: Pat
     assert problems_of(own_shop) == []
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         assert connection.execute("select * from events order by all").fetchall() == events
+
+
+@pytest.mark.parametrize("is_ingested", [False, True])
+def test_warehouse_that_is_not_the_published_file_is_a_problem(own_shop: Path, is_ingested: bool) -> None:
+    """Also if the store has changed since, so that nothing is compared."""
+    warehouse = own_shop / "warehouse.duckdb"
+    if is_ingested:
+        deliver(own_shop, "new.jsonl", {**EVENTS[0], "visitor_id": "new"})
+        with open_run(DataFolder(own_shop), run_id="test") as started:
+            started.ingest()
+    warehouse.write_bytes(flipped(warehouse.read_bytes()))
+    said = "is not the file that was published: its size or modification time differs; `run` writes it again"
+    for _ in range(2):  # verify itself changes nothing about it
+        assert problems_of(own_shop) == [f"{warehouse} {said}"]
+    assert run(own_shop).returncode == 0
+    assert problems_of(own_shop) == []
+
+
+def test_publication_of_an_earlier_day_or_other_settings_is_compared(own_shop: Path) -> None:
+    assert run(own_shop, "--until", "2024-03-06").returncode == 0
+    text = (own_shop / "settings.toml").read_text()
+    (own_shop / "settings.toml").write_text(text.replace("inactivity_minutes = 30", "inactivity_minutes = 20"))
+    assert problems_of(own_shop) == []
+    replace(own_shop / SESSIONS, b"")
+    for _ in range(2):
+        [problem] = problems_of(own_shop)
+        assert "1 file of the lake is not as published" in problem
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,9 @@ def verify(as_json: AsJson = False, data: Data = None) -> None:
     Every file of the store is hashed, and every line must be accounted for. Damaged files are marked, and the next
     `run` rebuilds them.
 
-    The warehouse and the lake are compared with the store. If they differ, the next `run` writes both again. This reads
-    the whole warehouse once. In the lake, links to the store are not read again; copies, as on another disk, are
-    hashed.
+    The warehouse and the lake are compared with the store. If they differ, the next `run` writes both again. They are
+    not compared if the store has changed since they were published. This reads the whole warehouse once. In the lake,
+    links to the store are not read again; copies, as on another disk, are hashed.
     """
     folder = chosen_folder(data)
     load_settings(folder.path)
@@ -43,8 +43,9 @@ def verify(as_json: AsJson = False, data: Data = None) -> None:
             checked = [partition for partition in store.partitions.values() if partition not in wrong]
             file_count = sum(len(partition.files) for partition in checked)
         shown.begin("Counting lines")
-        problems, is_current = _mark_and_count(folder, wrong, shown)
-        problems += _published_problems(folder, is_current, shown)
+        problems, is_comparable = _mark_and_count(folder, wrong, shown)
+        if is_comparable:
+            problems += _published_problems(folder, shown)
     if as_json:
         echo_json({"verified_count": file_count, "problems": problems})
     else:
@@ -59,14 +60,14 @@ def verify(as_json: AsJson = False, data: Data = None) -> None:
         outdated = (
             "the warehouse and the lake are not up to date, so they were not compared; run `session-pipeline run`"
         )
-        echo(f"every line is accounted for; {published if is_current else outdated}")
+        echo(f"every line is accounted for; {published if is_comparable else outdated}")
 
 
 def _mark_and_count(folder: DataFolder, suspects: list[Partition], shown: progress.Stages) -> tuple[list[str], bool]:
-    """Lock the store, mark the files that are still damaged and check the ledger.
+    """Lock the store, mark the files that are still damaged, and check the ledger and the file of the warehouse.
 
     Returns:
-        The problems found, and whether readers have the newest state.
+        The problems found, and whether the last publication has the rows of the present store.
     """
     problems = []
     with pipeline.open_run(folder, run_id="verify", on_wait=shown.note) as run:
@@ -85,18 +86,21 @@ def _mark_and_count(folder: DataFolder, suspects: list[Partition], shown: progre
                 problems.append(f"the line counts do not add up: {verdict.sentence}")
         except duckdb.Error:
             problems.append("lines cannot be counted while files are damaged; verify again after `run`")
-        return problems, publication.is_current(folder, run.store, run.plan())
+        if not folder.warehouse.is_file():
+            problems.append(f"there is no {folder.warehouse}; `run` creates it")
+        elif publication.is_changed(folder, run.store):
+            problems.append(
+                f"{folder.warehouse} is not the file that was published: its size or modification time differs;"
+                " `run` writes it again"
+            )
+        return problems, publication.is_of_present_store(folder, run.store)
 
 
-def _published_problems(folder: DataFolder, is_current: bool, shown: progress.Stages) -> list[str]:
+def _published_problems(folder: DataFolder, shown: progress.Stages) -> list[str]:
     """Compare what is published with the store; if it differs, make the next run publish all of it again.
 
-    A publication that is older than the store is not compared.
+    A warehouse that is another file than the published one is a problem already, so it is not read.
     """
-    if not folder.warehouse.is_file():
-        return [f"there is no {folder.warehouse}; `run` creates it"]
-    if not is_current:
-        return []
     with closing(pipeline.open_store(folder)) as store:
         generation = store.catalog.generation()
         partitions = publication.published_partitions(store)
@@ -104,10 +108,11 @@ def _published_problems(folder: DataFolder, is_current: bool, shown: progress.St
         different = comparison.lake_differences(
             store, folder.lake, partitions, lambda number, partition: shown.show(number, str(partition.key))
         )
-        shown.begin("Reading the warehouse")
         problems = list(_lake_problems(different))
-        if difference := comparison.warehouse_difference(store, folder.warehouse, partitions):
-            problems.append(f"{folder.warehouse}: {difference}; `run` writes it again")
+        if folder.warehouse.is_file() and not publication.is_changed(folder, store):
+            shown.begin("Reading the warehouse")
+            if difference := comparison.warehouse_difference(store, folder.warehouse, partitions):
+                problems.append(f"{folder.warehouse}: {difference}; `run` writes it again")
         if not problems:
             return []
         with store.writing(wait_seconds=pipeline.LOCK_WAIT_SECONDS, on_wait=shown.note):

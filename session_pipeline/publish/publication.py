@@ -79,14 +79,35 @@ def shows_what_is_built(folder: DataFolder, store: Store, plan: Plan) -> bool:
     latest = store.catalog.latest_publication()
     return (
         latest is not None
-        and latest.generation == store.catalog.generation()
+        and is_of_present_store(folder, store)
         and latest.settings_hash == settings_hash(plan)
-        and store.catalog.number(PUBLISHED_CONTRACTS) == _contracts_number()
-        and store.catalog.number(PUBLISHED_FOLDER) in (NO_VIEWS, _folder_number(folder))
         and store.catalog.number(PUBLISHED_OUTDATED_DAYS) == len(plan.outdated_days)
         and _is_as_published(folder, store)
         and folder.lake.is_dir()
     )
+
+
+def is_of_present_store(folder: DataFolder, store: Store) -> bool:
+    """Whether the last publication has the rows of the present store, whatever the settings and the last day are now.
+
+    The warehouse and the lake can then be compared with the store: they have the present contracts, and views have the
+    present path of the store.
+    """
+    latest = store.catalog.latest_publication()
+    return (
+        latest is not None
+        and latest.generation == store.catalog.generation()
+        and store.catalog.number(PUBLISHED_CONTRACTS) == _contracts_number()
+        and store.catalog.number(PUBLISHED_FOLDER) in (NO_VIEWS, _folder_number(folder))
+    )
+
+
+def is_changed(folder: DataFolder, store: Store) -> bool:
+    """Whether the warehouse is another file than the one that was published last.
+
+    This is false if it is only marked to be written again.
+    """
+    return store.catalog.number(WAREHOUSE_BYTES) != 0 and not _is_as_published(folder, store)
 
 
 def _is_as_published(folder: DataFolder, store: Store) -> bool:
