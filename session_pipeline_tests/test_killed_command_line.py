@@ -1,6 +1,7 @@
 """Tests runs of the command line that are killed or interrupted: the next run needs no manual repair."""
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ import pytest
 from session_pipeline.defs import dead_runs
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.store import crash_points
+from session_pipeline_tests.checked_stores import WEEKS, change
+from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.dying_runs import FAILURE, SUCCESS, ignore_interrupts, recovered, three_days
 from session_pipeline_tests.orchestration import COMMAND, Orchestrated, command_line, orchestrated
@@ -83,3 +86,16 @@ def killed_at_each(deployment: Orchestrated, places: list[int]) -> None:
     assert set(ends.values()) == {SUCCESS, FAILURE}
     assert {run_id for run_id, status in ends.items() if status is FAILURE} == died, "and no other"
     assert all(run.remote_job_origin is not None for run in deployment.instance.get_runs())
+
+
+@pytest.mark.long
+def test_days_of_a_killed_run_are_checked_before_they_are_published(four_weeks: Deployment, tmp_path: Path) -> None:
+    shutil.copytree(four_weeks.folder.path, tmp_path / "data")
+    killed = Deployment.at(tmp_path / "data")
+    # As if a run with a faulty model was killed after its last step, so that nothing is stale.
+    change(
+        killed, "daily_summary", "select * replace (session_count + 1 as session_count) from daily_summary", WEEKS[0]
+    )
+    ended = command_line(killed, COLUMNS="200")
+    assert ended.returncode == 1
+    assert f"failed: outcomes_add_up: {WEEKS[0]}: 5 in sessions" in ended.stderr

@@ -1,5 +1,6 @@
 """Tests the plan on constructed catalogs without files: what is dropped, which days run together, and what waits."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -48,6 +49,22 @@ def test_days_that_can_read_each_other_are_built_in_one_run(settings: str, near:
         built.partitions[late.key] = late
     ranges = built.planner(settings, date(2027, 1, 1)).plan().ranges()
     assert ranges == [(first, second + ONE), (third, third + ONE)]
+
+
+def test_last_range_has_the_open_days_that_were_not_published() -> None:
+    until = date(2027, 1, 1)
+    built = Built(*(raw(DAY + number * 40 * ONE, 1) for number in range(3)), settings="funnels = []", until=until)
+    first, second, third = (DAY + number * 40 * ONE for number in range(3))
+    plan = built.planner("funnels = []", until).plan()
+    assert plan.ranges([]) == []
+    assert plan.ranges([second]) == [(second, second)]
+    assert plan.ranges([third, first]) == [(first, third)]
+    assert plan.ranges([first - ONE, third + 20 * ONE]) == [], "days without events are not wanted"
+    frozen = replace(plan, frame=replace(plan.frame, frozen_before=second))
+    assert frozen.ranges([first, third]) == [(third, third)]
+    late = raw(third, 1, "f2")
+    built.partitions[late.key] = late
+    assert built.planner("funnels = []", until).plan().ranges([first]) == [(first, third + ONE)]
 
 
 class ByLogic:

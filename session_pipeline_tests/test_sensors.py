@@ -11,12 +11,15 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
+from session_pipeline.checks import CHECKS
 from session_pipeline.defs import code_location, sensors, tags
+from session_pipeline.defs.assets import INGESTED
 from session_pipeline.defs.dead_runs import PROCESS
 from session_pipeline.defs.jobs import UNDATED
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.store.records import Key
-from session_pipeline_tests.orchestration import SMALL, Orchestrated, orchestrated, shop_lines
+from session_pipeline_tests.dying_runs import partitions
+from session_pipeline_tests.orchestration import SMALL, Orchestrated, checks_of, orchestrated, shop_lines
 from session_pipeline_tests.simulation.simulated_clock import simulated
 
 DAY, FAR_DAY = date(2024, 5, 6), date(2024, 6, 3)
@@ -292,13 +295,24 @@ def test_same_days_are_not_built_again_right_after_a_run(deployment: Orchestrate
     assert str(tick(deployment, "stale_days").skip_message).startswith("the same plan ran just now")
 
 
-def test_missed_publication_is_launched(built: Orchestrated) -> None:
-    assert built.by_hand(DAY, "sessions").success  # builds, but does not publish
+def test_missed_publication_is_launched_with_the_checks_of_its_days(built: Orchestrated) -> None:
+    assert built.by_hand(FAR_DAY, "sessions").success  # builds, but does not publish
+    before = partitions(built)
     [request] = tick(built, "stale_days").run_requests or []
-    assert list(request.asset_selection or []) == UNDATED
-    assert tags.RANGE_START not in request.tags
-    assert built.execute("build", request.tags, request.asset_selection).success
+    assert range_of(request) == (str(FAR_DAY), str(FAR_DAY))
+    result = built.execute("build", request.tags, request.asset_selection)
+    assert result.success
+    assert checks_of(result).keys() == {check.name for check in CHECKS if check.table not in INGESTED}
+    assert partitions(built) == before, "nothing was built again"
     assert tick(built, "stale_days").skip_message == "all days are up to date"
+
+
+def test_days_of_a_killed_run_are_checked_with_the_rest(built: Orchestrated) -> None:
+    assert built.by_hand(DAY, "sessions").success
+    with open_run(built.folder, run_id="test") as run:
+        run.store.mark_damaged(run.store.partitions[Key("session_facts", FAR_DAY)])
+    [request] = tick(built, "stale_days").run_requests or []
+    assert range_of(request) == (str(DAY), str(FAR_DAY))
 
 
 def test_undated_table_is_built_without_days(built: Orchestrated) -> None:

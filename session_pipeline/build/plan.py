@@ -102,11 +102,15 @@ class Plan:
         """The days that have something to build."""
         return tuple(sorted({item.day for item in self.items if item.day is not None}))
 
-    def ranges(self) -> list[tuple[date, date]]:
+    def ranges(self, unpublished: Sequence[date] = ()) -> list[tuple[date, date]]:
         """Return the days to build as ranges of calendar days, one run for each.
 
         Days that read tables of later days are in one range with them, because a run builds table by table. Otherwise
         the first run would read partitions that the second run replaces.
+
+        Args:
+            unpublished: Days that were built but not published. A run that was killed may not have checked them, so the
+                last range has them, too: its run publishes after its checks. Days that are not open are left out.
         """
         ranges: list[tuple[date, date]] = []
         read = {what.span for step in steps_of(self.frame.settings) if step.is_daily for what in step.inputs}
@@ -120,6 +124,9 @@ class Plan:
                 ranges[-1] = (ranges[-1][0], day)
             else:
                 ranges.append((day, day))
+        if unchecked := sorted(set(unpublished).intersection(self.frame.open_days)):
+            first, last = ranges.pop() if ranges else (unchecked[0], unchecked[-1])
+            ranges.append((min(first, unchecked[0]), max(last, unchecked[-1])))
         return ranges
 
 

@@ -231,18 +231,21 @@ def work(run: Run, jobs: "LocalRuns", shown: progress.Stages) -> None:
     from session_pipeline.defs.sensors import reason_of, run_tags
 
     by_hand = {tags.UNTIL: str(run.until), tags.REASON: tags.COMMAND_LINE}
+    unpublished = publication.unpublished_days(run.store)  # of a run that was killed
     jobs.ingest(by_hand)
     for _ in range(ROUNDS):
         plan = run.plan(upgrade=run.upgrade)
-        if not plan.days:
+        ranges = plan.ranges(unpublished)
+        if not ranges:
             break
-        for first, last in plan.ranges():
+        unpublished = ()  # checked now
+        for first, last in ranges:
             shown.begin("Building", _build_count(plan, first, last))
             reason = tags.UPGRADED if run.upgrade else reason_of(plan, first, last, new_data=tags.COMMAND_LINE)
             jobs.build(run_tags(plan, str(first), str(last), reason, upgrade=run.upgrade))
     if not run.plan(upgrade=run.upgrade).days and not run.is_done():
         shown.begin("Publishing")
-        jobs.build({**by_hand, tags.PLANNED: "publish"}, has_days=False)
+        jobs.build({**by_hand, tags.PLANNED: "publish"})
 
 
 def _build_count(plan: Plan, first: date, last: date) -> int:

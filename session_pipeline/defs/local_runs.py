@@ -94,17 +94,17 @@ class LocalRuns:
         """
         self._execute(partial(make_ingest_definitions, self._run.folder, self._run), INGEST, run_tags)
 
-    def build(self, run_tags: Mapping[str, str], *, has_days: bool = True) -> None:
+    def build(self, run_tags: Mapping[str, str]) -> None:
         """Run the job that builds a range of days and publishes.
 
         Args:
-            run_tags: Tags of the run, with the range of days.
-            has_days: False to build only the assets without daily partitions.
+            run_tags: Tags of the run, with the range of days. Without one, only the assets without daily partitions are
+                built.
 
         Raises:
             RunFailedError: The run failed; the message states the reason.
         """
-        self._execute(self._definitions, BUILD, run_tags, None if has_days else UNDATED)
+        self._execute(self._definitions, BUILD, run_tags, None if tags.planned_days(run_tags) else UNDATED)
 
     def _definitions(self) -> dg.Definitions:
         """Return definitions whose partitions match the current days; an ingest can add days."""

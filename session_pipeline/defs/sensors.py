@@ -118,7 +118,9 @@ def _build_sensor(folder: DataFolder, build: Any, days: BuiltDays) -> dg.SensorD
         elif waits := _after_cancel(context.instance) or _waits(context.instance, BUILD, plan_id(plan)):
             yield dg.SkipReason(waits)
         else:
-            yield from run_requests(plan, upgrade=upgrade)
+            with closing(pipeline.open_store(folder)) as store:
+                unpublished = publication.unpublished_days(store)
+            yield from run_requests(plan, unpublished, upgrade=upgrade)
 
     return stale_days
 
@@ -147,15 +149,21 @@ def _alert_sensor(folder: DataFolder, alert_settings: AlertSettings) -> dg.Senso
     return send_alerts
 
 
-def run_requests(plan: Plan, *, upgrade: bool = False) -> Requests:
+def run_requests(plan: Plan, unpublished: Sequence[date] = (), *, upgrade: bool = False) -> Requests:
     """Yield a build for each range of days or, if there is none, one build of the assets without partitions.
 
-    The latter happens if a run was stopped after it built the last day and before it published.
+    The latter happens if only tables without days are stale, or if only the settings changed.
+
+    Args:
+        plan: The plan.
+        unpublished: Days that were built but not published; see `Plan.ranges`.
+        upgrade: Whether days with changed settings or models are built without the max_rebuild_days limit.
     """
-    for first, last in plan.ranges():
+    ranges = plan.ranges(unpublished)
+    for first, last in ranges:
         reason = tags.UPGRADED if upgrade else reason_of(plan, first, last)
         yield dg.RunRequest(tags=run_tags(plan, first.isoformat(), last.isoformat(), reason, upgrade=upgrade))
-    if not plan.days:
+    if not ranges:
         yield dg.RunRequest(tags=_planned(plan, reason_of(plan)), asset_selection=UNDATED)
 
 

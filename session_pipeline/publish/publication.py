@@ -21,7 +21,7 @@ from session_pipeline.store.files import digest
 from session_pipeline.store.records import Partition, Publication, utc_now
 from session_pipeline.store.store import Store
 from session_pipeline.tables import TABLES, models, table
-from session_pipeline.tables.steps import is_built
+from session_pipeline.tables.steps import IDENTITY_STEPS, STEP_OF_TABLE, is_built
 
 if TYPE_CHECKING:  # slow to load
     import pyarrow as pa
@@ -36,6 +36,8 @@ PUBLISHED_CONTRACTS = "published_contracts"  # the hash of the contracts
 PUBLISHED_FOLDER = "published_folder"  # the hash of the store's path, or NO_VIEWS
 PUBLISHED_OUTDATED_DAYS = "published_outdated_days"  # how many days were outdated
 NO_VIEWS = 0  # recorded instead of the folder's number if the warehouse has no views
+# Tables whose days are checked. The ingest builds those of identities before it is known which days are stale.
+_CHECKED = frozenset(name for name, step in STEP_OF_TABLE.items() if step not in IDENTITY_STEPS)
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,19 @@ def is_changed(folder: DataFolder, store: Store) -> bool:
     This is false if it is only marked to be written again.
     """
     return store.catalog.number(WAREHOUSE_BYTES) != 0 and not _is_as_published(folder, store)
+
+
+def unpublished_days(store: Store) -> tuple[date, ...]:
+    """Return the days of which a table was built since the last publication.
+
+    Usually there are none before a run begins. A run that was killed before it published may not have checked them.
+    """
+    latest = store.catalog.latest_publication()
+    since = latest.generation if latest else 0
+    if since == store.catalog.generation():
+        return ()
+    built = (key for key, partition in store.partitions.items() if partition.generation > since)
+    return tuple(sorted({key.date for key in built if key.date is not None and key.table in _CHECKED}))
 
 
 def _is_as_published(folder: DataFolder, store: Store) -> bool:
