@@ -147,6 +147,16 @@ def test_status_lists_failed_checks_and_warnings(own_shop: Path, monkeypatch: py
     assert "bot_share: all are bots" in out
 
 
+def test_status_names_a_report_that_does_not_show_what_is_published(own_shop: Path) -> None:
+    reports = own_shop / "reports"
+    assert "reports/" not in call("status", "--check", "--data", own_shop)[2]
+    assert "does not show" not in with_modes({reports: 0o000}, "status", "--check", "--data", own_shop).stderr
+    (reports / "latest.html").unlink()
+    code, _, err = call("status", "--check", "--data", own_shop)
+    assert code == 1
+    assert "reports/latest.html does not show what is published; write it with `session-pipeline run`" in err
+
+
 MISSPELLED = """
 [[goals]]
 name = "bought"

@@ -1,5 +1,6 @@
 """Tests the sensors with a real Dagster instance: when they launch which runs, and when they wait."""
 
+import os
 import socket
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -11,15 +12,16 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
+from session_pipeline import report
 from session_pipeline.checks import CHECKS
 from session_pipeline.defs import code_location, sensors, tags
 from session_pipeline.defs.assets import INGESTED
-from session_pipeline.defs.dead_runs import PROCESS
-from session_pipeline.defs.jobs import UNDATED
+from session_pipeline.defs.dead_runs import PROCESS, process_name
+from session_pipeline.defs.jobs import REPORT, UNDATED
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.store.records import Key
 from session_pipeline_tests.dying_runs import partitions
-from session_pipeline_tests.orchestration import SMALL, Orchestrated, checks_of, orchestrated, shop_lines
+from session_pipeline_tests.orchestration import SMALL, Orchestrated, checks_of, orchestrated, shop_lines, steps_run
 from session_pipeline_tests.simulation.simulated_clock import simulated
 
 DAY, FAR_DAY = date(2024, 5, 6), date(2024, 6, 3)
@@ -46,6 +48,7 @@ def deployment(delivered: Orchestrated, tmp_path: Path) -> Iterator[Orchestrated
 def built_once(delivered: Orchestrated, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestrated]:
     with orchestrated(tmp_path_factory.mktemp("built") / "data", copy_of=delivered) as copy:
         copy.run()
+        report.write(copy.folder)
         yield copy
 
 
@@ -254,6 +257,14 @@ def test_dead_run_does_not_block_or_count_as_a_failure(deployment: Orchestrated)
     assert run.status is dg.DagsterRunStatus.FAILURE
 
 
+def test_plan_whose_process_its_code_server_saw_being_killed_waits(deployment: Orchestrated) -> None:
+    for _ in range(2):  # as for lack of memory; the second run is Dagster's own retry
+        run_id = str(uuid4())
+        killed = {PROCESS: f"{process_name(os.getpid())}/{run_id}", **planned(deployment)}
+        remember(deployment, "build", dg.DagsterRunStatus.FAILURE, run_id, **killed)
+    assert str(tick(deployment, "stale_days").skip_message).startswith("the same plan failed 2 times in a row")
+
+
 def test_wait_doubles_with_each_failure_of_the_same_plan(
     deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -313,6 +324,29 @@ def test_days_of_a_killed_run_are_checked_with_the_rest(built: Orchestrated) -> 
         run.store.mark_damaged(run.store.partitions[Key("session_facts", FAR_DAY)])
     [request] = tick(built, "stale_days").run_requests or []
     assert range_of(request) == (str(DAY), str(FAR_DAY))
+
+
+def test_report_that_was_not_written_is_launched_alone(built: Orchestrated) -> None:
+    first = tick(built, "stale_days")
+    assert first.skip_message == "all days are up to date"
+    (built.folder.reports / report.FILE_NAME).unlink()  # as after a run that was killed before it wrote the report
+    [request] = tick(built, "stale_days", first.cursor).run_requests or []
+    assert request.asset_selection == [REPORT]
+    result = built.execute("build", request.tags, request.asset_selection)
+    assert steps_run(result) == {"write_report"}
+    assert report.is_current(built.folder)
+    assert tick(built, "stale_days", first.cursor).skip_message == "all days are up to date"
+
+
+def test_report_that_cannot_be_written_is_retried_after_a_wait(built: Orchestrated) -> None:
+    (built.folder.reports / report.FILE_NAME).unlink()
+    [request] = tick(built, "stale_days").run_requests or []
+    for _ in range(2):
+        remember(built, "build", dg.DagsterRunStatus.FAILURE, **request.tags)
+    assert str(tick(built, "stale_days").skip_message).startswith("the same plan failed 2 times in a row")
+    os.utime(built.folder.warehouse)  # it is published again then
+    built.run()
+    assert tick(built, "stale_days").run_requests, "what is published next is another report"
 
 
 def test_undated_table_is_built_without_days(built: Orchestrated) -> None:

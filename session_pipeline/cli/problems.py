@@ -3,11 +3,12 @@
 Stale days and the age of the publication are not in this list; each command reports them itself.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from session_pipeline import settings_warnings
+from session_pipeline import report, settings_warnings
 from session_pipeline.build.plan import Plan
 from session_pipeline.checks import CHECKS, missing_sources, rejected_files
 from session_pipeline.cli.screen import counted, echo, plain
@@ -77,6 +78,7 @@ def find(
         *missing_sources(settings, store, until),
         *check_errors,
         *outdated_days(plan),
+        *_missing_report(folder),
     ]
     nothing = f"there are no files under {folder.raw} yet; put them into one folder for each source"
     warnings = [
@@ -96,6 +98,14 @@ def outdated_days(plan: Plan) -> list[str]:
         f"{counted(len(days), 'day')} of older settings, {day_ranges(days)} ({undated(plan.outdated[0].reason)}):"
         " more than max_rebuild_days, so they wait for `session-pipeline run --upgrade`"
     ]
+
+
+def _missing_report(folder: DataFolder) -> list[str]:
+    """Return a sentence if the run that published was killed before it wrote the report, or could not write it."""
+    may_not_be_seen = folder.reports.exists() and not os.access(folder.reports, os.R_OK | os.X_OK)
+    if not folder.warehouse.is_file() or report.is_current(folder) or may_not_be_seen:
+        return []
+    return [f"reports/{report.FILE_NAME} does not show what is published; write it with `session-pipeline run`"]
 
 
 def _settings_to_check(folder: DataFolder, settings: Settings) -> list[str]:

@@ -14,11 +14,12 @@ from typing import Any
 
 import dagster as dg
 
+from session_pipeline import report
 from session_pipeline.build.plan import Certainty, Kind, Plan
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import alerts, code_location, tags
 from session_pipeline.defs.dead_runs import WITH_A_PROCESS, fail_dead_runs, has_died
-from session_pipeline.defs.jobs import BUILD, INGEST, UNDATED
+from session_pipeline.defs.jobs import BUILD, INGEST, REPORT, UNDATED
 from session_pipeline.defs.partitions import BuiltDays
 from session_pipeline.defs.retention import FINISHED
 from session_pipeline.errors import SettingsError
@@ -92,7 +93,7 @@ def _build_sensor(folder: DataFolder, build: Any, days: BuiltDays) -> dg.SensorD
         job=build,
         minimum_interval_seconds=BUILD_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Launches build for each range of days in the plan, and to publish the result.",
+        description="Launches build for each range of days in the plan, to publish, and for a report that is missing.",
     )
     def stale_days(context: dg.SensorEvaluationContext) -> Requests:
         if busy := _busy(context.instance, folder):
@@ -112,11 +113,19 @@ def _build_sensor(folder: DataFolder, build: Any, days: BuiltDays) -> dg.SensorD
                 context.update_cursor(f"{LOADING}{datetime.now(UTC).isoformat()}")
         if _is_loading(context.cursor):
             yield dg.SkipReason("other days have events now; the definitions are reloaded first")
-        elif not plan.items and _is_published(folder, plan):
+            return
+        is_published = not plan.items and _is_published(folder, plan)
+        if is_published and (report.is_current(folder) or not folder.warehouse.is_file()):
             context.update_cursor(state)
             yield dg.SkipReason("all days are up to date")
-        elif waits := _after_cancel(context.instance) or _waits(context.instance, BUILD, plan_id(plan)):
+            return
+        planned = _report_id(folder) if is_published else plan_id(plan)
+        if waits := _after_cancel(context.instance) or _waits(context.instance, BUILD, planned):
             yield dg.SkipReason(waits)
+        elif is_published:  # the run that published was killed before it wrote the report, or could not write it
+            yield dg.RunRequest(
+                tags={**_planned(plan, reason_of(plan)), tags.PLANNED: planned}, asset_selection=[REPORT]
+            )
         else:
             with closing(pipeline.open_store(folder)) as store:
                 unpublished = publication.unpublished_days(store)
@@ -203,6 +212,11 @@ def plan_id(plan: Plan) -> str:
     return digest([[str(item), item.reason] for item in plan.items])[:12]
 
 
+def _report_id(folder: DataFolder) -> str:
+    """Return a hash of the published state, to recognize a run that only writes the report about it."""
+    return digest(["report", folder.warehouse.stat().st_mtime_ns])[:12]
+
+
 def _is_loading(cursor: str | None) -> bool:
     """Return whether the daemon may still have old definitions; it cannot launch runs for days that these lack."""
     if not (cursor or "").startswith(LOADING):
@@ -247,7 +261,9 @@ def _waits(instance: dg.DagsterInstance, job: str, planned: str) -> str | None:
     """Return why to wait after a run of the same plan, or None.
 
     After a success, more late files are collected for FIRST_WAIT. The wait doubles with each further
-    failure in a row, up to LONGEST_WAIT. Runs whose process died do not count as failures of the plan.
+    failure in a row, up to LONGEST_WAIT. Runs that `fail_dead_runs` marked as failed do not count: nothing is known
+    against their plan. A run whose process its code server saw being killed counts, because a plan that needs more
+    memory than there is would be killed each time; Dagster retries such a run once without a wait.
     """
     found = instance.get_run_records(
         dg.RunsFilter(job_name=job, statuses=FINISHED, tags={tags.PLANNED: planned}), limit=10
@@ -278,7 +294,11 @@ def _is_published(folder: DataFolder, plan: Plan) -> bool:
 
 
 def _state(folder: DataFolder, settings: Settings, until: date, upgrade: bool) -> str:
-    """Return a cheap hash of all that a plan depends on: store, settings, horizon, and this process with its code."""
-    files = [folder.store / "catalog.sqlite", folder.store / "catalog.sqlite-wal", folder.warehouse]
+    """Return a cheap hash of all that a tick depends on: store, settings, horizon, and this process with its code.
+
+    The report is a part of it, so that a report that was deleted is written again.
+    """
+    published = [folder.warehouse, folder.reports / report.FILE_NAME]
+    files = [folder.store / "catalog.sqlite", folder.store / "catalog.sqlite-wal", *published]
     stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.is_file()]
     return digest([stamps, settings.model_dump(mode="json"), until.isoformat(), upgrade, os.getpid()])

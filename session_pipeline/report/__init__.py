@@ -107,9 +107,15 @@ def day_of(path: Path) -> date | None:
 
 
 def is_current(folder: DataFolder) -> bool:
-    """Whether the report shows the current warehouse: both files have the same modification time."""
+    """Whether the report shows the current warehouse: both files have the same modification time.
+
+    A report that this user may not see is not current. To write it fails with an explanation.
+    """
     path = folder.reports / FILE_NAME
-    return path.is_file() and path.stat().st_mtime_ns == _time_of_warehouse(folder)
+    try:
+        return path.is_file() and path.stat().st_mtime_ns == _time_of_warehouse(folder)
+    except PermissionError:
+        return False
 
 
 def _page(
