@@ -24,7 +24,11 @@ PAGE = 500  # runs examined per call; the next call examines the rest
 FIRST_RUNS = 50  # number of latest runs that the first call examines
 ALERT_SECONDS = 30
 VARYING = re.compile(r"(?<!\S)/\S+|\d[\d.,]*")  # paths and numbers: another file or size does not make another alert
-ENDINGS: tuple[Any, ...] = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE)
+ENDINGS: tuple[Any, ...] = (
+    dg.DagsterEventType.RUN_SUCCESS,
+    dg.DagsterEventType.RUN_FAILURE,
+    dg.DagsterEventType.RUN_CANCELED,  # no failure by itself, but its checks can have failed
+)
 PROBLEM_EVENTS = {  # event types that describe a problem
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,
     dg.DagsterEventType.STEP_FAILURE,
@@ -103,7 +107,7 @@ def _of_run(instance: dg.DagsterInstance, folder: DataFolder, ended: dg.EventLog
     about = f"job {run.job_name}"
     if run.status is dg.DagsterRunStatus.SUCCESS:
         yield Passed(about)
-    elif not was_interrupted(events):
+    elif run.status is dg.DagsterRunStatus.FAILURE and not was_interrupted(events):
         sentence = why(events)
         yield Alert("run_failed", about, sentence, {**facts, "severity": "error"}, (VARYING.sub("#", sentence),))
 

@@ -1,9 +1,13 @@
 """Finds the reason why a Dagster run failed, from its events."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
+
+# Of the code server: "[DagsterApiServer] Run execution process for <run> was terminated by signal 9 (SIGKILL). ..."
+DEATH = re.compile(r"Run execution process for \S+ ((?:was terminated|unexpectedly exited) [^.]+)")
 
 
 def was_interrupted(events: Sequence[dg.DagsterEvent]) -> bool:
@@ -15,10 +19,14 @@ def was_interrupted(events: Sequence[dg.DagsterEvent]) -> bool:
 def why(events: Sequence[dg.DagsterEvent]) -> str:
     """Return the reason for a failure: the first error of this package in the chain of causes, else the innermost one.
 
-    A run that was marked as failed from outside has no error. If its process could not load the definitions, the
-    error of that counts; otherwise the message of the event is returned.
+    A run that was marked as failed from outside has no error. If its code server saw how its process ended, that is the
+    reason. If its process could not load the definitions, the error of that counts; otherwise the message of the event
+    is returned.
     """
-    error = _first_error(events) or _last_error_of_engine(events)
+    error = _first_error(events)
+    if error is None and (end := _end_of_process(events)):
+        return f"The process of this run {end}. What it built is kept, and the next run builds the rest."
+    error = error or _last_error_of_engine(events)
     sentence = next((event.message for event in events if event.is_failure and event.message), "")
     while error is not None:
         kind, _, sentence = error.message.strip().partition(": ")
@@ -28,6 +36,12 @@ def why(events: Sequence[dg.DagsterEvent]) -> str:
             sentence = f"{error.cls_name}: {sentence}"
         error = error.cause
     return str(sentence) or "Dagster reports no reason"
+
+
+def _end_of_process(events: Sequence[dg.DagsterEvent]) -> str | None:
+    """Return how the code server saw the process of a run end, such as "was terminated by signal 9 (SIGKILL)"."""
+    ends = (DEATH.search(event.message or "") for event in events if event.is_engine_event)
+    return next((end[1] for end in ends if end), None)
 
 
 def _last_error_of_engine(events: Sequence[dg.DagsterEvent]) -> Any:
