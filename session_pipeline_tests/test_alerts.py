@@ -75,12 +75,13 @@ class TestLook:
         assert happens(Alert("check_warned", "check c", "a; c", problems=("a", "c"))) == []
         assert happens(Passed("check c"), Alert("check_warned", "check c", "b; c", problems=("b", "c"))) == ["b; c"]
 
-    def test_resolves_a_day_only_if_it_was_checked(self, happens: Any) -> None:
-        unusual = Alert("check_warned", "check c", "2024-05-06: few", problems=("2024-05-06: few",))
-        assert happens(unusual) == ["2024-05-06: few"]
+    @pytest.mark.parametrize("problem", ["2024-05-06: few", "2024-05-06, main: few"])
+    def test_resolves_a_day_only_if_it_was_checked(self, happens: Any, problem: str) -> None:
+        unusual = Alert("check_warned", "check c", problem, problems=(problem,))
+        assert happens(unusual) == [problem]
         assert happens(Passed("check c", "2024-05-07", "2024-05-08"), Passed("check c"), unusual) == []
-        assert happens(Passed("check c", "2024-05-01", "2024-05-06"), unusual) == ["2024-05-06: few"]
-        assert happens(Passed("check c", "2024-05-06", "2024-05-06"), unusual) == ["2024-05-06: few"]
+        assert happens(Passed("check c", "2024-05-01", "2024-05-06"), unusual) == [problem]
+        assert happens(Passed("check c", "2024-05-06", "2024-05-06"), unusual) == [problem]
 
     def test_remembers_a_limited_number_of_problems(self, tmp_path: Path, happens: Any) -> None:
         problems = [f"problem {number}" for number in range(alerts.MOST_REMEMBERED + 1)]

@@ -204,11 +204,14 @@ def test_volume_of_an_unfinished_day_is_not_checked(deployment: Deployment) -> N
 
 @pytest.mark.long
 def test_conflicting_event_ids_counts_differing_lines(deployment: Deployment) -> None:
-    line = shop_lines(DAY)[0]
-    deployment.deliver("conflict", [{**line, "page_url": "https://shop.example/other"}])
+    repeated = [*shop_lines(WEEKS[1])[:2], shop_lines(DAY)[0]]
+    deployment.deliver("conflict", [{**line, "page_url": "https://shop.example/other"} for line in repeated])
     deployment.run()
-    verdict = asked(deployment, checks.conflicting_event_ids)
-    assert verdict.sentence == "1 lines differ from the event that they repeat; see duplicate_events"
+    with opened(deployment) as run:
+        verdict = checks.conflicting_event_ids(run, WEEKS)
+    differ = "lines differ from the event that they repeat; see duplicate_events"
+    assert verdict.sentence == f"3 {differ}"
+    assert verdict.problems == (f"{WEEKS[1]}: 2 {differ}", f"{DAY}: 1 {differ}"), "an alert is about one day"
     assert asked(deployment, checks.conflicting_event_ids, day=WEEKS[0]).holds
 
 
@@ -348,9 +351,13 @@ def test_no_source_is_late_before_the_first_day(deployment: Deployment) -> None:
 
 def test_built_by_current_rules_counts_outdated_days(deployment: Deployment) -> None:
     deployment.set({**SMALL, "max_rebuild_days": 1, "sessions": {"inactivity_minutes": 10}})
-    assert asked(deployment, checks.built_by_current_rules).sentence == (
+    verdict = asked(deployment, checks.built_by_current_rules)
+    assert verdict.sentence == (
         "8 days have older settings or models (setting inactivity_minutes changed from 30 to 10); rebuild them:"
         " `session-pipeline run --upgrade`"
+    )
+    assert verdict.problems == ("older settings or models (setting inactivity_minutes changed from 30 to 10)",), (
+        "the alert is not sent again when late files change the number of days"
     )
 
 

@@ -219,7 +219,7 @@ class TestLedgerCloses:
             checks.audit_recompute,
             "events",
             "select * replace ('elsewhere' as page_host) from events",
-            "events of 2024-05-27 has different rows when it is recomputed",
+            "2024-05-27: events has different rows when it is recomputed",
         ),
         (
             checks.bot_share,

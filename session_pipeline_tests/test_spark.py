@@ -232,7 +232,7 @@ def test_audit_on_spark_finds_different_rows(engine: SparkEngine, four_weeks: De
     change(deployment, "events", "select * replace ('elsewhere' as page_host) from events")
     [audit] = [check for check in CHECKS if check.name == "audit_recompute"]
     verdict, _ = verdict_of(audit, deployment, engine)
-    assert verdict.sentence == f"events of {DAY} has different rows when it is recomputed"
+    assert verdict.sentence == f"{DAY}: events has different rows when it is recomputed"
 
 
 IN_A_COMMAND = """

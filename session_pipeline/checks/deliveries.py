@@ -81,9 +81,16 @@ def conflicting_event_ids(run: "Run", days: Sequence[date]) -> Verdict:
     """Lines that repeat an event id have the same content. If not, ids are not unique at the source."""
     with run.engine.job() as job:
         add_input(job, run, "duplicate_events", days)
-        count = job.rows("select 1 as one from duplicate_events where not is_same_content").num_rows
-    problems = [f"{count} lines differ from the event that they repeat; see duplicate_events"] if count else []
-    return verdict(problems, "all duplicates are copies", {"conflicting": count})
+        counts = job.rows(
+            "select event_date, count(*) as line_count from duplicate_events where not is_same_content"
+            " group by event_date order by event_date"
+        ).to_pylist()
+    if not counts:
+        return Verdict(True, "all duplicates are copies", {"conflicting": 0})
+    differ = "{line_count} lines differ from the event that they repeat; see duplicate_events"
+    total = sum(row["line_count"] for row in counts)
+    problems = tuple(f"{row['event_date']}: {differ.format_map(row)}" for row in counts)
+    return Verdict(False, differ.format(line_count=total), {"conflicting": total}, problems)
 
 
 def set_aside_rate(run: "Run", days: Sequence[date]) -> Verdict:

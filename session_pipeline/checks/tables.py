@@ -24,7 +24,7 @@ def audit_recompute(run: "Run", days: Sequence[date]) -> Verdict:
     if not fresh:
         return Verdict(True, "there is no day with events to recompute")
     day = max(fresh)
-    problems = [f"{name} of {day} has different rows when it is recomputed" for name in run.recompute(step, day)]
+    problems = [f"{day}: {name} has different rows when it is recomputed" for name in run.recompute(step, day)]
     return verdict(problems, f"{day} was recomputed from raw events and is equal")
 
 
@@ -80,7 +80,8 @@ def built_by_current_rules(run: "Run", days: Sequence[date]) -> Verdict:
     reason = next((item.reason for item in plan.outdated if item.day is not None), "")
     what_to_do = "rebuild them: `session-pipeline run --upgrade`"
     have = "day has" if count == 1 else "days have"
-    problem = f"{count} {have} older settings or models ({reason}); {what_to_do}"
-    return verdict(
-        [problem] if count else [], "all days were built with the current settings and models", {"days": count}
-    )
+    if not count:
+        return Verdict(True, "all days were built with the current settings and models", {"days": 0})
+    sentence = f"{count} {have} older settings or models ({reason}); {what_to_do}"
+    # Without the number, which changes with each late file: an alert is sent once as long as the problem is the same.
+    return Verdict(False, sentence, {"days": count}, (f"older settings or models ({reason})",))

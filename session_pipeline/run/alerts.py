@@ -24,7 +24,7 @@ from session_pipeline.store.files import replacing
 
 PAUSES = (60, 600, 3600, 6 * 3600)  # seconds, at least, between the attempts to send an alert; then it is dropped
 MOST_REMEMBERED = 200  # problems per job or check; the oldest are dropped
-DAY = re.compile(r"(\d{4}-\d\d-\d\d): ")  # prefix of a problem that belongs to one day
+DAY = re.compile(r"(\d{4}-\d\d-\d\d)(, .*)?: ")  # prefix of a problem of one day, or of a site on that day
 Cursor = int | list[float]  # JSON
 LOOK_SECONDS = 30.0  # after this time no further command is started: Dagster ends a sensor after a minute
 
