@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -247,7 +248,7 @@ def test_null_values_count_as_missing(ingest: Ingest) -> None:
 
 NUMBERS = {
     "1.234,56": "1234.56", "12,5": "12.5", "1 234,5": "1234.5", "1'234,50": "1234.5", "-0,5": "-0.5",
-    12.5: "12.5", "12.50": "12.5", "1.234": "1234", "1\u00a0234,5": "1234.5", ",5": "0.5", 7: "7",
+    12.5: "12.5", "12.50": "12.5", "1.234": "1234", 1.234: "1.234", "1\u00a0234,5": "1234.5", ",5": "0.5", 7: "7",
 }  # fmt: skip
 
 
@@ -257,6 +258,31 @@ def test_numbers_with_a_decimal_comma_are_read(ingest: Ingest) -> None:
     assert taken.reasons == {}
     found = dict(zip(NUMBERS, map(float, taken.column("value")), strict=True))
     assert found == {written: float(meant) for written, meant in NUMBERS.items()}
+
+
+def test_decimal_comma_changes_no_numbers_of_parquet(ingest: Ingest) -> None:
+    numbers = [pa.array([1.234]), *(pa.array([Decimal("1.234")], pa.decimal128(digits, 3)) for digits in (10, 20))]
+    for number in [*numbers, pa.array(["1,234"])]:
+        file = io.BytesIO()
+        pq.write_table(pa.table({**{name: [value] for name, value in EVENT.items()}, "value": number}), file)
+        [event] = ingest.take(file.getvalue(), "a.parquet", replace(RULES, decimal_comma=True)).events
+        assert event["value"] == Decimal("1.234"), number.type
+
+
+VALUE_EXPRESSIONS = {
+    "cast(line ->> 'n.price' as decimal(18, 6))": ["1.234,5", "12,567", 1.234, "1.234"],
+    "coalesce(line ->> 'missing', line ->> 'n.price')": ["1.234,5", "12,567", 1.234, "1.234"],
+    "split_part(line ->> 'n.price', ' ', 1)": ["1.234,5 EUR", "12,567 EUR", 1.234, "1234"],
+    "cast(value as decimal(18, 6))": ["1.234,5", "12,567", 1.234, "1.234"],
+}
+
+
+@pytest.mark.parametrize("expression", VALUE_EXPRESSIONS)
+def test_decimal_comma_counts_in_the_expression_of_value(ingest: Ingest, expression: str) -> None:
+    rules = replace(RULES, decimal_comma=True, columns={"value": "n.price"}, expressions={"value": expression})
+    lines = [event(1, n={"price": written}) for written in VALUE_EXPRESSIONS[expression]]
+    taken = ingest.take_lines(*lines, rules=rules)
+    assert [float(value) for value in taken.column("value")] == [1234.5, 12.567, 1.234, 1234]
 
 
 def test_value_with_a_comma_is_invalid_without_the_setting(ingest: Ingest) -> None:

@@ -25,6 +25,7 @@ class Layout:
         asked: The names of fields that are read or removed.
         needed: The names of fields of each column that every event needs and that has no other origin.
         escape: The sign that makes the next character of a TSV part of a value; None: there is none.
+        decimal_comma: Whether numbers in texts are written as 1.234,56.
     """
 
     delimiter: str | None = None
@@ -33,6 +34,7 @@ class Layout:
     asked: tuple[str, ...] = ()
     needed: tuple[tuple[str, ...], ...] = ()
     escape: str | None = None
+    decimal_comma: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ BATCH_ROWS = 8192
 LARGEST_BATCH_BYTES = 512 << 20
 NO_DICTIONARY = "DictAccumulator"  # in pyarrow's error when it cannot decode an encoding into dictionaries
 DEEPEST_EXACT = 8  # DuckDB's planning time grows exponentially with the depth of nested functions
+THOUSANDS_DIGITS = 3  # digits between the separators of thousands
 EXACT_DIGITS = 15  # digits that a JSON number preserves; decimals with more digits are written as text
 
 
@@ -77,7 +78,8 @@ def row_lines(path: Path, layout: Layout) -> str:
         types = _types(file)
     columns = [f"c{number}" for number in range(len(names))]
     members = (
-        f"{literal(name)}, {_json(column, type)}" for name, column, type in zip(names, columns, types, strict=True)
+        f"{literal(name)}, {_distinct_decimal(column, type) if layout.decimal_comma else _json(column, type)}"
+        for name, column, type in zip(names, columns, types, strict=True)
     )
     return query(
         "parquet_rows",
@@ -217,6 +219,16 @@ def _json(value: str, type: pa.DataType, depth: int = 0) -> str:
     if pa.types.is_map(type) and (is_not_json := _is_not_json(value, type)):
         return f"case when {is_not_json} then {_map_json(value, type, depth)} else to_json({value}) end"
     return f"to_json({value})"
+
+
+def _distinct_decimal(value: str, type: pa.DataType) -> str:
+    """Return an expression for a column as exact JSON in which no decimal reads as thousands: 1.234 is 1.2340.
+
+    It is for files whose texts have decimal commas, because decimals of many digits are written as text.
+    """
+    if pa.types.is_decimal(type) and type.scale == THOUSANDS_DIGITS and type.precision > EXACT_DIGITS:
+        return f"to_json(cast({value} as varchar) || '0')"
+    return _json(value, type)
 
 
 def _map_json(value: str, type: pa.MapType, depth: int) -> str:

@@ -77,11 +77,11 @@ def given_lines(
     found = {ours: fields.first_of(rules.fields_of(ours)) for ours in DELIVERED_COLUMNS}
     is_single = all(len(rules.fields_of(ours)) == 1 for ours in DELIVERED_COLUMNS)
     values = {ours: f"nullif({field}, '')" for ours, field in found.items()}
-    values = with_expressions(rules, values, fields.named)
+    if rules.decimal_comma:
+        values["value"] = fields.first_number(rules.fields_of("value"))
+    values = with_expressions(rules, values, fields.named, fields.number)
     if rules.request:
         values = with_request(rules, format, values, lambda names: fields.first_of(names, is_at_top=False))
-    if rules.decimal_comma:
-        values["value"] = f"with_decimal_point({values['value']})"
     if format_named(format).has_own_visitors:
         values["visitor_id"] = f"coalesce({values['visitor_id']}, {fields.deep(['visitor_id'])})"
     elif rules.addresses:
@@ -121,6 +121,7 @@ def given_lines(
         checked_lines=checked_lines(checked),
         at_top=at_top,
         deeper=f"json_extract_string(line, [{pointers}])" if fields.pointers else "cast(null as varchar[])",
+        types=f"json_type(line, [{pointers}])" if fields.has_numbers else "cast(null as varchar[])",
         has_columns_only=f"has_usual_form or {has_columns_only}" if form is not None else has_columns_only,
         has_known_others=is_one_of("_keys", known.with_others),
         others=known.others_as_json("_at_top"),
@@ -136,6 +137,7 @@ class _Fields:
     Attributes:
         at_top: Fields that are read from a struct of the line's top level: their names, by their names in lower case.
         pointers: JSON pointers to all other fields.
+        has_numbers: Whether a field was read as a number, for which its type is needed.
     """
 
     def __init__(self, rules: ReadingRules, format: str) -> None:
@@ -143,6 +145,7 @@ class _Fields:
         self._format = format
         self.at_top: dict[str, str] = {}
         self.pointers: list[str] = []
+        self.has_numbers = False
 
     def first_of(self, names: Sequence[str], *, is_at_top: bool = True) -> str:
         """Return the SQL of the first of some fields that has a value.
@@ -164,6 +167,21 @@ class _Fields:
     def named(self, name: str) -> str:
         """Return the SQL of a field, from its name as it is in the settings."""
         return self.deep(self._rules.way(name, self._format))
+
+    def first_number(self, names: Sequence[str]) -> str:
+        """Return the SQL of the first of some fields that has a value, as a number; see number."""
+        values = [f"nullif({self.number(name)}, '')" for name in names]
+        return f"coalesce({', '.join(values)})" if values else "cast(null as varchar)"
+
+    def number(self, name: str) -> str:
+        """Return the SQL of a field as text: with a decimal point if it is a text such as 1.234,56.
+
+        The number 1.234 is no such text, whereas the text "1.234" is a thousand and more.
+        """
+        self.has_numbers = True
+        field = self.named(name)
+        is_text = f"_types[{len(self.pointers)}] = 'VARCHAR'"
+        return f"case when {is_text} then with_decimal_point({field}) else {field} end"
 
     def deep(self, way: Sequence[str]) -> str:
         """Return the SQL of a field that is read by its path of keys."""

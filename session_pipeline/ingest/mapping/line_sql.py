@@ -13,19 +13,29 @@ from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.reference.column_groups import LINE_COLUMNS
 from session_pipeline.settings.conditions import parse_condition, parse_scalar
 
+# A field with more than a number, such as 12,50 EUR, keeps its comma until the expression has cut the number out of it.
+_WITH_DECIMAL_POINT = "lambda cut: case when contains(cut, ',') then with_decimal_point(cut) else cut end"
 
-def with_expressions(rules: ReadingRules, values: Mapping[str, str], field: Callable[[str], str]) -> dict[str, str]:
+
+def with_expressions(
+    rules: ReadingRules, values: Mapping[str, str], field: Callable[[str], str], number: Callable[[str], str]
+) -> dict[str, str]:
     """Return the SQL of each column, with the value of its expression first.
 
     Args:
         rules: The rules of the source.
         values: The SQL of each column's value without an expression, by column. Expressions read these.
         field: Returns the SQL of a field's text, from its name as it is in the settings.
+        number: Returns the SQL of a field's text with a decimal point, which the expression of `value` reads if numbers
+            have a decimal comma.
     """
     changed = dict(values)
     for ours, text in rules.expressions.items():
         tree = parse_scalar(text, LINE_COLUMNS, key=f"expressions.{ours}")
-        expression = f"nullif(cast({_sql(tree, values, field)} as varchar), '')"
+        has_comma = ours == "value" and rules.decimal_comma
+        expression = f"nullif(cast({_sql(tree, values, number if has_comma else field)} as varchar), '')"
+        if has_comma:
+            expression = f"list_transform([{expression}], {_WITH_DECIMAL_POINT})[1]"
         changed[ours] = f"coalesce({expression}, {values[ours]})"
     return changed
 

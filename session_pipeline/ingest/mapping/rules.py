@@ -19,7 +19,7 @@ from session_pipeline.reference.days import ONE_DAY, zone
 from session_pipeline.reference.user_agents import lists_fingerprint
 from session_pipeline.tables import table
 
-LOGIC_VERSION = 13  # version of what the Python and SQL of ingest do; a test pins the source that it represents
+LOGIC_VERSION = 14  # version of what the Python and SQL of ingest do; a test pins the source that it represents
 FIELD_OF_LINE = re.compile(r"->>\s*'((?:[^']|'')*)'")
 NEVER = datetime(1, 1, 1)
 LATER_RULES = (
@@ -63,7 +63,7 @@ class ReadingRules:
         json_fields: Fields whose text is JSON. They are read as objects and lists.
         null_values: Texts that mean that a field has no value.
         drop_fields: Fields that are not stored.
-        decimal_comma: Whether values are written as 1.234,56.
+        decimal_comma: Whether values in texts are written as 1.234,56.
         request: Fields that describe the request of a web server's log line, by part. With it, event name and page
             follow from the request, as in an access log.
         has_keyed_users: Whether user ids are stored as keyed hashes.
@@ -114,7 +114,15 @@ class ReadingRules:
     @cached_property
     def layout(self) -> Layout:
         """How files are split into records, and how their columns are named."""
-        return Layout(self.delimiter, self.header, self.records_in, self._asked(), self._needed(), self.escape)
+        return Layout(
+            self.delimiter,
+            self.header,
+            self.records_in,
+            self._asked(),
+            self._needed(),
+            self.escape,
+            self.decimal_comma,
+        )
 
     @property
     def changes_lines(self) -> bool:

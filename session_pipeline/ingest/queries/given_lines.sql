@@ -10,6 +10,7 @@ with parsed as (
         *,
         case when is_object then $at_top end as _at_top,
         case when is_object then $deeper end as _deeper,
+        case when is_object then $types end as _types,
         case when is_object and not has_usual_form then json_keys(line) end as _keys
     from $checked_lines
 ),
