@@ -340,6 +340,7 @@ CHANGES: Mapping[str, Change] = {
     "sources{}.records_in": Change("no_such_key", NOTHING),  # an object without the key is a record
     "sources{}.events_in": Change("no_such_list", NOTHING),
     "sources{}.json_fields": Change(["no_such_field"], NOTHING),
+    "sources{}.json_columns": Change(["page_title"], NOTHING),  # JSON lines have no columns
     "sources{}.null_values": Change(["/about"], NOTHING),
     "sources{}.drop_fields": Change(["plan"], READ_FROM_RAW, "raw_events changed"),
     "sources{}.decimal_comma": Change(True, NOTHING),

@@ -2,8 +2,10 @@
 
 import csv
 import gzip
+import io
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from session_pipeline.ingest.mapping.source_rules import rules_of
+from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.settings import parse_settings
 from session_pipeline_tests.ingesting import KEY, Ingest
 from session_pipeline_tests.presets.pages import PAGES
@@ -146,6 +149,73 @@ def test_ga4_parquet_tells_the_same_story(tmp_path: Path) -> None:
     assert (found.facts["preset"], found.facts["format"], found.quarantined) == ("ga4", "parquet", [])
     assert found.events == events_of("ga4")
     assert found.sessions == sessions_of("ga4")
+
+
+def as_csv(rows: list[Line]) -> bytes:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def with_text(lines: list[Line]) -> list[Line]:
+    """The lines as a database unloads them: with objects and lists as JSON in text."""
+    return [
+        {name: json.dumps(value) if isinstance(value, dict | list) else value for name, value in line.items()}
+        for line in lines
+    ]
+
+
+def flat(line: Line, prefix: str = "") -> Line:
+    found: Line = {}
+    for name, value in line.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return found
+
+
+def parquet_of_text(lines: list[Line]) -> bytes:
+    names = list(dict.fromkeys(name for line in lines for name in line))
+    rows = [{name: None if row.get(name) is None else str(row[name]) for name in names} for row in with_text(lines)]
+    pq.write_table(pa.Table.from_pylist(rows), file := io.BytesIO())
+    return file.getvalue()
+
+
+def test_table_with_json_as_text_gives_the_rows_of_the_json_lines(tmp_path: Path) -> None:
+    ingest = Ingest(tmp_path)
+    for preset in ("amplitude", "ga4", "mixpanel", "rudderstack", "segment"):
+        rules = rules_of(parse_settings(f'[sources.web]\npreset = "{preset}"'), "web", KEY)
+        lines = lines_of(preset)
+        tables = {"a.csv": as_csv(with_text(lines)), "a.parquet": parquet_of_text(lines)}
+        if preset != "ga4":
+            tables["flat.csv"] = as_csv([flat(line) for line in lines])
+        expected = ingest.take(jsonl(lines), "a.jsonl", rules)
+        for name, content in tables.items():
+            taken = ingest.take(content, f"{preset}-{name}", rules)
+            assert taken.quarantined == [], (preset, name)
+            for column in set(DELIVERED_COLUMNS) - {"properties"}:
+                assert taken.column(column) == expected.column(column), (preset, name, column)
+    ingest.close()
+
+
+def test_objects_of_parquet_keep_the_ids_of_their_lines(tmp_path: Path) -> None:
+    ingest = Ingest(tmp_path)
+    rules = rules_of(parse_settings('[sources.web]\npreset = "ga4"'), "web", KEY)
+    rules = replace(rules, expressions={})  # without event ids
+    admitted = ingest.admit(as_parquet(lines_of("ga4"), ingest.root / "events.parquet"), rules)
+    ids = [ingest.read(admitted, each).column("event_id") for each in (rules, replace(rules, json_columns=()))]
+    ingest.close()
+    assert ids[0] == ids[1]
+
+
+@pytest.mark.parametrize("preset", ["amplitude", "ga4", "mixpanel", "rudderstack", "segment"])
+def test_table_with_json_as_text_is_recognized(preset: str, tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    path.write_bytes(as_csv(with_text(lines_of(preset))))
+    found = read(tmp_path, None, path)
+    assert (found.facts["preset"], found.quarantined, found.events) == (preset, [], events_of(preset))
+    assert found.sessions == sessions_of(preset)
 
 
 def test_ga4_event_without_consent_is_quarantined(tmp_path: Path) -> None:

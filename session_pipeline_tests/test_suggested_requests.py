@@ -73,7 +73,7 @@ def test_requests_in_logs_are_suggested(
 ) -> None:
     lines = [json.loads(json.dumps(line_of(number)), parse_int=Number) for number in range(30)]
     with duckdb.connect() as connection:
-        fields = fields_in(lines, RULES, connection, is_nested=True)
+        fields = fields_in(lines, RULES, connection)
     assert suggested_request(fields) == (request_keys, columns)
     assert suggested_address(fields) == address
 
@@ -82,7 +82,7 @@ def of_log(*lines: Mapping[str, Any], rules: ReadingRules = RULES) -> Suggested:
     """What is suggested for some lines of a server's log."""
     read = [json.loads(json.dumps(line), parse_int=Number) for line in lines]
     with duckdb.connect() as connection:
-        fields = fields_in(read, rules, connection, is_nested=True)
+        fields = fields_in(read, rules, connection)
     return suggested_keys(fields, rules, frozenset(), rules.earliest.date())
 
 

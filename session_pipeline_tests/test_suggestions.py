@@ -282,7 +282,7 @@ def keys() -> Keys:
 
     def suggested(*lines: Mapping[str, Any], rules: ReadingRules = RULES) -> tuple[Mapping[str, Any], list[str]]:
         with duckdb.connect() as connection:
-            fields = fields_in(lines, rules, connection, is_nested=True)
+            fields = fields_in(lines, rules, connection)
         columns = suggested_columns(fields, rules, frozenset())
         found, remarks = time_keys(fields, rules, columns, rules.earliest.date())
         comma = {"decimal_comma": True} if needs_decimal_comma(fields, rules, columns) else {}

@@ -13,7 +13,7 @@ import pyarrow as pa
 from session_pipeline.engines.sql import query_text
 from session_pipeline.ingest.admission.admit import Admitted
 from session_pipeline.ingest.admission.wrapped_records import Number
-from session_pipeline.ingest.formats import AccessLog, format_named
+from session_pipeline.ingest.formats import AccessLog, JsonLines, format_named
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.reading.lines import lines_by_duckdb, lines_by_python
 from session_pipeline.ingest.sql import macros
@@ -33,20 +33,25 @@ def fields_of(
     if admitted.format == AccessLog.name:
         return []
     lines = _objects(admitted, connection, scratch)
-    return fields_in(lines, rules, connection, is_nested=format_named(admitted.format).is_nested)
+    return fields_in(lines, rules, connection, admitted.format)
 
 
 def fields_in(
-    lines: Iterable[Mapping[str, Any]], rules: ReadingRules, connection: duckdb.DuckDBPyConnection, *, is_nested: bool
+    lines: Iterable[Mapping[str, Any]],
+    rules: ReadingRules,
+    connection: duckdb.DuckDBPyConnection,
+    format: str = JsonLines.name,
 ) -> list[FieldValues]:
-    """Return the fields of some lines, by name. Numbers are given as Number."""
+    """Return the fields of some lines of a file of this format, by name. Numbers are given as Number."""
+    json_fields = rules.json_fields_of(format)
+    is_nested = format_named(format).is_nested
     values: dict[str, list[object]] = {}
     lists: dict[str, str] = {}
     line_count = value_count = 0
     for line in lines:
         for field in line:
-            value = _read(line[field]) if field in rules.json_fields else line[field]
-            depth = DEEPEST if is_nested or field in rules.json_fields else 0
+            value = _read(line[field]) if field in json_fields else line[field]
+            depth = DEEPEST if is_nested or field in json_fields else 0
             for name, leaf in _leaves({field: value}, depth):
                 values.setdefault(name, []).append(leaf)
                 value_count += 1

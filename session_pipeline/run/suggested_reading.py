@@ -157,6 +157,4 @@ def likely_preset_of(job: Job, facts: Mapping[str, Any]) -> str | None:
 
 def _are_events(wrapped: WrappedRecords, rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether records have times, as events do and the items of an order do not."""
-    return any(
-        field.is_filled() and field.is_time() for field in fields_in(wrapped.records, rules, connection, is_nested=True)
-    )
+    return any(field.is_filled() and field.is_time() for field in fields_in(wrapped.records, rules, connection))

@@ -126,6 +126,7 @@ class SourceSettings(Section):
     records_in: FieldPath | None = None
     events_in: Label | None = None
     json_fields: Annotated[tuple[Label, ...], Listed, distinct("json_fields")] = ()
+    json_columns: Annotated[tuple[Label, ...], Listed, distinct("json_columns")] = ()
     null_values: Annotated[tuple[NullValue, ...], Listed, distinct("null_values")] = ()
     drop_fields: Annotated[tuple[Label, ...], Listed, distinct("drop_fields")] = ()
     decimal_comma: bool = False

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from session_pipeline.engines.sql import literal, quote
 from session_pipeline.ingest.formats import format_named
+from session_pipeline.ingest.mapping.line_fields import LineFields, json_pointer
 from session_pipeline.ingest.mapping.line_sql import event_name, with_expressions
 from session_pipeline.ingest.mapping.requests import (
     asked_fields,
@@ -73,7 +74,7 @@ def given_lines(
         format: The format of the file.
         sample: What is known of the first lines. It makes reading faster and never changes it.
     """
-    fields = _Fields(rules, format)
+    fields = LineFields(rules, format)
     found = {ours: fields.first_of(rules.fields_of(ours)) for ours in DELIVERED_COLUMNS}
     is_single = all(len(rules.fields_of(ours)) == 1 for ours in DELIVERED_COLUMNS)
     values = {ours: f"nullif({field}, '')" for ours, field in found.items()}
@@ -131,64 +132,6 @@ def given_lines(
     )
 
 
-class _Fields:
-    """The fields that are read from a line, and the SQL of each.
-
-    Attributes:
-        at_top: Fields that are read from a struct of the line's top level: their names, by their names in lower case.
-        pointers: JSON pointers to all other fields.
-        has_numbers: Whether a field was read as a number, for which its type is needed.
-    """
-
-    def __init__(self, rules: ReadingRules, format: str) -> None:
-        self._rules = rules
-        self._format = format
-        self.at_top: dict[str, str] = {}
-        self.pointers: list[str] = []
-        self.has_numbers = False
-
-    def first_of(self, names: Sequence[str], *, is_at_top: bool = True) -> str:
-        """Return the SQL of the first of some fields that has a value.
-
-        Only the first is read from the struct, because only that one is left out of the other fields.
-        """
-        if not names:
-            return "cast(null as varchar)"
-        way = self._rules.way(names[0], self._format)
-        first = self.deep(way)
-        if is_at_top and len(way) == 1 and self.at_top.setdefault(way[0].lower(), way[0]) == way[0]:
-            self.pointers.pop()
-            first = f"_at_top.{quote(way[0])}"
-        if len(names) == 1:
-            return first
-        values = ", ".join(f"nullif({field}, '')" for field in [first, *map(self.named, names[1:])])
-        return f"coalesce({values})"
-
-    def named(self, name: str) -> str:
-        """Return the SQL of a field, from its name as it is in the settings."""
-        return self.deep(self._rules.way(name, self._format))
-
-    def first_number(self, names: Sequence[str]) -> str:
-        """Return the SQL of the first of some fields that has a value, as a number; see number."""
-        values = [f"nullif({self.number(name)}, '')" for name in names]
-        return f"coalesce({', '.join(values)})" if values else "cast(null as varchar)"
-
-    def number(self, name: str) -> str:
-        """Return the SQL of a field as text: with a decimal point if it is a text such as 1.234,56.
-
-        The number 1.234 is no such text, whereas the text "1.234" is a thousand and more.
-        """
-        self.has_numbers = True
-        field = self.named(name)
-        is_text = f"_types[{len(self.pointers)}] = 'VARCHAR'"
-        return f"case when {is_text} then with_decimal_point({field}) else {field} end"
-
-    def deep(self, way: Sequence[str]) -> str:
-        """Return the SQL of a field that is read by its path of keys."""
-        self.pointers.append(json_pointer(way))
-        return f"_deeper[{len(self.pointers)}]"
-
-
 def _known_shapes(
     rules: ReadingRules, format: str, shapes: Sequence[Sequence[str]], at_top: Mapping[str, str]
 ) -> KnownShapes:
@@ -199,7 +142,7 @@ def _known_shapes(
     removed = _removed_ways(rules, format)
     if any(len(way) > 1 for way in removed):
         return KnownShapes([], [], [])
-    ways = [*(_way(rules, ours, format) for ours in DELIVERED_COLUMNS), *removed]
+    ways = [*(way for ours in DELIVERED_COLUMNS for way in _ways(rules, ours, format)), *removed]
     columns = {way[0] for way in ways if len(way) == 1}
     can_have_others = len(_way(rules, "properties", format)) <= 1
     return known_shapes(shapes, columns, at_top, can_have_others=can_have_others)
@@ -213,7 +156,7 @@ def parts_of(rules: ReadingRules, format: str) -> dict[str, str]:
     labels = {ours: f"{ours} ({', '.join(rules.fields_of(ours))})" for ours in rules.columns}
     labels = {ours: label for ours, label in labels.items() if label not in (f"{ours} ({ours})", f"{ours} ()")}
     properties = _way(rules, "properties", format)
-    ways = [_way(rules, ours, format) for ours in DELIVERED_COLUMNS if ours != "properties"]
+    ways = [way for ours in DELIVERED_COLUMNS if ours != "properties" for way in _ways(rules, ours, format)]
     removed = _removed_ways(rules, format)
     dropped_key = pattern_of_keys(rules.drop_properties)
     members = (f"{literal(ours)}: {literal(labels.get(ours, ours))}" for ours in DELIVERED_COLUMNS)
@@ -258,7 +201,9 @@ def _why_no_event_name(rules: ReadingRules, format: str) -> str:
     is another case: the settings can name other fields.
     """
     conditions = [
-        f"json_exists(line, {literal(json_pointer(rules.way(name, format)))})" for name in asked_fields(rules)
+        f"json_exists(line, {literal(json_pointer(way))})"
+        for name in asked_fields(rules)
+        for way in rules.ways(name, format)
     ]
     if not conditions:
         return "'missing_event_name'"
@@ -337,6 +282,12 @@ def _way(rules: ReadingRules, ours: str, format: str) -> list[str]:
     return rules.way(names[0], format) if names else []
 
 
+def _ways(rules: ReadingRules, ours: str, format: str) -> list[list[str]]:
+    """Return the paths of keys at which the first field of a column can be; empty if it has no field."""
+    names = rules.fields_of(ours)
+    return rules.ways(names[0], format) if names else []
+
+
 def _removed_ways(rules: ReadingRules, format: str) -> list[list[str]]:
     """Return the paths of keys to fields that are not stored: addresses, parts of requests, and those of the settings.
 
@@ -349,16 +300,11 @@ def _removed_ways(rules: ReadingRules, format: str) -> list[list[str]]:
     if rules.request:
         names += [name for ours in rules.columns for name in rules.fields_of(ours)]
         names += request_fields(rules)
-    ways = [rules.way(name, format) for name in dict.fromkeys(names)]
+    ways = [way for name in dict.fromkeys(names) for way in rules.ways(name, format)]
     for way in ways:
         while len(way) > 1 and way[-1].isdecimal():  # an element of a list is removed with its list
             way.pop()
     return ways
-
-
-def json_pointer(way: Sequence[str]) -> str:
-    """Return a path of keys as a JSON pointer (RFC 6901)."""
-    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in way)
 
 
 def _without(keys: Sequence[str], ways: Iterable[Sequence[str]] = ()) -> str:

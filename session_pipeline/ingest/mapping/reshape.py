@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from session_pipeline.engines.sql import literal
-from session_pipeline.ingest.mapping.fields import json_pointer
+from session_pipeline.ingest.mapping.line_fields import json_pointer
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.sql import query
 
@@ -36,6 +36,8 @@ def reshaped(checked_lines: str, rules: ReadingRules, format: str) -> str:
         )
     for ways in _at_once([rules.way(name, format) for name in rules.json_fields]):
         checked_lines = _merged(checked_lines, ways, "json_extract_string", _as_json)
+    for ways in _at_once([rules.way(name, format) for name in rules.json_columns_of(format)]):
+        checked_lines = _merged(checked_lines, ways, "json_extract", _text_as_json)
     if rules.events_in:
         keys = rules.way(rules.events_in, format)
         checked_lines = query(
@@ -99,6 +101,15 @@ def _without_null_values(texts: Sequence[str]) -> str:
 def _as_json(text: str) -> str:
     """Return the SQL of a text that is a JSON object or list; null for other texts."""
     return f"case when regexp_matches({text}, '^\\s*[{{\\[]') and is_strict_json({text}) then {text} end"
+
+
+def _text_as_json(value: str) -> str:
+    """Return the SQL of the JSON object or list in a JSON string; null for other values.
+
+    Objects and lists of Parquet stay as they are: merged, they would lose their nulls, and with them the line its hash.
+    """
+    text = f"json_extract_string({value}, '$')"
+    return f"case when starts_with(cast({value} as varchar), '\"') then {_as_json(text)} end"
 
 
 def _may_have_one(ways: Sequence[Sequence[str]]) -> str:

@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from hashlib import sha256
 
-from session_pipeline.ingest.formats import format_named
+from session_pipeline.ingest.formats import Parquet, format_named
 from session_pipeline.ingest.formats.layout import Layout
+from session_pipeline.ingest.formats.separated import Csv, Tsv
 from session_pipeline.ingest.mapping.visitors import VisitorKey
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS, REQUIRED_COLUMNS
 from session_pipeline.reference.days import ONE_DAY, zone
@@ -20,12 +21,13 @@ from session_pipeline.reference.user_agents import lists_fingerprint
 from session_pipeline.tables import table
 
 LOGIC_VERSION = 14  # version of what the Python and SQL of ingest do; a test pins the source that it represents
+TABLES = (Csv.name, Tsv.name, Parquet.name)  # formats in which an object or a list can only be text, or often is
 FIELD_OF_LINE = re.compile(r"->>\s*'((?:[^']|'')*)'")
 NEVER = datetime(1, 1, 1)
 LATER_RULES = (
     "expressions", "events", "event_names", "key_values", "header", "records_in", "events_in", "json_fields",
     "null_values", "drop_fields", "decimal_comma", "request", "has_keyed_users", "has_reduced_agents",
-    "agent_patterns", "hash_properties", "time_format", "escape", "plain_users",
+    "agent_patterns", "hash_properties", "time_format", "escape", "plain_users", "json_columns",
 )  # fmt: skip
 
 
@@ -73,6 +75,8 @@ class ReadingRules:
         hash_properties: Keys whose values are stored as keyed hashes, in the spellings of drop_properties.
         time_format: Format of event_time, as in local_times.py, if it is in no notation that is known.
         escape: The sign that makes the next character of a TSV part of a value; see Layout.
+        json_columns: Columns of CSV, TSV and Parquet files whose text is JSON. They are read as objects and lists. In
+            JSON lines, they are fields as all others, so that no time is spent on them.
     """
 
     source: str
@@ -110,6 +114,7 @@ class ReadingRules:
     time_format: str | None = None
     escape: str | None = None
     plain_users: tuple[str, ...] = ()
+    json_columns: tuple[str, ...] = ()
 
     @cached_property
     def layout(self) -> Layout:
@@ -124,15 +129,23 @@ class ReadingRules:
             self.decimal_comma,
         )
 
-    @property
-    def changes_lines(self) -> bool:
-        """Whether lines are changed as JSON before their fields are read; see reshape.py."""
-        return bool(self.json_fields or self.events_in or self.key_values)
+    def changes_lines(self, format: str) -> bool:
+        """Whether lines of files of this format are changed as JSON before their fields are read; see reshape.py."""
+        return bool(self.json_fields_of(format) or self.events_in or self.key_values)
+
+    def json_fields_of(self, format: str) -> tuple[str, ...]:
+        """The fields of files of this format whose text is JSON."""
+        return (*self.json_fields, *self.json_columns_of(format))
+
+    def json_columns_of(self, format: str) -> tuple[str, ...]:
+        """The columns of files of this format whose text is JSON; none if it has no columns."""
+        return self.json_columns if format in TABLES else ()
 
     def _asked(self) -> tuple[str, ...]:
         """The names of all fields that are read or removed. Of a name with dots, its first key is a name, too."""
         names = [name for ours in DELIVERED_COLUMNS for name in self.fields_of(ours)]
-        names += [*self.addresses, *self.drop_fields, *self.json_fields, *self.key_values, self.events_in or ""]
+        names += [*self.addresses, *self.drop_fields, *self.json_fields, *self.json_columns]
+        names += [*self.key_values, self.events_in or ""]
         for found in self.request.values():
             names += [found] if isinstance(found, str) else found
         for text in (*self.expressions.values(), *(where for _, where in self.events)):
@@ -163,10 +176,18 @@ class ReadingRules:
 
     def way(self, name: str, format: str) -> list[str]:
         """The path of keys to a field. A dot separates keys in JSON and Parquet, and behind a field of JSON text."""
-        for outer in () if format_named(format).is_nested else self.json_fields:
+        for outer in () if format_named(format).is_nested else self.json_fields_of(format):
             if name.startswith(f"{outer}."):
                 return [outer, *name.removeprefix(f"{outer}.").split(".")]
         return name.split(".") if format_named(format).is_nested else [name]
+
+    def ways(self, name: str, format: str) -> list[list[str]]:
+        """The paths of keys at which a field can be. A CSV without a column of JSON text can have one for each field.
+
+        For properties.url, this is the member url of the column properties, or the column properties.url.
+        """
+        way = self.way(name, format)
+        return [way] if len(way) == 1 or format_named(format).is_nested else [way, [name]]
 
     @property
     def local_clock(self) -> tuple[list[datetime], list[int]]:

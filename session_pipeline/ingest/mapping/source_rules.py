@@ -50,6 +50,7 @@ def rules_of(
         records_in=chosen.records_in,
         events_in=chosen.events_in,
         json_fields=tuple(chosen.json_fields),
+        json_columns=tuple(chosen.json_columns),
         null_values=tuple(chosen.null_values),
         drop_fields=tuple(chosen.drop_fields),
         decimal_comma=chosen.decimal_comma,

@@ -109,7 +109,7 @@ class LargeFile(Work):
     def _sample(self, checked_lines: str) -> Sample:
         frequent = query("shapes", checked_lines=checked_lines)
         shapes = [keys for (keys,) in self._connection.execute(frequent, SAMPLE).fetchall()]
-        if self._rules.changes_lines or self._rules.null_values:
+        if self._rules.changes_lines(self._format) or self._rules.null_values:
             return Sample(shapes)
         first = f"select line from {checked_lines} where is_object limit {MEASURED_LINES}"
         return Sample(shapes, [line for (line,) in self._connection.execute(first).fetchall()])

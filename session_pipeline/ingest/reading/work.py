@@ -96,7 +96,7 @@ class Work(ABC):
 
     def _lines_at_once(self, delivered_lines: str) -> int | None:
         """Return how many lines are given at once; None leaves it to DuckDB, which takes 2,048."""
-        return CHANGED_LINES_AT_ONCE if self._rules.changes_lines else None
+        return CHANGED_LINES_AT_ONCE if self._rules.changes_lines(self._format) else None
 
     def _nameless_ids(self) -> pa.Array:
         """Return the event ids of the accepted lines without one."""
