@@ -91,7 +91,7 @@ def test_name_without_a_known_ending(
     file.write_bytes(gzip.compress(content, mtime=0) if ending else content)
     code, out, err = call("try", file)
     assert code == 1
-    assert f"its content needs {keys[0]}" in " ".join(err.split())
+    assert f"its content needs {', '.join(keys)}" in " ".join(err.split())
     assert "\n  ".join(["[sources.web]", *keys, ""]).rstrip(" ") in out
     assert f"{count} of {count} lines would be accepted" in out
     folder = tmp_path / "new"

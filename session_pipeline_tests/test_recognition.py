@@ -1,5 +1,6 @@
 """Tests which files are recognized as files of a preset, and what the commands say about it."""
 
+import io
 import json
 from datetime import date
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from session_pipeline.checks import rejected_files
+from session_pipeline.ingest.admission.recognition import recognized_preset
 from session_pipeline.run.pipeline import open_run
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.presets.reading import EXAMPLES
@@ -99,6 +101,29 @@ def test_answers_of_an_api_are_recognized(
     assert (found.get("preset"), found["accepted_count"]) == (preset, accepted_count)
 
 
+RESULTS: list[dict[str, Any]] = [{"next": "x", "results": POSTHOG[:2]}, {"next": None, "results": POSTHOG[2:]}]
+NO_RESULTS: dict[str, Any] = {"next": "x", "results": []}
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize(
+    ("pages", "preset"),
+    [
+        (RESULTS, "posthog"),
+        ([{"orders": [{**ORDER, "id": number}]} for number in range(30)], "shopify"),
+        ([{"results": POSTHOG * 40}] * 2, "posthog"),  # the first is more than is looked at
+        ([NO_RESULTS, *RESULTS], "posthog"),
+        ([RESULTS[0], {"results": [{"event": "x"}]}], None),
+        ([RESULTS[0], {"error": "too many requests"}], None),
+        ([NO_RESULTS, NO_RESULTS], None),
+    ],
+    ids=["two", "thirty", "long", "empty first", "another kind", "no list", "empty"],
+)
+def test_several_answers_of_an_api_are_recognized(pages: list[Any], preset: str | None, indent: int | None) -> None:
+    content = "\n".join(json.dumps(page, indent=indent) for page in pages).encode()
+    assert recognized_preset(io.BytesIO(content), Path("a.json"), "jsonl") == preset
+
+
 def test_table_is_not_recognized_as_a_preset_of_json(tmp_path: Path) -> None:
     names = [name for name in ORDER if name not in ("customer", "line_items")]
     text = "\n".join([",".join(names), ",".join(str(ORDER[name]) for name in names)]) + "\n"
@@ -120,6 +145,15 @@ def test_preset_is_suggested_for_a_file_with_one_odd_line(tmp_path: Path, monkey
         assert (warning in warnings(made)) is is_said
     found = json.loads(call("try", tmp_path / "data" / "raw" / "web" / "odd.jsonl", "--json")[1])
     assert (found["suggested"], found["accepted_with_suggested"]) == ({"preset": "posthog"}, len(POSTHOG))
+
+
+@pytest.mark.parametrize(("key", "is_said"), [({"format": "jsonl"}, True), ({"columns": {"element": "x"}}, False)])
+def test_preset_is_suggested_for_a_source_with_only_a_format(
+    key: dict[str, Any], is_said: bool, tmp_path: Path
+) -> None:
+    text = "".join(json.dumps(line) + "\n" for line in POSTHOG)
+    found = warnings(deployment(tmp_path, text, "export.txt" if "format" in key else "a.jsonl", **key))
+    assert ('if they are of posthog, set sources.web.preset = "posthog" in settings.toml' in found) is is_said
 
 
 def warnings(made: Deployment) -> str:

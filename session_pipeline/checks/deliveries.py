@@ -21,6 +21,7 @@ from session_pipeline.run.delivered_files import (
     replaced_visitor_key,
 )
 from session_pipeline.settings import Settings
+from session_pipeline.settings.sources import KEYS_OF_ANY_FORMAT
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
 from session_pipeline.tables import table
@@ -119,7 +120,9 @@ def rejected_files(folder: DataFolder, settings: Settings, store: Store, until: 
         if lines is None or not (lines.built_at >= since or (file_id in present and not facts["accepted_count"])):
             continue
         source = str(facts["source"])
-        presets = recognized.get(source, []) if settings.recognizes(source) else None
+        # The key format alone does not say where the fields are, so a preset can be missing.
+        keys = settings.sources[source].model_fields_set if source in settings.sources else set()
+        presets = recognized.get(source, []) if keys <= KEYS_OF_ANY_FORMAT | {"format"} else None
         if sentence := too_many_set_aside(facts, lines.counts, _first_lines(store, lines, facts), presets):
             problems.append(sentence)
     return problems

@@ -10,9 +10,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from session_pipeline.ingest.admission.wrapped_records import wrapped_records
 from session_pipeline.ingest.formats import JsonLines, Parquet
@@ -60,20 +60,41 @@ def recognized_preset(file: IO[bytes], path: Path, format: str) -> str | None:
     return None
 
 
+def preset_of_json(beginning: bytes) -> str | None:
+    """Return the preset of JSON by its first bytes: of all of its first objects, or else of most of its lines."""
+    text = _decoded(beginning)
+    return _preset_of_json(text) or likely_preset(text.splitlines()[:MOST_LINES])
+
+
 def _decoded(beginning: bytes) -> str:
     """Return the text without blank lines before it. A tab stays: the first field of a TSV can be empty."""
     return beginning.removeprefix(BYTE_ORDER_MARK).decode(errors="replace").lstrip(" \r\n")
 
 
 def _preset_of_json(text: str) -> str | None:
-    """Return the preset of the first objects, or of the records in the only object if the preset reads their list."""
+    """Return the preset of the first objects, or of the records in all of them if the preset reads their list.
+
+    Responses of an API are such objects: one page, or several after each other, of which some can be empty.
+    """
     if found := preset_of(_objects(text)):
         return found
-    objects = list(islice(_objects(text), 2))
-    if len(objects) > 1 or any(map(_is_native, objects)) or (wrapped := wrapped_records(text)) is None:
+    objects = list(_objects(text))
+    if any(map(_is_native, objects)):
         return None
-    found = preset_of(iter(wrapped.records[:MOST_LINES]))
+    pages = chain([text], map(json.dumps, objects[1:]))  # the first can be cut short
+    wrapped = next(filter(None, map(wrapped_records, pages)), None)
+    if wrapped is None:
+        return None
+    listed = chain.from_iterable(_listed(page, wrapped.records_in) for page in objects)
+    found = preset_of(islice(listed if objects else iter(wrapped.records), MOST_LINES))
     return found if found and packaged_preset(found).records_in == wrapped.records_in else None
+
+
+def _listed(page: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:
+    """Return the records of a page; for an object without such a list, a record that fits no preset."""
+    records = value_at(page, name)
+    is_list = isinstance(records, list) and all(isinstance(record, dict) for record in records)
+    return cast(Sequence[Mapping[str, Any]], records) if is_list else [{}]
 
 
 def _is_native(line: Mapping[str, Any]) -> bool:

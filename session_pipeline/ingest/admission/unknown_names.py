@@ -7,7 +7,7 @@ of the source that would read it, or how to write the file; `try` and `init --fr
 import re
 from collections.abc import Mapping, Sequence
 
-from session_pipeline.ingest.admission.recognition import preset_of_text
+from session_pipeline.ingest.admission.recognition import preset_of_json, preset_of_text
 from session_pipeline.ingest.admission.tabbed_logs import is_of_cloudfront, is_of_fluentd
 from session_pipeline.ingest.formats import AccessLog, JsonLines, Parquet, W3c, format_of_content
 from session_pipeline.ingest.formats.compression import compression_of_content
@@ -61,6 +61,9 @@ def why_refused(reason: str, beginning: bytes) -> str:
         beginning: The first bytes of the content, without the compression that its name gives.
     """
     if keys := keys_of_content(beginning):
+        if keys == {"format": JsonLines.name} and (preset := preset_of_json(beginning)):
+            # A source with `format` is not recognized any more.
+            keys = {**({} if packaged_preset(preset).format else keys), "preset": preset}
         needed = ", ".join(f'{key} = "{value}"' for key, value in keys.items())
         return f"{reason}; its content needs {needed}"
     if compression := compression_of_content(beginning):
