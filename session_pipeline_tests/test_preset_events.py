@@ -349,6 +349,20 @@ def test_posthog_click_without_a_text_has_an_element(ingest: Ingest) -> None:
     assert [row["element"] for row in rows] == ["svg.icon.small", "Pay", "svg.icon.small", None]
 
 
+@pytest.mark.parametrize(
+    ("chain", "element"),
+    [
+        ('a.md:flex.hover:red:attr__class="md:flex hover:red"nth-child="1";p:nth-child="1"', "a.md:flex.hover:red"),
+        ('a:attr__style="color: red; top: 0"nth-child="1"', "a"),
+        ("svg.icon", "svg.icon"),
+        ("svg;a.link", "svg"),
+    ],
+)
+def test_posthog_element_has_classes_with_colons(ingest: Ingest, chain: str, element: str) -> None:
+    [row] = events(ingest, "posthog", {**POSTHOG, "event": "$autocapture", "elements_chain": chain})
+    assert row["element"] == element
+
+
 def test_posthog_session_id_of_a_query_is_a_column(ingest: Ingest) -> None:
     rows = events(ingest, "posthog", {**POSTHOG, "$session_id": "s1"}, {**POSTHOG, "properties": {"$session_id": "s2"}})
     assert [row["client_session_id"] for row in rows] == ["s1", "s2"]

@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from session_pipeline.ingest.admission.recognition import preset_of_text
+from session_pipeline.ingest.admission.unknown_names import keys_of_content
 from session_pipeline.ingest.mapping.source_rules import rules_of
 from session_pipeline.settings import parse_settings
 from session_pipeline_tests.ingesting import KEY, Ingest, as_csv
@@ -45,6 +47,13 @@ def test_fields_change_within_a_file(ingest: Ingest, end: str) -> None:
     assert str(taken.events[0]["event_time"]) == "2024-03-01 12:00:00"
     assert (taken.admitted.line_count, taken.admitted.blank_line_count) == (5, 5)
     assert not any("203.0.113" in str(row) or "db8" in str(row) for row in taken.events)
+
+
+@pytest.mark.parametrize("directive", ["Version", "Software", "Fields", "Date", "Start-Date", "End-Date", "Remark"])
+def test_log_is_recognized_by_any_first_directive(directive: str) -> None:
+    beginning = f"#{directive}: 2026-05-04 09:00:00\n#Fields: time cs-method\n".encode()
+    assert preset_of_text(beginning) == "w3c"
+    assert keys_of_content(beginning) == {"preset": "w3c"}
 
 
 @pytest.mark.parametrize("directive", [b"#Software: \xff", b"#Remark: \0", b"#" * (300 << 10), b" " * (300 << 10)])

@@ -31,7 +31,7 @@ __all__ = [
 
 # In order of preference between equal readings of one content. A name is tried in this order, too.
 FORMATS: tuple[Format, ...] = (Parquet(), JsonLines(), Csv(), Tsv(), AccessLog(), W3c())
-DIRECTIVE_LINE = re.compile(rb"#(Version|Software|Fields|Date):")
+DIRECTIVE_LINE = re.compile(rb"#(Version|Software|Fields|Date|Start-Date|End-Date|Remark):")
 _BY_NAME = {each.name: each for each in FORMATS}
 
 
