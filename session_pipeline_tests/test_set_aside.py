@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.checks import key_to_change, too_many_set_aside
+from session_pipeline.checks import key_to_change, rejected_files, too_many_set_aside
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.settings import parse_settings
 from session_pipeline_tests.corpus import CORPUS
@@ -170,6 +170,22 @@ def test_other_setting_that_can_decide_is_named(reason: str, other: str) -> None
     facts = {"path": "web/a.csv", "source": "web", "format": "csv"}
     counts = {"line_count": 10, "accepted_count": 0, "set_aside_count": 10}
     assert str(too_many_set_aside({**facts, **counts}, {reason: 10})).endswith(f"to accept them; {other}")
+
+
+@pytest.mark.parametrize(
+    ("header", "sign"),
+    [("visitor_id^event_time^event_name", "^"), ("a~b~c d", "~"), ("visitor_id^time", None), ("a.b.c-d-e_f_g", None)],
+)
+def test_delimiter_is_named_if_a_table_has_one_column(header: str, sign: str | None, tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1)})
+    path = deployment.folder.raw / "web" / "a.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"{header}\nv^2024-03-01^page_view\n")
+    with open_run(deployment.folder, run_id="test", until=date(2024, 3, 2)) as run:
+        run.ingest()
+        [warning] = rejected_files(run.folder, run.settings, run.store, run.until)
+    assert (f'if {sign} separates the fields, set sources.web.delimiter = "{sign}"' in warning) is (sign is not None)
+    assert ("columns.visitor_id" in warning) is (sign is None)
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,8 @@ def error_of(text: str) -> tuple[str, str]:
             "can provide; write one of event_id",
         ),
         ("[sources.web]\nconstants = { value = inf }", "sources.web.constants.value", "write a string in quotes"),
+        ("[sources.web]\nconstants = { value = '12,5' }", "sources.web.constants", "not a number; write 12.5"),
+        ("[sources.web]\nconstants = { sequence = 1.5 }", "sources.web.constants", "not a number; write 1"),
         ("[sources.web]\ntimezone = 'CEST'", "sources.web.timezone", "is not a time zone"),
         ("[sources.web]\nclock_tolerance_minutes = -1", "sources.web.clock_tolerance_minutes", "write at least 0"),
         ("[sources.web]\nexpected_by = '6:00'", "sources.web.expected_by", "write hours and minutes"),

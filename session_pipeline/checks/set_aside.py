@@ -4,6 +4,7 @@ Works on counts, reasons and the first quarantined lines only; checks/deliveries
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
@@ -43,6 +44,8 @@ OTHER_KEYS: Mapping[str, str] = {
 }
 HEADER = "; if the file has no header, set {source}.header"  # of CSV and TSV, if no line was accepted
 BYTE_ORDER_MARK = "\ufeff"
+TABLES = ("csv", "tsv")
+_SEPARATING_SIGN = re.compile(r"""[^\w\s"'.\\-]""")
 # Reasons that a setting affects only if it makes all lines unusable.
 OF_WHOLE_FILES = frozenset(("ragged_row", "invalid_csv"))
 
@@ -96,7 +99,10 @@ def too_many_set_aside(
         )
     key = key_to_change(reason, facts["source"])
     what = f"change {key} in settings.toml to accept them"
-    if reason.startswith("missing_") and (preset := _preset(facts, texts, presets)):
+    is_table = facts.get("format") in TABLES and not facts["accepted_count"]
+    if is_table and reason.startswith("missing_") and (sign := _other_delimiter(texts)):
+        what = f'if {sign} separates the fields, set {source}.delimiter = "{sign}" in settings.toml'
+    elif reason.startswith("missing_") and (preset := _preset(facts, texts, presets)):
         what = f'if they are of {preset}, set {source}.preset = "{preset}" in settings.toml'
     elif reason == "invalid_json" and (facts["accepted_count"] or any(map(_begins_as_object, texts))):
         what = f"fix them at their source: {_what_is_wrong([text for found, text in lines if found == reason])}"
@@ -105,7 +111,6 @@ def too_many_set_aside(
     elif reason in OF_WHOLE_FILES:
         what += f"; if it is right, fix them at their source: {FIXES[reason]}"
     else:
-        is_table = facts.get("format") in ("csv", "tsv") and not facts["accepted_count"]
         other = HEADER if is_table and reason.startswith("missing_") else ""
         what += OTHER_KEYS.get(reason, other).format(source=source)
     return (
@@ -118,7 +123,18 @@ def _preset(facts: Mapping[str, Any], texts: Sequence[str], presets: Collection[
     """Return the preset that a file was probably meant for: that of most lines, or of the source's other files."""
     if presets is None or facts.get("preset") is not None:
         return None
-    return likely_preset(texts) or (next(iter(presets)) if len(presets) == 1 else None)
+    likely = likely_preset(texts) if facts.get("format") not in TABLES else None
+    return likely or (next(iter(presets)) if len(presets) == 1 else None)
+
+
+def _other_delimiter(texts: Sequence[str]) -> str | None:
+    """Return the sign that probably separates the fields of a table that was read as one column, by its first line."""
+    with suppress(ValueError, IndexError, RecursionError):
+        line = json.loads(texts[0])
+        if isinstance(line, dict) and len(line) == 1:
+            [(sign, count)] = Counter(_SEPARATING_SIGN.findall(next(iter(line)))).most_common(1)
+            return sign if count > 1 else None
+    return None
 
 
 def _begins_as_object(text: str) -> bool:

@@ -3,6 +3,7 @@
 presets.py finds presets, which are files with the same keys; ingest/mapping/rules.py is what these settings become.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -40,6 +41,12 @@ MOST_EVENT_NAMES = 2_000
 MOST_EVENT_RULES = 200
 MOST_FIELDS = 20
 MOST_HEADER_NAMES = 5_000
+# How constants of columns with numbers are written, as in numbers.sql, and an example.
+NUMBERS: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "value": (re.compile(r"[+-]?(\d{1,12}\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII), "12.5"),
+    "sequence": (re.compile(r"[+-]?\d{1,19}(\.0*)?", re.ASCII), "1"),
+    "status_code": (re.compile(r"[+-]?\d{1,19}(\.0*)?", re.ASCII), "200"),
+}
 # Parts of the request that a line of a web server's log describes.
 REQUEST_PARTS = ("line", "method", "target", "path", "query", "host", "scheme")
 
@@ -134,6 +141,14 @@ class SourceSettings(Section):
     log_format: AccessLogFormat = "combined"
     visitor_address: Fields | None = None
     host: Site | None = None
+
+    @field_validator("constants")
+    @classmethod
+    def _are_numbers_where_needed(cls, constants: Mapping[str, str]) -> Mapping[str, str]:
+        for column, (pattern, example) in NUMBERS.items():
+            if column in constants and not pattern.fullmatch(constants[column]):
+                raise refusal(f"has {column} = {shown(constants[column])}, which is not a number", f"write {example}")
+        return constants
 
     @field_validator("header")
     @classmethod
