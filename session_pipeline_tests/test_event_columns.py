@@ -158,6 +158,11 @@ def test_campaigns_click_ids_and_searches_come_from_the_query(ingest: Ingest) ->
     assert event["search_term"] == "red&blue"
 
 
+def test_blank_search_term_is_no_search(ingest: Ingest) -> None:
+    for query in ("q=", "q=+", "s=%20+%09"):
+        assert ingest.event(page_url=f"https://shop.example/?{query}")["search_term"] is None
+
+
 def test_campaign_parameters_of_matomo_are_read_without_utm_parameters(ingest: Ingest) -> None:
     pages = [
         "?pk_source=a&piwik_medium=b&mtm_campaign=c+d&matomo_kwd=e&mtm_content=f",

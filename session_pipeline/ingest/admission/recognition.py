@@ -26,10 +26,10 @@ from session_pipeline.ingest.formats.records import (
     split_record,
 )
 from session_pipeline.ingest.formats.separated import Csv, Tsv
+from session_pipeline.reference.column_groups import REQUIRED_COLUMNS
 from session_pipeline.settings import Preset, Recognition, packaged_preset, packaged_recognitions
 
 MOST_LINES = 20
-NATIVE = ("visitor_id", "event_time", "event_name")  # a file with these fields needs no preset
 _BETWEEN_OBJECTS = re.compile(r"[\s,\[]*")
 _WHITESPACE = " \t\r\n"
 
@@ -98,7 +98,8 @@ def _listed(page: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:
 
 
 def _is_native(line: Mapping[str, Any]) -> bool:
-    return all(name in line for name in NATIVE)
+    """Whether a line has the required columns as fields, so that its file needs no preset."""
+    return all(name in line for name in REQUIRED_COLUMNS)
 
 
 def _preset_of_columns(rows: Sequence[Mapping[str, Any]]) -> str | None:
@@ -111,9 +112,7 @@ def _preset_of_rows(rows: Sequence[Mapping[str, Any]]) -> str | None:
     """Return the preset of rows with the same columns. Names in another case count if no row fits as it is."""
     if not rows:
         return None
-    if (found := preset_of(iter(rows))) or len(set(as_asked(list(rows[0]), NATIVE)).intersection(NATIVE)) == len(
-        NATIVE
-    ):
+    if (found := preset_of(iter(rows))) or set(REQUIRED_COLUMNS) <= set(as_asked(list(rows[0]), REQUIRED_COLUMNS)):
         return found
     fitting = []
     for name, recognition in packaged_recognitions().items():

@@ -43,6 +43,8 @@ select
         query_value(_page_query, 'utm_content'), matomo_value(_matomo_query, 'content')
     ) as utm_content,
     nullif(lower(regexp_extract(_page_query, $click_ids, 1)), '') as click_id_type,
-    first_query_value(_page_query, 'q|query|s|search|keyword') as search_term
+    nullif(
+        regexp_replace(first_query_value(_page_query, 'q|query|s|search|keyword'), '^\s+$', ''), ''
+    ) as search_term
 from hosted
 order by position
