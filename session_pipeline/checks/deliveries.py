@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from session_pipeline.checks.set_aside import TABLES, has_too_many_set_aside, too_many_set_aside
 from session_pipeline.checks.verdict import Verdict, add_input, verdict
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.engines.sql import literal
+from session_pipeline.engines.sql import literal, query_text
 from session_pipeline.ingest.admission.recognition import MOST_LINES
 from session_pipeline.ingest.formats import JsonLines
 from session_pipeline.ingest.ledger import EXPIRED_COUNT
@@ -82,10 +82,7 @@ def conflicting_event_ids(run: "Run", days: Sequence[date]) -> Verdict:
     """Lines that repeat an event id have the same content. If not, ids are not unique at the source."""
     with run.engine.job() as job:
         add_input(job, run, "duplicate_events", days)
-        counts = job.rows(
-            "select event_date, count(*) as line_count from duplicate_events where not is_same_content"
-            " group by event_date order by event_date"
-        ).to_pylist()
+        counts = job.rows(query_text(__package__, "conflicting_lines")).to_pylist()
     if not counts:
         return Verdict(True, "all duplicates are copies", {"conflicting": 0})
     differ = "{line_count} lines differ from the event that they repeat; see duplicate_events"
