@@ -127,6 +127,8 @@ def test_among_has_all_actions_that_the_pattern_names() -> None:
         ("a -> (?t>=60s) -> b", 60),
         ("a -> (?t>=30s) -> b -[==30s]-> c", 60),
         ("(a -[>=1min]-> b)+ -> c", 60),
+        ("(a -[>=1min]-> b){3} -> c", 180),
+        ("(a -[>=1min]-> b){0,3} -> c", 0),
         ("a -> (b -[>=60s]-> c | d)", 0),
         ("a -> (b -[>=60s]-> c)? -> d", 0),
         ("a -[<60s]-> b", 0),

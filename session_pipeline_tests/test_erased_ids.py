@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from markupsafe import escape
 
 from session_pipeline.ingest.erasing.erasures import Erasures, Unfinished
 from session_pipeline.ingest.erasing.former_ids import blank
@@ -42,6 +43,11 @@ def test_only_whole_ids_are_found_in_texts(text: str | None, is_in: bool) -> Non
 def test_blank_of_an_id_is_found_as_forms_write_it(text: str, is_in: bool) -> None:
     erasures = Erasures(key=VisitorKey(b"k" * 32)).with_id("user", None, "ann smith")
     assert erasures.are_in(text, "main") is is_in
+
+
+@pytest.mark.parametrize("written", [str(escape('ann "müller"')), json.dumps('ann "müller"', ensure_ascii=False)])
+def test_id_with_quotes_is_found_in_reports_and_json(written: str) -> None:
+    assert Unfinished(('ann "müller"',)).search.is_in(written)
 
 
 def test_only_long_ids_are_found_in_logs() -> None:

@@ -71,3 +71,20 @@ def test_punctuation_and_non_ascii_names_are_compared(ingest: Ingest) -> None:
     fields = {"*": 1, "_": 2, "$": 3, "STRASSE": 4, "stra_ße": 5, 'A_"B': 6, "(": 7, "floorPlan": 8, "plan": 9, "x": 0}
     [event] = ingest.take_lines({**EVENT, **fields}, rules=rules).events
     assert json.loads(event["properties"]) == {"$": 3, "STRASSE": 4, "x": 0}
+
+
+def test_fields_below_properties_are_not_stored(ingest: Ingest) -> None:
+    rules = replace(RULES, drop_fields=("properties.secret", "properties.a.b", "c"))
+    given = {"secret": "x", "a": {"b": 1, "d": 2}, "e": 4}
+    lines = [{**EVENT, "properties": given, "c": 3}, {**EVENT, "properties": json.dumps(given)}]
+    taken = ingest.take_lines(*lines, rules=rules)
+    assert [json.loads(text) for text in taken.column("properties")] == [{"a": {"d": 2}, "e": 4}] * 2
+
+
+def test_urls_are_stored_only_as_columns(ingest: Ingest) -> None:
+    rules = replace(RULES, columns={**RULES.columns, "page_url": ("href", "page.location"), "referrer": ("from",)})
+    url = "https://shop.example/a?token=secret"
+    line = {**EVENT, "href": url, "page": {"location": url, "kind": "b"}, "from": url}
+    [event] = ingest.take_lines(line, rules=rules).events
+    assert (event["page_url"], event["referrer"]) == ("https://shop.example/a", "https://shop.example/a")
+    assert json.loads(event["properties"]) == {"page": {"kind": "b"}}

@@ -119,7 +119,7 @@ def test_list_of_keys_and_values_is_an_object(ingest: Ingest) -> None:
     assert (found["page_url"], found["client_session_id"], str(found["value"])) == ("/a", "12", "1.500000")
     assert json.loads(found["properties"]) == {
         "other": 1,
-        "params": {"page": "/a", "session": 12, "price": 1.5, "plain": "x"},
+        "params": {"session": 12, "price": 1.5, "plain": "x"},  # a page is stored only as a column
     }
 
 

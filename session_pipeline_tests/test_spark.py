@@ -13,6 +13,7 @@ from contextlib import closing
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
@@ -263,6 +264,27 @@ with closing(SparkEngine(settings, folder)) as engine, engine.job() as job:
 def test_commands_that_hide_pandas_can_use_spark(tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", IN_A_COMMAND, tmp_path], check=False, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr[-3000:]
+
+
+PATTERNS = (
+    r"\bche", r"(?i)\bk.chE\b", r"K\B", r"\$|b\s*$", r"^a.b$", r"(?i)küche", r"^\S+$", r"[\s]", r"(?m)^b$", r"(?s)a.b",
+    r"(?i)ÉCOLE|x$", r"[^a]$", r"\w+$",
+)  # fmt: skip
+TEXTS = (
+    "küche", "k-che", "Kü", "$", "a", "a\n", "a\r", "a\nb", "a\rb", "a\u0085b", "a\u2028b", "KÜCHE", "\v", "b\n",
+    "x\r\n", "école", "",
+)  # fmt: skip
+
+
+@needs_spark
+@pytest.mark.spark
+def test_patterns_match_the_same_texts(engine: SparkEngine) -> None:
+    texts = ", ".join(f"('{text}')" for text in TEXTS)
+    columns = ", ".join(f"regexp_matches(t, '{pattern}') as p{number}" for number, pattern in enumerate(PATTERNS))
+    query = f"select {columns} from (values {texts}) as texts (t)"
+    found = [list(row) for row in engine.session.sql(for_spark(query)).collect()]
+    with duckdb.connect() as connection:
+        assert found == [list(row) for row in connection.execute(query).fetchall()]
 
 
 def test_lists_begin_at_one_and_patterns_match_as_a_whole() -> None:

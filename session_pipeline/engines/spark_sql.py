@@ -4,6 +4,7 @@ sqlglot does most of it. This module corrects where its translation gives other 
 that Spark would run in one task. spark.py runs the result.
 """
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -27,6 +28,17 @@ SPARK_TYPES: Mapping[str, str] = {
     "DECIMAL(38,6)": "decimal(38,6)",
 }
 
+_PATTERNS = (exp.RegexpLike, exp.RegexpExtract, exp.RegexpReplace)
+_BLANKS = r"\t\n\f\r "  # what \s is in RE2; Java's \s has \v, too
+_IN_JAVA = {
+    "$": r"\z",
+    r"\s": f"[{_BLANKS}]",
+    r"\S": f"[^{_BLANKS}]",
+    r"\b": r"(?:(?<=\w)(?!\w)|(?<!\w)(?=\w))",
+    r"\B": r"(?:(?<=\w)(?=\w)|(?<!\w)(?!\w))",
+}
+_PATTERN_PARTS = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\$", re.DOTALL)
+
 
 def model_for_spark(model: str, parameters: Mapping[str, Scalar]) -> str:
     """Return the SQL of a model for Spark, with macros expanded and parameters filled in."""
@@ -41,7 +53,26 @@ def for_spark(sql: str) -> str:
     return query.sql("spark", comments=False)
 
 
+def java_pattern(pattern: str) -> str:
+    r"""Return a regular expression in RE2's syntax as one of Java that matches the same texts.
+
+    In Java, `$` also matches before a line break at the end, `.` no line break of any kind, `(?i)` ignores the case of
+    ASCII letters only, and for `\b` all letters are parts of words, but for `\w` only those of ASCII.
+    """
+    is_by_line = re.search(r"\(\?[a-z]*m", pattern) is not None
+
+    def written(found: re.Match[str]) -> str:
+        part = found[0]
+        if part.startswith("["):
+            return part.replace(r"\s", _BLANKS)
+        return part if part == "$" and is_by_line else _IN_JAVA.get(part, part)
+
+    return "(?ud)" + _PATTERN_PARTS.sub(written, pattern)
+
+
 def _corrected(node: exp.Expression) -> exp.Expr:
+    if isinstance(node, _PATTERNS) and isinstance(node.expression, exp.Literal):
+        node.set("expression", exp.Literal.string(java_pattern(node.expression.name)))
     if isinstance(node, exp.RegexpExtract) and node.args.get("group") is None:
         node.set("group", exp.Literal.number(0))  # Spark's default is the first group
     if isinstance(node, exp.Bracket) and not node.expressions[0].is_string:

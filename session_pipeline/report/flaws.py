@@ -167,7 +167,7 @@ def _first(sentences: Sequence[str]) -> list[str]:
 
 
 def _of_site(row: Row) -> str:
-    return "" if row["silent_site"] is None else f" on site {row['silent_site']}"
+    return "" if row["silent_site"] is None else f" on site {formats.isolated(row['silent_site'])}"
 
 
 def _changed_step(number: int, row: Row, window: Window, currencies: Currencies) -> Flaw:

@@ -14,14 +14,13 @@ def shortest_time(pattern: ActionPattern) -> Limit:
 
 
 def _lower_limits(item: Item) -> Iterator[Limit]:
-    """Yield the limits of actions that are in every match."""
+    """Yield the limits of actions that are in every match, each as often as its action is."""
     match item:
         case Action():
             if item.gap is not None:
                 yield item.gap
         case Repeat():
-            if item.least > 0:
-                yield from _lower_limits(item.item)
+            yield from item.least * list(_lower_limits(item.item))
         case Series():
             yield from (limit for each in item.items for limit in _lower_limits(each))
         case Choice():

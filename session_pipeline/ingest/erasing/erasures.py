@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, unquote_plus
 
+from markupsafe import escape
+
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import SessionPipelineError
 from session_pipeline.ingest.mapping.visitors import PROPERTY_PURPOSE, USER_PURPOSE, VisitorKey, find_key
@@ -302,9 +304,13 @@ def _with_kinds(erasures: Erasures, left: Unfinished) -> Unfinished:
 
 
 def _escaped(text: str) -> set[str]:
-    """Return a text as it is in plain text, in JSON, in JSON within JSON, and in HTML."""
+    """Return a text as it is in plain text, in JSON, in JSON within JSON, and in HTML.
+
+    JSON can have characters beyond ASCII as they are, and reports write quotes as &#34; and &#39;.
+    """
     as_json = json.dumps(text)
-    return {text, as_json[1:-1], json.dumps(as_json)[3:-3], html.escape(text)}
+    in_json = {as_json[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], json.dumps(as_json)[3:-3]}
+    return {text, *in_json, html.escape(text), str(escape(text))}
 
 
 def _unescaped(text: str) -> str:

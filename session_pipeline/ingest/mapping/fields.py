@@ -38,6 +38,7 @@ _JSON_LIST = rf"\[(?:{_JSON_SCALAR}(?:,{_JSON_SCALAR})*)?\]"
 _JSON_OBJECT = rf"\{{(?:{_JSON_MEMBER}(?:,{_JSON_MEMBER})*)?\}}"
 DROPPED_VALUE = f"(?:{_JSON_SCALAR}|{_JSON_LIST}|{_JSON_OBJECT})"
 SEPARATORS = r"[ _.$@:/-]"
+URL_COLUMNS = ("page_url", "referrer")
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,10 @@ def given_lines(
     values = with_expressions(rules, values, fields.named, fields.number)
     if rules.request:
         values = with_request(rules, format, values, lambda names: fields.first_of(names, is_at_top=False))
+    if removed := _removed_in(_way(rules, "properties", format), _removed_ways(rules, format)):
+        kept = f"cast(json_merge_patch(given, {literal(_without([], removed))}) as varchar)"
+        kept = f"case when starts_with(given, '{{') and is_strict_json(given) then {kept} else given end"
+        values["properties"] = f"list_transform([{values['properties']}], lambda given: {kept})[1]"
     if format_named(format).has_own_visitors:
         values["visitor_id"] = f"coalesce({values['visitor_id']}, {fields.deep(['visitor_id'])})"
     elif rules.addresses:
@@ -289,14 +294,16 @@ def _ways(rules: ReadingRules, ours: str, format: str) -> list[list[str]]:
 
 
 def _removed_ways(rules: ReadingRules, format: str) -> list[list[str]]:
-    """Return the paths of keys to fields that are not stored: addresses, parts of requests, and those of the settings.
+    """Return the paths of keys to fields that are not stored: addresses, URLs, parts of requests, and of the settings.
 
-    Of a log of requests, all fields that become columns are removed, also nested ones, because they contain URLs with
-    all of their query parameters.
+    All fields of page_url and referrer are removed, also nested ones, because they contain URLs with all of their query
+    parameters. Of a log of requests, so are all other fields that become columns. A preset whose expressions read URLs
+    names their fields in drop_fields.
     """
     if format_named(format).has_own_visitors:
         return [["visitor_id"]]
     names = [*rules.addresses, *rules.drop_fields]
+    names += [name for ours in URL_COLUMNS for name in rules.fields_of(ours)]
     if rules.request:
         names += [name for ours in rules.columns for name in rules.fields_of(ours)]
         names += request_fields(rules)
@@ -305,6 +312,11 @@ def _removed_ways(rules: ReadingRules, format: str) -> list[list[str]]:
         while len(way) > 1 and way[-1].isdecimal():  # an element of a list is removed with its list
             way.pop()
     return ways
+
+
+def _removed_in(outer: Sequence[str], ways: Iterable[Sequence[str]]) -> list[Sequence[str]]:
+    """Return the rest of those paths of keys that lead into an object, which is at a path of keys."""
+    return [way[len(outer) :] for way in ways if outer and len(way) > len(outer) and [*way[: len(outer)]] == [*outer]]
 
 
 def _without(keys: Sequence[str], ways: Iterable[Sequence[str]] = ()) -> str:

@@ -70,7 +70,7 @@ _TIME_TYPES = (exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ)
 _ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}( \d{2}:\d{2}:\d{2}(\.\d{1,6})?)?", re.ASCII)
 _MOST_DIGITS = 18  # wider numbers can overflow when engines cast them and a column to a common type
 _NUMBER = re.compile(rf"\d{{0,{_MOST_DIGITS}}}(\.\d{{0,{_MOST_DIGITS}}})?", re.ASCII)
-_PART_NUMBER = re.compile(r"[1-9]\d*", re.ASCII)
+_PART_NUMBER = re.compile(r"[1-9]\d{0,8}", re.ASCII)  # Spark's are 32-bit integers
 _FIELD = re.compile(r"[^\x00-\x1f]{1,100}")
 # A key of properties, such as $browser or Is Member?. Not what other tools read as a path or an index, and without
 # characters that engines quote differently.
@@ -150,6 +150,8 @@ def _differing(node: exp.Expr, json: str) -> str | None:
             return (
                 pattern_problem(node.expression.name) if is_literal(node.expression) else "write the pattern as 'text'"
             )
+        case exp.SplitPart() if not is_literal(node.args.get("delimiter")) or not node.args["delimiter"].name:
+            return "write the separator as 'text': engines split at an empty one differently"
         case exp.SplitPart():
             index = node.args.get("part_index")
             number = index.this if isinstance(index, exp.Neg) else index
