@@ -70,9 +70,18 @@ def java_pattern(pattern: str) -> str:
     return "(?ud)" + _PATTERN_PARTS.sub(written, pattern)
 
 
+def _value_at(values: exp.Expr, path: exp.Expr) -> exp.Expr:
+    """Return the value at one path; Spark reads no list of paths at once."""
+    value = sqlglot.parse_one(f"x ->> {path.sql('duckdb')}", read="duckdb")
+    value.set("this", values.copy())
+    return value
+
+
 def _corrected(node: exp.Expression) -> exp.Expr:
     if isinstance(node, _PATTERNS) and isinstance(node.expression, exp.Literal):
         node.set("expression", exp.Literal.string(java_pattern(node.expression.name)))
+    if isinstance(node, exp.JSONExtractScalar) and isinstance(node.expression, exp.Array):
+        return exp.Array(expressions=[_value_at(node.this, path) for path in node.expression.expressions])
     if isinstance(node, exp.RegexpExtract) and node.args.get("group") is None:
         node.set("group", exp.Literal.number(0))  # Spark's default is the first group
     if isinstance(node, exp.Bracket) and not node.expressions[0].is_string:

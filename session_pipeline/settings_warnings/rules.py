@@ -24,6 +24,7 @@ from session_pipeline.settings_warnings.model import SettingsWarning
 from session_pipeline.settings_warnings.similar import Existing
 from session_pipeline.settings_warnings.window import Window, is_on
 
+JSON_CONDITIONS_PER_SCAN = 5
 MOST_HINTS = 20  # warnings that name similar values
 # Where rules are tested: a relation and its day column.
 EVENTS, SESSIONS = ("events", "event_date"), ("sessions", "session_date")
@@ -114,19 +115,26 @@ def _hint_on_like(condition: exp.Expression) -> str | None:
 def _matching(
     connection: duckdb.DuckDBPyConnection, where: tuple[str, str], days: Sequence[date], rules: Sequence[Rule]
 ) -> set[str]:
-    """Return the keys of the rules that match a row. All conditions are computed in one scan, equal ones once."""
+    """Return the keys of the rules that match a row. Equal conditions are computed once.
+
+    One scan computes all conditions on columns, and only some of those on `properties`: while DuckDB reads a value from
+    them, it holds the parsed properties of 2,048 events, separately for each value.
+    """
     conditions = {rule.key: rule.condition.sql("duckdb") for rule in rules}
-    if not conditions:
-        return set()
     relation, day_column = where
-    distinct = list(dict.fromkeys(conditions.values()))
-    row = connection.execute(
-        f"select {', '.join(f'bool_or({condition})' for condition in distinct)}"
-        f" from {relation} where {is_on(day_column, days)}"
-    ).fetchone()
-    assert row is not None
-    holds = dict(zip(distinct, row, strict=True))
-    return {key for key, condition in conditions.items() if holds[condition]}
+    reads_json = {conditions[rule.key]: rule.condition.find(exp.JSONExtractScalar) is not None for rule in rules}
+    on_columns = [condition for condition, is_json in reads_json.items() if not is_json]
+    on_json = [condition for condition, is_json in reads_json.items() if is_json]
+    starts = range(0, len(on_json), JSON_CONDITIONS_PER_SCAN)
+    holding: set[str] = set()
+    for scan in filter(None, [on_columns, *(on_json[start : start + JSON_CONDITIONS_PER_SCAN] for start in starts)]):
+        row = connection.execute(
+            f"select {', '.join(f'bool_or({condition})' for condition in scan)}"
+            f" from {relation} where {is_on(day_column, days)}"
+        ).fetchone()
+        assert row is not None
+        holding.update(condition for condition, holds in zip(scan, row, strict=True) if holds)
+    return {key for key, condition in conditions.items() if condition in holding}
 
 
 def _rules(settings: Settings) -> Iterator[Rule]:

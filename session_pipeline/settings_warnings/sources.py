@@ -18,6 +18,7 @@ from session_pipeline.settings_warnings.similar import listed, near
 from session_pipeline.settings_warnings.window import Window, on_days
 
 FEWEST_DATES = 10  # events from which on midnight is no coincidence
+MOST_FOLDERS = 6  # named in one warning
 MOST_NAMES = 500  # only the most frequent names are searched
 
 
@@ -101,11 +102,11 @@ def shared_sites(settings: Settings, names: Iterable[str]) -> Iterator[SettingsW
     for site, sharing in by_site.items():
         undecided = [name for name in sharing if not settings.has_own_site(name)]
         if len(sharing) > 1 and undecided:
-            keys = " and ".join(path_of_source(name, "site") for name in undecided)
+            folders = _first_of([f"raw/{name}" for name in sharing], "folders")
+            keys = _first_of([path_of_source(name, "site") for name in undecided], "keys")
             yield SettingsWarning(
                 path_of_source(undecided[0], "site"),
-                f"{_folders(sharing)} share one site, {shown(site)}, by default: equal visitor ids in them count as"
-                " one person;",
+                f"{folders} share one site, {shown(site)}, by default: equal visitor ids in them count as one person;",
                 f"set {keys} in settings.toml ({shown(site)} if one site is right)",
             )
 
@@ -207,8 +208,11 @@ def _is_like_page_view(name: str) -> bool:
     return letters == "page" or ("page" in letters and "view" in letters) or letters == "screenview"
 
 
-def _folders(names: list[str]) -> str:
-    return f"{', '.join(f'raw/{name}' for name in names[:-1])} and raw/{names[-1]}"
+def _first_of(names: list[str], what: str) -> str:
+    """Return names as words; of many, only the first ones, because a warning is one line."""
+    if len(names) > MOST_FOLDERS:
+        names = [*names[:MOST_FOLDERS], f"{len(names) - MOST_FOLDERS} more {what}"]
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _has_file(folder: Path) -> bool:

@@ -6,10 +6,12 @@ A condition is inlined as a parsed tree, never as text. <group>/from_settings.py
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlglot import exp
+from sqlglot import exp, parse_one
 
 from session_pipeline.reference.column_groups import EVENT_CONDITION_COLUMNS
 from session_pipeline.settings.conditions import parse_condition, parse_number
+
+FEW_READS = 5  # conditions and values of rules that read properties; if there are more, one function reads all values
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,37 @@ def with_rules_met(source: str, rules: Sequence[Rule], flag: str, met: str, type
     if not rules:
         fields = ", ".join(f"{name} {type_name}" for name, type_name in types.items())
         return f"select *, false as {flag}, cast([] as struct({fields})[]) as {met} from {source}"
+    source, rules = _with_values_read_once(source, rules, f"values_of_{met}")
     return (
         f"select *, {_any([rule.where for rule in rules])} as {flag},"
         f" case when {flag} then list_filter([{_met(rules)}], lambda rule: rule is not null) end as {met} from {source}"
     )
+
+
+def _with_values_read_once(source: str, rules: Sequence[Rule], values: str) -> tuple[str, Sequence[Rule]]:
+    """Return the source with a list of all values of `properties` that rules name, and the rules that read this list.
+
+    In DuckDB, each function that reads a value holds the parsed properties of 2,048 events, so many rules would need
+    more memory than there is. One function reads all values of the list. A filter is not moved below unnest, where it
+    would have a function for each rule again.
+    """
+    texts = [sql for rule in rules for sql in (rule.where, *rule.fields.values())]
+    if sum("->>" in sql for sql in texts) <= FEW_READS:
+        return source, rules
+    paths: dict[str, int] = {}
+
+    def from_list(node: exp.Expr) -> exp.Expr:
+        if not (isinstance(node, exp.JSONExtractScalar) and node.this.name == "properties"):
+            return node
+        number = paths.setdefault(node.expression.sql("duckdb"), len(paths) + 1)
+        return parse_one(f"{values}[{number}]", dialect="duckdb")
+
+    def changed(sql: str) -> str:
+        return parse_one(sql, dialect="duckdb").transform(from_list).sql("duckdb") if "->>" in sql else sql
+
+    rules = [Rule(changed(rule.where), {name: changed(sql) for name, sql in rule.fields.items()}) for rule in rules]
+    listed = f"json_extract_string(properties, [{', '.join(paths)}])"
+    return f"(select *, unnest([{listed}]) as {values} from {source})", rules
 
 
 def session_values(columns: str, names: Sequence[str], sessions: str = "sessions") -> str:
