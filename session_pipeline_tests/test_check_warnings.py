@@ -215,6 +215,12 @@ def test_conflicting_event_ids_counts_differing_lines(deployment: Deployment) ->
     assert asked(deployment, checks.conflicting_event_ids, day=WEEKS[0]).holds
 
 
+def test_many_names_of_events_are_not_to_be_folded(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unusual, "LARGEST_ACTION_COUNT", 3)
+    change(deployment, "action_labels", labels("'name ' || number from range(5)"))
+    assert asked(deployment, checks.unfolded_actions).sentence == f"2024-05-27: 5 actions; {unusual.RENAME}"
+
+
 def test_unfolded_actions_names_a_day_with_too_many_actions(
     four_weeks: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

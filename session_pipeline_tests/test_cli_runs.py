@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from session_pipeline.cli import summary
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import history
-from session_pipeline.run.opened import open_store
-from session_pipeline.run.outcome import FailedCheck
+from session_pipeline.run.opened import open_folder, open_store
+from session_pipeline.run.outcome import FailedCheck, Outcome
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.store.records import Key
 from session_pipeline_tests.deployment import WITHOUT_PRIVILEGES, damage
@@ -207,6 +208,17 @@ def test_run_prints_ten_warnings_and_counts_the_rest(own_shop: Path) -> None:
     result = run(own_shop)
     assert result.stdout.count("WARNING: goals[bought_") == 10
     assert "and 2 more: run `session-pipeline status --json`\n" in result.stdout
+
+
+def test_run_prints_the_first_funnels_and_counts_the_rest(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(summary, "MOST_FUNNELS", 1)
+    with open_folder(DataFolder(shop)) as opened:
+        summary.show(summary.gather(opened, Outcome(), warnings=[], seconds=0))
+    shown = capsys.readouterr().out
+    assert shown.count("Funnel  ") == 1
+    assert 'and 1 more funnel: `session-pipeline query "from funnel_steps"`' in shown
 
 
 @pytest.mark.long

@@ -23,7 +23,9 @@ LARGEST_VALUE_COUNT = 200
 MOST_PATH_PARTS = 10
 MOST_PATH_CHARACTERS = 500
 FEW_ACTIONS = "the number of actions is small enough"
+SOME_PAGES = 0.25  # of the actions of a day
 FOLD = "fold ids in paths with a rule under [actions] in settings.toml"
+RENAME = "most are names of events: map them with event_names of their source, or list them in [actions] ignored_events"
 VOLUME_WEEKS = 4
 SMALLEST_VOLUME, LARGEST_VOLUME = 0.5, 2.0
 
@@ -83,16 +85,15 @@ def unfolded_actions(run: "Run", days: Sequence[date]) -> Verdict:
         words = f"different actions begin with {shortened(prefix)}, from {shortened(first)} to {shortened(last)}"
         found.setdefault(prefix, []).append((day, count, words))
     explained = {day for of_prefix in found.values() for day, _, _ in of_prefix}
-    found[""] = [
-        (day, count, "actions")
-        for day, count in (row.values() for row in counts)
-        if count > LARGEST_ACTION_COUNT and day not in explained
-    ]
+    many = [row for row in counts if row["action_count"] > LARGEST_ACTION_COUNT and row["event_date"] not in explained]
+    found[""] = [(row["event_date"], row["action_count"], "actions") for row in many]
+    # Events that are no page views have no path that could be folded.
+    are_pages = len(found) > 1 or any(row["page_count"] / row["action_count"] >= SOME_PAGES for row in many)
     several = verdict([_sentence(of_prefix) for of_prefix in found.values() if of_prefix], FEW_ACTIONS)
     if several.holds:
         return several
     problems = [f"{day}: {count} {words}" for of_prefix in found.values() for day, count, words in of_prefix]
-    return Verdict(False, f"{several.sentence}; {FOLD}", problems=tuple(sorted(problems)))
+    return Verdict(False, f"{several.sentence}; {FOLD if are_pages else RENAME}", problems=tuple(sorted(problems)))
 
 
 def _sentence(found: Sequence[tuple[date, int, str]]) -> str:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from time import process_time
 from typing import Any
 
@@ -30,6 +31,7 @@ from session_pipeline.store.store import Store
 from session_pipeline.tables.steps import STEP_OF_TABLE
 
 SHOWN_REASONS = 3
+MOST_FUNNELS = 8  # printed
 REST = "start, catalog, summary"
 
 
@@ -205,7 +207,7 @@ def _show_answers(summary: Summary) -> None:
     rows = [(plain(outcome), number(count), share(count, people)) for outcome, count in summary.outcomes.items()]
     if rows:
         stdout.print(grid(("outcome", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
-    for funnel, steps in summary.funnels.items():
+    for funnel, steps in islice(summary.funnels.items(), MOST_FUNNELS):
         if not steps:
             outdated = counted(len({*summary.days} & {*summary.outdated_days}), "day")
             note = f"no attempts yet; {outdated} of older settings to be rebuilt by `session-pipeline run --upgrade`"
@@ -219,6 +221,9 @@ def _show_answers(summary: Summary) -> None:
             for (step, count), base in zip(steps, summary.bases[funnel], strict=True)
         ]
         stdout.print(grid(("step", "left"), ("reached", "right"), ("share", "right"), rows=rows, indent=2))
+    if len(summary.funnels) > MOST_FUNNELS:
+        more = counted(len(summary.funnels) - MOST_FUNNELS, "more funnel")
+        echo(f'and {more}: `session-pipeline query "from funnel_steps"`', style="dim")
 
 
 def _ledger(store: Store, settings: Settings) -> tuple[dict[str, int], dict[str, int]]:

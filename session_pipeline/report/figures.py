@@ -1,7 +1,7 @@
 """Queries the warehouse for the figures of the report; each figure is a query and its rows.
 
 A query is a file in queries/. The page shows each query with the values of its parameters. All queries read daily
-tables, or one narrow scan of sessions or visitors; none reads events or actions. page.py renders the figures.
+tables, or one narrow scan of sessions or visitors; events are only counted. page.py renders the figures.
 """
 
 from collections.abc import Mapping
