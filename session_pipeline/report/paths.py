@@ -190,6 +190,6 @@ def step_grid(rows: Sequence[Row]) -> tuple[list[int], list[tuple[str, list[Row 
     totals: dict[str, int] = {}
     for row in rows:
         totals[row["action"]] = totals.get(row["action"], 0) + row["session_count"]
-    last = {"other": 1, "(end)": 2}
+    last = {"(other)": 1, "(end)": 2}
     actions = sorted(totals, key=lambda action: (last.get(action, 0), -totals[action], action))
     return positions, [(action, [found.get((action, position)) for position in positions]) for action in actions]

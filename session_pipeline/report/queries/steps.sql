@@ -1,5 +1,5 @@
 -- One row is a position in a visit and an action that visits have there, in the week, as a share of
--- all visits. The eight most frequent actions have rows, others are 'other'; '(end)' counts all
+-- all visits. The eight most frequent actions have rows, others are '(other)'; '(end)' counts all
 -- visits that are over before the position. Pages of a folder with more than five pages are one
 -- action, named /folder/….
 with counted as (
@@ -45,7 +45,7 @@ named as (
     select
         f.step_number,
         case
-            when f.action = '(end)' or q.action is not null then f.action else 'other'
+            when f.action = '(end)' or q.action is not null then f.action else '(other)'
         end as action,
         cast(sum(f.session_count) as bigint) as session_count
     from folded as f
