@@ -43,7 +43,7 @@ def build_week(folder: Path) -> Deployment:
 def hashes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Return the hashes of a week that is built in one thread."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DuckDBEngine, "beside", lambda self: None)
+        patch.setattr(DuckDBEngine, "second_jobs", lambda self: None)
         return build_week(tmp_path_factory.mktemp("one thread")).hashes()
 
 
@@ -174,7 +174,7 @@ def test_threads_that_pause_anywhere_give_the_bytes_of_one_thread(
         patch.setattr(StepRunner, "compute", pausing)
         in_two = built(tmp_path / "two")
     assert len(used.steps) >= 10
-    monkeypatch.setattr(DuckDBEngine, "beside", lambda engine: None)
+    monkeypatch.setattr(DuckDBEngine, "second_jobs", lambda engine: None)
     assert in_two == built(tmp_path / "one")
 
 
@@ -190,6 +190,7 @@ def test_failure_of_both_threads_is_that_of_the_first(tmp_path: Path, monkeypatc
         build_week(tmp_path)
 
 
+@pytest.mark.long
 def test_late_events_and_a_new_day_give_the_bytes_of_a_clean_run(
     used: Used, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,7 +217,7 @@ def test_damaged_input_is_repaired_while_the_second_thread_works(
 
 
 @pytest.mark.long
-def test_days_of_another_range_are_not_built_beside_a_task_of_the_same_step(
+def test_days_of_another_range_are_not_built_during_a_task_of_the_same_step(
     hashes: dict[str, str], used: Used, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both would keep rows of several days in one table. Such days are built when a step misses them as inputs."""
@@ -259,7 +260,7 @@ def test_big_days_are_computed_in_one_thread(
     assert used.steps == []
 
 
-def test_step_that_fails_beside_the_second_thread_is_computed_again_alone(
+def test_step_that_fails_while_the_second_thread_works_is_computed_again_alone(
     hashes: dict[str, str], used: Used, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both threads share the memory limit."""

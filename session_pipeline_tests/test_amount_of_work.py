@@ -150,7 +150,7 @@ def counting(folder: Path) -> Iterator[Counter[str]]:
 
         patch.setattr(duckdb, "connect", counting_connect)
         # Which steps the second thread computes depends on the clock, and so do the views that each connection makes.
-        patch.setattr(DuckDBEngine, "beside", lambda engine: None)
+        patch.setattr(DuckDBEngine, "second_jobs", lambda engine: None)
         for module in (engine, native_rows):
             patch.setattr(module, "rows_of", _counting_paths(module.rows_of, counted))  # type: ignore[attr-defined]
         patch.setattr(Store, "commit", _counting_writes(Store.commit, counted))

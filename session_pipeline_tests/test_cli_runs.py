@@ -64,6 +64,7 @@ def test_folder_without_events_is_up_to_date_after_a_run(tmp_path: Path) -> None
     assert call("query", "select count(*) from visitors", "-f", "csv", "--data", data)[1].splitlines()[1] == "0"
 
 
+@pytest.mark.long
 def test_day_before_a_built_one_can_be_delivered_with_a_much_earlier_day(tmp_path: Path) -> None:
     """The plan has two ranges then. Between them, a built day with new lines waits for the day before it."""
 
@@ -347,6 +348,7 @@ def test_status_leaves_out_files_that_may_not_be_seen(own_shop: Path) -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("has_warehouse", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_run_explains_a_folder_that_may_not_be_written(own_shop: Path, has_warehouse: bool) -> None:
     """The warehouse can be read: it is the folder that refuses the new one."""
@@ -359,6 +361,7 @@ def test_run_explains_a_folder_that_may_not_be_written(own_shop: Path, has_wareh
     assert "Errno" not in ran.stderr
 
 
+@pytest.mark.long
 def test_run_explains_a_warehouse_that_may_not_be_read(own_shop: Path) -> None:
     deliver_one_more_line(own_shop)
     warehouse = own_shop / "warehouse.duckdb"

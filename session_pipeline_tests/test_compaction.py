@@ -188,6 +188,7 @@ def test_other_files_in_the_folder_are_removed(built: Deployment) -> None:
     assert not list(folder.glob("*-def.parquet"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "point", ["compaction: file renamed", pytest.param("compaction: file removed", marks=pytest.mark.long)]
 )
@@ -227,6 +228,7 @@ def test_full_disk_ends_compaction_and_not_the_run(tmp_path: Path, monkeypatch: 
     assert not files(deployment)
 
 
+@pytest.mark.long
 def test_erasure_removes_compacted_files_with_the_visitor(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path, erasures.SETTINGS)
     for day in range(FIRST, LAST + 1):

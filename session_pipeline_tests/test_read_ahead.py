@@ -432,6 +432,7 @@ def test_error_while_reading_ahead_is_forgotten(
     assert found == ingested(with_and_without[1], ahead=False)
 
 
+@pytest.mark.long
 def test_lines_of_erased_visitors_are_left_out(
     with_and_without: tuple[Deployment, Deployment], readers: Readers
 ) -> None:
@@ -459,7 +460,7 @@ def test_nothing_is_read_ahead_of_an_unfinished_erasure(
 def test_one_thread_reads_nothing_ahead(
     with_and_without: tuple[Deployment, Deployment], readers: Readers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(DuckDBEngine, "beside", lambda self: None)
+    monkeypatch.setattr(DuckDBEngine, "second_jobs", lambda self: None)
     json_lines(with_and_without[0].folder.raw)
     assert ingested(with_and_without[0], ahead=True).summary.read_count == 1
     assert (readers.second, readers.first) == ([], ["day-6.jsonl"])

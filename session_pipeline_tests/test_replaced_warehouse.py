@@ -49,7 +49,9 @@ def test_largest_tables_become_views_until_the_rest_fits(
 @pytest.mark.parametrize(
     ("row_count", "byte_count", "native"), [(300, 14_826, 14_859), (0, 2_370, 0), (400_000, 16_000_000, 39_987_700)]
 )
-def test_native_size_leaves_out_what_a_file_has_beside_its_values(row_count: int, byte_count: int, native: int) -> None:
+def test_native_size_leaves_out_what_a_file_has_in_addition_to_its_values(
+    row_count: int, byte_count: int, native: int
+) -> None:
     file = SimpleNamespace(row_count=row_count, byte_count=byte_count)
     assert warehouse._native_bytes(file, 41) == native  # type: ignore[arg-type]
 

@@ -106,7 +106,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Return what is published by one thread."""
     folder = tmp_path_factory.mktemp("one thread")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DuckDBEngine, "beside", lambda self: None)
+        patch.setattr(DuckDBEngine, "second_jobs", lambda self: None)
         with built_week(folder) as run:
             assert isinstance(run.publish(), Published)
     return contents(folder)
