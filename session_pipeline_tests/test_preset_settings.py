@@ -36,6 +36,26 @@ def test_packaged_preset_is_valid(name: str) -> None:
     parse_settings(f"[sources.web]\npreset = '{name}'")
 
 
+# Of Segment's and others' specifications of e-commerce events; tools that send such names mean the same by them.
+COMMON_NAMES = (
+    "Order Completed", "Order Placed", "Purchase Completed", "Purchase", "Product Added", "Product Added to Cart",
+    "Added to Cart", "Add to Cart", "Product Removed", "Cart Viewed", "Product Viewed", "Product List Viewed",
+    "Products Searched", "Search", "Checkout Started", "Payment Info Entered", "Contact", "Contact Form Submitted",
+    "Signed Up", "Sign Up", "Signed In",
+)  # fmt: skip
+
+
+def test_presets_agree_on_the_names_of_events() -> None:
+    names = {name: packaged_preset(name).event_names for name in packaged_names()}
+    found: dict[str, set[str]] = {}
+    for renamed in names.values():
+        for name, ours in renamed.items():
+            found.setdefault(name, set()).add(ours)
+    assert {name: ours for name, ours in found.items() if len(ours) > 1} == {}
+    for preset in ("segment", "rudderstack", "posthog", "mixpanel", "amplitude"):
+        assert set(COMMON_NAMES) <= names[preset].keys(), preset
+
+
 def test_source_has_the_keys_of_its_preset(tmp_path: Path) -> None:
     found = source("", tmp_path)
     assert found.format == "csv"
