@@ -210,7 +210,7 @@ def test_columns_can_be_read_from_json_texts(ingest: Ingest) -> None:
     assert taken.column("page_url") == ["/a", None, None, None]
     assert taken.column("user_id") == ["u", None, None, None]
     assert [json.loads(row or "{}").get("props") for row in taken.column("properties")] == [
-        {"$url": "/a", "ids": [{"id": "u"}], "tags": ["a", "b"]}, "{not JSON", None, "[NaN]",
+        {"ids": [{"id": "u"}], "tags": ["a", "b"]}, "{not JSON", None, "[NaN]",  # a page is stored only as a column
     ]  # fmt: skip
 
 
