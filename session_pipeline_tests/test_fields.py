@@ -81,6 +81,14 @@ def test_fields_below_properties_are_not_stored(ingest: Ingest) -> None:
     assert [json.loads(text) for text in taken.column("properties")] == [{"a": {"d": 2}, "e": 4}] * 2
 
 
+def test_nested_field_is_removed_only_from_an_object(ingest: Ingest) -> None:
+    rules = replace(RULES, drop_fields=("a.b.c", "a.d", "e", "e.f"))
+    kept: list[dict[str, Any]] = [{"x": 1}, {"a": 5}, {"a": {"b": 7}}, {"a": [1]}, {"a": {"b": {"x": 2}}}]
+    lines = [{**EVENT, **fields} for fields in (*kept, {"a": {"b": {"c": 1, "g": 2}, "d": 3}, "e": {"f": 4}})]
+    taken = ingest.take_lines(*lines, rules=rules)
+    assert [json.loads(text) for text in taken.column("properties")] == [*kept, {"a": {"b": {"g": 2}}}]
+
+
 def test_urls_are_stored_only_as_columns(ingest: Ingest) -> None:
     rules = replace(RULES, columns={**RULES.columns, "page_url": ("href", "page.location"), "referrer": ("from",)})
     url = "https://shop.example/a?token=secret"

@@ -85,7 +85,7 @@ def given_lines(
     if rules.request:
         values = with_request(rules, format, values, lambda names: fields.first_of(names, is_at_top=False))
     if removed := _removed_in(_way(rules, "properties", format), _removed_ways(rules, format)):
-        kept = f"cast(json_merge_patch(given, {literal(_without([], removed))}) as varchar)"
+        kept = f"cast(json_merge_patch(given, {_patches('given', [], removed)}) as varchar)"
         kept = f"case when starts_with(given, '{{') and is_strict_json(given) then {kept} else given end"
         values["properties"] = f"list_transform([{values['properties']}], lambda given: {kept})[1]"
     if format_named(format).has_own_visitors:
@@ -167,7 +167,7 @@ def parts_of(rules: ReadingRules, format: str) -> dict[str, str]:
     members = (f"{literal(ours)}: {literal(labels.get(ours, ours))}" for ours in DELIVERED_COLUMNS)
     return {
         "labels": f"{{{', '.join(members)}}}",
-        "mapped_fields": literal(_without([way[0] for way in ways if len(way) == 1], removed)),
+        "mapped_fields": _patches("line", [way[0] for way in ways if len(way) == 1], removed),
         "properties_field": literal(_without(properties if len(properties) == 1 else [])),
         "dropped_fields": literal(_without(rules.drop_properties)),
         "has_dropped_key": f"regexp_matches(_rest, {literal(dropped_key)})" if rules.drop_properties else "false",
@@ -317,6 +317,25 @@ def _removed_ways(rules: ReadingRules, format: str) -> list[list[str]]:
 def _removed_in(outer: Sequence[str], ways: Iterable[Sequence[str]]) -> list[Sequence[str]]:
     """Return the rest of those paths of keys that lead into an object, which is at a path of keys."""
     return [way[len(outer) :] for way in ways if outer and len(way) > len(outer) and [*way[: len(outer)]] == [*outer]]
+
+
+def _patches(text: str, keys: Sequence[str], ways: Iterable[Sequence[str]]) -> str:
+    """Return the SQL of JSON merge patches that remove keys, and the fields at the ends of paths of keys.
+
+    A patch makes an object of what a path leads through, so a nested field is removed only where there is an object.
+    """
+    removed = {(key,) for key in keys} | {tuple(way) for way in ways}
+    patches = [literal(_without([way[0] for way in sorted(removed) if len(way) == 1]))]
+    nested: dict[tuple[str, ...], list[str]] = {}
+    for way in sorted(removed):
+        outer = way[:-1]
+        if outer and not any(outer[:length] in removed for length in range(1, len(way))):
+            nested.setdefault(outer, []).append(way[-1])
+    for outer, names in nested.items():
+        patch = literal(_without([], [[*outer, name] for name in names]))
+        is_there = f"json_type({text}, {literal(json_pointer(outer))}) = 'OBJECT'"
+        patches.append(f"case when {is_there} then {patch} else '{{}}' end")
+    return ", ".join(patches)
 
 
 def _without(keys: Sequence[str], ways: Iterable[Sequence[str]] = ()) -> str:
