@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence, Set
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from session_pipeline.checks.set_aside import TABLES, has_too_many_set_aside, too_many_set_aside
+from session_pipeline.checks.set_aside import SEPARATED, has_too_many_set_aside, too_many_set_aside
 from session_pipeline.checks.verdict import Verdict, add_input, verdict
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import literal, query_text
@@ -127,7 +127,7 @@ def rejected_files(folder: DataFolder, settings: Settings, store: Store, until: 
 
 def _first_lines(store: Store, lines: Partition, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the reasons and texts of the first quarantined lines of JSON and of tables; empty for other files."""
-    if facts["format"] not in (JsonLines.name, *TABLES) or not has_too_many_set_aside(facts):
+    if facts["format"] not in (JsonLines.name, *SEPARATED) or not has_too_many_set_aside(facts):
         return []
     import pyarrow.parquet as pq  # slow to load, and seldom needed
 

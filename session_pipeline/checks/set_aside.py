@@ -44,7 +44,7 @@ OTHER_KEYS: Mapping[str, str] = {
 }
 HEADER = "; if the file has no header, set {source}.header"  # of CSV and TSV, if no line was accepted
 BYTE_ORDER_MARK = "\ufeff"
-TABLES = ("csv", "tsv")
+SEPARATED = ("csv", "tsv")
 _SEPARATING_SIGN = re.compile(r"""[^\w\s"'.\\-]""")
 # Reasons that a setting affects only if it makes all lines unusable.
 OF_WHOLE_FILES = frozenset(("ragged_row", "invalid_csv"))
@@ -99,7 +99,7 @@ def too_many_set_aside(
         )
     key = key_to_change(reason, facts["source"])
     what = f"change {key} in settings.toml to accept them"
-    is_table = facts.get("format") in TABLES and not facts["accepted_count"]
+    is_table = facts.get("format") in SEPARATED and not facts["accepted_count"]
     if is_table and reason.startswith("missing_") and (sign := _other_delimiter(texts)):
         what = f'if {sign} separates the fields, set {source}.delimiter = "{sign}" in settings.toml'
     elif reason.startswith("missing_") and (preset := _preset(facts, texts, presets)):
@@ -123,7 +123,7 @@ def _preset(facts: Mapping[str, Any], texts: Sequence[str], presets: Collection[
     """Return the preset that a file was probably meant for: that of most lines, or of the source's other files."""
     if presets is None or facts.get("preset") is not None:
         return None
-    likely = likely_preset(texts) if facts.get("format") not in TABLES else None
+    likely = likely_preset(texts) if facts.get("format") not in SEPARATED else None
     return likely or (next(iter(presets)) if len(presets) == 1 else None)
 
 

@@ -84,7 +84,8 @@ def read_preset(name: str, folder: Path | None, key: str) -> tuple[str, dict[str
         return f"preset {name}", parse_toml(packaged_text(name), f"preset {name}")
     if is_path:
         raise SettingsError(key, f"is {shown(name)}, and there is no such file", "write its path from settings.toml")
-    hint = f"{closest(name, [*packaged_names(), NO_PRESET])} A preset of your own is {path} next to settings.toml"
+    meant = closest(name, [*packaged_names(), NO_PRESET])
+    hint = f"{meant} (a preset of your own is the file {path} next to settings.toml)"
     raise SettingsError(key, f"is {shown(name)}, which is not a preset", hint)
 
 

@@ -76,7 +76,7 @@ class ReadingRules:
         time_format: Format of event_time, as in local_times.py, if it is in no notation that is known.
         escape: The sign that makes the next character of a TSV part of a value; see Layout.
         json_columns: Columns of CSV, TSV and Parquet files whose text is JSON. They are read as objects and lists. In
-            JSON lines, they are fields as all others, so that no time is spent on them.
+            JSON lines, they are fields like all others, so that no time is spent on them.
     """
 
     source: str
