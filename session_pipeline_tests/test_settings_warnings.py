@@ -1,8 +1,7 @@
 """Tests warnings about settings: each rule that matches nothing is named, and no other rule is."""
 
 import shutil
-from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,34 +9,12 @@ import pytest
 
 from session_pipeline import settings_warnings
 from session_pipeline.errors import StoreError
-from session_pipeline.settings import load_settings, parse_settings
+from session_pipeline.settings import load_settings
 from session_pipeline.settings_warnings import similar, window
-from session_pipeline_tests.deployment import Deployment, to_toml
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.warned_deployments import DAY, found, line, visit, warnings_of
 
-DAY = date(2024, 5, 6)
 RARE_DAY = DAY - timedelta(weeks=1)
-AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:125.0) Gecko/20100101 Firefox/125.0"
-
-
-def line(day: date, visitor: str, minute: int, name: str, **fields: Any) -> dict[str, Any]:
-    return {
-        "event_id": f"{day}-{visitor}-{minute}",
-        "visitor_id": visitor,
-        "event_time": f"{day}T10:{minute:02}:00Z",
-        "event_name": name,
-        **fields,
-    }
-
-
-def visit(day: date, visitor: str = "ann") -> list[dict[str, Any]]:
-    """Return two page views, a click and a purchase with a value."""
-    url = "https://shop.example/item/lamp-1042"
-    return [
-        line(day, visitor, 0, "page_view", page_url=url, properties={"variant": "b"}, user_agent=AGENT),
-        line(day, visitor, 1, "click", page_url=url),
-        line(day, visitor, 2, "page_view", page_url="https://shop.example/cart"),
-        line(day, visitor, 3, "purchase", value=20, properties={"order": {"total": "20"}}),
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +25,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     deployment.deliver("usual", visit(DAY), source="web")
     deployment.run()
     return deployment
-
-
-def found(deployment: Deployment, settings: Mapping[str, Any] | None = None) -> settings_warnings.Findings:
-    """Return the findings for other settings than the deployment was built with."""
-    return settings_warnings.find_for_folder(
-        deployment.folder, parse_settings(to_toml({"start_date": DAY, **(settings or {})}))
-    )
-
-
-def warnings_of(deployment: Deployment, settings: Mapping[str, Any] | None = None) -> dict[str, str]:
-    return {warning.key: warning.sentence for warning in found(deployment, settings).warnings}
 
 
 @pytest.mark.long
@@ -284,123 +250,6 @@ def test_problem_stays_the_same_when_days_are_added(shop: Deployment, tmp_path: 
     ]
 
 
-@pytest.fixture(scope="module")
-def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """A shop's pages, and its forms, which have no page views. Tests must not write to it."""
-    deployment = Deployment(tmp_path_factory.mktemp("two") / "data")
-    deployment.deliver("events", visit(DAY), source="web")
-    deployment.deliver("events", [line(DAY, "ann", 5, "contact")], source="forms")
-    deployment.run()
-    return deployment
-
-
-@pytest.mark.parametrize(
-    ("sources", "keys"),
-    [
-        ({}, {"sources.forms.site", "sources.forms"}),
-        ({"forms": {"timezone": "UTC"}}, {"sources.forms.site", "sources.forms"}),
-        ({"forms": {"site": "main"}}, {"sources.web.site"}),
-        ({"forms": {"site": "main"}, "web": {"site": "main"}}, set()),
-        ({"forms": {"site": "a.example"}, "web": {"site": "a.example"}}, {"sources.forms"}),
-        ({"forms": {"site": "a.example"}}, {"sources.forms"}),
-    ],
-)
-def test_sources_that_share_a_site_must_set_it(
-    two_sources: Deployment, sources: dict[str, Any], keys: set[str]
-) -> None:
-    assert warnings_of(two_sources, {"sources": sources}).keys() == keys
-
-
-def test_shared_site_warning_names_folders_and_keys(two_sources: Deployment) -> None:
-    assert warnings_of(two_sources)["sources.forms.site"] == (
-        "raw/forms and raw/web share one site, 'main', by default: equal visitor ids in them count as one person;"
-        " set sources.forms.site and sources.web.site in settings.toml ('main' if one site is right)"
-    )
-
-
-@pytest.mark.parametrize(
-    ("names", "warned"),
-    [
-        ({"Contact": "lead"}, {"Contact": "raw/forms has no event 'Contact' so far; similar event names: 'contact';"}),
-        ({"xyz": "lead"}, {"xyz": "raw/forms has no event 'xyz' so far; existing event names: 'contact';"}),
-        ({"contact": "lead"}, {}),  # not read by this setting yet
-        ({"Form Sent": "contact"}, {}),  # it was read by this setting
-    ],
-)
-def test_event_name_that_a_source_does_not_have_is_named(
-    two_sources: Deployment, names: dict[str, str], warned: dict[str, str]
-) -> None:
-    sources = {"forms": {"event_names": names, "site": "main"}, "web": {"site": "main"}}
-    found = warnings_of(two_sources, {"sources": sources})
-    of_names = {key: text for key, text in found.items() if ".event_names" in key}
-    assert of_names.keys() == {f"sources.forms.event_names[{name}]" for name in warned}
-    for name, start in warned.items():
-        assert of_names[f"sources.forms.event_names[{name}]"].startswith(start)
-
-
-def test_event_names_of_a_packaged_preset_are_not_compared(two_sources: Deployment) -> None:
-    sources = {"forms": {"preset": "plausible", "site": "main"}, "web": {"site": "main"}}
-    parsed = parse_settings(to_toml({"sources": sources}))
-    assert parsed.source("forms").event_names
-    assert not any(".event_names" in key for key in warnings_of(two_sources, {"sources": sources}))
-
-
-def test_source_without_page_views_is_named_with_its_events(two_sources: Deployment) -> None:
-    sentence = warnings_of(two_sources)["sources.forms"]
-    assert sentence.startswith("raw/forms has no page view so far; existing event names: 'contact'; page views must")
-
-
-def test_page_view_of_another_name_is_named_with_the_setting_that_renames_it(tmp_path: Path) -> None:
-    deployment = Deployment(tmp_path / "data")
-    deployment.deliver("events", [line(DAY, "ann", 0, "Page View"), line(DAY, "ann", 1, "click")], source="web")
-    deployment.run()
-    fix = "sources.web.event_names = { 'Page View' = 'page_view' }"
-    assert warnings_of(deployment)["sources.web"].endswith(f"page views must have event_name 'page_view': set {fix}")
-    assert parse_settings(fix).source("web").event_names == {"Page View": "page_view"}
-
-
-def test_renamed_source_has_no_warning(two_sources: Deployment, tmp_path: Path) -> None:
-    """Its rows stay as they were read. Whether its old section is kept or not, no setting changes them."""
-    shutil.copytree(two_sources.folder.path, tmp_path / "data")
-    renamed = Deployment.at(tmp_path / "data")
-    (renamed.folder.raw / "forms").rename(renamed.folder.raw / "contact")
-    for sources in ({"contact": {"site": "a.example"}}, {"contact": {"site": "a.example"}, "forms": {"site": "b"}}):
-        assert warnings_of(renamed, {"sources": sources}) == {}
-
-
-def test_source_whose_files_were_removed_still_must_set_its_site(two_sources: Deployment, tmp_path: Path) -> None:
-    shutil.copytree(two_sources.folder.path, tmp_path / "data")
-    emptied = Deployment.at(tmp_path / "data")
-    (emptied.folder.raw / "forms" / "events.jsonl").unlink()
-    assert warnings_of(emptied).keys() == {"sources.forms.site", "sources.forms"}
-
-
-@pytest.mark.long
-def test_page_view_under_another_name_is_reported(tmp_path: Path) -> None:
-    names = ["pageview", "$pageview", "Page Viewed", "Viewed page", "page", "screen_view"]
-    blogs = {f"blog{number}": name for number, name in enumerate(names)}
-    settings = {"sources": {source: {"site": "main"} for source in ("web", *blogs)}}
-    deployment = Deployment(tmp_path, settings)
-    deployment.deliver("events", visit(DAY), source="web")
-    for minute, (source, name) in enumerate(blogs.items(), start=5):
-        deployment.deliver("events", [line(DAY, "ann", minute, name)], source=source)
-    deployment.run()
-    assert warnings_of(deployment, settings).keys() == {f"sources.{source}" for source in blogs}
-
-
-def test_folders_are_compared_before_the_first_run(tmp_path: Path) -> None:
-    deployment = Deployment(tmp_path)
-    deployment.deliver("events", visit(DAY), source="web")
-    (deployment.folder.raw / "empty").mkdir()
-    (deployment.folder.raw / ".hidden").mkdir()
-    (deployment.folder.raw / "coming").mkdir()
-    (deployment.folder.raw / "coming" / ".events.jsonl").write_text("{}")
-    assert warnings_of(deployment) == {}
-    deployment.deliver("events", visit(DAY), source="my app")
-    assert warnings_of(deployment).keys() == {'sources."my app".site'}
-    assert not deployment.folder.store.exists()
-
-
 def test_deployment_without_events_has_no_warning(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path)
     deployment.run(until=DAY)
@@ -426,14 +275,3 @@ def test_list_of_existing_values_is_short() -> None:
     assert similar.listed(["x" * 45, "y" * 45]) == f"'{'x' * 45}' and 1 more"
     assert similar.listed(list("abcdefgh")) == "'a', 'b', 'c', 'd', 'e', 'f' and 2 more"
     assert similar.listed(["view"]) == "'view'"
-
-
-@pytest.mark.parametrize(("hour", "is_midnight"), [("00:00", True), ("00:15", False)])
-def test_source_with_dates_only_is_named(tmp_path: Path, hour: str, is_midnight: bool) -> None:
-    settings = {"sources": {"web": {"timezone": "Europe/Berlin"}}}
-    deployment = Deployment(tmp_path / "data", settings)
-    lines = [{**line(DAY, f"v{number}", 0, "page_view"), "event_time": f"{DAY}T00:00"} for number in range(10)]
-    deployment.deliver("events", [*lines[1:], {**lines[0], "event_time": f"{DAY}T{hour}"}], source="web")
-    deployment.run()
-    said = "all times of raw/web are midnight so far: its lines have dates without a time of day"
-    assert warnings_of(deployment, settings).get("sources.web", "").startswith(said) is is_midnight

@@ -1,4 +1,4 @@
-"""Warns about sources: without page views or times of day, of one site by default, of event names that never occur."""
+"""Warns about sources: no page views, times of day or visitors, one site by default, event names that never occur."""
 
 import os
 import re
@@ -20,6 +20,11 @@ from session_pipeline.settings_warnings.window import Window, on_days
 FEWEST_DATES = 10  # events from which on midnight is no coincidence
 MOST_FOLDERS = 6  # named in one warning
 MOST_NAMES = 500  # only the most frequent names are searched
+FEWEST_NAMELESS = 10  # events from which on a visitor id that names nobody is no single mistake
+NAMELESS_IDS = (  # what programs and trackers write for a value that they do not have
+    "undefined", "null", "NULL", "none", "None", "nan", "NaN", "unknown", "Unknown", "anonymous", "(not set)", "N/A",
+    "[object Object]", "00000000-0000-0000-0000-000000000000",
+)  # fmt: skip
 
 
 def folders_of_sources(raw: Path) -> dict[str, bool]:
@@ -156,6 +161,26 @@ def without_times_of_day(
                 path_of_source(source),
                 f"all times of raw/{source} are midnight",
                 f"{window.words}: {ONLY_DATES}",
+            )
+
+
+def nameless_visitors(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, window: Window, folders: Container[str]
+) -> Iterator[SettingsWarning]:
+    """Yield a warning for each source with events whose visitor id means that the visitor is not known."""
+    asked = {**on_days(window.days), "nameless_ids": list(NAMELESS_IDS), "fewest_events": FEWEST_NAMELESS}
+    by_source: dict[str, list[str]] = {}
+    for source, visitor in connection.execute(query_text(__package__, "nameless_visitors"), asked).fetchall():
+        by_source.setdefault(source, []).append(visitor)
+    for source, visitors in by_source.items():
+        if source in folders:
+            null_values = ", ".join(map(shown, [*settings.source(source).null_values, *visitors]))
+            key = path_of_source(source, "null_values")
+            yield SettingsWarning(
+                key,
+                f"visitors of raw/{source} who are not known count as one person with the id {shown(visitors[0])}",
+                f"{window.words}; to set such lines aside, set {key} = [{null_values}];"
+                " or map another field to visitor_id",
             )
 
 

@@ -1,0 +1,170 @@
+"""Tests warnings about sources: their sites, names of events, page views, times and visitors."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from session_pipeline.settings import parse_settings
+from session_pipeline_tests.deployment import Deployment, to_toml
+from session_pipeline_tests.warned_deployments import DAY, line, visit, warnings_of
+
+DASHES = {"sources": {"web": {"null_values": ["-"]}}}
+
+
+@pytest.fixture(scope="module")
+def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """A shop's pages, and its forms, which have no page views. Tests must not write to it."""
+    deployment = Deployment(tmp_path_factory.mktemp("two") / "data")
+    deployment.deliver("events", visit(DAY), source="web")
+    deployment.deliver("events", [line(DAY, "ann", 5, "contact")], source="forms")
+    deployment.run()
+    return deployment
+
+
+@pytest.mark.parametrize(
+    ("sources", "keys"),
+    [
+        ({}, {"sources.forms.site", "sources.forms"}),
+        ({"forms": {"timezone": "UTC"}}, {"sources.forms.site", "sources.forms"}),
+        ({"forms": {"site": "main"}}, {"sources.web.site"}),
+        ({"forms": {"site": "main"}, "web": {"site": "main"}}, set()),
+        ({"forms": {"site": "a.example"}, "web": {"site": "a.example"}}, {"sources.forms"}),
+        ({"forms": {"site": "a.example"}}, {"sources.forms"}),
+    ],
+)
+def test_sources_that_share_a_site_must_set_it(
+    two_sources: Deployment, sources: dict[str, Any], keys: set[str]
+) -> None:
+    assert warnings_of(two_sources, {"sources": sources}).keys() == keys
+
+
+def test_shared_site_warning_names_folders_and_keys(two_sources: Deployment) -> None:
+    assert warnings_of(two_sources)["sources.forms.site"] == (
+        "raw/forms and raw/web share one site, 'main', by default: equal visitor ids in them count as one person;"
+        " set sources.forms.site and sources.web.site in settings.toml ('main' if one site is right)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "warned"),
+    [
+        ({"Contact": "lead"}, {"Contact": "raw/forms has no event 'Contact' so far; similar event names: 'contact';"}),
+        ({"xyz": "lead"}, {"xyz": "raw/forms has no event 'xyz' so far; existing event names: 'contact';"}),
+        ({"contact": "lead"}, {}),  # not read by this setting yet
+        ({"Form Sent": "contact"}, {}),  # it was read by this setting
+    ],
+)
+def test_event_name_that_a_source_does_not_have_is_named(
+    two_sources: Deployment, names: dict[str, str], warned: dict[str, str]
+) -> None:
+    sources = {"forms": {"event_names": names, "site": "main"}, "web": {"site": "main"}}
+    found = warnings_of(two_sources, {"sources": sources})
+    of_names = {key: text for key, text in found.items() if ".event_names" in key}
+    assert of_names.keys() == {f"sources.forms.event_names[{name}]" for name in warned}
+    for name, start in warned.items():
+        assert of_names[f"sources.forms.event_names[{name}]"].startswith(start)
+
+
+def test_event_names_of_a_packaged_preset_are_not_compared(two_sources: Deployment) -> None:
+    sources = {"forms": {"preset": "plausible", "site": "main"}, "web": {"site": "main"}}
+    parsed = parse_settings(to_toml({"sources": sources}))
+    assert parsed.source("forms").event_names
+    assert not any(".event_names" in key for key in warnings_of(two_sources, {"sources": sources}))
+
+
+def test_source_without_page_views_is_named_with_its_events(two_sources: Deployment) -> None:
+    sentence = warnings_of(two_sources)["sources.forms"]
+    assert sentence.startswith("raw/forms has no page view so far; existing event names: 'contact'; page views must")
+
+
+def test_page_view_of_another_name_is_named_with_the_setting_that_renames_it(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data")
+    deployment.deliver("events", [line(DAY, "ann", 0, "Page View"), line(DAY, "ann", 1, "click")], source="web")
+    deployment.run()
+    fix = "sources.web.event_names = { 'Page View' = 'page_view' }"
+    assert warnings_of(deployment)["sources.web"].endswith(f"page views must have event_name 'page_view': set {fix}")
+    assert parse_settings(fix).source("web").event_names == {"Page View": "page_view"}
+
+
+def test_renamed_source_has_no_warning(two_sources: Deployment, tmp_path: Path) -> None:
+    """Its rows stay as they were read. Whether its old section is kept or not, no setting changes them."""
+    shutil.copytree(two_sources.folder.path, tmp_path / "data")
+    renamed = Deployment.at(tmp_path / "data")
+    (renamed.folder.raw / "forms").rename(renamed.folder.raw / "contact")
+    for sources in ({"contact": {"site": "a.example"}}, {"contact": {"site": "a.example"}, "forms": {"site": "b"}}):
+        assert warnings_of(renamed, {"sources": sources}) == {}
+
+
+def test_source_whose_files_were_removed_still_must_set_its_site(two_sources: Deployment, tmp_path: Path) -> None:
+    shutil.copytree(two_sources.folder.path, tmp_path / "data")
+    emptied = Deployment.at(tmp_path / "data")
+    (emptied.folder.raw / "forms" / "events.jsonl").unlink()
+    assert warnings_of(emptied).keys() == {"sources.forms.site", "sources.forms"}
+
+
+@pytest.mark.long
+def test_page_view_under_another_name_is_reported(tmp_path: Path) -> None:
+    names = ["pageview", "$pageview", "Page Viewed", "Viewed page", "page", "screen_view"]
+    blogs = {f"blog{number}": name for number, name in enumerate(names)}
+    settings = {"sources": {source: {"site": "main"} for source in ("web", *blogs)}}
+    deployment = Deployment(tmp_path, settings)
+    deployment.deliver("events", visit(DAY), source="web")
+    for minute, (source, name) in enumerate(blogs.items(), start=5):
+        deployment.deliver("events", [line(DAY, "ann", minute, name)], source=source)
+    deployment.run()
+    assert warnings_of(deployment, settings).keys() == {f"sources.{source}" for source in blogs}
+
+
+def test_folders_are_compared_before_the_first_run(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path)
+    deployment.deliver("events", visit(DAY), source="web")
+    (deployment.folder.raw / "empty").mkdir()
+    (deployment.folder.raw / ".hidden").mkdir()
+    (deployment.folder.raw / "coming").mkdir()
+    (deployment.folder.raw / "coming" / ".events.jsonl").write_text("{}")
+    assert warnings_of(deployment) == {}
+    deployment.deliver("events", visit(DAY), source="my app")
+    assert warnings_of(deployment).keys() == {'sources."my app".site'}
+    assert not deployment.folder.store.exists()
+
+
+@pytest.mark.parametrize(("hour", "is_midnight"), [("00:00", True), ("00:15", False)])
+def test_source_with_dates_only_is_named(tmp_path: Path, hour: str, is_midnight: bool) -> None:
+    settings = {"sources": {"web": {"timezone": "Europe/Berlin"}}}
+    deployment = Deployment(tmp_path / "data", settings)
+    lines = [{**line(DAY, f"v{number}", 0, "page_view"), "event_time": f"{DAY}T00:00"} for number in range(10)]
+    deployment.deliver("events", [*lines[1:], {**lines[0], "event_time": f"{DAY}T{hour}"}], source="web")
+    deployment.run()
+    said = "all times of raw/web are midnight so far: its lines have dates without a time of day"
+    assert warnings_of(deployment, settings).get("sources.web", "").startswith(said) is is_midnight
+
+
+@pytest.mark.parametrize(
+    ("visitor", "event_count", "is_named"), [("undefined", 10, True), ("undefined", 9, False), ("0", 10, False)]
+)
+def test_visitors_who_are_not_known_are_named(tmp_path: Path, visitor: str, event_count: int, is_named: bool) -> None:
+    deployment = Deployment(tmp_path / "data", DASHES)
+    lines = [line(DAY, visitor, minute, "page_view") for minute in range(event_count)]
+    deployment.deliver("events", [*visit(DAY), *lines], source="web")
+    deployment.run()
+    fix = f"sources.web.null_values = ['-', '{visitor}']"
+    said = (
+        f"visitors of raw/web who are not known count as one person with the id '{visitor}' so far; to set such lines"
+        f" aside, set {fix}; or map another field to visitor_id"
+    )
+    assert warnings_of(deployment, DASHES) == ({"sources.web.null_values": said} if is_named else {})
+
+
+def test_lines_of_visitors_who_are_not_known_are_set_aside_as_advised(tmp_path: Path) -> None:
+    fixed = {"sources": {"web": {"null_values": ["-", "undefined"]}}}
+    deployment = Deployment(tmp_path / "data", DASHES)
+    deployment.deliver("events", [line(DAY, "undefined", each, "page_view") for each in range(10)], source="web")
+    deployment.deliver("more", visit(DAY), source="web")
+    deployment.run()
+    deployment.set(fixed)
+    deployment.run()
+    assert warnings_of(deployment, fixed) == {}
+    assert set(deployment.table("sessions")["visitor_id"]) == {"ann"}
+    assert set(deployment.table("quarantined_lines")["reason"]) == {"missing_visitor_id"}

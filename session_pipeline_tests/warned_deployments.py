@@ -1,0 +1,44 @@
+"""Lines, and the warnings that a deployment has, for tests of warnings about settings."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from session_pipeline import settings_warnings
+from session_pipeline.settings import parse_settings
+from session_pipeline_tests.deployment import Deployment, to_toml
+
+DAY = date(2024, 5, 6)
+AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:125.0) Gecko/20100101 Firefox/125.0"
+
+
+def line(day: date, visitor: str, minute: int, name: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "event_id": f"{day}-{visitor}-{minute}",
+        "visitor_id": visitor,
+        "event_time": f"{day}T10:{minute:02}:00Z",
+        "event_name": name,
+        **fields,
+    }
+
+
+def visit(day: date, visitor: str = "ann") -> list[dict[str, Any]]:
+    """Return two page views, a click and a purchase with a value."""
+    url = "https://shop.example/item/lamp-1042"
+    return [
+        line(day, visitor, 0, "page_view", page_url=url, properties={"variant": "b"}, user_agent=AGENT),
+        line(day, visitor, 1, "click", page_url=url),
+        line(day, visitor, 2, "page_view", page_url="https://shop.example/cart"),
+        line(day, visitor, 3, "purchase", value=20, properties={"order": {"total": "20"}}),
+    ]
+
+
+def found(deployment: Deployment, settings: Mapping[str, Any] | None = None) -> settings_warnings.Findings:
+    """Return the findings for other settings than the deployment was built with."""
+    return settings_warnings.find_for_folder(
+        deployment.folder, parse_settings(to_toml({"start_date": DAY, **(settings or {})}))
+    )
+
+
+def warnings_of(deployment: Deployment, settings: Mapping[str, Any] | None = None) -> dict[str, str]:
+    return {warning.key: warning.sentence for warning in found(deployment, settings).warnings}
