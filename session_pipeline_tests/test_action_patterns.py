@@ -46,6 +46,7 @@ ERRORS = (
     ("(a{100}){100} -> b{999}", "is too long with its repetitions"),
     ("a{1001}", "is too long with its repetitions"),
     ("a{1,1001}", "is too long with its repetitions"),
+    ("a -> b | c", "alternatives outside of a group at character 7; write them in ( ), such as (a | b)"),
     ("a{2 5}", "an unknown sign or a missing -> at character 2"),
     ("/a?b=1", "an unknown sign or a missing -> at character 4; separate actions by ->, and quote names with other"),
     ("(/a?b=1 -> c)", "an unknown sign or a missing -> at character 5"),

@@ -63,10 +63,17 @@ def test_without_an_order_the_last_step_is_the_one_that_nobody_can_reach(conditi
 
 
 @pytest.mark.parametrize(
-    ("window", "said"),
-    [(None, "by visit"), (0, "by visit, all steps at the same time"), (3600, "by visit, within 1 hour")],
+    ("options", "said"),
+    [
+        ({}, "by visit"),
+        ({"window_seconds": 0}, "by visit, all steps at the same time"),
+        ({"window_seconds": 3600}, "by visit, within 1 hour"),
+        ({"mode": "strict"}, "by visit, no other event between steps"),
+        ({"mode": "unordered", "window_seconds": 3600}, "by visit, within 1 hour, steps in any order"),
+        ({"entry": "any"}, "by visit, entered at any step"),
+    ],
 )
-def test_window_of_a_funnel_is_named(window: int | None, said: str) -> None:
+def test_unit_window_and_order_of_a_funnel_are_named(options: dict[str, Any], said: str) -> None:
     steps = [{"name": name, "where": where} for name, where in CONDITIONS.items()]
-    funnel = {"name": "f", "steps": steps} | ({} if window is None else {"window_seconds": window})
+    funnel = {"name": "f", "steps": steps, **options}
     assert unit(parse_settings(to_toml({"funnels": [funnel]})).funnels[0]) == said

@@ -219,6 +219,13 @@ def test_pages_that_follow_in_a_funnel_are_a_folder_if_there_are_more_than_five(
     assert sum(row["attempt_count"] for row in found) == (6 if page_count > 5 else 3)
 
 
+def test_action_that_follows_in_a_funnel_can_be_named_like_a_label() -> None:
+    attempt = {"entry_date": LAST, "funnel": "checkout", "step_reached": 1}
+    attempt |= dict.fromkeys(("is_bot", "is_excluded", "is_converted"), False)
+    found = answer("funnel_drops", funnel_entries=[attempt, attempt | {"dropped_to_action": "(none)"}, attempt])
+    assert {row["action"]: row["attempt_count"] for row in found} == {"(none)": 2, "action (none)": 1}
+
+
 def common_actions(
     visits_of_week: tuple[int, int, int],
     steps: Sequence[tuple[str, str, int, int]],

@@ -1,4 +1,4 @@
-"""Tests which exclusions of funnels are found to exclude every attempt, or none."""
+"""Tests which options of funnels are found to have no effect, or to exclude every attempt."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.settings import Settings, parse_settings
 from session_pipeline.settings_warnings import find_for_folder
-from session_pipeline.settings_warnings.funnels import pointless_exclusions
+from session_pipeline.settings_warnings.funnels import pointless_breakdowns, pointless_exclusions
 from session_pipeline_tests.settings_texts import STEPS
 
 OPTIONAL = STEPS.replace("'begin_checkout'\" }", "'begin_checkout'\", optional = true }")
@@ -57,3 +57,13 @@ def test_exclusion_that_can_apply_is_not_named(where: str, options: str, steps: 
 def test_exclusion_is_named_before_the_first_run(tmp_path: Path) -> None:
     [warning] = find_for_folder(DataFolder(tmp_path), settings("'begin_checkout'")).warnings
     assert "which is between its steps" in warning.sentence
+
+
+@pytest.mark.parametrize(
+    ("breakdown_at", "grain", "is_named"),
+    [("last", "session", True), ("last", "visitor", False), ("first", "session", False), ("cart", "session", False)],
+)
+def test_breakdown_by_the_last_step_of_one_session_is_named(breakdown_at: str, grain: str, is_named: bool) -> None:
+    options = f"grain = '{grain}'\nbreakdown = 'device'\nbreakdown_at = '{breakdown_at}'"
+    found = list(pointless_breakdowns(parse_settings(f"[[funnels]]\nname = 'f'\n{options}{STEPS}")))
+    assert [warning.key for warning in found] == (["funnels[f].breakdown_at"] if is_named else [])

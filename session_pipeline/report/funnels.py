@@ -84,12 +84,14 @@ def _blocked(steps: Sequence[Row]) -> set[int]:
 
 
 def unit(funnel: FunnelSettings) -> str:
-    """Describe the unit that a funnel counts, and its window from the first step to the last."""
+    """Describe the unit that a funnel counts, its window from the first step to the last, and an unusual order."""
     within = f", within {formats.duration(funnel.window_seconds)}" if funnel.window_seconds else ""
     if funnel.window_seconds == 0:
         within = ", all steps at the same time"
     kind = {"session": "by visit", "visitor": "by visitor"}.get(funnel.grain, f"by {funnel.grain}")
-    return kind + within
+    order = {"strict": ", no other event between steps", "unordered": ", steps in any order"}.get(funnel.mode, "")
+    entry = ", entered at any step" if funnel.entry == "any" else ""
+    return kind + within + order + entry
 
 
 def unmatched_numbers(name: str, settings: Settings, findings: Findings) -> set[int]:

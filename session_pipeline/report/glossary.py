@@ -65,7 +65,8 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ("/folder/…", "All pages of a folder, in paths; in other tables of a folder with more than five pages there."),
     (
         "Funnel",
-        "Steps in a fixed order; other events can occur between them. Rates are shares of attempts that entered.",
+        "Steps in a fixed order; other events can occur between them, unless the words beside its name say something "
+        "else. Rates are shares of attempts that entered.",
     ),
     ("Largest loss", "The step of a funnel after which most attempts ended."),
     ("95 % interval", "Wilson interval: if only chance varies, it contains the true rate in 95 of 100 weeks."),

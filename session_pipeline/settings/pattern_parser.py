@@ -269,6 +269,8 @@ class _Parser:
             raise self._unexpected("an unknown time limit", hint)
 
     def _unknown_sign(self) -> SettingsError:
+        if self._is_next("|"):
+            return self._unexpected("alternatives outside of a group", "write them in ( ), such as (a | b)")
         hint = f"separate actions by ->, and {_QUOTES}"
         return self._unexpected("an unknown sign or a missing ->", hint)
 

@@ -1,8 +1,8 @@
 """Warnings about settings that have no effect, or a surprising one, on the published data.
 
 rules.py finds rules that match nothing, outcomes.py outcomes that no session can have, funnels.py exclusions that
-exclude all attempts or none, and sources.py sources without page views or times of day, visitors who are not known,
-folders that share a site by default, and event names that never occur.
+exclude all attempts or none, and breakdowns without effect. sources.py finds sources without page views or times of
+day, visitors who are not known, folders that share a site by default, and event names that never occur.
 The settings themselves are valid; invalid ones are errors of settings/. Reads the warehouse only, so that all callers
 (check, run, the report and the asset check) give the same answer for the same publication.
 """
@@ -48,9 +48,8 @@ def find_for_folder(folder: DataFolder, settings: Settings) -> Findings:
     folders = folders_of_sources(folder.raw)
     if not folder.warehouse.is_file():
         with_files = [name for name, has_file in folders.items() if has_file]
-        of_settings = (*outcomes.without_sessions(settings), *funnels.pointless_exclusions(settings))
         of_sources = (*sources.shared_sites(settings, with_files), *sources.kept_in_columns(settings, with_files))
-        return Findings((*of_settings, *of_sources))
+        return Findings((*_of_settings(settings), *of_sources))
     with closing(warehouse.connect(folder.warehouse, folder.store)) as connection:
         return find(connection, settings, folders)
 
@@ -74,8 +73,7 @@ def find(connection: duckdb.DuckDBPyConnection, settings: Settings, folders: Map
         names = sources.used_sources(connection, folders)
         found: Sequence[rules.Rule] = () if window is None else rules.unmatched(connection, settings, window)
         warnings = [
-            *outcomes.without_sessions(settings),
-            *funnels.pointless_exclusions(settings),
+            *_of_settings(settings),
             *_of_rules(connection, window, found),
             *sources.shared_sites(settings, names),
             *sources.kept_in_columns(settings, names),
@@ -91,6 +89,14 @@ def find(connection: duckdb.DuckDBPyConnection, settings: Settings, folders: Map
             " run `session-pipeline run`"
         ) from None
     return Findings(tuple(warnings), frozenset(rule.step for rule in found if rule.step is not None))
+
+
+def _of_settings(settings: Settings) -> list[SettingsWarning]:
+    return [
+        *outcomes.without_sessions(settings),
+        *funnels.pointless_exclusions(settings),
+        *funnels.pointless_breakdowns(settings),
+    ]
 
 
 def _of_rules(

@@ -1,6 +1,6 @@
-"""Finds exclusions of funnels that exclude every attempt, or none, because they repeat the condition of a step.
+"""Finds options of funnels that have no effect, or exclude every attempt, whatever the events are. Needs no data.
 
-Compares the conditions themselves, so it needs no data.
+An exclusion excludes every attempt, or none, if it repeats the condition of a step.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,17 @@ from session_pipeline.settings.values import shown
 from session_pipeline.settings_warnings.model import SettingsWarning
 
 CHANGE = "change its condition, after_step or before_step"
+
+
+def pointless_breakdowns(settings: Settings) -> Iterator[SettingsWarning]:
+    """Yield a warning for each breakdown by the last step of attempts within one session, which has one value."""
+    for funnel in settings.funnels:
+        if funnel.breakdown_at == "last" and funnel.is_within_a_session:
+            yield SettingsWarning(
+                f"funnels[{funnel.name}].breakdown_at",
+                "has no effect in grain session, because a value is that of the whole session;",
+                "remove it; for a value of a step's own event, write a dimension that only this event has",
+            )
 
 
 def pointless_exclusions(settings: Settings) -> Iterator[SettingsWarning]:

@@ -6,7 +6,7 @@ with ended as (
     select
         funnel,
         step_reached as step_number,
-        coalesce(dropped_to_action, '(none)') as action,
+        coalesce(path_label(dropped_to_action), '(none)') as action,
         regexp_extract(dropped_to_action, $page_of_folder, 1) as folder,
         count(*) as attempt_count
     from funnel_entries

@@ -98,7 +98,7 @@ FOLLOWING_ACTION = text(
     "action",
     "Action that followed in the session; '(other)' beyond the ten most frequent ones of the day, '(none)' if nothing "
     "followed in that session, or if an excluded attempt reached the last step. The visitor may have come back in a "
-    "later session.",
+    "later session. An action whose own name begins with a bracket is written 'action (none)'.",
 )
 DROPPED_ATTEMPT_COUNT = count("attempt_count", "Attempts that ended at the step and went on with the action.")
 

@@ -10,9 +10,9 @@ with ended as (
         e.step_reached as step_number,
         coalesce(e.exclusion_number, 0) as exclusion_number,
         unnest([
-            { 'next_number': 1, 'action': coalesce(e.dropped_to_action, '(none)') },
-            { 'next_number': 2, 'action': coalesce(e.dropped_to_action_2, '(none)') },
-            { 'next_number': 3, 'action': coalesce(e.dropped_to_action_3, '(none)') }
+            { 'next_number': 1, 'action': coalesce(path_label(e.dropped_to_action), '(none)') },
+            { 'next_number': 2, 'action': coalesce(path_label(e.dropped_to_action_2), '(none)') },
+            { 'next_number': 3, 'action': coalesce(path_label(e.dropped_to_action_3), '(none)') }
         ]) as following
     from funnel_entries as e
     where not e.is_bot and (e.is_excluded or not e.is_converted)
