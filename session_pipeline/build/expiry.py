@@ -2,7 +2,7 @@
 
 A pure function of the catalog, the settings and the horizon, like the plan. Ages are counted in days of data, from the
 horizon back, so the clock has no part in them. A day whose raw events have expired is frozen: it is never built again,
-and its tables stay as they are until they expire themselves. run/pipeline.py commits what is found here.
+and its tables stay as they are until they expire themselves. run/run.py commits what is found here.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

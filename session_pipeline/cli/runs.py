@@ -1,6 +1,6 @@
 """The commands run (ingest, build and publish) and dev (the Dagster UI).
 
-What a run does is in `run.pipeline` and `build`; its Dagster jobs are in `defs`. The summary that `run` prints is in
+What a run does is in `run.run` and `build`; its Dagster jobs are in `defs`. The summary that `run` prints is in
 `cli.summary`.
 """
 

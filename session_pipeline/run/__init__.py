@@ -1,8 +1,9 @@
 """One run over a data folder, from delivered files to published tables; also trials, erasures and alerts.
 
-opened.py opens a data folder to look at it. pipeline.py runs ingest, plan, build and publish; work.py holds what a run
-makes once for that, written_ahead.py what a second thread does of the publication and the report, outcome.py is what a
-run reports, and profile.py measures its stages. delivered_files.py words what commands say about delivered files.
+opened.py opens a data folder to look at it. pipeline.py begins a run, and run.py is the run: ingest, plan, build and
+publish. work.py holds what a run makes once for that, written_ahead.py what a second thread does of the publication and
+the report, outcome.py is what a run reports, and profile.py measures its stages. delivered_files.py words what commands
+say about delivered files.
 try_file.py tries one file as it is and with suggested keys, for `try FILE`. trial.py reads it each time in a temporary
 folder, and trial_result.py is what came out. suggested_reading.py suggests how to read the file, and header_beside.py
 finds a header in a file beside it; sampled_fields.py reads its fields as field_values.py describes them, and

@@ -1,20 +1,25 @@
 """Holds what a run makes once: its ingest, its builder and the outdated days.
 
-`run.pipeline` decides when a run needs them, and replaces all of them together when they are no longer right.
+`run.run` decides when a run needs them, and replaces all of them together when they are no longer right.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from session_pipeline.build.builder import Builder
+from session_pipeline.engines.duckdb_jobs import rows_of_days
 from session_pipeline.store.records import Partition
+from session_pipeline.tables import Table
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from session_pipeline.ingest.deliveries import Ingest
-    from session_pipeline.run.pipeline import Run
+    from session_pipeline.publish.native_rows import Kept
+    from session_pipeline.run.run import Run
 
 
 @dataclass
@@ -55,6 +60,20 @@ class Work:
         return Builder(
             run.store, run.planner, run.model_engine, run.second_thread, run_id=run.run_id, repair=self.repair
         )
+
+    def kept(self, connect: "Callable[[], DuckDBPyConnection]") -> "Kept":
+        """Return the rows that the engine still has in memory, for a connection to it."""
+        from session_pipeline.publish.native_rows import NOTHING_KEPT, Divided, Kept  # slow to load
+
+        if self.run.model_engine is not self.run.engine or not self.builder.has_kept:
+            return NOTHING_KEPT  # big days are not kept; publishing them is not bound to the memory limit of the engine
+
+        def divide(contract: Table, partitions: Sequence[Partition]) -> Divided:
+            days = set(self.builder.rows_of(contract.name, partitions).kept_days)
+            in_files = [partition for partition in partitions if partition.key.date not in days]
+            return Divided(in_files, rows_of_days(contract, days) if days else "")
+
+        return Kept(connect, divide)
 
     @cached_property
     def outdated_days(self) -> frozenset[date]:
