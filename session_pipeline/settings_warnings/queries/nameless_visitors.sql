@@ -1,4 +1,5 @@
--- One row is a source and a visitor id that tools write if they know none, such as undefined, with enough events.
+-- One row is a source and a visitor id that tools write if they know none, such as undefined, with
+-- enough events.
 select
     source,
     visitor_id
