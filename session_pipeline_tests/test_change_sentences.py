@@ -57,12 +57,17 @@ def test_others_are_not_unchanged_if_their_change_is_like_that_of_the_row() -> N
         (WHOLE, "visits"),
         (("device", "mobile"), "mobile visits"),
         (("device", "other"), "visits with device other"),
+        (("browser", "Other"), "visits with browser Other"),
         (("logged_in", "false"), "visits with logged_in false"),
-        (("logged_in", "true"), "visits with logged_in true"),
-        (("kind", "All"), "visits with kind All"),
         (("utm_campaign", "(other)"), "visits with utm_campaign (other)"),
         (("device", "(none)"), "visits without device"),
         (("variant", "b"), "visits with variant b"),
+        (("variant", "new"), "visits with variant new"),
+        (("plan", "free"), "visits with plan free"),
+        (("channel", "direct"), "direct visits"),
+        (("channel", "paid_search"), "visits with channel paid_search"),
+        (("browser", "Firefox"), "Firefox visits"),
+        (("os", "Linux"), "Linux visits"),
         (("landing_action", "/a"), "visits that begin with /a"),
     ],
 )
@@ -164,12 +169,28 @@ def test_number_of_sessions_as_a_sentence(count: int, expected: str) -> None:
     ("lost", "lost_value", "expected"),
     [
         (19.0, 421.0, "About 19 conversions are missing, worth about 421."),
-        (19.0, -421.0, "About 19 conversions are missing, worth about -421."),
+        (19.0, -421.0, "About 19 conversions are missing."),
         (-19.0, -421.0, "About 19 conversions more than usual go with it, worth about 421."),
-        (-19.0, 421.0, "About 19 conversions more than usual go with it, worth about -421."),
+        (-19.0, 421.0, "About 19 conversions more than usual go with it."),
         (19.0, None, "About 19 conversions are missing."),
     ],
 )
-def test_value_of_missing_conversions_keeps_its_sign(lost: float, lost_value: float | None, expected: str) -> None:
-    """Conversions that cost money, such as returns, have a negative value."""
-    assert sentence(lost=lost, lost_value=lost_value).endswith(expected)
+def test_conversions_with_a_negative_value_are_worth_nothing(
+    lost: float, lost_value: float | None, expected: str
+) -> None:
+    """Refunds can make the mean value of conversions negative."""
+    assert sentence(lost=lost, lost_value=lost_value).endswith(f". {expected}")
+
+
+@pytest.mark.parametrize(
+    ("window_days", "since", "expected"),
+    [
+        (1, date(2026, 4, 9), "About 19 conversions are missing, worth about 421."),
+        (1, date(2026, 4, 8), "About 19 conversions are missing on that day, worth about 421."),
+        (7, date(2026, 4, 3), "About 19 conversions are missing, worth about 421."),
+        (7, date(2026, 4, 2), "About 19 conversions are missing in these 7 days, worth about 421."),
+    ],
+)
+def test_missing_conversions_are_those_of_the_window(window_days: int, since: date, expected: str) -> None:
+    text = sentence(window_days=window_days, since=since, lost=19.0, lost_value=421.0)
+    assert text.endswith(f" before it was 40 %. {expected}")

@@ -92,8 +92,8 @@ def test_mobile_checkout_bug_is_the_first_flaw_while_it_lasts(alerts: pd.DataFra
 def test_sentence_and_examples_of_the_mobile_checkout_bug(alerts: pd.DataFrame, shop: Deployment) -> None:
     row = alerts[alerts["session_date"] == date(2024, 5, 6)].iloc[0]
     assert row["sentence"].startswith(
-        "Since 12 April, fewer mobile visits at shipping_details go on to payment_details: 12 of 49 in the 28 days to"
-        " 6 May; before it was 77 %, for"
+        "Since 12 April, fewer visits with platform mobile at shipping_details go on to payment_details: 12 of 49 in"
+        " the 28 days to 6 May; before it was 77 %, for"
     )
     actions = shop.table("session_actions")
     examples = row["example_session_ids"].split()
@@ -116,7 +116,9 @@ def test_check_warns_about_the_latest_alerts(shop: Deployment) -> None:
     with open_run(shop.folder, run_id="test", until=UNTIL) as run:
         verdict = progress_alerts(run, [date(2024, 4, 26)])
         assert not verdict.holds
-        assert verdict.problems == ("fewer mobile visits at shipping_details go on to payment_details (site main)",)
+        assert verdict.problems == (
+            "fewer visits with platform mobile at shipping_details go on to payment_details (site main)",
+        )
         assert progress_alerts(run, [BEGIN]).holds
         assert progress_alerts(run, [UNTIL]).holds
 

@@ -15,7 +15,8 @@ MONTHS = (
     *("July", "August", "September", "October", "November", "December"),
 )
 NO_VALUE, OTHER = "(none)", "other"
-NO_ADJECTIVES = ("true", "false", "yes", "all", "none", "null")  # "false visits" would mean something else
+# "Mobile visits" says what it means. With own dimensions, "new visits" of a variant or "free visits" would mislead.
+WITH_ADJECTIVES = ("channel", "device", "browser", "os")
 # The rate of the others is still the same if it differs by at most a tenth of what it was (from 5.8 to
 # 2.7 is half), by at most 5 of 100, and by at most a quarter of the change that the sentence is about.
 STILL_OF_RATE, STILL, STILL_OF_CHANGE = 0.1, 0.05, 0.25
@@ -40,11 +41,11 @@ def visits_of(segment: Segment, count: int = 2) -> str:
         return visits
     if value == NO_VALUE:
         return f"{visits} without {dimension}"
-    if value == OTHER:  # of a device, it is a kind of its own; "other visits" would mean something else
+    if value.lower() == OTHER:  # of a device, it is a kind of its own; "other visits" would mean something else
         return f"{visits} with {dimension} {value}"
     if dimension == "landing_action":
         return f"{visits} that begin with {value}"
-    is_adjective = value.isalpha() and len(value) > 2 and value.lower() not in NO_ADJECTIVES
+    is_adjective = dimension in WITH_ADJECTIVES and value.isalpha() and len(value) > 2
     return f"{value} {visits}" if is_adjective else f"{visits} with {dimension} {value}"
 
 
@@ -131,14 +132,12 @@ def progress_sentence(
             sentence += f", for {whom} it went from {percent(others_usual_rate)} to {percent(others_rate)}"
     sentence += "."
     missing = f"{abs(lost):,.0f}"
-    value = (lost_value or 0.0) if lost > 0 else -(lost_value or 0.0)
-    worth = f", worth about {value:,.0f}" if round(value) else ""
+    worth = _worth((lost_value or 0.0) if lost > 0 else -(lost_value or 0.0))
     if missing != "0":
         are = "conversion is" if missing == "1" else "conversions are"
         more = "conversion more than usual goes" if missing == "1" else "conversions more than usual go"
-        sentence += (
-            f" About {missing} {are} missing{worth}." if lost > 0 else f" About {missing} {more} with it{worth}."
-        )
+        happens = f"{are} missing" if lost > 0 else f"{more} with it"
+        sentence += f" About {missing} {happens}{_part_of_change(since, window_days, last_day)}{worth}."
     return sentence + (f" It follows from {explained_by}." if explained_by else "")
 
 
@@ -171,11 +170,22 @@ def ended_progress_sentence(
     sentence = f"fewer {visits_of(segment)} at {action} {did}"
     sentence = _ended_sentence(sentence, since, over_since, rates)
     count = f"{abs(lost):,.0f}"
-    worth = f", worth about {lost_value:,.0f}" if lost_value and round(lost_value) else ""
     if lost > 0 and count != "0":
         are = "conversion is" if count == "1" else "conversions are"
-        sentence += f" {window[0].upper()}{window[1:]}, about {count} {are} missing{worth}."
+        sentence += f" {window[0].upper()}{window[1:]}, about {count} {are} missing{_worth(lost_value or 0.0)}."
     return sentence
+
+
+def _part_of_change(since: date | None, window_days: int, last_day: date) -> str:
+    """Return the window to put behind its conversions, if the change began before it; the others are not counted."""
+    if since is None or since > last_day - timedelta(days=window_days):
+        return ""
+    return " on that day" if window_days == 1 else f" in these {window_days} days"
+
+
+def _worth(value: float) -> str:
+    """Return the value to put behind conversions; nothing for a negative one, which refunds can cause."""
+    return f", worth about {value:,.0f}" if round(value) > 0 else ""
 
 
 def _ended_sentence(what: str, since: date, over_since: date, rates: "Shares") -> str:

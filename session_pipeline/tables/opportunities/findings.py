@@ -171,6 +171,8 @@ def lost_text(lost: float, low: float, high: float) -> str:
         count, fewest, most = -count, -most, -fewest
         less, other = other, less
     between = f"{fewest:,} to {most:,}" if fewest >= 0 else f"{-fewest:,} {other} to {most:,} {less}"
+    if not (count or fewest or most):
+        between = "a difference of less than 1"
     if not count:
         unit = f" {less}" if fewest >= 0 and most else ""  # no direction was named before
         return f"This goes with about as many conversions as without it ({between}{unit})."

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LONGEST_WINDOW = 84  # days
-LOGIC_VERSION = "5"  # of findings.py, matched.py, windows.py and statistics.py; a test says when it must change
+LOGIC_VERSION = "6"  # of findings.py, matched.py, windows.py and statistics.py; a test says when it must change
 
 # Signals that are compared, and whether each belongs to the visit of a page: it occurs while the visitor is there. The
 # others are a way to come to the present action. dead_end, abandoned_form and long_dwell are left out: they are known
