@@ -64,7 +64,7 @@ def test_progress_alerts_names_the_site_if_there_are_several(deployment: Deploym
     assert asked(deployment, checks.progress_alerts).sentence == "Fewer go on."
     other_site = "select * from action_visits union all select * replace ('jp' as site) from action_visits"
     change(deployment, "action_visits", other_site, WEEKS[2])
-    assert asked(deployment, checks.progress_alerts).sentence == "On site main: Fewer go on."
+    assert asked(deployment, checks.progress_alerts).sentence == "On site main: fewer go on."
 
 
 OUTCOME_ALERT = """

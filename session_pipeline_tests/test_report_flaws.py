@@ -202,7 +202,7 @@ def test_site_without_visits_comes_first(reported_week: Deployment, tmp_path: Pa
     assert flaws_of(page)[:2] == [
         "No visits on site jp since Tue 12 Mar; usually there are 200 in these 4 days."
         " Check the tracking and the delivery of events.",
-        "On site main: Fewer go on.",
+        "On site main: fewer go on.",
     ]
     assert "No change for the worse" not in page.text
 
@@ -426,7 +426,7 @@ def test_hostile_text_of_all_tables_stays_text(reported_week: Deployment, tmp_pa
     }
     page = page_with(reported_week, tmp_path, rows)
     assert page.elements.isdisjoint({"script", "img", "iframe", "object", "form"})
-    assert flaws_of(page)[0] == f"On site main: Look at {HOSTILE}."
+    assert flaws_of(page)[0] == f"On site main: look at {HOSTILE}."
     assert len(page.ids) == len(set(page.ids))
 
 

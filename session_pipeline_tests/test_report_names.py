@@ -50,7 +50,10 @@ def changed(dimension: str, value: str, action: str, next_action: str, *others: 
         (("all", "all", "/", "add_to_cart"), "visits at the home page go on to add to cart: 20"),
         (("all", "all", "Login / Register", "/a"), "visits at Login / Register go on to /a: 20"),
         (("all", "all", "Session Started", "sessions"), "visits at Session Started go on to sessions: 20"),
-        (("utm_campaign", "spring_sale", "/a", "/b"), "visits with utm_campaign spring_sale at /a go on to /b: 20"),
+        (("utm_campaign", "spring_sale", "/a", "/b"), "visits with campaign spring_sale at /a go on to /b: 20"),
+        (("utm_campaign", "(none)", "/a", "/b"), "visits without campaign at /a go on to /b: 20"),
+        (("utm_source", "a", "/a", "/b", "b"), ", for visits with source b it still is 50 %."),
+        (("plan_of_the_customer", "free", "/a", "/b"), "visits with plan of the customer free at /a"),
         (("channel", "paid_search", "/a", "/b"), "visits with channel paid search at /a go on to /b: 20"),
         (("landing_action", "/a", "/a", "/", "/"), ", for visits that begin with the home page it still is 50 %."),
         (("all", "all", quote(SHOES), "/b"), f"visits at \u2068{SHOES}\u2069 go on to /b: 20"),
@@ -77,7 +80,7 @@ def test_long_sentence_takes_time_in_proportion_to_its_length() -> None:
     assert names.sentence(row) == row["sentence"]
     row["sentence"] = f"Fewer visits, for visits with utm_campaign {value}أ it still is 50 %."
     assert names.sentence(row) == (
-        f"Fewer visits, for \u2068visits with utm_campaign {value}أ\u2069 it still is 50\u202f%."
+        f"Fewer visits, for \u2068visits with campaign {value}أ\u2069 it still is 50\u202f%."
     )
 
 
@@ -87,7 +90,8 @@ def test_long_sentence_takes_time_in_proportion_to_its_length() -> None:
         ("/", ("home page", "/", "")),
         ("/my_page", ("/my_page", "page", "")),
         ("add_to_cart", ("add to cart", "action", "")),
-        ("(more)", ("more actions", "action", "")),
+        ("(more)", ("more actions", "", "")),
+        ("(other event)", ("another action", "", "")),
         (quote(SHOES), (SHOES, "page", "")),
         (f"{LONG}a", (f"{LONG[:30]}…{LONG[-28:]}a", "page", f"{LONG}a")),
     ],

@@ -101,7 +101,7 @@ def test_lost_values_in_different_currencies_have_no_order(reported_week: Deploy
         ],
     }
     flaws = flaws_of(page_with(reported_week, tmp_path, rows))
-    assert flaws[:2] == ["On site main: Many.", "On site jp: Few."]
+    assert flaws[:2] == ["On site main: many.", "On site jp: few."]
 
 
 def test_a_row_of_all_others_is_no_other_site() -> None:
@@ -169,13 +169,13 @@ def test_every_sentence_names_its_site_if_there_are_several(reported_week: Deplo
         ],
     }
     page = page_with(reported_week, tmp_path, rows)
-    expected = ["On site jp: Fewer visits go on.", "On site jp: Visits bounce.", "On site main: Errors."]
+    expected = ["On site jp: fewer visits go on.", "On site jp: visits bounce.", "On site main: errors."]
     assert flaws_of(page) == expected
     found = page.text.split("Changes found in")[1]
     assert all(sentence in found for sentence in expected)
     works = page.text.split("What works")[1].split("Changes found in")[0]
-    assert "On site jp: Visits also." in works
-    assert "On site main: More go on." in works
+    assert "On site jp: visits also." in works
+    assert "On site main: more go on." in works
 
 
 def test_quiet_report_of_several_sites_names_the_site_of_a_fault(reported_week: Deployment, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from session_pipeline.checks.verdict import SHOWN, Verdict, add_input, rows_by_s
 from session_pipeline.engines.sql import query_text
 from session_pipeline.reference.changes import ALERT_DAYS, is_worse
 from session_pipeline.reference.days import ONE_DAY, dates
-from session_pipeline.report import lost_values
+from session_pipeline.report import lost_values, sites
 from session_pipeline.report.figures import filled
 from session_pipeline.tables.changes.sentences import drop_text, outcome_text
 
@@ -61,8 +61,8 @@ def outcome_alerts(run: "Run", days: Sequence[date]) -> Verdict:
         return Verdict(True, "visits end as well as before", {"alerts": 0})
     with run.engine.job() as job:
         add_input(job, run, "daily_summary", read)
-        sites = job.rows("select distinct site from daily_summary").to_pylist()
-    alerts = [{**alert, "has_several_sites": len(sites) > 1} for alert in alerts]
+        found_sites = job.rows("select distinct site from daily_summary").to_pylist()
+    alerts = [{**alert, "has_several_sites": len(found_sites) > 1} for alert in alerts]
     problems = [
         outcome_text((alert["dimension"], alert["dimension_value"]), alert["outcome"], alert["score"])
         for alert in alerts
@@ -78,7 +78,8 @@ def _warning(alerts: Sequence[Mapping[str, Any]], problems: Sequence[str]) -> Ve
         problems: What each is about, without figures: they change from day to day, and an alert is sent once.
     """
     sentences = [
-        (f"On site {alert['site']}: " if alert["has_several_sites"] else "") + alert["sentence"] for alert in alerts
+        sites.on_site(alert["site"], alert["sentence"]) if alert["has_several_sites"] else alert["sentence"]
+        for alert in alerts
     ]
     more = f" And {len(sentences) - SHOWN} more." if len(sentences) > SHOWN else ""
     named = [f"{problem} (site {alert['site']})" for problem, alert in zip(problems, alerts, strict=True)]

@@ -24,7 +24,7 @@ class Label(NamedTuple):
 
     Attributes:
         text: The name, shortened.
-        kind: Whether it is a page or an action.
+        kind: Whether it is a page or an action; empty if the text says it, such as "another action".
         full: The name in full if `text` is shortened, else empty.
     """
 
@@ -38,7 +38,8 @@ def label(action: str) -> Label:
     if action == "/":
         return Label("home page", "/")
     name = full_name(action)
-    return Label(formats.shortened(name), "page" if action.startswith("/") else "action", formats.full(name))
+    kind = "page" if action.startswith("/") else "" if action in KINDS else "action"
+    return Label(formats.shortened(name), kind, formats.full(name))
 
 
 def full_name(action: str) -> str:
@@ -49,6 +50,11 @@ def full_name(action: str) -> str:
 def action_in_sentence(action: str) -> str:
     """Return the name of an action as a part of a sentence."""
     return "the home page" if action == "/" else formats.isolated(label(action).text)
+
+
+def dimension_in_sentence(dimension: str) -> str:
+    """Return the name of a dimension as a part of a sentence, in words: campaign, plan of the customer."""
+    return formats.isolated(formats.words(dimension).removeprefix("utm "))
 
 
 def value_label(dimension: str, value: str) -> str:
@@ -74,6 +80,7 @@ def sentence(row: Row) -> str:
         written[row["outcome"]] = formats.isolated(formats.words(row["outcome"]))
     if row.get("dimension_value"):
         written[row["dimension_value"]] = value_in_sentence(row["dimension"], row["dimension_value"])
+        written.setdefault(row["dimension"], dimension_in_sentence(row["dimension"]))
     if row.get("dimension") == LANDING:
         written["/"] = action_in_sentence("/")  # of the other visits
     text = SESSIONS.sub("Visits", row["sentence"])

@@ -57,7 +57,7 @@ def _of_segment(row: Row) -> str:
     value = names.value_in_sentence(row["dimension"], row["dimension_value"])
     if row["dimension"] == names.LANDING:
         return f", of those that begin with {value},"
-    return f" with {formats.words(row['dimension']).replace('utm ', '')} {value}"
+    return f" with {names.dimension_in_sentence(row['dimension'])} {value}"
 
 
 def _first_steps(figures: Figures) -> tuple[Row | None, Row | None]:

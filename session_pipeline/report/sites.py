@@ -20,8 +20,12 @@ def place(figures: Figures, row: Row) -> str:
 
 def with_sentences(figures: Figures, name: str) -> list[Row]:
     """Return the rows of a figure, each with its sentence in the words of the report, and with its site."""
-    start = "On site {}: " if has_several(figures) else ""
-    return [
-        {**row, "sentence": start.format(formats.isolated(row["site"])) + names.sentence(row)}
-        for row in figures.rows(name)
-    ]
+    found = [{**row, "sentence": names.sentence(row)} for row in figures.rows(name)]
+    if not has_several(figures):
+        return found
+    return [{**row, "sentence": on_site(formats.isolated(row["site"]), row["sentence"])} for row in found]
+
+
+def on_site(site: str, sentence: str) -> str:
+    """Return a sentence of a table with its site. These sentences never begin with a name."""
+    return f"On site {site}: {sentence[:1].lower()}{sentence[1:]}"
