@@ -364,7 +364,7 @@ def test_what_works_is_worded_with_caution(reported_week: Deployment, tmp_path: 
     }
     page = page_with(reported_week, tmp_path, rows)
     works = page.text.split("What works")[1].split("Changes found")[0]
-    assert "Visits of 84 days. An association, not an effect" in works
+    assert "Visits of 84 days. Visits of the last 2 days. An association, not an effect" in works
     assert "More visits go on. Nothing says what causes it" in works
     assert "28 days" not in works
 

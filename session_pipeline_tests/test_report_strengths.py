@@ -1,11 +1,17 @@
 """Tests that what works is named by a real difference, and rarely by chance."""
 
 import random
+from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
 from session_pipeline.report.figures import Figure, Figures
 from session_pipeline.report.strengths import chance_of, strengths
+from session_pipeline.report.window import Window
+
+LAST = date(2026, 4, 9)
+WINDOW = Window([LAST - timedelta(days=29), LAST], last_day=LAST, known_until=LAST, is_full=True)
 
 
 def groups_of_chance(number: int) -> Figures:
@@ -31,7 +37,7 @@ def groups_of_chance(number: int) -> Figures:
 
 def test_chance_alone_rarely_works() -> None:
     """Without a correction for their number, one of the 30 groups stands out in half of the weeks."""
-    assert sum(bool(strengths(groups_of_chance(week))) for week in range(100)) <= 5
+    assert sum(bool(strengths(groups_of_chance(week), WINDOW)) for week in range(100)) <= 5
 
 
 @pytest.mark.parametrize(("converted", "is_found"), [(45, False), (60, True)])
@@ -42,7 +48,7 @@ def test_real_difference_works(converted: int, is_found: bool) -> None:
     better = {"dimension": "channel", "dimension_value": "email", "session_count": 1000, "low": 0.04, "high": 0.08}
     rows = [row | {"converted_count": 0} for row in figures.rows("breakdowns")]
     figures.rows("breakdowns")[:] = [*rows, better | {"converted_count": converted, "conversion_rate": 0.06}]
-    assert [found.sentence for found in strengths(figures)] == [
+    assert [found.sentence for found in strengths(figures, WINDOW)] == [
         "Visits with channel email convert more often: 6.0\u202f% (4.0–8.0\u202f%) against 3.0\u202f% of all visits."
     ] * is_found
 
@@ -53,7 +59,7 @@ def test_first_action_that_is_the_conversion_is_no_finding(converted: int, is_fo
     rates = {"conversion_rate": converted / 100, "low": 0.5, "high": 1.0}
     found = {"visits": [{"period": "week", "conversion_rate": 0.1}], "landing_pages": [first | rates]}
     figures = Figures({}, None, {name: Figure("", rows) for name, rows in found.items()})
-    assert bool(strengths(figures)) == is_found
+    assert bool(strengths(figures, WINDOW)) == is_found
 
 
 @pytest.mark.parametrize(("converted", "is_found"), [(90, False), (130, True)])
@@ -66,7 +72,7 @@ def test_page_is_compared_with_the_visits_to_its_site(converted: int, is_found: 
     found = {"visits": [{"period": "week", "conversion_rate": 0.1}], "sites": sites}
     found |= {"landing_pages": [first | rates], "breakdowns": [channel | rates]}
     figures = Figures({}, None, {name: Figure("", rows) for name, rows in found.items()})
-    channels, *pages = strengths(figures)
+    channels, *pages = strengths(figures, WINDOW)
     assert channels.sentence.endswith("of all visits.")
     assert channels.note.startswith("A comparison of groups over all sites. They can also differ in other ways, such")
     assert [page.sentence for page in pages] == [
@@ -91,5 +97,38 @@ def test_gain_has_no_value_because_it_can_be_in_several_currencies() -> None:
     for value in ("1,254", "-254"):
         rows = [gain | {"sentence": sentence.format(value)}]
         found = {"visits": [{"period": "week", "conversion_rate": 0.1}], "gains": rows}
-        [strength] = strengths(Figures({}, None, {name: Figure("", each) for name, each in found.items()}))
+        [strength] = strengths(Figures({}, None, {name: Figure("", each) for name, each in found.items()}), WINDOW)
         assert strength.sentence.endswith("About 13 conversions more than usual go with it.")
+
+
+@pytest.mark.parametrize(("window_days", "days"), [(84, 30), (28, 28)])
+def test_actions_before_conversions_have_their_days(window_days: int, days: int) -> None:
+    """The page is about a week; the first visits are 30 days old."""
+    row = {"site": "main", "at_action": "/a", "seen_action": "/b", "window_days": window_days, "sentence": "Sessions."}
+    found = {"visits": [{"period": "week", "conversion_rate": 0.1}], "next_best_actions": [row]}
+    [strength] = strengths(Figures({}, None, {name: Figure("", each) for name, each in found.items()}), WINDOW)
+    assert strength.note.startswith(f"Visits of the last {days} days. An association, not an effect")
+
+
+@pytest.mark.parametrize(
+    ("figure", "change", "is_found"),
+    [
+        ("changed_steps", {}, False),
+        ("changed_steps", {"last_seen_day": LAST - timedelta(days=7)}, True),
+        ("changed_steps", {"dimension": "all"}, True),
+        ("changed_steps", {"dimension": "channel"}, True),
+        ("changed_outcomes", {"outcome": "(converted)"}, False),
+        ("changed_outcomes", {"outcome": "(sessions)"}, True),
+    ],
+)
+def test_values_of_a_dimension_with_a_change_in_the_week_are_no_finding(
+    figure: str, change: dict[str, Any], is_found: bool
+) -> None:
+    """If a fault stops mobile visits, those on desktop convert more often than all visits."""
+    device = {"dimension": "device", "dimension_value": "desktop", "session_count": 200, "converted_count": 90}
+    rates = {"conversion_rate": 0.45, "low": 0.4, "high": 0.5}
+    changed = {"site": "main", "dimension": "device", "dimension_value": "mobile", "last_seen_day": LAST} | change
+    found = {"visits": [{"period": "week", "conversion_rate": 0.2}], "breakdowns": [device | rates]}
+    found |= {figure: [changed]}
+    works = strengths(Figures({}, None, {name: Figure("", rows) for name, rows in found.items()}), WINDOW)
+    assert bool(works) == is_found

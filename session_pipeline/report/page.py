@@ -204,7 +204,7 @@ def _visit_content(
         "visit_groups": groups,
         "groups_of_other_sites": [visit_groups(of_site=site) for site in other_sites[: room.other_sites]],
         "more_other_sites": max(0, len(other_sites) - room.other_sites),
-        "strengths": strengths(figures),
+        "strengths": strengths(figures, window),
         "converts": any(row["converted_count"] for row in days),
         "funnels": dict(list(funnels.items())[:shown_funnels]),
         "more_funnels": len(funnels) - shown_funnels,
