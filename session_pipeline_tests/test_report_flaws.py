@@ -51,7 +51,7 @@ def test_alerts_come_first_in_order_of_lost_value(reported_week: Deployment, tmp
     assert flaws_of(page) == ["First.", "Second.", "Third."]
     assert [key for key in page.ids if re.fullmatch(r"flaw-\d", key)] == ["flaw-1", "flaw-2", "flaw-3"]
     assert "No change for the worse" not in page.text
-    assert "Fewer go on · since 9 Mar · worth about 900 EUR" in page.text
+    assert "Fewer go on · since 9 Mar · worth about 900 EUR in 7 days" in page.text
     found = page.text.split("Changes found in")[1]
     assert all(sentence in found for sentence in ("Good news.", "Fourth."))
     assert not {"No alert.", "Too old."} & set(page.text.split("·"))

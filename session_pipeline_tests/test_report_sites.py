@@ -46,7 +46,7 @@ def test_lost_value_has_the_currency_of_its_site_and_days(reported_week: Deploym
         ],
     }
     page = page_with(reported_week, tmp_path, rows)
-    assert worth(page) == ["worth about 5,000 JPY", "worth about 25 EUR", "worth about 9"]
+    assert worth(page) == ["worth about 5,000 JPY in 7 days", "worth about 25 EUR in 7 days", "worth about 9 in 7 days"]
 
 
 def test_lost_value_in_several_currencies_is_not_shown(reported_week: Deployment, tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_lost_value_in_several_currencies_is_not_shown(reported_week: Deployment
         ],
     }
     page = page_with(reported_week, tmp_path, rows)
-    assert worth(page) == ["worth about 25"]
+    assert worth(page) == ["worth about 25 in 7 days"]
     assert page.text.count("· value in several currencies") == 1
 
 

@@ -181,7 +181,7 @@ def _changed_step(number: int, row: Row, window: Window, currencies: Currencies)
         OVER if row["over_since"] else "Fewer go on",
         row["sentence"],
         filled("flaw_step", {**window.parameters, **parameters}),
-        [*_dates(row, window), *currencies.worth(lost_values.of_step(row))],
+        [*_dates(row, window), *currencies.worth(lost_values.of_step(row), row["window_days"])],
         _ids(row["example_session_ids"]),
         None if row["over_since"] else chart,
         is_mild=row["over_since"] is not None,
