@@ -10,6 +10,7 @@ import pytest
 
 from session_pipeline.report import charts, formats, svg
 from session_pipeline.report.chance import is_significant
+from session_pipeline.report.charts import marks
 from session_pipeline.report.figures import Window
 from session_pipeline_tests.report_pages import LAST
 
@@ -90,6 +91,26 @@ def test_texts_in_charts_are_shortened_to_fit() -> None:
     }
     image = charts.funnel("funnel-1", 380, "f", [step | {"is_unmatched": False, "is_largest_loss": False}])
     assert '<text x="0" y="14">1  商商…商商商商</text>' in image
+
+
+def rates_of(labels: list[str], width: int) -> list[tuple[str, str]]:
+    """Return where each label is drawn in a chart of rates, and its text; the axis and rates have other styles."""
+    rows = [{"label": label, "conversion_rate": 0.3, "low": 0.2, "high": 0.4} for label in labels]
+    image = charts.rates("rates-1", width, "Conversion rate", rows, 0.4)
+    return re.findall(r'<text x="([^"]+)" y="[^"]+">([^<]+)</text>', image)
+
+
+def test_labels_of_rates_are_above_if_one_is_too_long() -> None:
+    """A phone has 129 pixels beside the axis, a desktop 194."""
+    labels = ["free", "business customers of 2026"]
+    assert rates_of(labels, 358) == [("17", "free"), ("17", "business customers of 2026")]
+    assert rates_of(labels[:1], 358) == [("0", "free")]
+    assert rates_of(["business customers"], 540) == [("0", "business customers")]
+
+
+def test_capitals_are_wider_than_other_letters() -> None:
+    assert [round(marks.text_width(text)) for text in ("abcdef", "ABCDEF", "WWWW", "商商商商")] == [46, 56, 52, 52]
+    assert rates_of(["SUMMER EMAILS"], 358) == [("17", "SUMMER EMAILS")]
 
 
 def test_losses_of_a_funnel_with_an_optional_step_are_as_wide_as_the_attempts_lost() -> None:

@@ -17,7 +17,8 @@ from session_pipeline.report import formats
 from session_pipeline.report.svg import Value, element, line, text
 
 CHARACTER_WIDTH = 7.6  # upper bound of the average width of a Latin character in the font of page.css
-WIDE_CHARACTER_WIDTH = 13.0  # the same for Chinese, Japanese and Korean
+WIDE_CHARACTER_WIDTH = 13.0  # the same for Chinese, Japanese and Korean, and for M and W
+CAPITAL_WIDTH = 9.4  # the same for other capital letters
 BASELINE = 4.5  # from the middle of a text to its baseline
 AXIS_HEIGHT = 20
 
@@ -66,8 +67,13 @@ def vertical_grid(ticks: Sequence[float], x: Scale, bottom: float) -> list[Marku
 
 def text_width(content: str) -> float:
     """Return an upper bound of the width of a text in pixels."""
-    wide = sum(east_asian_width(character) in "WF" for character in content)
-    return wide * WIDE_CHARACTER_WIDTH + (len(content) - wide) * CHARACTER_WIDTH
+    return sum(map(_character_width, content))
+
+
+def _character_width(character: str) -> float:
+    if character in "MW" or east_asian_width(character) in "WF":
+        return WIDE_CHARACTER_WIDTH
+    return CAPITAL_WIDTH if character.isupper() else CHARACTER_WIDTH
 
 
 def fitted(content: str, room: float) -> str:

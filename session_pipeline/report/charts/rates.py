@@ -20,29 +20,38 @@ from session_pipeline.report.svg import image, rectangle, text
 
 LEAST_LABEL_WIDTH = 118
 MOST_LABEL_SHARE = 0.36
+LABEL_HEIGHT = 17  # of a label above its interval
+MARGIN = 12  # left of the axis if labels are above, for half of the first tick label
 
 
 def rates(key: str, width: int, title: str, rows: Sequence[Row], highest: float) -> Markup:
     """Draw the conversion rate of each value as a point on its 95 % interval, on a scale up to `highest`.
 
-    Intervals that reach beyond the scale are cut.
+    Intervals that reach beyond the scale are cut. If the longest label does not fit beside its interval, all labels are
+    above.
     """
     rate_width, pitch = 58, 26
     longest = max(text_width(row["label"]) for row in rows) + 4
-    label_width = max(LEAST_LABEL_WIDTH, min(longest, MOST_LABEL_SHARE * width))
+    if longest <= max(LEAST_LABEL_WIDTH, MOST_LABEL_SHARE * width):
+        axis = max(LEAST_LABEL_WIDTH, longest)
+        label_left, label_room, label_height = 0, axis - 4, 0
+    else:
+        axis, label_left, label_height = MARGIN, MARGIN + 5, LABEL_HEIGHT
+        label_room = width - label_left
+        pitch += label_height
     bottom = pitch * len(rows) + 2
     ticks = nice_ticks(highest, 5 if width > 450 else 3, 0.01)
-    x = Scale(ticks[-1], label_width, width - rate_width)
+    x = Scale(ticks[-1], axis, width - rate_width)
     drawn = vertical_grid(ticks, x, bottom)
     for index, row in enumerate(rows):
-        middle = index * pitch + pitch / 2
+        middle = index * pitch + (pitch + label_height) / 2
         rate = formats.percent(row["conversion_rate"])
         value = row["label"]
         left, right = x(row["low"]), x(min(row["high"], ticks[-1]))
         name = formats.isolated(formats.shortened(value))
         tooltip = f"{name}: {rate}, 95 % interval {formats.interval(row['low'], row['high'])}"
         drawn += [
-            text(fitted(value, label_width - 4), 0, middle + BASELINE),
+            text(fitted(value, label_room), label_left, middle - label_height + BASELINE),
             rectangle(left, middle - 3, right - left, 6, "interval", tooltip),
             point(x(row["conversion_rate"]), middle, tooltip, radius=4.5),
             text(rate, width, middle + BASELINE, "end"),
