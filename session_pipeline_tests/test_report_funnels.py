@@ -38,7 +38,8 @@ def marked(
 def test_loss_before_a_step_that_matches_no_event_is_not_the_largest() -> None:
     unmatched, largest, chart = marked((50, 40, 0), (10, 40, 0), unmatched=3)
     assert (unmatched, largest) == ([3], [1])
-    assert "matches no event" in chart
+    assert "matches no event" in chart.partition("</desc>")[2]
+    assert "c matches no event." in chart.partition("</desc>")[0]
 
 
 def test_optional_step_that_matches_no_event_hides_no_loss() -> None:

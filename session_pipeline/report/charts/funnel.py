@@ -42,18 +42,21 @@ def _description(steps: Sequence[Row]) -> str:
     sentences += [
         f"The largest loss is after {formats.isolated(step['step'])}." for step in steps if step["is_largest_loss"]
     ]
+    sentences += [f"{formats.isolated(step['step'])} matches no event." for step in steps if _is_barrier(step)]
     return " ".join(sentences)
 
 
-def _loss(before: Row, step: Row, width: int, top: float) -> list[Markup]:
-    """Return the bar of the loss before a step, and its text where there is room for it.
+def _is_barrier(step: Row) -> bool:
+    """Whether no visit can reach a step, because it is required and matches no event."""
+    return bool(step["is_unmatched"] and not step["is_optional"])
 
-    A required step that matches no event has no loss, because no visit could reach it.
-    """
+
+def _loss(before: Row, step: Row, width: int, top: float) -> list[Markup]:
+    """Return the bar of the loss before a step, and its text where there is room for it; a barrier has no loss."""
     share = step["conversion_rate"] or 0.0
     lost = before["dropped_count"] / step["base_count"] if step["base_count"] else 0.0
     is_largest = before["is_largest_loss"]
-    if step["is_unmatched"] and not step["is_optional"]:
+    if _is_barrier(step):
         return [text("matches no event", share * width + 6, top + 13, "muted")]
     drawn = [rectangle(share * width, top, lost * width, 18, "loss" if is_largest else "ghost")]
     if not before["dropped_count"]:
