@@ -97,6 +97,8 @@ def share(part: float | None, whole: float | None) -> str:
     if part is None or not whole:
         return NOTHING
     percent = 100 * float(part) / float(whole)
+    if part < whole and percent >= 99.95:
+        return ">99.9 %"
     return "<0.1 %" if 0 < percent < 0.05 else f"{percent:.1f} %"
 
 
@@ -111,7 +113,7 @@ def growth(now: float, before: float) -> str:
 
 
 def _signed(change: float, unit: str) -> str:
-    text = f"{change:+.1f}".replace("-", "−")
+    text = f"{change:+,.1f}".replace("-", "−")
     return f"±0.0 {unit}" if text in ("+0.0", "−0.0") else f"{text} {unit}"
 
 

@@ -63,12 +63,13 @@ def rounded(value: float | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Format a share from 0 to 1: 12.3 %."""
+    """Format a share from 0 to 1: 12.3 %. Only 0 is 0.0 %, and only 1 is 100.0 %."""
     if share is None:
         return NOTHING
     if 0 < share < 0.0005:
         return f"<0.1{THIN_SPACE}%"
-    return f"{share * 100:.1f}{THIN_SPACE}%"
+    text = f"{share * 100:.1f}"
+    return f"{'>99.9' if text == '100.0' and share < 1 else text}{THIN_SPACE}%"
 
 
 def interval(low: float | None, high: float | None) -> str:
@@ -90,7 +91,7 @@ def growth(now: float | None, before: float | None) -> str:
     """Format a change relative to the value before: +12.0 %. A value of 0 or below, as after refunds, has none."""
     if now is None or before is None or before <= 0:
         return NOTHING
-    text = f"{(now / before - 1) * 100:+.1f}"
+    text = f"{(now / before - 1) * 100:+,.1f}"
     return f"±0.0{THIN_SPACE}%" if text in ("+0.0", "-0.0") else f"{_signed(text)}{THIN_SPACE}%"
 
 
