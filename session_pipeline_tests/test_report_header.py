@@ -10,12 +10,13 @@ import pytest
 from session_pipeline import report
 from session_pipeline.data_folder import DataFolder
 from session_pipeline_tests.changed_reports import page_with
-from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.deployment import Deployment, to_toml
 from session_pipeline_tests.report_pages import LAST, Page
 
 EXCLUDED = "Sun 17 Mar is not over and is excluded."
 QUIET = "No visits are known after it, through Sat 16 Mar 2024."
 LATER = "Later days are not in this report."
+LATER_IN_FUNNELS = "Later days are not in this report, except that attempts in funnels can go on in them."
 DAY_AFTER, TWO_DAYS_AFTER = LAST + timedelta(days=1), LAST + timedelta(days=2)
 
 
@@ -48,10 +49,19 @@ def test_header_says_what_is_known_of_later_days(
     assert said(page_with(reported_week, tmp_path, rows)) == expected
 
 
-def test_report_of_a_chosen_day_says_nothing_about_later_visits(reported_week: Deployment, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("grain", "expected"), [({}, LATER), ({"grain": "visitor", "window_seconds": 86_400}, LATER_IN_FUNNELS)]
+)
+def test_report_of_a_chosen_day_says_what_later_days_are_for(
+    grain: dict[str, Any], expected: str, reported_week: Deployment, tmp_path: Path
+) -> None:
+    """An attempt of a visitor begins on its first day, and can reach steps on later ones."""
     page_with(reported_week, tmp_path, {"warehouse_info": [published(TWO_DAYS_AFTER, TWO_DAYS_AFTER)]})
-    path = report.write_day(DataFolder(tmp_path / "data"), LAST)
-    assert said(Page(path.read_text(encoding="utf-8"))) == [LATER]
+    folder = DataFolder(tmp_path / "data")
+    steps = [{"name": name, "where": f"event_name = '{name}'"} for name in ("add_to_cart", "purchase")]
+    folder.settings.write_text(to_toml({"funnels": [{"name": "f", "steps": steps, **grain}]}), encoding="utf-8")
+    path = report.write_day(folder, LAST)
+    assert said(Page(path.read_text(encoding="utf-8"))) == [expected]
 
 
 def said(page: Page) -> list[str]:

@@ -36,7 +36,14 @@ def test_steps_without_any_conversion_are_not_said_to_have_too_few(converted_cou
 
 @pytest.mark.parametrize(
     ("settings", "expected"),
-    [({"funnels": []}, "The settings define no funnel."), (None, "No visit of this week entered a funnel.")],
+    [
+        ({"funnels": []}, "The settings define no funnel. [[funnels]] in settings.toml defines one."),
+        (
+            None,
+            "No visit of this week entered a funnel, that is, did its first step. [[funnels]] in settings.toml defines"
+            " funnels with the steps of your site.",
+        ),
+    ],
 )
 @pytest.mark.long
 def test_page_says_whether_there_is_a_funnel(settings: dict[str, Any] | None, expected: str, tmp_path: Path) -> None:
@@ -46,3 +53,17 @@ def test_page_says_whether_there_is_a_funnel(settings: dict[str, Any] | None, ex
     deployment.deliver("events", visits.lines)
     deployment.run(until=LAST)
     assert expected in written(deployment).text
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (1, "1 visit with no page or action, such as only the load of a file, is not in this table."),
+        (2000, "2,000 visits with no page or action, such as only the load of a file, are not in this table."),
+    ],
+)
+def test_visits_without_an_action_are_counted_below_the_first_pages(
+    count: int, expected: str, reported_week: Deployment, tmp_path: Path
+) -> None:
+    loads = {"site": "main", "session_count": count, "visitor_count": 1, "converted_count": 0, "bounce_count": 0}
+    assert expected in page_with(reported_week, tmp_path, {"daily_summary": [loads]}).text

@@ -145,6 +145,7 @@ def _rendered(figures: Figures, settings: Settings, findings: Findings, look: Lo
         more_warnings=max(0, len(findings.warnings) - MOST_WARNINGS),
         timezone=settings.timezone,
         ledger=figures.rows("ledger")[0],
+        has_followed_visitors=any(funnel.grain != "session" for funnel in settings.funnels),
         expires=bool(settings.privacy.keep_days.events),
         unfolded=figures.rows("unfolded_actions"),
         files=figures.rows("files"),
