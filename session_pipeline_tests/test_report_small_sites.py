@@ -9,7 +9,7 @@ import pytest
 from session_pipeline.report.figures import Figure, Figures
 from session_pipeline.report.quiet import detectable
 from session_pipeline.report.window import Window
-from session_pipeline_tests.changed_reports import OTHER_SITE, page_with
+from session_pipeline_tests.changed_reports import OTHER_SITE, STEP, page_with
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.report_pages import LAST, Visits, written
 
@@ -24,6 +24,17 @@ def test_groups_of_few_visits_are_not_said_to_be_alike(
     rows = {"daily_summary": [OTHER_SITE | {"session_count": more_visits}]}
     page = page_with(reported_week, tmp_path, rows)
     assert page.text.split("What works ")[1].startswith(expected)
+
+
+def test_nothing_stands_out_apart_from_changes(reported_week: Deployment, tmp_path: Path) -> None:
+    """The values of a dimension with a change are not compared."""
+    visits = {"daily_summary": [OTHER_SITE | {"session_count": 10}]}
+    quiet = page_with(reported_week, tmp_path / "quiet", visits)
+    changed = page_with(
+        reported_week, tmp_path / "changed", visits | {"progress_changes": [STEP | {"sentence": "Fewer."}]}
+    )
+    assert "Nothing stands out: no channel, device" in quiet.text
+    assert "Nothing stands out: apart from the changes found, no channel, device" in changed.text
 
 
 @pytest.mark.parametrize(("converted_count", "expected"), [(0, "because no visit"), (1, "There are too few visits")])
