@@ -11,6 +11,7 @@ import pytest
 from session_pipeline.ingest.mapping.visitors import VisitorKey
 from session_pipeline.reference.user_agents import _row, reduced_agent
 from session_pipeline_tests.ingesting import EVENT, KEY, RULES, Ingest
+from session_pipeline_tests.test_preset_events import preset
 
 IPV4, IPV6 = "203.0.113.7", "2001:db8:1:2::7"
 WINDOWS = (
@@ -121,6 +122,41 @@ def test_user_ids_that_name_nobody_are_not_keyed(ingest: Ingest) -> None:
     lines = [{**EVENT, "user_id": each} for each in ("guest", "Guest", "guest1")]
     found = ingest.take_lines(*lines, rules=rules).column("user_id")
     assert found == ["guest", KEY.keyed("user id", "Guest"), KEY.keyed("user id", "guest1")]
+
+
+HOUR = "2024-05-06T10:00:00Z"
+# An event of each preset whose events have the user id, or the user agent, in a nested field or in several fields
+OF_USERS: dict[str, dict[str, Any]] = {
+    "posthog": {"event": "$pageview", "distinct_id": "user-7", "timestamp": HOUR, "properties": {
+        "$device_id": "d", "distinct_id": "user-7", "$user_id": "user-7", "$raw_user_agent": WINDOWS}},
+    "mixpanel": {"event": "Page View", "properties": {"time": 1714989600, "$device_id": "d", "distinct_id": "user-7",
+                 "$user_id": "user-7", "$user_agent": WINDOWS}},
+    "segment": {"type": "page", "anonymousId": "d", "timestamp": HOUR, "userId": "user-7",
+                "context": {"userAgent": WINDOWS, "traits": {"id": "user-7"}}},
+    "rudderstack": {"type": "page", "anonymousId": "d", "timestamp": HOUR, "userId": "user-7",
+                    "context": {"userAgent": WINDOWS, "traits": {"id": "user-7"}}},
+    "shopify": {"name": "page_viewed", "id": "e", "clientId": "d", "timestamp": HOUR, "customer": {"id": "user-7"},
+                "context": {"navigator": {"userAgent": WINDOWS}},
+                "data": {"checkout": {"order": {"customer": {"id": "user-7"}}}}},
+    "woocommerce": {"id": 1, "status": "completed", "date_created_gmt": HOUR, "customer_id": "user-7",
+                    "customer_user_agent": WINDOWS},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OF_USERS)
+def test_properties_have_no_user_id_or_user_agent_that_is_protected(ingest: Ingest, name: str) -> None:
+    rules = replace(preset(name), format="jsonl", has_keyed_users=True, has_reduced_agents=True)
+    [event] = ingest.take_lines({**OF_USERS[name], "other": 1}, rules=rules).events
+    assert event["user_id"] == KEY.keyed("user id", "user-7")
+    assert event["user_agent"].startswith("reduced (Chrome/129")
+    assert "user-7" not in event["properties"]
+    assert "AppleWebKit" not in event["properties"]
+    assert '"other":1' in event["properties"]
+
+
+def test_fields_of_plain_user_ids_stay_in_properties(ingest: Ingest) -> None:
+    [event] = ingest.take_lines(OF_USERS["mixpanel"], rules=replace(preset("mixpanel"), format="jsonl")).events
+    assert json.loads(event["properties"])["distinct_id"] == "user-7"
 
 
 def test_equal_texts_of_two_purposes_have_different_hashes() -> None:

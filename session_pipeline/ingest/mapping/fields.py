@@ -298,12 +298,14 @@ def _removed_ways(rules: ReadingRules, format: str) -> list[list[str]]:
 
     All fields of page_url and referrer are removed, also nested ones, because they contain URLs with all of their query
     parameters. Of a log of requests, so are all other fields that become columns. A preset whose expressions read URLs
-    names their fields in drop_fields.
+    names their fields in drop_fields. If a user id or user agent is not stored as it is delivered, none of the fields
+    that can hold it stays.
     """
     if format_named(format).has_own_visitors:
         return [["visitor_id"]]
     names = [*rules.addresses, *rules.drop_fields]
     names += [name for ours in URL_COLUMNS for name in rules.fields_of(ours)]
+    names += [name for ours in rules.protected_columns for name in rules.all_fields_of(ours)]
     if rules.request:
         names += [name for ours in rules.columns for name in rules.fields_of(ours)]
         names += request_fields(rules)

@@ -20,7 +20,7 @@ from session_pipeline.reference.days import ONE_DAY, zone
 from session_pipeline.reference.user_agents import lists_fingerprint
 from session_pipeline.tables import table
 
-LOGIC_VERSION = 14  # version of what the Python and SQL of ingest do; a test pins the source that it represents
+LOGIC_VERSION = 15  # version of what the Python and SQL of ingest do; a test pins the source that it represents
 TABLES = (Csv.name, Tsv.name, Parquet.name)  # formats in which an object or a list can only be text, or often is
 FIELD_OF_LINE = re.compile(r"->>\s*'((?:[^']|'')*)'")
 NEVER = datetime(1, 1, 1)
@@ -149,7 +149,7 @@ class ReadingRules:
         for found in self.request.values():
             names += [found] if isinstance(found, str) else found
         for text in (*self.expressions.values(), *(where for _, where in self.events)):
-            names += [name.replace("''", "'") for name in FIELD_OF_LINE.findall(text)]
+            names += _fields_in(text)
         return tuple(dict.fromkeys(each for name in names for each in (name, name.split(".")[0]) if each))
 
     def _needed(self) -> tuple[tuple[str, ...], ...]:
@@ -173,6 +173,19 @@ class ReadingRules:
         """The fields of a column, in order: its own name if the settings name none; empty if it has no field."""
         theirs = self.columns.get(ours, ours)
         return (theirs,) if isinstance(theirs, str) else theirs
+
+    def all_fields_of(self, ours: str) -> tuple[str, ...]:
+        """The fields of a column, and the fields that its expression reads."""
+        return (*self.fields_of(ours), *_fields_in(self.expressions.get(ours, "")))
+
+    @property
+    def protected_columns(self) -> tuple[str, ...]:
+        """The columns whose fields can hold a text that is stored only keyed or reduced.
+
+        Many tools write the user id also into the field of the visitor id, so that its fields can hold one, too.
+        """
+        users = ("user_id", "visitor_id") if self.has_keyed_users else ()
+        return (*users, "user_agent") if self.has_reduced_agents else users
 
     def way(self, name: str, format: str) -> list[str]:
         """The path of keys to a field. A dot separates keys in JSON and Parquet, and behind a field of JSON text."""
@@ -239,6 +252,11 @@ class ReadingRules:
             sha256(json.dumps(each, sort_keys=True, default=str).encode()).hexdigest() for each in (parts, keyed)
         )
         return without, with_key
+
+
+def _fields_in(text: str) -> list[str]:
+    """Return the names of the fields of the line that an expression or a condition reads."""
+    return [name.replace("''", "'") for name in FIELD_OF_LINE.findall(text)]
 
 
 RULES = frozenset(each.name for each in fields(ReadingRules))
