@@ -191,6 +191,33 @@ def test_feed_readers_and_archivers_are_bots_by_a_packaged_pattern(user_agent: s
     assert classified(user_agent)["bot_reason"] == f"packaged pattern: {found}"
 
 
+@pytest.mark.parametrize(
+    ("user_agent", "found"),
+    [
+        ("ELB-HealthChecker/2.0", "HealthChecker"),
+        ("Amazon-Route53-Health-Check-Service (ref 1; report https://example.com)", "Health-Check"),
+        ("Consul Health Check", "Health Check"),
+        ("Edge Health Probe", "Health Probe"),
+        ("kube-probe/1.28", "kube-probe"),
+        ("GoogleHC/1.0", "GoogleHC"),
+        ("Azure Traffic Manager Endpoint Monitor", "Azure Traffic Manager"),
+        ("Envoy/HC", "Envoy/HC"),
+        ("AlwaysOn", "AlwaysOn"),
+        ("Prometheus/2.45.0", "Prometheus"),
+        (f"{CHROME} Datadog/Synthetics", "Synthetics"),
+        ("Faraday v2.7.10", "Faraday"),
+        ("fasthttp", "fasthttp"),
+        ("PostmanRuntime/7.36.0", "PostmanRuntime"),
+    ],
+)
+def test_health_checks_and_http_libraries_are_bots_by_a_packaged_pattern(user_agent: str, found: str) -> None:
+    assert classified(user_agent)["bot_reason"] == f"packaged pattern: {found}"
+
+
+def test_app_about_health_is_a_person() -> None:
+    assert not classified("HealthCheckup/1.0 CFNetwork/1474 Darwin/23.0.0")["is_bot"]
+
+
 def test_previews_by_apps_are_bots() -> None:
     for preview in ("WhatsApp/2.19.258 A", "Viber", f"{PHONE} {WEBKIT} Mobile/11A465 Twitterbot/1.0"):
         assert classified(preview)["is_bot"], preview

@@ -3,8 +3,8 @@
 It uses two maintained lists. crawler-user-agents contains bots. ua-parser's rules contain browsers, operating systems
 and, as "Spider", programs that call themselves bot, crawler or spider. Headless browsers (HeadlessChrome) and HTTP
 libraries (curl, python-requests, okhttp) are in the first list, so they are bots. bots.toml adds what both lack (feed
-readers, archivers), and in-app browsers, which are people. A user agent that is in no list counts as a person; bots
-that imitate a browser are not detected here. The settings can add patterns and exceptions, in SQL.
+readers, archivers, health checks), and in-app browsers, which are people. A user agent that is in no list counts as a
+person; bots that imitate a browser are not detected here. The settings can add patterns and exceptions, in SQL.
 
 The model `events` joins the result to events.
 """
