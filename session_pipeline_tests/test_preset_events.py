@@ -220,6 +220,19 @@ def test_shopify_pixel_events_keep_their_ids_and_names(ingest: Ingest) -> None:
     assert (row["event_id"], row["event_name"], row["visitor_id"]) == ("sh-1", "purchase", "c")
 
 
+def test_shopify_clicks_and_inputs_have_a_position_and_an_element(ingest: Ingest) -> None:
+    pixel = {"id": "sh-1", "clientId": "c", "timestamp": "2024-05-06T07:08:09Z", "seq": 7}
+    elements = [
+        ("clicked", {"id": "buy", "name": ""}), ("input_changed", {"id": "", "name": "quantity"}),
+        ("clicked", {"id": "", "name": "", "href": "/cart?a=1"}), ("form_submitted", {"id": "cart"}),
+    ]  # fmt: skip
+    rows = events(ingest, "shopify", *({**pixel, "name": name, "data": {"element": each}} for name, each in elements))
+    assert [(row["event_name"], row["element"]) for row in rows] == [
+        ("click", "buy"), ("change", "quantity"), ("click", "/cart"), ("submit", "cart")
+    ]  # fmt: skip
+    assert {row["sequence"] for row in rows} == {7}
+
+
 def test_shopify_order_without_customer_and_address_is_a_visitor_of_its_own(ingest: Ingest) -> None:
     details: list[Line | None] = [None, {"browser_ip": ""}, {"browser_ip": "203.0.113.7"}]
     orders = [{**SHOP_ORDER, "customer": None, "id": n, "client_details": each} for n, each in enumerate(details)]
