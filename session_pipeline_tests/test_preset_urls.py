@@ -16,14 +16,29 @@ PAGE = {"url": URL, "referrer": "https://other.example/?token=secret", "search":
 Line = dict[str, Any]
 # A page view of each preset whose events have URLs in several fields
 VIEWS: dict[str, Line] = {
-    "segment": {"type": "page", "anonymousId": "a", "timestamp": HOUR, "context": {"page": PAGE}, "properties": PAGE},
+    "segment": {"type": "page", "anonymousId": "a", "timestamp": HOUR, "properties": PAGE,
+                "context": {"page": PAGE, "referrer": {"type": "ads", "id": "secret", "url": URL, "link": URL}}},
     "rudderstack": {"type": "page", "anonymousId": "a", "timestamp": HOUR, "context": {"page": PAGE}},
     "posthog": {"event": "$pageview", "distinct_id": "a", "timestamp": HOUR,
-                "properties": {"$current_url": URL, "$referrer": URL, "$session_entry_url": URL}},
+                "elements_chain": f'a:attr__href="{URL}"', "elements": [{"attr__href": URL}],
+                "properties": {"$current_url": URL, "$referrer": URL, "$session_entry_url": URL, "gclid": "secret",
+                               "$external_click_url": URL, "$elements": [{"attr__href": URL}],
+                               "$session_entry_fbclid": "secret", "$set": {"$current_url": URL, "gclid": "secret"},
+                               "$set_once": {"$initial_current_url": URL, "$initial_gclid": "secret"}}},
     "mixpanel": {"event": "Page View", "properties": {"distinct_id": "a", "time": 1714989600, "current_url_search":
-                 "?token=secret", "$current_url": URL, "$referrer": URL, "$initial_referrer": URL}},
+                 "?token=secret", "$current_url": URL, "$referrer": URL, "$initial_referrer": URL,
+                 "$el_attr__href": URL, "$attr-href": URL, "$elements": [{"$attr-href": URL}], "gclid": "secret"}},
     "amplitude": {"device_id": "a", "event_time": "2024-05-06 10:00:00", "event_type": "[Amplitude] Page Viewed",
-                  "event_properties": {"[Amplitude] Page URL": URL, "referrer": URL}},
+                  "event_properties": {"[Amplitude] Page URL": URL, "referrer": URL, "gclid": "secret",
+                                       "[Amplitude] Element Href": URL, "[Amplitude] Form Destination": URL},
+                  "user_properties": {"gclid": "secret", "initial_gclid": "secret", "initial_referrer": URL}},
+    "ga4": {"user_pseudo_id": "a", "event_timestamp": "1714989600000000", "event_name": "click",
+            "event_params": [{"key": name, "value": {"string_value": URL}} for name in
+                             ("page_location", "page_referrer", "link_url", "form_destination", "video_url", "gclid")],
+            "collected_traffic_source": {"manual_source": "news", "gclid": "secret"}},
+    "shopify": {"name": "clicked", "id": "e", "clientId": "a", "timestamp": HOUR,
+                "context": {"document": {"location": {"href": URL, "search": "?token=secret"}}},
+                "data": {"element": {"id": None, "href": URL, "action": URL}}},
     "matomo": {"visitorId": "a", "timestamp": 1714989600, "type": "action", "url": URL},
 }  # fmt: skip
 SCREENS: dict[str, Line] = {
@@ -44,6 +59,12 @@ def test_no_query_is_left_in_properties(ingest: Ingest, name: str) -> None:
     [event] = events(ingest, name, VIEWS[name])
     assert event["page_url"] == "https://shop.example/a?utm_source=news"
     assert "secret" not in str(event)
+
+
+@pytest.mark.parametrize("name", ["ga4", "shopify"])
+def test_element_of_a_link_without_an_id_is_its_target(ingest: Ingest, name: str) -> None:
+    [event] = events(ingest, name, VIEWS[name])
+    assert event["element"] == "https://shop.example/a"
 
 
 @pytest.mark.parametrize("name", SCREENS)
