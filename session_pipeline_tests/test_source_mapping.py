@@ -1,11 +1,14 @@
 """Tests the keys of a source that map its lines: several fields, expressions, event names, lists of keys and values."""
 
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from session_pipeline_tests.ingesting import EVENT, RULES, Ingest
@@ -147,6 +150,20 @@ def test_list_can_be_nested_and_become_the_properties(ingest: Ingest) -> None:
     assert json.loads(found["properties"]) == {"a": {"b": {"x": 1}}, "y": 2}
 
 
+def test_list_of_parquet_can_have_each_element_in_an_object(ingest: Ingest) -> None:
+    values = [{"key": "page", "value": "/a?secret"}, {"key": "n", "value": "2"}, {"key": "none", "value": None}]
+    rows = [
+        {**EVENT, "params": {"list": [{"element": value} for value in found]}} for found in (values, values[2:], [])
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), file := io.BytesIO())
+    rules = replace(RULES, key_values=("params",), columns={"page_url": "params.page"})
+    taken = ingest.take(file.getvalue(), "a.parquet", rules)
+    assert taken.column("page_url") == ["/a", None, None]
+    assert [json.loads(each) for each in taken.column("properties")] == [
+        {"params": {"n": "2"}}, {"params": {}}, {"params": {"list": []}}
+    ]  # fmt: skip
+
+
 SCHEMA = "iglu:com.acme/linkClick/jsonschema/1-0-2"
 
 
@@ -171,7 +188,7 @@ NO_ENTITIES: list[list[Any]] = [
 ]
 
 
-@pytest.mark.parametrize("value", [None, [], ["x"], [{"a": 1}], {"a": 1}, "text", 3, *NO_ENTITIES])
+@pytest.mark.parametrize("value", [None, [], ["x"], [{"a": 1}], {"a": 1}, {"list": [{}]}, "text", 3, *NO_ENTITIES])
 def test_what_is_no_list_of_objects_is_kept(ingest: Ingest, value: Any) -> None:
     [found] = taken(ingest, {**EVENT, "params": value}, key_values=("params",))
     assert json.loads(found["properties"] or "{}") == ({} if value is None else {"params": value})

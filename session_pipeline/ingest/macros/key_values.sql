@@ -105,3 +105,23 @@ case
             ','
         ) || '}'
 end;
+
+-- A list as Parquet has it that BigQuery has loaded and written again, as an object, as text: an
+-- object whose list has each element in an object of its own. Merged into the value, it replaces
+-- that list. Every other value is as for object_of. A lambda names a value once.
+create or replace temp macro object_of_wrapped(elements) as
+list_transform(
+    [case
+        when json_type(elements, '/list/0/element') = 'OBJECT'
+            then to_json(json_extract(elements, '$.list[*].element'))
+        else elements
+    end],
+    lambda unwrapped: list_transform(
+        [object_of(unwrapped)],
+        lambda object: case
+            when json_type(elements, '/list/0/element') is distinct from 'OBJECT' then object
+            when object = '{}' then '{"list":null}'
+            else '{"list":null,' || substr(object, 2)
+        end
+    )[1]
+)[1];

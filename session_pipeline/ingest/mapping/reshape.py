@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from session_pipeline.engines.sql import literal
+from session_pipeline.ingest.formats import Parquet
 from session_pipeline.ingest.mapping.line_fields import json_pointer
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.sql import query
@@ -48,8 +49,9 @@ def reshaped(checked_lines: str, rules: ReadingRules, format: str) -> str:
             before_event=literal(_before(keys)),
             after_event=literal("}" * len(keys)),
         )
+    as_object = "object_of_wrapped" if format == Parquet.name else "object_of"
     for ways in _at_once([rules.way(name, format) for name in rules.key_values]):
-        checked_lines = _merged(checked_lines, ways, "json_extract", lambda value: f"object_of({value})")
+        checked_lines = _merged(checked_lines, ways, "json_extract", lambda value: f"{as_object}({value})")
     return checked_lines
 
 
