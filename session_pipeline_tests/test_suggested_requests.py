@@ -205,6 +205,11 @@ def test_local_times_are_named_if_a_preset_finds_none() -> None:
     assert found.remarks == [f'the time could be local: add expressions = {{ event_time = "{joined}" }}']
 
 
+def test_host_that_visitors_name_is_suggested_for_cloudfront() -> None:
+    hosts = {"cs(Host)": "d111.cloudfront.net", "x-host-header": "shop.example"}
+    assert of_log({**cloudfront(1), **hosts}).keys["request"]["host"] == "x-host-header"
+
+
 def test_lines_with_names_of_events_are_no_server_log() -> None:
     for name, values in (("event", ("view", "view")), ("action", ("view", "buy"))):
         found = of_log(*[{**MATOMO, name: value} for value in values])

@@ -24,6 +24,7 @@ OF_SHIPPER = re.compile(r"(_source\.)?(log\.file|kubernetes|k8s|docker|container
 # Patterns for the last part of names in lower case, without separators.
 TARGET_NAME = re.compile(r".*(uri|url|path|target|stem)")
 HOST_NAME = re.compile(r"(cs|x|http|req|request)?(host|hostheader|authority|servername)|domain|vhost")
+VISITED_HOST_NAME = re.compile("xhostheader")  # of CloudFront, whose cs(Host) is the domain of the distribution
 HOST_OR_HOSTNAME = re.compile(r"host(_?name)?", re.IGNORECASE)
 SCHEME_NAME = re.compile(r"(request|url)?scheme|csprotocol|protocol|(.*forwarded)?proto")
 STATUS_NAME = re.compile(r".*status(code)?|(response|http)?code")
@@ -68,7 +69,8 @@ def suggested_request(fields: Sequence[FieldValues]) -> tuple[dict[str, str], di
     if not request:
         return {}, {}
     if target is None or not target.is_mostly(lambda text: text.startswith("http")):
-        found = {"host": named(HOST_NAME, HOST.fullmatch), "scheme": named(SCHEME_NAME, SCHEME.fullmatch)}
+        host = named(VISITED_HOST_NAME, HOST.fullmatch) or named(HOST_NAME, HOST.fullmatch)
+        found = {"host": host, "scheme": named(SCHEME_NAME, SCHEME.fullmatch)}
         request |= {key: field.name for key, field in found.items() if field is not None}
     columns = {
         "status_code": status,
