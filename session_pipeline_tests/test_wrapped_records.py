@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.ingest.admission.wrapped_records import wrapped_records
+from session_pipeline.ingest.admission.wrapped_records import list_of_rows, wrapped_records
 from session_pipeline.settings import load_settings
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.shop_commands import EVENTS, call
@@ -47,6 +47,36 @@ def test_only_list_of_objects_is_found(text: str, records_in: str | None, count:
     found = wrapped_records(text)
     assert (found and found.records_in) == records_in
     assert len(found.records if found else ()) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ('{"columns": ["a"], "results": [["x"], ["y"]]}', "results"),
+        ('{"data": {"rows": [["x"], ["y"', "data.rows"),
+        ('{"results": [{"a": 1}], "types": [["x"]]}', None),
+        ('{"a": [["x"]], "b": [["y"]]}', None),
+        ('{"results": []}', None),
+        ("", None),
+    ],
+)
+def test_only_list_of_lists_is_found(text: str, rows: str | None) -> None:
+    assert list_of_rows(text) == rows
+
+
+@pytest.mark.long
+def test_records_that_are_lists_are_named_instead_of_keys(tmp_path: Path) -> None:
+    file, said = tmp_path / "query.json", "the records in results are lists of values, and such records are not read"
+    rows = [["u1", "$pageview", "d1", f"2026-10-05T10:00:{n}Z"] for n in range(10, 50)]
+    file.write_text(json.dumps({"columns": ["uuid", "event", "distinct_id", "timestamp"], "results": rows}))
+    found = json.loads(call("try", file, "--json")[1])
+    assert (found["suggested"], found["missing"]) == ({}, {})
+    assert [remark.startswith(said) for remark in found["remarks"]] == [True]
+    assert said in " ".join(call("init", tmp_path / "new", "--from", file)[2].split())
+    deployment = Deployment(tmp_path / "data", {"start_date": date(2024, 1, 1)})
+    deployment.folder.raw.joinpath("web").mkdir(parents=True)
+    file.rename(deployment.folder.raw / "web" / "a.json")
+    assert said in " ".join("".join(call("run", "--data", deployment.folder.path)[1:]).split())
 
 
 @pytest.mark.long

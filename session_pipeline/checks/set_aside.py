@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from session_pipeline.ingest.admission.recognition import MOST_LINES, likely_preset, preset_of
-from session_pipeline.ingest.admission.wrapped_records import is_one_object, wrapped_records
+from session_pipeline.ingest.admission.wrapped_records import is_one_object, list_of_rows, wrapped_records
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
 from session_pipeline.settings import path_of_source
@@ -96,6 +96,11 @@ def too_many_set_aside(
         return (
             f"{facts['path']}: its only line was quarantined for {reason}; if the objects in {wrapped.records_in} are"
             f" its events, set {setting} in settings.toml"
+        )
+    if texts and is_one_object(facts) and (rows := list_of_rows(texts[0])):
+        return (
+            f"{facts['path']}: its only line was quarantined for {reason}; the records in {rows} are lists of values,"
+            " and such records are not read: export them as objects, with a name for each value, or as CSV"
         )
     key = key_to_change(reason, facts["source"])
     what = f"change {key} in settings.toml to accept them"

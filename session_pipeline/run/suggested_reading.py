@@ -18,7 +18,12 @@ from session_pipeline.ingest.admission.admit import admit, beginning_of
 from session_pipeline.ingest.admission.recognition import MOST_LINES, likely_preset, preset_of
 from session_pipeline.ingest.admission.tabbed_logs import CLOUDFRONT, FLUENTD, is_of_cloudfront, is_of_fluentd
 from session_pipeline.ingest.admission.unknown_names import whole_lines
-from session_pipeline.ingest.admission.wrapped_records import WrappedRecords, is_one_object, wrapped_records
+from session_pipeline.ingest.admission.wrapped_records import (
+    WrappedRecords,
+    is_one_object,
+    list_of_rows,
+    wrapped_records,
+)
 from session_pipeline.ingest.formats import AccessLog, JsonLines, format_named
 from session_pipeline.ingest.formats.separated import Csv, Tsv
 from session_pipeline.ingest.mapping.rules import ReadingRules
@@ -36,6 +41,10 @@ from session_pipeline.settings import key_of_source, packaged_preset
 INVALID_LOG_LINE = "invalid_log_line"  # the reason for lines that fit no known log format
 RAGGED_ROW = "ragged_row"  # the reason for records with more or fewer fields than the header
 NO_HEADER = "the first line looks like data; if the file has no header"
+ROWS_AS_LISTS = (
+    "the records in {rows} are lists of values, and such records are not read: export them as objects, with a name for"
+    " each value, or as CSV"
+)
 NO_USER_AGENT = (
     "the log has no user agent: all visitors of one network are one visitor, and bots are not recognized by their name;"
     " log it if you can, in HAProxy with `http-request capture req.hdr(User-Agent) len 256`"
@@ -48,9 +57,18 @@ def suggested_for(
     facts: Mapping[str, Any],
     filled: frozenset[str],
     set_aside: Sequence[SetAside],
-    wrapped: WrappedRecords | None,
+    only_object: str,
 ) -> Suggested:
-    """Return what is suggested for a file that was read with the present keys."""
+    """Return what is suggested for a file that was read with the present keys.
+
+    Args:
+        trial: The data folder with the file.
+        run: The run that read it.
+        facts: Its row of source_files.
+        filled: The columns with a value.
+        set_aside: Its quarantined lines.
+        only_object: What only_object_of returned.
+    """
     if facts["status"] != "accepted":
         return Suggested()
     reasons = {item.reason: item.line_count for item in set_aside}
@@ -68,6 +86,8 @@ def suggested_for(
             return Suggested(keys=FLUENTD)
         if is_of_cloudfront(first):
             return Suggested(keys={"format": Tsv.name}, remarks=[CLOUDFRONT])
+    if (rows := list_of_rows(only_object)) is not None:
+        return Suggested(remarks=[ROWS_AS_LISTS.format(rows=rows)])
     log_format = suggested_log_format(reasons)
     if log_format is None and reasons.get(INVALID_LOG_LINE, 0) > facts["accepted_count"]:
         log_format = extended_log_format(_first_texts(path))
@@ -84,6 +104,7 @@ def suggested_for(
     try:
         with private_connection() as connection:
             fields = fields_of(admitted, rules, connection, run.store.scratch)
+            wrapped = wrapped_records(only_object)
             if wrapped is not None and _are_events(wrapped, rules, connection):
                 preset = preset_of(iter(wrapped.records[:MOST_LINES]))
                 return Suggested(keys={**({"preset": preset} if preset else {}), "records_in": wrapped.records_in})
@@ -132,12 +153,12 @@ def _lines_before_header(
     )
 
 
-def wrapped_in(job: Job, facts: Mapping[str, Any]) -> WrappedRecords | None:
-    """Return the records in the only object of a file, if it could not be read as an event itself."""
+def only_object_of(job: Job, facts: Mapping[str, Any]) -> str:
+    """Return the text of the only object of a file, if it could not be read as an event itself, else an empty text."""
     if not is_one_object(facts):
-        return None
+        return ""
     [line] = job.rows("select line from quarantined_lines").column("line").to_pylist()
-    return wrapped_records(line or "")
+    return line or ""
 
 
 def likely_preset_of(job: Job, facts: Mapping[str, Any]) -> str | None:

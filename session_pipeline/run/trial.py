@@ -22,7 +22,7 @@ from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.reference.days import ONLY_DATES, are_midnights, zone
 from session_pipeline.run.pipeline import Run, open_run
 from session_pipeline.run.suggested_keys import Suggested
-from session_pipeline.run.suggested_reading import likely_preset_of, suggested_for, wrapped_in
+from session_pipeline.run.suggested_reading import likely_preset_of, only_object_of, suggested_for
 from session_pipeline.run.trial_result import NO_SOURCE, Field, SetAside, Trial, named_source
 from session_pipeline.settings import (
     OWN_FOLDER,
@@ -76,13 +76,13 @@ def attempt(
             _add(job, run, "quarantined_lines")
             fields, others = _fields(job, ledgered.facts["mapping"]), _other_fields(job)
             set_aside = _set_aside(job, source)
-            wrapped, likely = wrapped_in(job, ledgered.facts), likely_preset_of(job, ledgered.facts)
+            only_object, likely = only_object_of(job, ledgered.facts), likely_preset_of(job, ledgered.facts)
             has_only_dates = _has_only_dates(job, run.settings.source(source).timezone)
         filled = frozenset(field.column for field in fields if field.filled_count)
         suggested = (
             Suggested(keys={"preset": likely})
             if likely is not None
-            else suggested_for(trial, run, ledgered.facts, filled, set_aside, wrapped)
+            else suggested_for(trial, run, ledgered.facts, filled, set_aside, only_object)
         )
         if has_only_dates:
             suggested = replace(suggested, remarks=[*suggested.remarks, f"all times are midnight: {ONLY_DATES}"])

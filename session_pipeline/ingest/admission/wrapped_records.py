@@ -41,14 +41,7 @@ def wrapped_records(text: str) -> WrappedRecords | None:
     Args:
         text: The object. It may be cut short, as the text of a quarantined line can be.
     """
-    found: dict[tuple[str, ...], list[Any]] = {}
-    with suppress(ValueError, IndexError, RecursionError):  # the end of a text that is cut short, or no JSON
-        _look_through(text, _after_space(text, 0), (), found)
-    wrapped = [
-        (keys, records)
-        for keys, records in found.items()
-        if records and all(isinstance(record, dict) for record in records)
-    ]
+    wrapped = _lists_of(text, dict)
     if len(wrapped) != 1:
         return None
     [(keys, records)] = wrapped
@@ -56,10 +49,34 @@ def wrapped_records(text: str) -> WrappedRecords | None:
     return None if any("." in key for key in keys) else WrappedRecords(".".join(keys), records)
 
 
+def list_of_rows(text: str) -> str | None:
+    """Return the path of keys to the only list of lists in a JSON object without records, such as a table of an API.
+
+    Rows that are lists of values are not read: their names are elsewhere, or nowhere.
+
+    Args:
+        text: The object, which may be cut short.
+    """
+    rows = _lists_of(text, list)
+    return ".".join(rows[0][0]) if len(rows) == 1 and not _lists_of(text, dict) else None
+
+
 def is_one_object(facts: Mapping[str, Any]) -> bool:
     """Whether a file is one JSON value that was quarantined, by its row of source_files."""
     counts = (facts["line_count"], facts["set_aside_count"])
     return facts["status"] == "accepted" and facts["format"] == JsonLines.name and counts == (1, 1)
+
+
+def _lists_of(text: str, kind: type) -> list[tuple[tuple[str, ...], list[Any]]]:
+    """Return the paths of keys to the lists in an object whose elements are all of a kind, with their elements."""
+    found: dict[tuple[str, ...], list[Any]] = {}
+    with suppress(ValueError, IndexError, RecursionError):  # the end of a text that is cut short, or no JSON
+        _look_through(text, _after_space(text, 0), (), found)
+    return [
+        (keys, elements)
+        for keys, elements in found.items()
+        if elements and all(isinstance(element, kind) for element in elements)
+    ]
 
 
 def _look_through(text: str, at: int, keys: tuple[str, ...], found: dict[tuple[str, ...], list[Any]]) -> int:
