@@ -92,6 +92,20 @@ def test_matomo_actions_without_any_id_stay_different_events(ingest: Ingest) -> 
     assert len(identities(rows)) == 2
 
 
+def test_matomo_links_and_events_have_the_names_and_values_of_other_tools(ingest: Ingest) -> None:
+    action = {"timestamp": 1714979300, "url": "https://other.example/a.pdf?x=1"}
+    details = [
+        {**action, "type": "outlink"}, {**action, "type": "download"},
+        *({**action, "type": "event", "eventAction": "add", "eventValue": value} for value in (12.5, False, "")),
+    ]  # fmt: skip
+    nested = events(ingest, "matomo", {**visit(1), "actionDetails": details})
+    flat = events(ingest, "matomo", *({**visit(1), "actionDetails": None, **each} for each in details))
+    for rows in (nested, flat):
+        assert [row["event_name"] for row in rows] == ["click", "file_download", "add", "add", "add"]
+        assert [row["element"] for row in rows[:2]] == ["https://other.example/a.pdf"] * 2
+        assert [row["value"] and float(row["value"]) for row in rows] == [None, None, 12.5, None, None]
+
+
 # WooCommerce
 
 ORDER: Line = {
