@@ -55,7 +55,7 @@ NO_METADATA: Metadata = MappingProxyType({})
 
 
 def hand_over_in_batches() -> None:
-    """Let Dagster hand over all partitions of an output at once in this process, unless the environment says else."""
+    """Let Dagster hand over all partitions of an output at once, unless the environment sets another size."""
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(BATCH_SIZE))
 
 
@@ -209,7 +209,7 @@ class EventLog(EventDatabases):
         self.delete_events_of([run_id])
 
     def delete_events_of(self, run_ids: Collection[str]) -> None:
-        """Do the same for several runs, in one transaction."""
+        """Delete the events of several runs in one transaction, except the latest of each asset partition and check."""
         with self.index_connection() as index:
             # First the results of checks, because the events of those that stay are kept.
             _delete(index, AssetCheckExecutionsTable.c.id, _superseded(index, "superseded_check_results", run_ids))

@@ -156,7 +156,7 @@ def _listed(lake: Path, tables: Collection[str]) -> tuple[set[str], set[str]]:
 
 
 def _own_files(lake: Path, folder: str) -> Iterator[str]:
-    """Return the paths below the lake of the own files in a folder of a day."""
+    """Yield the paths below the lake of the own files in a folder of a day."""
     places = (f"{folder}/{entry.name}" for entry in _entries(lake / folder) if not entry.is_dir())
     return own_places(places, {folder.partition("/")[0]})
 

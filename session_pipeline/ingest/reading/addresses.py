@@ -63,7 +63,7 @@ def plain_address(text: str) -> str | None:
         address = address.rpartition(":")[0]
     if _IPV4.fullmatch(address):
         return address if max(map(int, address.split("."))) <= 255 else None
-    # Without brackets, another port cannot be told from a ninth group.
+    # Without brackets, another port looks like a ninth group.
     for each in (address, address.rpartition(":")[0]) if address.count(":") == 8 else (address,):
         if _is_ipv6(each):
             return each.lower()
