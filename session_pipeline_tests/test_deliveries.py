@@ -180,6 +180,23 @@ def test_unreadable_raw_folder_is_an_error(deployment: Deployment) -> None:
     assert f"Permission denied: '{raw}'" in done.stderr
 
 
+def test_process_without_utf8_names_keeps_an_accepted_file(deployment: Deployment) -> None:
+    deployment.deliver("ä", [{**LINE, "visitor_id": "bob"}], "web")
+    deployment.run(UNTIL)
+    before = deployment.table("source_files").to_dict("records")
+    done = subprocess.run(
+        [sys.executable, "-c", RUN_ONCE, str(deployment.folder.path)],
+        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0"},
+        capture_output=True,
+        encoding="ascii",
+        timeout=300,
+    )
+    assert done.returncode == 1
+    assert "web/\\xe4.jsonl cannot be read, because this process does not use UTF-8 for the names" in done.stderr
+    assert deployment.table("source_files").to_dict("records") == before
+    assert len(deployment.table("events")) == 2
+
+
 def test_growing_file_is_read_once_it_has_settled(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     path = deployment.deliver("growing", [LINE], "web")
 

@@ -3,9 +3,10 @@
 Whether the content agrees is checked in formats/.
 """
 
+import os
 from pathlib import Path
 
-from session_pipeline.errors import RefusedFileError
+from session_pipeline.errors import RefusedFileError, StoreError
 from session_pipeline.ingest.formats import FORMATS, Parquet, format_of_file_name
 from session_pipeline.ingest.formats.compression import (
     COMPRESSIONS,
@@ -40,11 +41,13 @@ def kind_of(path: Path, format: str | None) -> tuple[str, Compression | None]:
     Raises:
         UnknownEndingError: Neither the settings nor the name give a known format.
         RefusedFileError: The name is not UTF-8.
+        StoreError: The name is UTF-8, but this process cannot read such names.
     """
     try:
         name = path.name.lower()
         str(path).encode()
     except UnicodeEncodeError as error:
+        _check_encoding_of_process(path)
         raise RefusedFileError("its name is not UTF-8") from error
     compression = compression_of_name(name)
     name = name.removesuffix(compression.ending) if compression else name
@@ -58,3 +61,21 @@ def kind_of(path: Path, format: str | None) -> tuple[str, Compression | None]:
             f" {compressed}; rename it, or set format for its source in settings.toml"
         )
     return format, compression
+
+
+def _check_encoding_of_process(path: Path) -> None:
+    """Check that a name that this process could not decode is not UTF-8.
+
+    Otherwise the process uses another encoding. To refuse the file would remove its rows, if it was accepted before.
+
+    Raises:
+        StoreError: The name is UTF-8.
+    """
+    try:
+        name = os.fsencode(path).decode()
+    except UnicodeDecodeError:
+        return
+    raise StoreError(
+        f"{name} cannot be read, because this process does not use UTF-8 for the names of files; set LC_ALL=C.UTF-8, or"
+        " remove PYTHONUTF8=0, and run again"
+    )
