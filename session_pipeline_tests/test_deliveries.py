@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from session_pipeline.ingest import deliveries as ingest_deliveries
-from session_pipeline.run.delivered_files import files_there
+from session_pipeline.run.delivered_files import files_there, files_to_read
 from session_pipeline.run.pipeline import open_run, open_store
+from session_pipeline.settings import load_settings
 from session_pipeline_tests.deployment import WITHOUT_PRIVILEGES, Deployment, steps_of
 
 UNTIL = date(2026, 10, 6)
@@ -23,7 +24,7 @@ RUN_ONCE = """
 import sys
 from pathlib import Path
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.test_deliveries import UNTIL
+from session_pipeline_tests.test_deliveries import UNTIL, to_read
 deployment = Deployment.at(Path(sys.argv[1]))
 deployment.only = ("sessions",)
 deployment.run(UNTIL)
@@ -36,6 +37,11 @@ def deployment(tmp_path: Path) -> Deployment:
     deployment = Deployment(tmp_path / "data", only=("sessions",))
     deployment.deliver("good", [LINE], "web")
     return deployment
+
+
+def to_read(deployment: Deployment) -> dict[str, str]:
+    with closing(open_store(deployment.folder)) as store:
+        return files_to_read(deployment.folder, load_settings(deployment.folder.path), store)
 
 
 def secret(deployment: Deployment) -> Path:
@@ -166,6 +172,25 @@ def test_unreadable_file_is_refused_until_readable(deployment: Deployment) -> No
         ledger = store.catalog.source_files()
         there = {ledger[file_id].facts["status"] for file_id in files_there(deployment.folder, store)}
     assert there == {"accepted"}, "what was fixed is not reported any more"
+
+
+@pytest.mark.long
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a second user, who may read the file")
+def test_file_refused_for_its_permissions_is_read_by_another_user(deployment: Deployment) -> None:
+    locked = deployment.deliver("locked", [{**LINE, "visitor_id": "cleo"}], "web")
+    locked.chmod(0o000)
+    listed = deployment.folder.raw / "web" / "listed"  # its owner may list it and not enter it
+    listed.mkdir(mode=0o444)
+    command = [*WITHOUT_PRIVILEGES, sys.executable, "-c", f"{RUN_ONCE}print(to_read(deployment))"]
+    command.append(str(deployment.folder.path))
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
+    assert done.stdout.endswith("{}\n"), "nothing to read for this user"
+    assert sorted(deployment.table("source_files")["status"]) == ["accepted", "refused", "refused"]
+
+    assert to_read(deployment)["web/locked.jsonl"] == "its permissions let it be read now"
+    deployment.run(UNTIL)
+    assert list(deployment.table("source_files")["status"]) == ["accepted", "accepted"]
+    assert len(deployment.table("events")) == 2
 
 
 def test_unreadable_raw_folder_is_an_error(deployment: Deployment) -> None:

@@ -213,18 +213,20 @@ def _check_way(path: Path, root: Path) -> None:
     if path.is_symlink():
         raise RefusedFileError("it is a link")
     state = path.lstat()
-    if not os.access(path, os.R_OK, effective_ids=True):
+    if not may_be_read(path):
         raise RefusedFileError(NO_PERMISSION)
     if stat.S_ISDIR(state.st_mode):
-        raise RefusedFileError(
-            "it is a folder that is called like a file"
-            if os.access(path, os.X_OK, effective_ids=True)
-            else NO_PERMISSION
-        )
+        raise RefusedFileError("it is a folder that is called like a file")
     if not stat.S_ISREG(state.st_mode):
         raise RefusedFileError("it is not a regular file")
     if state.st_nlink > 1:
         raise RefusedFileError("it is a hard link: the file has other names, too")
+
+
+def may_be_read(path: Path) -> bool:
+    """Whether this process may read a file, or list and enter a folder."""
+    wanted = os.R_OK | os.X_OK if path.is_dir() else os.R_OK
+    return os.access(path, wanted, effective_ids=True)
 
 
 def _opened(path: Path) -> IO[bytes]:
