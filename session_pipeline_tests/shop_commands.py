@@ -5,6 +5,8 @@
 
 import json
 import subprocess
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typer.testing import CliRunner
 
 from session_pipeline.cli import app
 from session_pipeline_tests.commands import run_program
+from session_pipeline_tests.deployment import WITHOUT_PRIVILEGES
 
 EVENTS: list[dict[str, Any]] = [
     {"event_id": "1", "visitor_id": "ann", "event_time": "2024-03-05T23:50:00Z", "event_name": "page_view",
@@ -44,6 +47,24 @@ def deliver(data: Path, name: str, *lines: dict[str, Any] | str) -> None:
     path = data / "raw" / "web" / name
     path.parent.mkdir(exist_ok=True)
     path.write_text("".join(line if isinstance(line, str) else json.dumps(line) + "\n" for line in lines))
+
+
+def deliver_one_more_line(folder: Path) -> None:
+    new = next((folder / "raw").rglob("*.jsonl")).with_name("new.jsonl")
+    new.write_text('{"visitor_id": "new", "event_time": "2024-03-04T12:00:00Z", "event_name": "page_view"}\n')
+
+
+def with_modes(modes: Mapping[Path, int], *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user without privileges, while paths have other modes."""
+    before = {path: path.stat().st_mode for path in modes}
+    for path, mode in modes.items():
+        path.chmod(mode)
+    try:
+        command = [*WITHOUT_PRIVILEGES, sys.executable, "-m", "session_pipeline", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    finally:
+        for path, mode in before.items():
+            path.chmod(mode)
 
 
 @dataclass(frozen=True)

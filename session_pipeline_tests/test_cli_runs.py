@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -19,8 +18,16 @@ from session_pipeline.run.opened import open_folder, open_store
 from session_pipeline.run.outcome import FailedCheck, Outcome
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.store.records import Key
-from session_pipeline_tests.deployment import WITHOUT_PRIVILEGES, damage
-from session_pipeline_tests.shop_commands import EVENTS, FirstRun, call, deliver, run
+from session_pipeline_tests.deployment import damage
+from session_pipeline_tests.shop_commands import (
+    EVENTS,
+    FirstRun,
+    call,
+    deliver,
+    deliver_one_more_line,
+    run,
+    with_modes,
+)
 
 
 @pytest.mark.long
@@ -157,6 +164,9 @@ def test_status_names_a_report_that_does_not_show_what_is_published(own_shop: Pa
     code, _, err = call("status", "--check", "--data", own_shop)
     assert code == 1
     assert "reports/latest.html does not show what is published; write it with `session-pipeline run`" in err
+    shutil.rmtree(reports)
+    reports.touch()
+    assert "reports/latest.html does not show what is published" in call("status", "--check", "--data", own_shop)[2]
 
 
 MISSPELLED = """
@@ -295,85 +305,3 @@ def test_verify_says_whether_it_compared_the_published_files(own_shop: Path) -> 
     code, out, _ = call("verify", "--data", own_shop)
     said = "the warehouse and the lake are not up to date, so they were not compared; run `session-pipeline run`"
     assert (code, said in out) == (0, True)
-
-
-def with_modes(modes: Mapping[Path, int], *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run a command as a user without privileges, while paths have other modes."""
-    before = {path: path.stat().st_mode for path in modes}
-    for path, mode in modes.items():
-        path.chmod(mode)
-    try:
-        command = [*WITHOUT_PRIVILEGES, sys.executable, "-m", "session_pipeline", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    finally:
-        for path, mode in before.items():
-            path.chmod(mode)
-
-
-def deliver_one_more_line(folder: Path) -> None:
-    new = next((folder / "raw").rglob("*.jsonl")).with_name("new.jsonl")
-    new.write_text('{"visitor_id": "new", "event_time": "2024-03-04T12:00:00Z", "event_name": "page_view"}\n')
-
-
-@pytest.mark.long
-def test_dev_without_access_to_the_history_is_explained(own_shop: Path) -> None:
-    home = own_shop / "dagster_home"
-    ran = with_modes(dict.fromkeys([home, *home.rglob("*")], 0o555), "dev", "--data", own_shop)
-    assert ran.returncode == 1
-    assert ran.stderr.startswith(f"Error: Dagster cannot use its database in {home} (")
-    assert ran.stderr.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    "place",
-    ["history/runs.db", *(pytest.param(place, marks=pytest.mark.long) for place in ("history/runs", "schedules"))],
-)
-def test_history_that_may_not_be_written_is_explained(own_shop: Path, place: str) -> None:
-    """As after a run of another user, such as root. Then the history is not broken, and must not be deleted."""
-    deliver_one_more_line(own_shop)
-    home = own_shop / "dagster_home"
-    closed = [home / place, *(home / place).rglob("*")]
-    ran = with_modes({path: 0o555 if path.is_dir() else 0o444 for path in closed}, "run", "--data", own_shop)
-    assert f"Dagster cannot use its database in {home} (" in ran.stderr + ran.stdout
-    assert "needs write access to that folder" in ran.stderr + ran.stdout
-    assert "Traceback" not in ran.stderr
-    assert "delete" not in ran.stderr + ran.stdout
-
-
-def test_status_leaves_out_files_that_may_not_be_seen(own_shop: Path) -> None:
-    closed = own_shop / "raw" / "web" / "closed"
-    closed.mkdir(parents=True)
-    (closed / "a.jsonl").write_text("{}\n")
-    ran = with_modes({closed: 0o444}, "status", "--data", own_shop)
-    assert (ran.returncode, ran.stderr) == (0, "")
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("has_warehouse", [True, pytest.param(False, marks=pytest.mark.long)])
-def test_run_explains_a_folder_that_may_not_be_written(own_shop: Path, has_warehouse: bool) -> None:
-    """The warehouse can be read: it is the folder that refuses the new one."""
-    deliver_one_more_line(own_shop)
-    if not has_warehouse:
-        (own_shop / "warehouse.duckdb").unlink()
-    ran = with_modes({own_shop: 0o555}, "run", "--data", own_shop)
-    assert ran.returncode == 1
-    assert f"{own_shop / 'warehouse.duckdb'} cannot be written (Permission denied); make {own_shop}" in ran.stderr
-    assert "Errno" not in ran.stderr
-
-
-@pytest.mark.long
-def test_run_explains_a_warehouse_that_may_not_be_read(own_shop: Path) -> None:
-    deliver_one_more_line(own_shop)
-    warehouse = own_shop / "warehouse.duckdb"
-    ran = with_modes({warehouse: 0}, "run", "--data", own_shop)
-    assert ran.returncode == 1
-    assert f"{warehouse} cannot be read (Permission denied); make it readable" in ran.stderr
-    assert "Errno" not in ran.stderr
-
-
-@pytest.mark.long
-def test_query_explains_a_warehouse_that_may_not_be_read(own_shop: Path) -> None:
-    warehouse = own_shop / "warehouse.duckdb"
-    ran = with_modes({warehouse: 0}, "query", "select 1", "--data", own_shop)
-    assert ran.returncode == 1
-    assert f"{warehouse} cannot be read; make it readable for the user that runs this" in ran.stderr

@@ -78,6 +78,7 @@ def find(
         *missing_sources(settings, store, until),
         *check_errors,
         *outdated_days(plan),
+        *_missing_warehouse(folder, store),
         *_missing_report(folder),
     ]
     nothing = f"there are no files under {folder.raw} yet; put them into one folder for each source"
@@ -100,9 +101,19 @@ def outdated_days(plan: Plan) -> list[str]:
     ]
 
 
+def _missing_warehouse(folder: DataFolder, store: Store) -> list[str]:
+    """Return a sentence if the warehouse that was published is gone, or if a folder has its place."""
+    path = folder.warehouse
+    if path.is_file() or store.catalog.latest_publication() is None:
+        return []
+    if path.is_dir():
+        return [f"{path} is a folder; move it elsewhere, and write the warehouse with `session-pipeline run`"]
+    return [f"there is no warehouse at {path}; write it with `session-pipeline run`"]
+
+
 def _missing_report(folder: DataFolder) -> list[str]:
     """Return a sentence if the run that published was killed before it wrote the report, or could not write it."""
-    may_not_be_seen = folder.reports.exists() and not os.access(folder.reports, os.R_OK | os.X_OK)
+    may_not_be_seen = folder.reports.is_dir() and not os.access(folder.reports, os.R_OK | os.X_OK)
     if not folder.warehouse.is_file() or report.is_current(folder) or may_not_be_seen:
         return []
     return [f"reports/{report.FILE_NAME} does not show what is published; write it with `session-pipeline run`"]

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from session_pipeline.run import delivered_files
 from session_pipeline.run.opened import make_planner, open_folder
 
 LAST_RUNS = 5
+INGEST = "ingest"  # the job that builds and publishes nothing; defs/jobs.py has the name, but takes long to load
 SHOWN_JOBS = {"__ASSET_JOB": "materialize"}  # Dagster's name for runs that its UI starts with "Materialize"
 AGE = re.compile(r"(\d{1,6}) ?(min|h|d)")
 UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -119,7 +121,11 @@ def _status(folder: DataFolder) -> Status:
                 if facts["status"] != "accepted" and facts["file_id"] in there
             ],
             files_to_read=now.files_to_read(),
-            problems=[*wrong.errors, *(each for each in unreadable if each.partition(" (")[0] not in said)],
+            problems=[
+                *wrong.errors,
+                *(each for each in unreadable if each.partition(" (")[0] not in said),
+                *([] if publication.is_current(folder, store, plan_as_published) else _failed_build(runs)),
+            ],
             warnings=wrong.warnings,
             changed_fields=changed_fields(ledger),
             lines={
@@ -160,6 +166,14 @@ def _last_runs(folder: DataFolder) -> tuple[list[PastRun], list[str]]:
         return history.last_runs(folder, LAST_RUNS), []
     except HistoryError as error:
         return [], [str(error)]
+
+
+def _failed_build(runs: Sequence[PastRun]) -> list[str]:
+    """Return a sentence if the last build that ended has failed."""
+    ended_builds = [past.status for past in runs if past.job != INGEST and past.status in ("success", "failure")]
+    if ended_builds[:1] != ["failure"]:
+        return []
+    return ["the last build failed, and what is built is not published; `session-pipeline run` says why"]
 
 
 def _overdue(found: Status, oldest: timedelta) -> list[str]:
