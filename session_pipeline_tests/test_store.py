@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,7 @@ from session_pipeline_tests.deployment import WITHOUT_PRIVILEGES, damage
 
 DAY = date(2026, 10, 5)
 OPEN = "import pathlib, sys; from session_pipeline.store.store import Store; Store(pathlib.Path(sys.argv[1]), '1.0')"
+OTHER_PLACES = [path for path in (Path("/dev/shm"), Path("/var/tmp"), Path.home()) if os.access(path, os.W_OK)]
 KEY = Key("daily_summary", DAY)
 
 
@@ -195,6 +197,19 @@ def test_unwritable_store_is_reported_in_one_sentence(store: Store) -> None:
             path.chmod(mode)
     assert "StoreError" in done.stderr
     assert "needs write access there" in done.stderr
+
+
+def test_scratch_on_another_file_system_is_explained(store: Store) -> None:
+    other = next((path for path in OTHER_PLACES if os.stat(path).st_dev != os.stat(store.folder).st_dev), None)
+    if other is None:
+        pytest.skip("there is one file system only")
+    with tempfile.TemporaryDirectory(dir=other) as scratch:
+        (store.folder / "scratch").symlink_to(scratch)
+        with pytest.raises(StoreError, match=r"/store is on several file systems: .*; keep everything in it on one"):
+            commit(store, 1)
+        (store.folder / "scratch").unlink()
+    commit(store, 1)
+    assert len(store.partitions) == 1
 
 
 def test_damaged_file_is_looked_at_again_after_its_rebuild(store: Store) -> None:

@@ -5,11 +5,13 @@ object store needs another class with these methods, and a lock and a catalog th
 what is added and removed.
 """
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points
 from session_pipeline.store.files import at_once, make_folder, sync_file, sync_folder
 
@@ -64,6 +66,9 @@ class StoreFiles:
 
         Args:
             files: The path of each file, on the same file system, and its name in the store.
+
+        Raises:
+            StoreError: A file is on another file system than its place in the store.
         """
         for path, _ in files:
             crash_points.reached("commit: file written")
@@ -86,6 +91,15 @@ class StoreFiles:
             make_folder(self.location(folder))
             crash_points.reached("commit: folder made")
             changed_folders |= {folder.rpartition("/")[0], ""}
-        os.replace(path, f"{self._folder}/{name}")
+        try:
+            os.replace(path, f"{self._folder}/{name}")
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            raise StoreError(
+                f"{self._folder} is on several file systems: a file cannot be moved from its folder scratch to its"
+                f" folder {folder}; keep everything in it on one file system, and run again (the folder itself can be a"
+                " link or a mount point)"
+            ) from None
         changed_folders.add(folder)
         crash_points.reached("commit: file renamed")
