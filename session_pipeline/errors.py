@@ -93,6 +93,16 @@ class MemoryTooSmallError(SessionPipelineError):
         super().__init__(f"not enough memory ({reason}); {fix} and run again")
 
 
+class OpenFilesError(SessionPipelineError):
+    """A file could not be opened because the process, or the machine, has too many open files."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__(
+            f"cannot open {file}: too many files are open; raise the limit (`ulimit -n 1024`, or LimitNOFILE= in a unit"
+            " of systemd), and run again"
+        )
+
+
 class HistoryError(SessionPipelineError):
     """The history of runs cannot be read or written. What is built is not affected."""
 

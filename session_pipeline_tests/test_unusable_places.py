@@ -3,10 +3,20 @@
 Delivered files are in test_deliveries.py, and files that a user names in test_output.py.
 """
 
+import errno
+import os
+import resource
 from pathlib import Path
 
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from session_pipeline.errors import OpenFilesError, StoreError
+from session_pipeline.publish.warehouse import NewFile
+from session_pipeline.store.files import refusal_explained, replacing
+from session_pipeline.store.shortage import report_shortage
 from session_pipeline_tests.shop_commands import call, deliver_one_more_line, run, with_modes
 
 
@@ -92,3 +102,54 @@ def test_query_explains_a_warehouse_that_may_not_be_read(own_shop: Path) -> None
     ran = with_modes({warehouse: 0}, "query", "select 1", "--data", own_shop)
     assert ran.returncode == 1
     assert f"{warehouse} cannot be read; make it readable for the user that runs this" in ran.stderr
+
+
+def write_page(path: Path) -> None:
+    with refusal_explained(path), replacing(path) as temporary:
+        temporary.write_text("page")
+
+
+def test_folder_in_the_place_of_a_file_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "latest.html").mkdir()
+    with pytest.raises(StoreError, match=r"/latest\.html is a folder; move it elsewhere, and run again"):
+        write_page(tmp_path / "latest.html")
+    (tmp_path / "warehouse.duckdb").mkdir()
+    new = NewFile(tmp_path / "warehouse.duckdb")
+    new.place.touch()
+    with pytest.raises(StoreError, match=r"/warehouse\.duckdb is a folder; move it elsewhere, and run again"):
+        new.put_in_place()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["latest.html", "warehouse.duckdb"]
+
+
+def test_link_into_a_folder_that_does_not_exist_is_explained(tmp_path: Path) -> None:
+    page = tmp_path / "latest.html"
+    page.symlink_to(tmp_path / "gone" / "page.html")
+    said = "/latest.html is a link to .*/gone/page.html, whose folder does not exist; create that folder or remove"
+    with pytest.raises(StoreError, match=said):
+        write_page(page)
+    (tmp_path / "gone").mkdir()
+    write_page(page)
+    assert page.read_text() == "page"
+
+
+def test_immutable_file_is_explained(tmp_path: Path) -> None:
+    page = tmp_path / "latest.html"
+    with pytest.raises(StoreError, match=r"/latest\.html cannot be written .*`chattr -i`"), refusal_explained(page):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM), ".latest.html.123", None, "latest.html")
+
+
+def test_too_many_open_files_are_explained(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"a": [1]}), rows)
+    said = f"cannot open {rows}: too many files are open; raise the limit"
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with duckdb.connect() as connection:
+        connection.sql(f"from '{rows}'").fetchall()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1, before[1]))
+        try:
+            with pytest.raises(OpenFilesError, match=said), report_shortage(tmp_path):
+                connection.sql(f"from '{rows}'").fetchall()
+            with pytest.raises(OpenFilesError, match=said), report_shortage(tmp_path):
+                rows.open()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)

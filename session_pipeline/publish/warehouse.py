@@ -100,7 +100,7 @@ class NewFile:
         """
         self._check_no_writer()
         rows = partitions, info, native_limit_bytes
-        with refusal_explained(self._path):
+        with refusal_explained(self._link):
             remove_temporaries(self._path.parent, f".{self._path.name}.*")
             for end in ("", ".wal"):  # of a dead process with the same number
                 for leftover in self._path.parent.glob(f".{self._path.name}*.{os.getpid()}{end}"):
@@ -144,11 +144,13 @@ class NewFile:
         """Replace the present file with the one that was written. After an error, the present file stays.
 
         Raises:
-            StoreError: As for `write`: another program can have opened the present file since.
+            StoreError: As for `write`, because another program can have opened the present file since; or the path
+                is a folder or cannot be written.
         """
         try:
             self._check_no_writer()
-            os.replace(self._temporary, self._path)
+            with refusal_explained(self._link):
+                os.replace(self._temporary, self._path)
         except BaseException:
             self.discard()
             raise

@@ -93,23 +93,36 @@ def make_folder(folder: Path) -> None:
 
 @contextmanager
 def refusal_explained(path: Path) -> Iterator[None]:
-    """Turn a permission error into one clear error. Other errors pass through unchanged.
+    """Turn an error that the user can fix at the path into one clear error. Other errors pass through unchanged.
 
     Args:
-        path: The file that is written; the message names it.
+        path: The file that is written, possibly through a link; the message names it.
 
     Raises:
-        StoreError: The file system does not allow the write.
+        StoreError: The file system does not allow the write, the path is a folder, or a link to a place that does not
+            exist.
     """
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise
-        raise StoreError(
-            f"{path} cannot be written ({error.strerror}); make {path.parent} writable for the user that runs this,"
-            " and run again"
-        ) from None
+        if sentence := _explained(path, error):
+            raise StoreError(f"{sentence}, and run again") from None
+        raise
+
+
+def _explained(path: Path, error: OSError) -> str | None:
+    """Return why a file cannot be written, and what to do; None if the reason is another one."""
+    place = Path(os.path.realpath(path))
+    if error.errno == errno.EISDIR and place.is_dir():
+        return f"{path} is a folder; move it elsewhere"
+    if error.errno in (errno.ENOENT, errno.ENOTDIR) and path.is_symlink() and not place.parent.is_dir():
+        return f"{path} is a link to {place}, whose folder does not exist; create that folder or remove the link"
+    if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return None
+    sentence = f"{path} cannot be written ({error.strerror}); make {place.parent} writable for the user that runs this"
+    if error.errno == errno.EPERM:
+        return f"{sentence}, remove the attribute immutable if `lsattr` shows it (`chattr -i`)"
+    return sentence
 
 
 def remove_temporaries(folder: Path, pattern: str) -> None:

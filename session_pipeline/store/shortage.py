@@ -1,4 +1,4 @@
-"""Turns disk-full and out-of-memory errors into one clear error.
+"""Turns the errors of a full disk, of too little memory and of too many open files into one clear error.
 
 It recognizes the errors of the operating system, DuckDB, SQLite and Spark. The error classes are in errors.py.
 """
@@ -13,13 +13,15 @@ from pathlib import Path
 
 import duckdb
 
-from session_pipeline.errors import DiskFullError, MemoryTooSmallError, SessionPipelineError
+from session_pipeline.errors import DiskFullError, MemoryTooSmallError, OpenFilesError, SessionPipelineError
 
 CATALOG = "catalog.sqlite"  # SQLite's errors do not name the file
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 DISK_FULL_TEXT = re.compile(
     r"no space left on device|disk quota exceeded|file too large|database or disk is full", re.IGNORECASE
 )
+TOO_MANY_FILES = {errno.EMFILE, errno.ENFILE}
+TOO_MANY_FILES_TEXT = re.compile(r"too many open files", re.IGNORECASE)
 # A write, a commit and a checkpoint. Other errors can quote data, in which the same words can stand.
 DUCKDB_WRITES = (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException)
 SPILL_LIMIT = "max_temp_directory_size"
@@ -35,7 +37,7 @@ FIX_FOR_SPARK = (
 
 @contextmanager
 def report_shortage(folder: Path) -> Iterator[None]:
-    """Turn every disk-full and out-of-memory error into one clear error. Other errors pass through unchanged.
+    """Turn errors of a full disk, of memory and of too many open files into clear ones; others pass unchanged.
 
     Args:
         folder: The folder that is written to; the message names it if the original error names no file.
@@ -43,6 +45,7 @@ def report_shortage(folder: Path) -> Iterator[None]:
     Raises:
         DiskFullError: A file could not be written because the disk is full or a size limit is reached.
         MemoryTooSmallError: The engine needed more memory than its limit, even with spilling.
+        OpenFilesError: The process may not open more files.
     """
     try:
         yield
@@ -53,6 +56,9 @@ def report_shortage(folder: Path) -> Iterator[None]:
             file = _file_that_did_not_fit(cause, folder)
             if file is not None:
                 raise disk_full(folder / file) from error
+            file = _file_beyond_the_limit(cause)
+            if file is not None:
+                raise OpenFilesError(file or str(folder)) from error
             if isinstance(cause, duckdb.OutOfMemoryException):
                 raise MemoryTooSmallError(str(cause).partition("\n")[0]) from error
             if type(cause).__module__.startswith(("pyspark.", "py4j.")):
@@ -82,6 +88,16 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__
+
+
+def _file_beyond_the_limit(error: BaseException) -> str | None:
+    """Return the file that was one too many to open, empty if the error does not name it; None for other errors."""
+    if isinstance(error, OSError):
+        return str(error.filename or "") if error.errno in TOO_MANY_FILES else None
+    if not isinstance(error, duckdb.IOException) or not TOO_MANY_FILES_TEXT.search(str(error)):
+        return None
+    file = FILE_IN_TEXT.search(str(error))
+    return file.group(1) if file else ""
 
 
 def _file_that_did_not_fit(error: BaseException, folder: Path) -> str | None:
