@@ -360,9 +360,12 @@ def test_ascii_terminal_gets_escapes(data: Path) -> None:
     assert "purchase" in ran("sessions")
 
 
+FULL = "Error: standard output: No space left on device; fix that and try again\n"
+
+
 @pytest.mark.parametrize(
     ("redirection", "code", "sentence"),
-    [("| true", 1, ""), (">&-", 0, ""), ("> /dev/full", 1, "No space left on device; fix that and try again")],
+    [("| true", 1, ""), (">&-", 0, ""), ("> /dev/full", 1, FULL)],
 )
 def test_unread_output_ends_without_a_traceback(data: Path, redirection: str, code: int, sentence: str) -> None:
     sql = "select unnest(range(200000)) as a"
@@ -373,6 +376,20 @@ def test_unread_output_ends_without_a_traceback(data: Path, redirection: str, co
     assert "Traceback" not in ran.stderr
     assert "Exception ignored" not in ran.stderr
     assert sentence in ran.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_full_standard_output_is_named(unbuffered: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [*PROGRAM, "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )
+    assert (ran.returncode, ran.stderr) == (1, FULL)
 
 
 def test_sessions_are_listed_in_a_total_order(data: Path) -> None:

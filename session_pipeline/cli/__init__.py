@@ -16,6 +16,7 @@ from session_pipeline import interrupts
 from session_pipeline.cli.app import FAILED, app
 from session_pipeline.cli.commands import COMMANDS
 from session_pipeline.cli.screen import stderr
+from session_pipeline.cli.standard_output import NAME, StandardOutput, name_errors
 
 
 class _WithoutPandas(MetaPathFinder):
@@ -36,9 +37,9 @@ def main() -> NoReturn:
         called.load()  # while Ctrl-C still ends the process: a KeyboardInterrupt can get lost in an import
     sys.meta_path.insert(0, _WithoutPandas())
     interrupts.raise_interrupts()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # characters outside the terminal's encoding are printed as \\xe9
-            stream.reconfigure(errors="backslashreplace")
+    name_errors()
+    if isinstance(sys.stderr, TextIOWrapper):  # characters outside the terminal's encoding are printed as \\xe9
+        sys.stderr.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="session-pipeline")
     except SystemExit as ended:
@@ -53,13 +54,14 @@ def main() -> NoReturn:
 
 def _flushed(code: str | int | None) -> str | int | None:
     """Flush standard output and return the exit code."""
+    is_reported = isinstance(sys.stdout, StandardOutput) and sys.stdout.has_failed
     try:
         sys.stdout.flush()
     except OSError as error:
         # Otherwise Python tries again at exit and prints a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            stderr.print(f"Error: standard output: {error.strerror}; fix that and try again", style="bold red")
+        if not isinstance(error, BrokenPipeError) and not is_reported:
+            stderr.print(f"Error: {NAME}: {error.strerror}; fix that and try again", style="bold red")
         return code or FAILED
     return code
 
