@@ -107,7 +107,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
         stored = "select path, file_id from partitions where table_name = 'raw_events' order by file_id, path"
         (raw, damaged), *_ = catalog.execute(stored).fetchall()
         catalog.execute(
-            "update source_files set facts = json_set(facts, '$.line_count', 99)"
+            "update source_files set facts = json_set(facts, '$.line_count', 99), digest = ''"
             " where file_id <> ? and json_extract(facts, '$.status') = 'accepted'",
             (damaged,),
         )

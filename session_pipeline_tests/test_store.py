@@ -168,7 +168,7 @@ def test_damaged_catalog_is_reported_in_one_sentence(store: Store, content: byte
     store.close()
     path = store.folder / "catalog.sqlite"
     path.write_bytes(path.read_bytes()[:8192] if content is None else content)
-    with pytest.raises(StoreError, match=r"catalog\.sqlite cannot be used .* restore it from a backup"):
+    with pytest.raises(StoreError, match=r"catalog\.sqlite is damaged .* restore it from a backup"):
         Store(store.folder, "1.0")
 
 

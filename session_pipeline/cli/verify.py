@@ -23,8 +23,8 @@ from session_pipeline.store.records import Partition
 def verify(as_json: AsJson = False, data: Data = None) -> None:
     """Check every file of the store, what is published, and the number of lines.
 
-    Every file of the store is hashed, and every line must be accounted for. Damaged files are marked, and the next
-    `run` rebuilds them.
+    Every row of the catalog is compared with its digest; `verify` ends if one is damaged. Every file of the store is
+    hashed, and every line must be accounted for. Damaged files are marked, and the next `run` rebuilds them.
 
     The warehouse and the lake are compared with the store. If they differ, the next `run` writes both again. They are
     not compared if the store has changed since they were published. This reads the whole warehouse once. In the lake,
@@ -34,6 +34,8 @@ def verify(as_json: AsJson = False, data: Data = None) -> None:
     load_settings(folder.path)
     with progress.stages() as shown:
         with closing(pipeline.open_store(folder)) as store:
+            shown.begin("Checking the catalog")
+            store.catalog.check_rows()
             shown.begin("Hashing", len(store.partitions), "file")
             wrong = []
             for number, (partition, problem) in enumerate(store.verify(), start=1):
@@ -71,6 +73,7 @@ def _mark_and_count(folder: DataFolder, suspects: list[Partition], shown: progre
     """
     problems = []
     with pipeline.open_run(folder, run_id="verify", on_wait=shown.note) as run:
+        run.store.catalog.record_missing_digests()
         for partition in suspects:
             # Another run may have replaced it in the meantime.
             file = run.store.damaged_file(partition)

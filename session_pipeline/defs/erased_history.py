@@ -20,8 +20,8 @@ from session_pipeline.engines.sql import literal, quote
 from session_pipeline.errors import StoreError
 from session_pipeline.ingest.erasing.erasures import IdSearch, Unfinished
 from session_pipeline.store import crash_points
+from session_pipeline.store.damage import PRIMARY_CODE
 from session_pipeline.store.files import sync_folder
-from session_pipeline.store.store import PRIMARY_CODE
 
 BUSY_SECONDS = 60
 MATERIALIZATION = "ASSET_MATERIALIZATION"  # its metadata has counts and names of files only

@@ -24,9 +24,9 @@ from session_pipeline.defs.partitions import BuiltDays, days_of
 from session_pipeline.errors import HistoryError, SessionPipelineError
 from session_pipeline.run.pipeline import Run
 from session_pipeline.run.profile import DAGSTER
+from session_pipeline.store.damage import PRIMARY_CODE
 from session_pipeline.store.locks import folder_lock
 from session_pipeline.store.shortage import disk_full, means_disk_full
-from session_pipeline.store.store import PRIMARY_CODE
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 # Steps print nothing, so no process is started to copy what they print to files. The log has all messages.

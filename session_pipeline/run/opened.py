@@ -100,7 +100,7 @@ def has_lost_settings(folder: DataFolder) -> bool:
         return False
     try:
         return bool(number_in(path, HAD_SETTINGS))
-    except sqlite3.Error:
+    except (sqlite3.Error, ValueError):
         return False  # the command says what is wrong with the store
 
 

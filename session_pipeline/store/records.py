@@ -11,7 +11,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from session_pipeline.store.damage import damage_explained
+
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+CATALOG = "the catalog of the store"  # in errors, where its path is not known
 
 
 class Key(NamedTuple):
@@ -81,7 +84,8 @@ class JsonMapping(Mapping[str, Any]):
 
     def _read(self) -> dict[str, Any]:
         if self._values is None:
-            self._values = json.loads(self._text)
+            with damage_explained(CATALOG):
+                self._values = json.loads(self._text)
         return self._values
 
 
@@ -150,10 +154,11 @@ def files_in_list(first_path: str, part_list: str) -> tuple[StoredFile, ...]:
     if not part_list:
         return ()
     folder = first_path.rpartition("/")[0]
-    return tuple(
-        StoredFile(f"{folder}/{file_of_hash(sha256)}", sha256, row_count, byte_count)
-        for sha256, row_count, byte_count in json.loads(part_list)
-    )
+    with damage_explained(CATALOG):
+        return tuple(
+            StoredFile(f"{folder}/{file_of_hash(sha256)}", sha256, row_count, byte_count)
+            for sha256, row_count, byte_count in json.loads(part_list)
+        )
 
 
 def file_of_hash(sha256: str) -> str:

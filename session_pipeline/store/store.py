@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 from session_pipeline.errors import StoreError
-from session_pipeline.store import crash_points
+from session_pipeline.store import crash_points, damage
 from session_pipeline.store.catalog import RUN_IS_OPEN, Catalog
 from session_pipeline.store.compacted import CompactedFiles
 from session_pipeline.store.files import make_folder, replacing
@@ -36,21 +36,14 @@ from session_pipeline.store.records import (
 from session_pipeline.store.store_files import StoreFiles
 from session_pipeline.tables import table
 
-FORMAT = 3  # 1: partitions did not record the causes of their last change; 2: a partition had one file
+# 1: partitions did not record the causes of their last change; 2: a partition had one file; 3: rows had no digest
+FORMAT = 4
 SCRATCH = "scratch"  # folder for temporary files
 NO_NUMBERS: Mapping[str, int] = {}
 NO_TEXTS: Mapping[str, str] = {}
 KEPT_PUBLICATIONS = 4  # the newest, and the three before it, which connections may still read
-PRIMARY_CODE = 0xFF  # mask for the primary part of SQLite's extended error codes
 NOT_WRITABLE = "the user that runs this needs write access there, also for commands that only read"
-DAMAGED = "restore it from a backup; without one, remove the store: the next run rebuilds it from the files under raw/"
-UNUSABLE_CATALOG: Mapping[int, str] = {
-    sqlite3.SQLITE_PERM: NOT_WRITABLE,
-    sqlite3.SQLITE_READONLY: NOT_WRITABLE,
-    sqlite3.SQLITE_CANTOPEN: NOT_WRITABLE,
-    sqlite3.SQLITE_CORRUPT: DAMAGED,
-    sqlite3.SQLITE_NOTADB: DAMAGED,
-}
+SIGNS_OF_NO_ACCESS = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 
 
 class Store:
@@ -386,10 +379,9 @@ def _opened_catalog(path: Path) -> tuple[Catalog, int, dict[Key, Partition]]:
     try:
         catalog = Catalog(path)
         return catalog, catalog.data_version(), catalog.partitions()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, StoreError) as error:
         if catalog is not None:
             catalog.close()
-        hint = UNUSABLE_CATALOG.get(getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE)
-        if hint is None:
+        if isinstance(error, StoreError) or damage.primary_code(error) not in SIGNS_OF_NO_ACCESS:
             raise
-        raise StoreError(f"{path} cannot be used ({error}); {hint}") from error
+        raise StoreError(f"{path} cannot be used ({error}); {NOT_WRITABLE}") from error
