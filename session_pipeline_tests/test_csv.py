@@ -7,6 +7,7 @@ from hashlib import md5
 import pytest
 
 from session_pipeline.errors import RefusedFileError
+from session_pipeline_tests.access_logs import combined
 from session_pipeline_tests.ingesting import EVENT, RULES, Ingest, as_csv
 
 HEADER: list[object] = ["visitor_id", "event_time", "event_name", "plan"]
@@ -151,6 +152,24 @@ def test_unusable_header_is_refused(ingest: Ingest, header: bytes, reason: str) 
     admitted = ingest.admit(ingest.deliver(header, "a.csv"))
     with pytest.raises(RefusedFileError, match=reason):
         ingest.read(admitted)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+@pytest.mark.parametrize("target", ["/", "/search?q=a,b;c"])
+def test_access_log_called_like_a_table_is_refused(ingest: Ingest, name: str, target: str) -> None:
+    line = combined(f"GET {target} HTTP/1.1")
+    admitted = ingest.admit(ingest.deliver(f"{line}\n{line}\n", name))
+    with pytest.raises(RefusedFileError, match=r'a line of an access log, not a header; .* format = "access_log"'):
+        ingest.read(admitted)
+
+
+def test_access_log_with_named_fields_is_read_as_a_table(ingest: Ingest) -> None:
+    names = ["visitor_id", "a", "b", "time", "offset", "event_name", "status", "bytes", "referrer", "agent"]
+    rules = replace(
+        RULES, format="csv", delimiter=" ", header=names, columns={**RULES.columns, "event_time": ("time",)}
+    )
+    taken = ingest.take(f"{combined()}\n", "a.csv", rules)
+    assert len(taken.events) == 1
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])

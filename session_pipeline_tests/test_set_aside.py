@@ -172,6 +172,19 @@ def test_other_setting_that_can_decide_is_named(reason: str, other: str) -> None
     assert str(too_many_set_aside({**facts, **counts}, {reason: 10})).endswith(f"to accept them; {other}")
 
 
+@pytest.mark.parametrize(("delimiter", "format"), [(",", "csv"), ("\t", "tsv")])
+def test_format_is_named_for_a_table_called_like_a_log(delimiter: str, format: str, tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1)})
+    path = deployment.folder.raw / "web" / "events.log"
+    path.parent.mkdir(parents=True)
+    rows = [("visitor_id", "event_time", "event_name"), *[("v", "2024-05-01 10:00:00", "page_view")] * 2]
+    path.write_text("".join(delimiter.join(row) + "\n" for row in rows))
+    with open_run(deployment.folder, run_id="test") as run:
+        run.ingest()
+        [warning] = rejected_files(run.folder, run.settings, run.store, run.until)
+    assert warning.endswith(f'if the file is {format.upper()}, set sources.web.format = "{format}" in settings.toml')
+
+
 @pytest.mark.parametrize(
     ("header", "sign"),
     [("visitor_id^event_time^event_name", "^"), ("a~b~c d", "~"), ("visitor_id^time", None), ("a.b.c-d-e_f_g", None)],

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from session_pipeline.settings import load_settings
+from session_pipeline_tests.access_logs import combined
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.shop_commands import EVENTS, call
 
@@ -281,6 +282,22 @@ def test_tsv_with_quotes_is_read_as_csv(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text('"uid"\t"ts"\t"event"\n' + '"u"\t"2026-05-04 10:00:00"\t"say ""hi"""\n' * 3)
     found = tried(tmp_path / "a.tsv")
     assert (found["suggested"]["format"], found["accepted_with_suggested"]) == ("csv", 3)
+
+
+@pytest.mark.parametrize(("delimiter", "format"), [(",", "csv"), (";", "csv"), ("\t", "tsv")])
+def test_table_called_like_a_log_is_read_as_a_table(tmp_path: Path, delimiter: str, format: str) -> None:
+    rows = [("uid", "ts", "event"), *[("u", "2026-05-04 10:00:00", "view")] * 3]
+    file = write(tmp_path / "a.log", *map(delimiter.join, rows))
+    found = tried(file)
+    assert (found["suggested"]["format"], found["accepted_with_suggested"]) == (format, 3)
+    assert found["suggested_columns"].keys() == {"visitor_id", "event_time", "event_name"}
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_access_log_called_like_a_table_is_read_as_a_log(tmp_path: Path, name: str) -> None:
+    found = tried(write(tmp_path / name, *[combined("GET /search?q=a,b HTTP/1.1")] * 3))
+    assert (found["suggested"], found["accepted_with_suggested"]) == ({"format": "access_log"}, 3)
+    assert not found["suggested_columns"]
 
 
 def test_fix_of_lines_in_another_encoding_is_shown(tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ from session_pipeline.checks.set_aside import SEPARATED, has_too_many_set_aside,
 from session_pipeline.checks.verdict import Verdict, add_input, verdict
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import literal, query_text
+from session_pipeline.ingest.admission.admit import beginning_of
 from session_pipeline.ingest.admission.recognition import MOST_LINES
-from session_pipeline.ingest.formats import JsonLines
+from session_pipeline.ingest.admission.unknown_names import table_format
+from session_pipeline.ingest.formats import AccessLog, JsonLines
 from session_pipeline.ingest.ledger import EXPIRED_COUNT
 from session_pipeline.reference.days import ONE_DAY, Calendar, dates, zone
 from session_pipeline.run.delivered_files import (
@@ -120,9 +122,17 @@ def rejected_files(folder: DataFolder, settings: Settings, store: Store, until: 
         # The key format alone does not say where the fields are, so a preset can be missing.
         keys = settings.sources[source].model_fields_set if source in settings.sources else set()
         presets = recognized.get(source, []) if keys <= KEYS_OF_ANY_FORMAT | {"format"} else None
-        if sentence := too_many_set_aside(facts, lines.counts, _first_lines(store, lines, facts), presets):
+        table = _table_read_as_log(folder, facts) if file_id in present else None
+        if sentence := too_many_set_aside(facts, lines.counts, _first_lines(store, lines, facts), presets, table):
             problems.append(sentence)
     return problems
+
+
+def _table_read_as_log(folder: DataFolder, facts: Mapping[str, Any]) -> str | None:
+    """Return csv or tsv for a table that was read as an access log because of its name, without an accepted line."""
+    if facts["format"] != AccessLog.name or facts["accepted_count"] or not has_too_many_set_aside(facts):
+        return None
+    return table_format(beginning_of(folder.raw / facts["path"]))
 
 
 def _first_lines(store: Store, lines: Partition, facts: Mapping[str, Any]) -> list[tuple[str, str]]:

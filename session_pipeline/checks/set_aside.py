@@ -73,6 +73,7 @@ def too_many_set_aside(
     reasons: Mapping[str, int],
     lines: Sequence[tuple[str, str]] = (),
     presets: Collection[str] | None = None,
+    table: str | None = None,
 ) -> str | None:
     """Return a warning if more than LARGEST_SET_ASIDE_RATE of a file's lines were quarantined; else None.
 
@@ -82,6 +83,7 @@ def too_many_set_aside(
         lines: The first quarantined lines: reason and text.
         presets: The presets that other files of the source were recognized as; None if the settings say how files of
             the source are read.
+        table: csv or tsv, if the file is probably a table that was read as an access log.
     """
     if not has_too_many_set_aside(facts):
         return None
@@ -111,6 +113,8 @@ def too_many_set_aside(
         what = f'if they are of {preset}, set {source}.preset = "{preset}" in settings.toml'
     elif reason == "invalid_json" and (facts["accepted_count"] or any(map(_begins_as_object, texts))):
         what = f"fix them at their source: {_what_is_wrong([text for found, text in lines if found == reason])}"
+    elif reason == "invalid_log_line" and table:
+        what = f'if the file is {table.upper()}, set {source}.format = "{table}" in settings.toml'
     elif key is None or (reason in OF_WHOLE_FILES and facts["accepted_count"]):
         what = f"fix them at their source{': ' + FIXES[reason] if reason in FIXES else ''}"
     elif reason in OF_WHOLE_FILES:

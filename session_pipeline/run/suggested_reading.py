@@ -17,7 +17,7 @@ from session_pipeline.engines.duckdb_jobs import Job
 from session_pipeline.ingest.admission.admit import admit, beginning_of
 from session_pipeline.ingest.admission.recognition import MOST_LINES, likely_preset, preset_of
 from session_pipeline.ingest.admission.tabbed_logs import CLOUDFRONT, FLUENTD, is_of_cloudfront, is_of_fluentd
-from session_pipeline.ingest.admission.unknown_names import whole_lines
+from session_pipeline.ingest.admission.unknown_names import table_format, whole_lines
 from session_pipeline.ingest.admission.wrapped_records import (
     WrappedRecords,
     is_one_object,
@@ -93,6 +93,8 @@ def suggested_for(
         log_format = extended_log_format(_first_texts(path))
     if log_format:
         return Suggested(keys={"log_format": log_format}, remarks=too_early)
+    if reasons.get(INVALID_LOG_LINE) and not facts["accepted_count"] and (table := table_format(beginning_of(path))):
+        return Suggested(keys={"format": table}, remarks=too_early)
     admitted = admit(
         path,
         root=trial.raw,

@@ -16,7 +16,7 @@ from session_pipeline.ingest.admission.admit import beginning_of
 from session_pipeline.ingest.admission.file_names import UnknownEndingError, kind_of
 from session_pipeline.ingest.admission.tabbed_logs import FLUENTD
 from session_pipeline.ingest.admission.unknown_names import ending_of, keys_of_content
-from session_pipeline.ingest.formats import JsonLines
+from session_pipeline.ingest.formats import AccessLog, JsonLines
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
 from session_pipeline.run.header_beside import keys_of_header_beside
 from session_pipeline.run.sampled_fields import FIRST_WEB_TIME
@@ -163,9 +163,12 @@ def _unfit_count(found: Trial) -> int:
 
 
 def _has_other_format(found: Trial, file: Path) -> bool:
-    """Whether the name of a file gives no format, or that of an access log for a file of JSON."""
-    is_json = found.facts["status"] == "corrupt" and keys_of_content(beginning_of(file)) == {"format": JsonLines.name}
-    return is_json or _has_unknown_ending(file)
+    """Whether the name of a file gives no format, or another one than that of its content, JSON or an access log."""
+    if _has_unknown_ending(file):
+        return True
+    status, keys = found.facts["status"], keys_of_content(beginning_of(file))
+    is_json = status == "corrupt" and keys == {"format": JsonLines.name}
+    return is_json or (status == "refused" and keys.get("format") == AccessLog.name)
 
 
 def _has_unknown_ending(file: Path) -> bool:

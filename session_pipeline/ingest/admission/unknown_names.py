@@ -4,6 +4,7 @@ Such a file is refused, because files with other endings can be unfinished: even
 of the source that would read it, or how to write the file; `try` and `init --from` find the other keys that it needs.
 """
 
+import csv
 import re
 from collections.abc import Mapping, Sequence
 
@@ -17,6 +18,8 @@ from session_pipeline.ingest.formats.separated import Csv, Tsv
 from session_pipeline.reference.log_formats import NAMED_FORMATS, parse_log_format
 from session_pipeline.settings import packaged_preset
 
+FEWEST_NAMES = 3  # of a table's header
+COLUMN_NAME = re.compile(r"[^\W\d][\w .:/$@-]*")
 USUAL_LOG_FORMAT = "combined"  # of a source whose settings have no log_format
 
 
@@ -40,6 +43,19 @@ def keys_of_content(beginning: bytes) -> Mapping[str, str]:
     if is_of_fluentd(lines) or is_of_cloudfront(lines):
         return {"format": Tsv.name}
     return _log_keys(lines)
+
+
+def table_format(beginning: bytes) -> str | None:
+    """Return csv or tsv for a content that is probably a table with a header; None for others.
+
+    Its first line must be at least three names. The next lines must have several fields, and not more than names.
+    """
+    texts = [line.decode(errors="replace") for line in whole_lines(beginning)]
+    for delimiter, format in (("\t", Tsv.name), (",", Csv.name), (";", Csv.name)):
+        rows = list(csv.reader(texts, delimiter=delimiter))
+        if len(rows) > 1 and len(rows[0]) >= FEWEST_NAMES and all(map(COLUMN_NAME.fullmatch, rows[0])):
+            return format if all(1 < len(row) <= len(rows[0]) for row in rows) else None
+    return None
 
 
 def whole_lines(beginning: bytes) -> Sequence[bytes]:

@@ -37,6 +37,8 @@ from session_pipeline.ingest.sql import query
 
 # DuckDB makes a JSON object of 2,048 lines at once; of so many columns, they fill its memory.
 MOST_COLUMNS_OF_DUCKDB = 1_000
+# The beginning of a line of Apache or nginx: an address, a time in brackets, and a request in quotes.
+LOG_LINE = re.compile(r'\S+ .*\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] "')
 LONE_CARRIAGE_RETURN = re.compile(r"\r(?!\n)")
 # Why a header cannot be used, by the reason for which another line would be quarantined.
 UNUSABLE_HEADERS: Mapping[str, str] = {
@@ -262,7 +264,8 @@ class Tsv(_Separated):
         """Recognize markup, JSON and CSV."""
         if kind := super().other_text(lines):
             return kind
-        if b"\t" not in lines[0] and re.search(rb"[,;]", lines[0]):
+        is_log = LOG_LINE.match(lines[0].decode(errors="replace"))
+        if b"\t" not in lines[0] and not is_log and re.search(rb"[,;]", lines[0]):
             return "separated by commas or semicolons, and not by tabs"
         return None
 
@@ -273,6 +276,11 @@ def _consists_of(first: Record | None, names: Sequence[str]) -> bool:
 
 
 def _names(header: Record | None) -> list[str]:
+    if header is not None and LOG_LINE.match(header.text):
+        raise RefusedFileError(
+            "its first line is a line of an access log, not a header; if all files of the source are access logs,"
+            ' set its format = "access_log"'
+        )
     if header is not None and header.reason is not None:
         raise RefusedFileError(f"its header {UNUSABLE_HEADERS[header.reason]}")
     fields = header.fields if header is not None and header.fields is not None else [""]
