@@ -31,6 +31,11 @@ def test_missing_and_new_fields_of_the_latest_file() -> None:
     assert changed_fields([facts(1, "x"), *(facts(number, "a") for number in range(2, 13))]) == {}
 
 
+def test_file_without_other_fields_is_named() -> None:
+    said = ["web/2.jsonl: no field is left for properties"]
+    assert changed_fields([facts(1, "a", "properties"), facts(2, "a")]) == {"web": said}
+
+
 def test_files_of_the_same_time_are_not_compared() -> None:
     first, second = facts(1, "a"), facts(2, "a")
     assert changed_fields([first, second, facts(2, "a", "b")])["web"] == ["web/2.jsonl: b (b) is new"]

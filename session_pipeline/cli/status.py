@@ -39,8 +39,8 @@ class Status:
         files: Number of delivered files by status.
         problems: Errors other than stale days and an old publication; `--check` reports them.
         warnings: Unusual findings that can be correct.
-        changed_fields: For each source, sentences about fields that its newest file has and earlier files lack, or the
-            reverse.
+        changed_fields: For each source, sentences about columns that its newest file has and earlier files lack, or
+            the reverse.
         stale_because: What the next run will build and why; None if nothing is stale.
         overdue_because: The same for the days up to the last published day, so that the start of a new day alone does
             not trigger `--check`.

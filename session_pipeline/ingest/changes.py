@@ -1,12 +1,13 @@
 """Reports columns that are new or missing in the newest file of a source, compared with its previous files.
 
-Uses only the mappings in the ledger; reads no files.
+Uses only the mappings in the ledger; reads no files. They do not have the names of the fields in `properties`.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 COMPARED_FILES = 10
+GONE = {"properties": "no field is left for properties"}  # its fields have no names here
 
 
 def changed_fields(ledger: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
@@ -48,6 +49,6 @@ def _changes(files: list[Mapping[str, Any]]) -> list[str]:
     mapping = newest["mapping"]
     always = set.intersection(*(set(facts["mapping"]) for facts in before))
     ever = set.union(*(set(facts["mapping"]) for facts in before))
-    gone = [f"{column} is gone" for column in sorted(always - set(mapping))]
+    gone = [GONE.get(column, f"{column} is gone") for column in sorted(always - set(mapping))]
     new = [f"{column} ({mapping[column]}) is new" for column in sorted(set(mapping) - ever)]
     return [f"{newest['path']}: {sentence}" for sentence in [*gone, *new]]
