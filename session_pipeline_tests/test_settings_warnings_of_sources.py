@@ -79,6 +79,11 @@ def test_source_without_page_views_is_named_with_its_events(two_sources: Deploym
     assert sentence.startswith("raw/forms has no page view so far; existing event names: 'contact'; page views must")
 
 
+def test_source_alone_on_its_own_site_is_to_join_a_site_with_page_views(two_sources: Deployment) -> None:
+    sentence = warnings_of(two_sources, {"sources": {"forms": {"site": "forms.example"}}})["sources.forms"]
+    assert sentence.endswith("set sources.forms.site to that of a source with page views")
+
+
 def test_page_view_of_another_name_is_named_with_the_setting_that_renames_it(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     deployment.deliver("events", [line(DAY, "ann", 0, "Page View"), line(DAY, "ann", 1, "click")], source="web")

@@ -137,8 +137,8 @@ def without_page_views(
         fix = (
             f": set {key}.event_names = {{ {shown(other_name)} = 'page_view' }}"
             if other_name
-            else f", which {key}.event_names can set, or {key}.constants for a source of page views only; a source"
-            f" without pages needs {key}.site, the site that it belongs to"
+            else f", which {key}.event_names can set, or {key}.constants for a source of page views only; for a source"
+            f" without pages, such as a file of contact forms, set {key}.site to that of a source with page views"
         )
         yield SettingsWarning(
             key,
