@@ -17,9 +17,9 @@ from session_pipeline_tests.test_attribution_against_oracle import compare
 
 @pytest.mark.parametrize(("session_count", "is_tested"), [(20, True), (19, False)])
 def test_a_step_on_which_exactly_5_conversions_depend_is_tested(session_count: int, is_tested: bool) -> None:
-    """The value of the step is 0.5. In floating-point numbers, 6.5 / 12 - 0.5 / 12 is less."""
+    """The value of the step is 0.5. In floating-point numbers, 7.5 / 13 - 1 / 13 is less."""
     days = {FIRST + timedelta(days=offset): {(WHOLE, "x", GOAL): (9, 0, 0)} for offset in range(84)}
-    days[FIRST + timedelta(days=50)] |= {(WHOLE, "a", GOAL): (22, 6, 0), (WHOLE, "a", "b"): (11, 6, 6)}
+    days[FIRST + timedelta(days=50)] |= {(WHOLE, "a", GOAL): (24, 8, 0), (WHOLE, "a", "b"): (12, 7, 7)}
     days[FIRST + timedelta(days=83)] |= {(WHOLE, "a", GOAL): (session_count, 6, 0), (WHOLE, "a", "b"): (9, 6, 6)}
     rows = [row for row in compare(rows_of_counts(days, {FIRST + timedelta(days=83)})) if row["window_days"] == 7]
     assert {row["tested_count"] for row in rows} == {1 + is_tested}
@@ -59,6 +59,29 @@ def test_a_window_needs_28_days_with_sessions_before_it(days_before: int, window
     days = {FIRST + timedelta(days=offset): {(WHOLE, "a", GOAL): (20, 10, 0)} for offset in range(days_before + 1)}
     rows = compare(rows_of_counts(days, {max(days)}))
     assert {row["window_days"] for row in rows} == window_days
+
+
+def funnel(at_cart: int, passed: int) -> OfADay:
+    """Return the counts of a day: sessions at the cart, of which some go to the checkout, where half convert."""
+    converted = passed // 2
+    return {
+        ("cart", GOAL): (at_cart, converted, 0),
+        ("cart", "checkout"): (passed, converted, converted),
+        ("checkout", GOAL): (passed, converted, 0),
+    }
+
+
+@pytest.mark.parametrize("usual", [20, 19])
+def test_a_fault_at_a_step_that_usually_every_session_takes_is_the_alert(usual: int) -> None:
+    """Of 20 mobile and 20 desktop sessions a day at the cart, all or nearly all go on. Then only 4 mobile ones do."""
+    desktop, mobile, faulty = funnel(20, 20), funnel(20, usual), funnel(20, 4)
+    found = changes_of(
+        {**funnel(40, 20 + usual), (GOAL, GOAL): (20, 20, 0)},
+        {**funnel(40, 24), (GOAL, GOAL): (12, 12, 0)},
+        parts={("device", "mobile"): (mobile, faulty), ("device", "desktop"): (desktop, desktop)},
+    )
+    assert alerts(found) == {(("device", "mobile"), ("cart", "checkout"))}
+    assert found[7, ("device", "mobile"), ("cart", "checkout")]["usual_rate"] == usual / 20
 
 
 # What can be an alert

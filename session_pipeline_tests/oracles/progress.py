@@ -171,7 +171,7 @@ def _tested(
             continue
         value = Fraction(1)
         if step[2] != GOAL:
-            value = Fraction(2 * kg0 + 1, 2 * (k0 + 1)) - Fraction(2 * (g0 - kg0) + 1, 2 * (n0 - k0 + 1))
+            value = Fraction(2 * kg0 + 1, 2 * (k0 + 1)) - Fraction(max(g0 - kg0, 0), n0 - k0 + 1)
         if value <= 0 or Fraction(n1 * k0, n0) * value < max(Fraction(5), Fraction(goals, 50)):
             continue
         spread = _spread(daily, step, before, k0 / n0, with_weeks=window_days >= 7)

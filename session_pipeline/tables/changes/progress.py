@@ -118,7 +118,8 @@ def _tested(counts: SiteCounts, window: Window) -> Tested:
     )
     with_step = window.usual_progressed_and_converted[step]
     without_step = np.maximum(window.usual_converted[step] - with_step, 0.0)
-    step_value = np.where(is_goal[step], 1.0, (with_step + 0.5) / (k0 + 1) - (without_step + 0.5) / (n0 - k0 + 1))
+    # Without ½ for the others: if every session takes the step, there is none that would convert without it.
+    step_value = np.where(is_goal[step], 1.0, (with_step + 0.5) / (k0 + 1) - without_step / (n0 - k0 + 1))
     goals = int(counts.goals[max(window.first, 0) : window.last + 1].sum())
     least = round(max(LEAST_STAKE, LEAST_STAKE_SHARE * goals), COMPARED_DIGITS)
     stake = np.round(n1 * (k0 / n0) * step_value, COMPARED_DIGITS)
