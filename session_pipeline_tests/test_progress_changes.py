@@ -171,6 +171,17 @@ def test_a_fault_is_one_alert_at_its_step_and_segment(where: str, value: tuple[s
     assert alerts[0]["associated_lost_value"] == pytest.approx(20 * alerts[0]["associated_lost"], abs=0.02)
 
 
+def test_examples_of_an_alert_are_of_the_days_of_its_change() -> None:
+    """One session a day stopped at ship. From the third day of the fault on, none does: they see an error there."""
+    rows = rows_of(shop(100, drop_from=95, drop_in="m"), [99])
+    for row in rows:
+        is_example = row["stopped_session_ids"] and row["session_date"] < day(97)
+        row["stopped_session_ids"] = str(row["session_date"]) if is_example else None
+    [alert] = [row for row in changes(rows) if row["is_alert"]]
+    assert (step_of(alert), alert["window_days"], alert["since"]) == (SHIP, 7, day(95))
+    assert alert["example_session_ids"] == f"{day(96)} {day(95)}"
+
+
 def test_two_faults_are_two_alerts() -> None:
     sessions = shop(100, drop_from=86, drop_in="m")
     other = {id(one) for one in sessions if one.day >= day(86) and Random(one.session_id).random() < 0.5}
@@ -410,4 +421,4 @@ def test_logic_version_stands_for_this_source() -> None:
         *sorted(path for path in folder.glob("*.py") if path.stem not in apart),
     ]
     source = "".join("".join(path.read_text().split()) for path in modules)
-    assert (steps.LOGIC_VERSION, hashlib.sha256(source.encode()).hexdigest()[:16]) == ("14", "d31d694e5bbe8622")
+    assert (steps.LOGIC_VERSION, hashlib.sha256(source.encode()).hexdigest()[:16]) == ("15", "b9ebe35dd0c6497a")

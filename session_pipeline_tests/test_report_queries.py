@@ -16,8 +16,8 @@ FIRST = LAST - timedelta(days=6)
 DAY = timedelta(days=1)
 
 
-def answer(query: str, **tables: Sequence[Row]) -> list[Row]:
-    """Return the rows of a query for the week that ends with LAST. Columns that are not given are null."""
+def answer(query: str, parameters: Mapping[str, Any] | None = None, /, **tables: Sequence[Row]) -> list[Row]:
+    """Return the rows of a query, for the week that ends with LAST by default. Columns that are not given are null."""
     with duckdb.connect() as connection:
         connection.execute(models.macros())
         for name, rows in tables.items():
@@ -25,7 +25,8 @@ def answer(query: str, **tables: Sequence[Row]) -> list[Row]:
             for row in rows:
                 values = ", ".join("?" for _ in row)
                 connection.execute(f"insert into {name} ({', '.join(row)}) values ({values})", list(row.values()))
-        return run_query(connection, query, Window((FIRST - 7 * DAY, LAST), LAST, LAST, is_full=True).parameters).rows
+        of_week = Window((FIRST - 7 * DAY, LAST), LAST, LAST, is_full=True).parameters
+        return run_query(connection, query, parameters or of_week).rows
 
 
 def rows_of(name: str, tables: Mapping[str, Sequence[Row]]) -> list[Row]:
@@ -274,3 +275,49 @@ def test_common_actions_count_each_visit_once() -> None:
     steps += [("bounce", "/a", 1, 3), ("bounce", "/a", 2, 3)]
     found = common_actions((13, 0, 3), steps, [("/a", 7, 0, 4), ("/b", 6, 0, 6)])
     assert found == {"/a": (None, 0.4), "/b": (None, 0.6)}
+
+
+@pytest.mark.parametrize(
+    ("dimension", "value", "expected"),
+    [
+        ("device", "mobile", ["a-error", "b-back"]),
+        ("device", "(none)", ["c-unknown"]),
+        ("all", "all", ["a-error", "b-back", "c-unknown"]),
+        ("plan", "pro", ["b-back"]),
+        ("plan", "(none)", ["a-error", "c-unknown"]),
+    ],
+)
+def test_examples_of_a_step_are_its_victims_whatever_they_did_instead(
+    dimension: str, value: str, expected: list[str]
+) -> None:
+    """All other visits went on, or had before, or bought something, or came before the change."""
+    visits = {
+        "a-error": ("mobile", False, ["/ship", "error"]),
+        "b-back": ("mobile", False, ["/ship", "/cart"]),
+        "c-unknown": (None, False, ["/ship"]),
+        "d-went-on": ("mobile", False, ["/ship", "/pay"]),
+        "e-had-before": ("mobile", False, ["/pay", "/ship"]),
+        "f-bought": ("mobile", True, ["/ship"]),
+        "g-elsewhere": ("mobile", False, ["/cart"]),
+        "z-before": ("mobile", False, ["/ship"]),
+    }
+    of_visit = {
+        name: {"session_date": LAST - DAY if name == "z-before" else LAST, "session_id": name, "site": "main"}
+        for name in visits
+    }
+    parameters = {"first_day": LAST, "last_day": LAST, "site": "main", "action": "/ship", "next_action": "/pay"}
+    found = answer(
+        "flaw_step_examples",
+        parameters | {"dimension": dimension, "dimension_value": value},
+        session_facts=[
+            of_visit[name] | {"device": device, "is_converted": is_converted}
+            for name, (device, is_converted, _) in visits.items()
+        ],
+        session_actions=[
+            of_visit[name] | {"action_number": number, "action": action, "is_bot": False}
+            for name, (_, _, actions) in visits.items()
+            for number, action in enumerate(actions, start=1)
+        ],
+        session_dimensions=[of_visit["b-back"] | {"dimension": "plan", "dimension_value": "pro"}],
+    )
+    assert [row["session_id"] for row in found] == expected

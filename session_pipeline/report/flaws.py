@@ -6,8 +6,10 @@ the actions with most difficulties. All but those without visits are association
 decides what has a place, and quiet.py says what would have been found if there are no changes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 import duckdb
 from markupsafe import Markup
@@ -109,7 +111,7 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     chosen = places.chosen(steps, worse, moments, window, MOST - len(found) - len(silent_day))
     for number, (kind, row) in enumerate(chosen, start=1):
         if kind == "step":
-            found.append(_changed_step(number, row, window, currencies))
+            found.append(_changed_step(connection, number, row, window, currencies))
         elif kind == "outcome":
             found.append(_changed_outcome(connection, number, row, window))
         else:
@@ -170,7 +172,9 @@ def _of_site(row: Row) -> str:
     return "" if row["silent_site"] is None else f" on site {formats.isolated(row['silent_site'])}"
 
 
-def _changed_step(number: int, row: Row, window: Window, currencies: Currencies) -> Flaw:
+def _changed_step(
+    connection: duckdb.DuckDBPyConnection, number: int, row: Row, window: Window, currencies: Currencies
+) -> Flaw:
     now = _time_of(row, window)
     rates = [(now, row["progress_rate"], "on-loss"), ("before", row["usual_rate"], "ghost-strong")]
     if row["others_rate"] is not None:
@@ -182,10 +186,22 @@ def _changed_step(number: int, row: Row, window: Window, currencies: Currencies)
         row["sentence"],
         filled("flaw_step", {**window.parameters, **parameters}),
         [*_dates(row, window), *currencies.worth(lost_values.of_step(row), row["window_days"])],
-        _ids(row["example_session_ids"]),
+        _step_examples(connection, row, parameters),
         None if row["over_since"] else chart,
         is_mild=row["over_since"] is not None,
     )
+
+
+def _step_examples(connection: duckdb.DuckDBPyConnection, row: Row, parameters: Mapping[str, Any]) -> Sequence[str]:
+    """Return visits of the last days of a change that did not take its step, whatever they did instead.
+
+    The ids in the row are only those that did nothing else, so an error or a way back hides the visits that it hit.
+    They are used if none is found, as for the value '(other)'.
+    """
+    first_day = max(row["since"], row["last_seen_day"] - timedelta(days=row["window_days"] - 1))
+    days = {"first_day": first_day, "last_day": row["last_seen_day"]}
+    found = run_query(connection, "flaw_step_examples", {**parameters, **days}).rows
+    return [example["session_id"] for example in found] or _ids(row["example_session_ids"])
 
 
 def _changed_outcome(connection: duckdb.DuckDBPyConnection, number: int, row: Row, window: Window) -> Flaw:

@@ -105,7 +105,7 @@ def _row(window: Window, site: str, tested: Tested, tested_count: int, is_alert:
         "over_since": over_since,
         "explained_by": explained_by,
         "detectable_rate": _detectable_rate(tested, usual_rate),
-        "example_session_ids": _examples(window, tested.step, over_since),
+        "example_session_ids": _examples(window, tested.step, since, over_since),
     }
     step = {"segment": tested.step[0], "action": action, "next_action": later}
     loss = {"lost": row["associated_lost"], "lost_value": lost_value}
@@ -200,8 +200,9 @@ def _detectable_rate(tested: Tested, usual_rate: float) -> float | None:
     return round(min(low, 0.9 * usual_rate), 6)
 
 
-def _examples(window: Window, step: Step, over_since: date | None) -> str | None:
+def _examples(window: Window, step: Step, since: date | None, over_since: date | None) -> str | None:
     segment, action, _ = step
-    days = [day for day in reversed(window.days) if over_since is None or day < over_since]
+    first, end = since or date.min, over_since or date.max
+    days = [day for day in reversed(window.days) if first <= day < end]
     found = [one for day in days for one in window.site.stopped.get((day, segment, action), ())]
     return " ".join(found[:3]) or None

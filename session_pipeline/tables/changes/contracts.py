@@ -155,7 +155,8 @@ TABLES: tuple[Table, ...] = (
             text(
                 "example_session_ids",
                 "Up to three sessions of the window that stopped at action (stopped_session_ids of action_visits), the "
-                "latest first, separated by spaces; null if there is none. See `show`.",
+                "latest first, separated by spaces; with since, of the days of the change. Null if there is none. See "
+                "`show`.",
                 is_personal=True,
             ),
         ),

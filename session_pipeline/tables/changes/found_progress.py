@@ -223,11 +223,16 @@ def _period(counts: SiteCounts, drop: Drop) -> Period:
 
 
 def _examples(counts: SiteCounts, window: Window, step: int, period: Period | None) -> str | None:
-    """Return the ids of sessions of the window that stopped at the action before a drop was over, the latest first."""
-    over_from = None if period is None else period.over_from
-    last = window.last if over_from is None else over_from - 1
+    """Return the ids of sessions of the window that stopped at the action, the latest first.
+
+    If a change has a first day, they are of its days only: earlier sessions do not show it.
+    """
+    first, last = window.first, window.last
+    if period is not None:
+        first = max(first, period.first)
+        last = last if period.over_from is None else period.over_from - 1
     found: list[str] = []
-    for day in range(last, max(window.first, 0) - 1, -1):
+    for day in range(last, max(first, 0) - 1, -1):
         ids = counts.stopped[day, counts.visits[step]]
         found += ids.split(" ") if ids else []
         if len(found) >= MOST_EXAMPLES:
