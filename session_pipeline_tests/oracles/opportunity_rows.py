@@ -108,6 +108,7 @@ class Comparison:
         return {
             **sums, **self.figures, "session_date": day, "site": self.factor[0], "window_days": window, "rank": rank,
             "q_value": self.q_value, "is_significant": is_significant,
+            "segment": "(all)", "session_count": sums["n1"] + sums["n0"],
             "example_session_ids": " ".join(self.examples) or None,
         }  # fmt: skip
 
@@ -242,7 +243,9 @@ def next_best_action_rows(sessions: Sequence[Session], days: Iterable[date], mos
                 **common,
                 "at_action": action,
                 "seen_action": seen,
-                "lift": common["rate_seen"] / common["rate_unseen"] if common["rate_unseen"] else None,
+                **_lift(
+                    common["rate_seen"], common["rate_unseen"], common["difference_low"], common["difference_high"]
+                ),
                 "sentence": f"Sessions that also {did} before {'' if action.startswith('/') else 'the event '}{action} "
                 f"({found.n1:,}): {_rates(found)} of those that had not."
                 + " They may have meant to convert anyway." * (common["difference"] > 0)
@@ -250,6 +253,13 @@ def next_best_action_rows(sessions: Sequence[Session], days: Iterable[date], mos
             }
         )
     return rows
+
+
+def _lift(seen: float, unseen: float, low: float, high: float) -> dict[str, float | None]:
+    """Return the lift and its interval: that of the difference, as if the rate of the others was known exactly."""
+    if not unseen:
+        return dict.fromkeys(("lift", "low", "high"))
+    return {"lift": seen / unseen, "low": max(unseen + low, 0) / unseen, "high": min(unseen + high, 1) / unseen}
 
 
 def _occurrence(session: Session, action: str, signal: str) -> tuple[int | None, Moment | None]:

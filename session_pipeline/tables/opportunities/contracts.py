@@ -35,6 +35,10 @@ Q_VALUE = rate(
 IS_SIGNIFICANT = flag(
     "is_significant", "Whether q_value is at most 0.05 and score at least 2.5 in the direction that is looked for."
 )
+SEGMENT = text(
+    "segment", "Always '(all)': the device is part of a moment, so a row compares the sessions of all devices."
+)
+COMPARED_SESSION_COUNT = "Sessions that are compared, once for each of their moments: {} + {}."
 EXAMPLE_SESSION_IDS = text(
     "example_session_ids",
     "Up to three sessions that show the row, the latest first, separated by spaces: with the signal and not converted "
@@ -109,10 +113,12 @@ TABLES: tuple[Table, ...] = (
             c.SITE,
             c.WINDOW_DAYS,
             c.RANK,
+            SEGMENT,
             text("action", "Action of the signal, as in session_friction."),
             text(
                 "signal", "Signal of friction, as in session_friction, except dead_end, abandoned_form and long_dwell."
             ),
+            count("session_count", COMPARED_SESSION_COUNT.format("with_count", "without_count")),
             count("with_count", "Sessions with the signal at the action, each at its first; at comparable moments."),
             count("with_converted_count", "Of with_count, those that converted later."),
             count(
@@ -156,10 +162,12 @@ TABLES: tuple[Table, ...] = (
             c.SITE,
             c.WINDOW_DAYS,
             c.RANK,
+            SEGMENT,
             text("at_action", "Action that the sessions did for the first time."),
             text(
                 "seen_action", "Action that some of them had done before; never one that was a milestone in the window."
             ),
+            count("session_count", COMPARED_SESSION_COUNT.format("seen_count", "unseen_count")),
             count("seen_count", "Sessions that had done it, at comparable moments."),
             count("seen_converted_count", "Of seen_count, those that converted later."),
             count(
@@ -169,6 +177,18 @@ TABLES: tuple[Table, ...] = (
             rate("rate_seen", "Share of the sessions that had done it that converted later, averaged over moments."),
             rate("rate_unseen", "Share of the other sessions that converted later, with the same weights."),
             Column("lift", "DOUBLE", "rate_seen / rate_unseen, rounded to 6 digits; null if rate_unseen is 0."),
+            Column(
+                "low",
+                "DOUBLE",
+                "Lower bound of the 95 % interval of lift: (rate_unseen + difference_low) / rate_unseen, at least 0; "
+                "6 digits. Null if lift is null.",
+            ),
+            Column(
+                "high",
+                "DOUBLE",
+                "Upper bound of the 95 % interval of lift: (rate_unseen + difference_high) / rate_unseen, at most "
+                "1 / rate_unseen; 6 digits. Null if lift is null.",
+            ),
             DIFFERENCE,
             DIFFERENCE_LOW,
             DIFFERENCE_HIGH,

@@ -24,6 +24,7 @@ WINDOWS = (28, LONGEST_WINDOW)  # days
 LEAST_EXPECTED = 5  # conversions with the factor, if it made no difference
 MOST_ROWS = 20  # of a site, day and window
 MOST_EXAMPLES = 3
+ALL_SESSIONS = "(all)"  # the segment
 EPOCH = date(1970, 1, 1)
 
 # What sessions with a signal did, for sentences.
@@ -99,10 +100,9 @@ def next_best_actions(rows: pa.Table) -> pa.Table:
         "unseen_converted_count": sums.without_converted[kept],
         "rate_seen": _rounded(found.rate_with[kept], 6),
         "rate_unseen": _rounded(found.rate_without[kept], 6),
-        "lift": [
-            round(float(found.rate_with[index] / found.rate_without[index]), 6) if found.rate_without[index] else None
-            for index in kept
-        ],
+        "lift": _lifts(found.rate_with, found, kept),
+        "low": _lifts(np.maximum(found.rate_without + found.low, 0), found, kept),
+        "high": _lifts(np.minimum(found.rate_without + found.high, 1), found, kept),
         "sentence": [
             f"Sessions that also {_did(factor.name)} before {named(factor.action)} ({sums.with_count[index]:,}):"
             f" {_rates(found, index)} of those that had not."
@@ -134,6 +134,8 @@ def _common_columns(
         "site": [factor.site for factor in factors],
         "window_days": windows,
         "rank": rank[kept],
+        "segment": [ALL_SESSIONS] * len(kept),
+        "session_count": sums.with_count[kept] + sums.without_count[kept],
         "difference": _rounded(found.difference[kept], 6),
         "difference_low": _rounded(found.low[kept], 6),
         "difference_high": _rounded(found.high[kept], 6),
@@ -144,6 +146,12 @@ def _common_columns(
             _examples(factor.examples, day, window) for factor, day, window in zip(factors, days, windows, strict=True)
         ],
     }
+
+
+def _lifts(rates: Floats, found: Estimates, kept: Sequence[int]) -> list[float | None]:
+    """Return rates in multiples of those without the factor; None where that is 0."""
+    pairs = zip(rates[kept].tolist(), found.rate_without[kept].tolist(), strict=True)
+    return [round(rate / without, 6) if without else None for rate, without in pairs]
 
 
 def _table(name: str, columns: Mapping[str, Any]) -> pa.Table:
