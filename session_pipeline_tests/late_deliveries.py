@@ -73,7 +73,13 @@ READS: Mapping[str, Mapping[str, Sequence[int]]] = {
         "session_dimensions": SAME,
     },
     "progress_changes": {"action_visits": PAST, "action_progress": PAST, "daily_outcomes": PAST},
-    "outcome_changes": {"daily_outcomes": PAST, "daily_breakdowns": PAST},
+    "outcome_changes": {
+        "daily_outcomes": PAST,
+        "daily_breakdowns": PAST,
+        "sessions": SAME,
+        "session_outcomes": SAME,
+        "session_dimensions": SAME,
+    },
     "moments": {
         "sessions": SAME,
         "session_actions": SAME,

@@ -68,6 +68,15 @@ def test_flaw_has_its_last_day_examples_and_rates(reported_week: Deployment, tmp
     assert "Then 24.0\u202f%, before 77.0\u202f%, others then 74.0\u202f%." in first
 
 
+def test_unusual_outcome_of_a_segment_has_its_examples(reported_week: Deployment, tmp_path: Path) -> None:
+    row = {"site": "main", "rank": 1, "window_days": 7, "dimension": "device", "dimension_value": "mobile"}
+    row |= {"outcome": "(converted)", "score": -5.0, "is_alert": True, "rate": 0.1, "usual_rate": 0.3}
+    rows = {"outcome_changes": [row | {"sentence": "Fewer.", "example_session_ids": "aaa bbb"}]}
+    page = page_with(reported_week, tmp_path, rows)
+    first = page.html.split('id="flaw-1"')[1].split("</article>")[0]
+    assert re.findall(r"<li><code>(.*?)</code></li>", first) == ["aaa", "bbb"]
+
+
 OVER = {"is_alert": False, "since": date(2024, 3, 2), "over_since": date(2024, 3, 10), "associated_lost_value": 9e3}
 
 

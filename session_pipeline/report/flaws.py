@@ -206,8 +206,8 @@ def _step_examples(connection: duckdb.DuckDBPyConnection, row: Row, parameters: 
 
 def _changed_outcome(connection: duckdb.DuckDBPyConnection, number: int, row: Row, window: Window) -> Flaw:
     parameters = {name: row[name] for name in ("site", "dimension", "dimension_value", "outcome")}
-    examples: list[str] = []
-    if row["dimension"] == "all" and row["outcome"] != "(sessions)":
+    examples = _ids(row["example_session_ids"])  # none if the change is over: the row's day does not show it
+    if not examples and row["dimension"] == "all" and row["outcome"] != "(sessions)":
         of_day = {**parameters, "day": row["last_seen_day"], "is_more": row["score"] > 0}
         examples = [found["session_id"] for found in run_query(connection, "flaw_outcome_examples", of_day).rows]
     rates = [(_time_of(row, window), row["rate"], "on-loss"), ("usual", row["usual_rate"], "ghost-strong")]

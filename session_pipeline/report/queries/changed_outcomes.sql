@@ -70,7 +70,8 @@ select
     l.expected_count,
     l.usual_rate,
     l.score,
-    l.sentence
+    l.sentence,
+    l.example_session_ids
 from latest as l
 left join runs as r
     on

@@ -181,6 +181,8 @@ TABLES: tuple[Table, ...] = (
             count("session_count", "Sessions of the window, without bots; for '(none)', on days with the dimension."),
             count("outcome_count", "Of session_count: sessions with the outcome; all for '(sessions)'."),
             rate("rate", "outcome_count / session_count; null for '(sessions)'."),
+            rate("low", "Lower bound of the 95 % Wilson interval of rate; null for '(sessions)'."),
+            rate("high", "Upper bound of the 95 % Wilson interval of rate; null for '(sessions)'."),
             Column(
                 "expected_count",
                 "DOUBLE",
@@ -198,6 +200,13 @@ TABLES: tuple[Table, ...] = (
             SINCE,
             OVER_SINCE,
             c.SENTENCE,
+            text(
+                "example_session_ids",
+                "Up to three sessions of the day that show the change: with the outcome if it is more frequent, "
+                "otherwise without it, any conversion or a bounce; the smallest ids, separated by spaces. Null if "
+                "there is none, for '(sessions)', and if the change is over. See `show`.",
+                is_personal=True,
+            ),
         ),
     ),
 )

@@ -27,11 +27,13 @@ def _found_outcomes(rows: "pa.Table") -> "pa.Table":
 # Stands for the Python code that finds changes; a test pins the source.
 LOGIC_VERSION = "15"
 
+COLUMN_VALUES = Relation(from_settings.column_values, reads=("sessions",))
+
 STEPS: tuple[Step, ...] = (
     Step(
         name="action_visits",
         tables=("action_visits", "action_progress"),
-        relations={"column_values": Relation(from_settings.column_values, reads=("sessions",))},
+        relations={"column_values": COLUMN_VALUES},
         lists={"own_dimensions": from_settings.own_dimensions},
         computed=(
             Computation("numbered_actions", "numbered_actions"),
@@ -52,7 +54,11 @@ STEPS: tuple[Step, ...] = (
         name="outcome_changes",
         tables=("outcome_changes",),
         spans={"daily_outcomes": days_back(DAYS_READ), "daily_breakdowns": days_back(DAYS_READ)},
-        lists={"compared_dimensions": from_settings.compared_dimensions},
+        relations={"column_values": COLUMN_VALUES},
+        lists={
+            "compared_dimensions": from_settings.compared_dimensions,
+            "own_dimensions": from_settings.own_dimensions,
+        },
         python_table=PythonTable("found_outcomes", "outcome_counts", _found_outcomes),
         logic_version=LOGIC_VERSION,
     ),
