@@ -300,7 +300,7 @@ def test_weeks_with_other_weekdays_show_no_change(reported_week: Deployment, tmp
     assert "No change is shown, because the two weeks have visits on different weekdays." in page.text
     assert "no comparison with the week before, because it has visits on other weekdays" in page.text
     assert next(row for row in page.rows if row[0] == "Outcome")[1:4] == ["Visits", "Share", "14 days"]
-    assert "30.0 % of visits had one" in page.text
+    assert "30.0 % of all visits had one" in page.text
     assert "% in the week before" not in page.text
 
 
@@ -315,9 +315,21 @@ def test_weeks_with_other_weekdays_show_no_change(reported_week: Deployment, tmp
 )
 def test_few_hard_times_are_said_as_they_are(hard_count: int | None, visit_count: int, expected: str) -> None:
     rate = None if hard_count is None else hard_count / visit_count
-    week = {"period": "week", "hard_time_count": hard_count, "friction_rate": rate}
+    counts = {"session_count": visit_count, "observed_count": visit_count}
+    week = {"period": "week", "hard_time_count": hard_count, "friction_rate": rate, **counts}
     figures = Figures({}, None, {"visits": Figure("", [week])})
     assert hard_times(figures).replace(THIN_SPACE, " ") == expected
+
+
+def test_share_of_hard_times_names_the_days_that_can_show_one(reported_week: Deployment, tmp_path: Path) -> None:
+    """Of 40 visits, 20 are on days and sites whose events can show a hard time."""
+    counts = {"site": "jp", "session_count": 20}
+    rows = {"daily_summary": [OTHER_SITE | counts], "daily_friction": [counts]}
+    page = page_with(reported_week, tmp_path, rows)
+    of_visits = "of the visits on days and sites that can show one"
+    assert flaws_of(page)[0].startswith(f"30.0 % {of_visits} had a hard time.")
+    assert f"Had a hard time 6 30.0 % {of_visits} · Fri 15 Mar:" in page.text
+    assert f"Hard times 30.0 % {of_visits} had one" in page.text
 
 
 def test_difficulties_that_go_with_missing_conversions_come_first(reported_week: Deployment, tmp_path: Path) -> None:

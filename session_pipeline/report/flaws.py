@@ -18,6 +18,7 @@ from session_pipeline.reference.changes import is_worse
 from session_pipeline.report import charts, formats, lost_values, names, places, sites
 from session_pipeline.report.figures import FEWEST_SILENT_DAYS, Figures, Row, filled, run_query
 from session_pipeline.report.lost_values import Currencies
+from session_pipeline.report.observed import observed_visits
 from session_pipeline.report.quiet import detectable
 from session_pipeline.report.window import Window
 from session_pipeline.settings import Settings
@@ -289,7 +290,8 @@ def _friction(connection: duckdb.DuckDBPyConnection, figures: Figures, window: W
             )
             sentence += " They converted less often later than comparable visits; this can be chance."
         if not found:
-            sentence = f"{formats.percent(week['friction_rate'])} of all visits had a hard time. {sentence}"
+            share = f"{formats.percent(week['friction_rate'])} of {observed_visits(week)}"
+            sentence = f"{share} had a hard time. {sentence}"
         query = run_query(
             connection, "flaw_friction", {**window.parameters, "site": row["site"], "action": row["action"]}
         )
@@ -308,8 +310,8 @@ def hard_times(figures: Figures) -> str:
     if week["friction_rate"] < HARDLY_ANY:
         return "Hardly any visit of this week had a hard time."
     return (
-        f"{formats.percent(week['friction_rate'])} of all visits had a hard time, but fewer than {FEWEST_HARD_TIMES} at"
-        " any one page; see Hard times."
+        f"{formats.percent(week['friction_rate'])} of {observed_visits(week)} had a hard time, but fewer than"
+        f" {FEWEST_HARD_TIMES} at any one page; see Hard times."
     )
 
 

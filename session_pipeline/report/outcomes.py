@@ -11,6 +11,7 @@ from session_pipeline.report.chance import is_significant
 from session_pipeline.report.charts import Bar
 from session_pipeline.report.figures import Figures, Row
 from session_pipeline.report.lost_values import SEVERAL
+from session_pipeline.report.observed import ALL_VISITS, observed_visits
 from session_pipeline.report.window import Window
 from session_pipeline.settings import Settings
 
@@ -166,13 +167,15 @@ def tiles(figures: Figures, visits: Mapping[str, Row], window: Window) -> list[T
     if sums or _in_several(figures):
         found.append(_value_tile(figures, sums, window, grown, trend))
     if week["friction_rate"] is not None:
+        observed = observed_visits(week)
+        of_visits = "" if observed == ALL_VISITS else f"of {observed} · "
         found.append(
             Tile(
                 "Had a hard time",
                 formats.number(week["hard_time_count"]),
                 formats.percent(week["friction_rate"]),
                 moved("friction_rate"),
-                f"{last}: {formats.number(visits['day']['hard_time_count'])}",
+                f"{of_visits}{last}: {formats.number(visits['day']['hard_time_count'])}",
                 trend("hard-rate", "Visits with a hard time", [row["friction_rate"] for row in days]),
                 is_chance("hard_time_count", "observed_count"),
             )

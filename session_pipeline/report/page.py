@@ -25,6 +25,7 @@ from session_pipeline.report.flaws import Look
 from session_pipeline.report.funnels import funnel_views, unit
 from session_pipeline.report.glossary import GLOSSARY
 from session_pipeline.report.long_names import long_names
+from session_pipeline.report.observed import observed_visits
 from session_pipeline.report.sites import has_several
 from session_pipeline.report.strengths import strengths
 from session_pipeline.report.svg import standalone
@@ -65,6 +66,7 @@ FILTERS: tuple[Callable[..., object], ...] = (
     formats.decoded,
     formats.sentence_start,
     names.label,
+    observed_visits,
 )
 
 
