@@ -321,17 +321,6 @@ def test_few_hard_times_are_said_as_they_are(hard_count: int | None, visit_count
     assert hard_times(figures).replace(THIN_SPACE, " ") == expected
 
 
-def test_share_of_hard_times_names_the_days_that_can_show_one(reported_week: Deployment, tmp_path: Path) -> None:
-    """Of 40 visits, 20 are on days and sites whose events can show a hard time."""
-    counts = {"site": "jp", "session_count": 20}
-    rows = {"daily_summary": [OTHER_SITE | counts], "daily_friction": [counts]}
-    page = page_with(reported_week, tmp_path, rows)
-    of_visits = "of the visits on days and sites that can show one"
-    assert flaws_of(page)[0].startswith(f"30.0 % {of_visits} had a hard time.")
-    assert f"Had a hard time 6 30.0 % {of_visits} · Fri 15 Mar:" in page.text
-    assert f"Hard times 30.0 % {of_visits} had one" in page.text
-
-
 def test_difficulties_that_go_with_missing_conversions_come_first(reported_week: Deployment, tmp_path: Path) -> None:
     compared = {"site": "main", "window_days": 84, "rank": 1, "rate_with": 0.1, "rate_without": 0.5, "sentence": "No."}
     lost = compared | {"signal": "error", "associated_lost_conversions": 2.4, "is_significant": False}

@@ -223,6 +223,7 @@ def _visit_content(
         "more_dimensions": max(0, len(compared) - room.dimensions),
         "retention": cohorts,
         "fewest": FEWEST,
+        "has_compared_difficulties": bool(figures.rows("opportunities")),
         "has_first_weeks": any(first["first_day"] < window.first_known_day + FIRST_WEEKS for first, _ in cohorts),
         "days": days,
         "one_currency": outcomes.has_one_currency(figures),

@@ -1,0 +1,39 @@
+"""Tests what the report says about hard times, and about difficulties that were or were not compared."""
+
+from pathlib import Path
+
+import pytest
+
+from session_pipeline_tests.changed_reports import OTHER_SITE, flaws_of, page_with
+from session_pipeline_tests.deployment import Deployment
+
+
+def test_share_of_hard_times_names_the_days_that_can_show_one(reported_week: Deployment, tmp_path: Path) -> None:
+    """Of 40 visits, 20 are on days and sites whose events can show a hard time."""
+    counts = {"site": "jp", "session_count": 20}
+    rows = {"daily_summary": [OTHER_SITE | counts], "daily_friction": [counts]}
+    page = page_with(reported_week, tmp_path, rows)
+    of_visits = "of the visits on days and sites that can show one"
+    assert flaws_of(page)[0].startswith(f"30.0 % {of_visits} had a hard time.")
+    assert f"Had a hard time 6 30.0 % {of_visits} · Fri 15 Mar:" in page.text
+    assert f"Hard times 30.0 % {of_visits} had one" in page.text
+
+
+@pytest.mark.parametrize(
+    ("is_compared", "expected"),
+    [
+        (True, "No difficulty clearly goes with fewer conversions."),
+        (
+            False,
+            "Difficulties cannot be compared yet. That takes 30 visits with a difficulty and 30 at the same moment",
+        ),
+    ],
+)
+def test_no_significant_difficulty_is_told_from_none_compared(
+    is_compared: bool, expected: str, reported_week: Deployment, tmp_path: Path
+) -> None:
+    by_chance = {"site": "main", "window_days": 84, "rank": 1, "rate_with": 0.3, "rate_without": 0.4}
+    named = {"action": "/pay", "signal": "error", "sentence": "This can be chance.", "is_significant": False}
+    page = page_with(reported_week, tmp_path, {"opportunities": [by_chance | named] * is_compared})
+    assert ("No difficulty" in page.text, "Difficulties cannot" in page.text) == (is_compared, not is_compared)
+    assert expected in page.text.split("Changes found in")[1]
