@@ -257,8 +257,8 @@ def test_fault_of_a_segment_would_have_been_found(reported_week: Deployment, tmp
     row = STEP | {"is_alert": False, "detectable_rate": 0.5}
     text = page_with(reported_week, tmp_path, {"progress_changes": [row]}).text
     assert (
-        "A fault would have been found if of the 100 visits at /shipping with device mobile in 7 days at most 50.0 %"
-        " had gone on to /payment; 77.0 % is usual."
+        "A fault that costs conversions would usually have been found if of the 100 visits at /shipping with device"
+        " mobile in 7 days at most 50.0 % had gone on to /payment; 77.0 % is usual."
     ) in text
 
 
@@ -358,8 +358,8 @@ def test_quiet_report_says_what_would_have_been_found(reported_week: Deployment,
     row = STEP | {"dimension": "all", "dimension_value": "all", "is_alert": False, "detectable_rate": 0.5}
     page = page_with(reported_week, tmp_path, {"progress_changes": [row]})
     assert (
-        "A fault would have been found if of the 100 visits at /shipping in 7 days at most 50.0 % had gone on to"
-        " /payment; 77.0 % is usual."
+        "A fault that costs conversions would usually have been found if of the 100 visits at /shipping in 7 days at"
+        " most 50.0 % had gone on to /payment; 77.0 % is usual."
     ) in page.text
 
 

@@ -69,6 +69,23 @@ def test_repeated_searches_are_a_share_of_the_visits_that_can_show_them() -> Non
     assert (found["session_count"], found["repeated_search_count"], found["repeated_rate"]) == (10, 2, 0.2)
 
 
+def test_smallest_detectable_drop_of_each_window_comes_first() -> None:
+    """A step of many visits can need a larger drop; of equal drops, those of all visits come first."""
+    rows = [
+        {"window_days": days, "dimension": dimension, "action": action, "session_count": count}
+        | {"detectable_rate": detectable, "usual_rate": usual, "next_action": "/next"}
+        for days, dimension, action, count, detectable, usual in (
+            (7, "all", "/most", 900, 0.01, 0.02),
+            (7, "device", "/phone", 80, 0.32, 0.4),
+            (28, "device", "/cart", 500, 0.72, 0.8),
+            (28, "all", "/list", 400, 0.18, 0.2),
+            (28, "all", "/unknown", 9000, None, 0.2),
+        )
+    ]
+    found = rows_of("detectable", {"progress_changes": rows})
+    assert [(row["window_days"], row["action"]) for row in found] == [(28, "/list"), (7, "/phone")]
+
+
 @pytest.mark.parametrize(
     ("name", "first", "second"),
     [

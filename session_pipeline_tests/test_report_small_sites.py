@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from session_pipeline.report.figures import Figure, Figures
+from session_pipeline.report.formats import THIN_SPACE
 from session_pipeline.report.quiet import detectable
 from session_pipeline.report.window import Window
 from session_pipeline_tests.changed_reports import OTHER_SITE, STEP, page_with
@@ -43,6 +44,14 @@ def test_steps_without_any_conversion_are_not_said_to_have_too_few(converted_cou
     figures = Figures({}, window, {"days": Figure("", [{"converted_count": converted_count}])})
     [sentence] = detectable(figures, window)
     assert expected in sentence
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(0.0459, "4.5"), (0.29, "29.0"), (0.0, "0.0")])
+def test_largest_share_that_would_be_found_is_rounded_down(rate: float, expected: str) -> None:
+    row = STEP | {"detectable_rate": rate}
+    window = Window(FOUR_WEEKS, LAST, LAST, is_full=True)
+    [sentence] = detectable(Figures({}, window, {"detectable": Figure("", [row])}), window)
+    assert f"at most {expected}{THIN_SPACE}% had gone on" in sentence
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 The order is: sites without visits for days, steps that fewer visits take than before, outcomes that left their usual
 range, difficulties after which fewer visits convert, a change that is over, sites without visits on the last day, and
 the actions with most difficulties. All but those without visits are associations, and the page says so. places.py
-decides what has a place, and quiet.py says what would have been found if there are no changes.
+decides what has a place, and quiet.py says what would usually have been found if there are no changes.
 """
 
 from collections.abc import Mapping, Sequence

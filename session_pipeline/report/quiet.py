@@ -1,6 +1,6 @@
 """Says which fault a report without changes would have found, or what it takes to find one; flaws.py has changes."""
 
-from math import log
+from math import floor, log
 
 from session_pipeline.reference.changes import FIRST_COMPARED_DAYS, WINDOWS
 from session_pipeline.report import formats, names, sites
@@ -14,19 +14,22 @@ MOST_WEEKS = max(WINDOWS) // 7  # of the longest window that is compared
 
 
 def detectable(figures: Figures, window: Window) -> list[str]:
-    """Say which fault would have been found, or how many days or visits are needed to find one.
+    """Say which fault would usually have been found, or how many days or visits are needed to find one.
 
-    Steps that were compared can have no row that says it; then there is no sentence.
+    It is the smallest drop among the rows of the steps. Steps that were compared can have no row that says it; then
+    there is no sentence. A drop that costs no conversions is never an alert, and a smaller drop can be explained by a
+    larger one.
     """
     steps = figures.rows("detectable")
     if steps:
         row = steps[0]
         return [
-            f"A fault would have been found if of the {formats.counted(row['session_count'], 'visit')} at"
+            "A fault that costs conversions would usually have been found if of the"
+            f" {formats.counted(row['session_count'], 'visit')} at"
             f" {names.action_in_sentence(row['action'])}{_of_segment(row)}{sites.place(figures, row)} in"
             f" {formats.counted(row['window_days'], 'day')} at most"
-            f" {formats.percent(row['detectable_rate'])} had gone on to {names.action_in_sentence(row['next_action'])};"
-            f" {formats.percent(row['usual_rate'])} is usual."
+            f" {formats.percent(_rounded_down(row['detectable_rate']))} had gone on to"
+            f" {names.action_in_sentence(row['next_action'])}; {formats.percent(row['usual_rate'])} is usual."
         ]
     if window.compared_day_count < FIRST_COMPARED_DAYS:
         are = "is" if window.compared_day_count == 1 else "are"
@@ -48,6 +51,11 @@ def detectable(figures: Figures, window: Window) -> list[str]:
         f"{too_few} To find a fault that halves a step which {formats.percent(rate)} of visits take, about"
         f" {formats.number(needed)} visits at it are needed in at most {MOST_WEEKS} weeks."
     ]
+
+
+def _rounded_down(share: float) -> float:
+    """Return a share that has at most the digits of the page, and is no larger: a larger one would not be found."""
+    return floor(round(share * 1000, 6)) / 1000
 
 
 def _of_segment(row: Row) -> str:

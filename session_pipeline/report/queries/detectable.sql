@@ -1,5 +1,38 @@
--- One row is a step that was tested on the last day: a rate at or below detectable_rate would have
--- been found. Steps of all visits come before those of a segment.
+-- One row is a window in which steps were tested on the last day, with the step whose smallest
+-- detectable drop is the smallest: a rate at or below detectable_rate would have had the score and
+-- the size of an alert. Of equal drops, those of all visits come first, and then of most visits.
+with steps as (
+    select
+        site,
+        window_days,
+        dimension,
+        dimension_value,
+        action,
+        next_action,
+        session_count,
+        progress_rate,
+        usual_rate,
+        detectable_rate,
+        round(detectable_rate / nullif(usual_rate, 0), 3) as detectable_ratio
+    from progress_changes
+    where
+        session_date = $last_day
+        and detectable_rate is not null
+        and next_action != '(goal)'
+),
+
+numbered as (
+    select
+        *,
+        row_number() over (
+            partition by window_days
+            order by
+                detectable_ratio desc nulls last, dimension != 'all', session_count desc, site asc,
+                dimension asc, dimension_value asc, action asc, next_action asc
+        ) as _step_number
+    from steps
+)
+
 select
     site,
     window_days,
@@ -11,12 +44,7 @@ select
     progress_rate,
     usual_rate,
     detectable_rate
-from progress_changes
-where
-    session_date = $last_day
-    and detectable_rate is not null
-    and next_action != '(goal)'
+from numbered
+where _step_number = 1
 order by
-    dimension != 'all', session_count desc, window_days desc, site asc, dimension asc,
-    dimension_value asc, action asc, next_action asc
-limit 5
+    detectable_ratio desc nulls last, dimension != 'all', session_count desc, window_days desc
