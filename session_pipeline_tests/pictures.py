@@ -26,10 +26,16 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import duckdb
 import numpy as np
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import home
+from session_pipeline.publish import warehouse
+from session_pipeline.report import figures, flaws
+from session_pipeline.report.page import render
+from session_pipeline.settings import Settings, load_settings
+from session_pipeline.settings_warnings import find, folders_of_sources
 from session_pipeline.tables import TABLES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,6 +43,7 @@ IMAGES = ROOT / "docs" / "images"
 REPORT, UI = "report.png", "dagster.png"
 HASHES = IMAGES / "shown.json"
 UNTIL = "2026-10-12"
+LATER_DAYS = "Later days are not in this report."
 TABLE, DAY = "daily_outcomes", date(2026, 10, 11)
 MAIN = "from session_pipeline.cli import main; main()"
 FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
@@ -54,17 +61,31 @@ PIXELS = """async encoded => {
 }"""
 
 
-def shown() -> dict[str, str]:
-    """Return a hash of what each picture shows: the page of the sample, and a table's metadata in the UI."""
-    package, sample = ROOT / "session_pipeline" / "report", ROOT / "data"
-    parts = [package / name for name in ("templates", "charts", "queries")]
-    found = [path for part in (*parts, sample / "raw") for path in part.rglob("*")]
-    files = [path for path in found if path.is_file() and "__pycache__" not in path.parts]
+def shown(folder: DataFolder) -> dict[str, str]:
+    """Return a hash of what each picture shows of a sample that was run: the page, and a table's metadata in the UI."""
+    settings = load_settings(folder.path)
+    with warehouse.connect(folder.warehouse, folder.store) as connection:
+        text = report_text(connection, settings, folder)
+        rows = connection.execute(
+            f"select * from {TABLE} where session_date = $day order by all", {"day": DAY}
+        ).fetchall()
     contract, metadata = repr(TABLES[TABLE]), ROOT / "session_pipeline" / "defs" / "metadata.py"
     return {
-        REPORT: _hash(path.relative_to(ROOT).as_posix().encode() + path.read_bytes() for path in sorted(files)),
-        UI: _hash([version("dagster").encode(), contract.encode(), metadata.read_bytes()]),
+        REPORT: _hash([text.encode()]),
+        UI: _hash([version("dagster").encode(), contract.encode(), repr(rows).encode(), metadata.read_bytes()]),
     }
+
+
+def report_text(connection: duckdb.DuckDBPyConnection, settings: Settings, folder: DataFolder) -> str:
+    """Return the styles and the part of the page that the picture shows: all above the list of sections.
+
+    The page is that of a chosen day, so that it does not depend on the day of the run. The parts below have times of
+    the run and the version of the package.
+    """
+    read = figures.read(connection, settings.timezone, DAY)
+    look = flaws.look_first(connection, read, settings)
+    text = render(read, settings, find(connection, settings, folders_of_sources(folder.raw)), look).text
+    return text.split('<nav aria-label="Sections">')[0].replace(LATER_DAYS, "")
 
 
 def _hash(parts: Iterable[bytes]) -> str:
@@ -98,7 +119,7 @@ def main() -> None:
         for name, png in taken.items():
             (IMAGES / name).write_bytes(small_png(report, png))
         browser.close()
-    HASHES.write_text(json.dumps(shown(), indent=2) + "\n")
+        HASHES.write_text(json.dumps(shown(folder), indent=2) + "\n")
     for name in (REPORT, UI):
         print(f"{IMAGES / name}: {(IMAGES / name).stat().st_size:,} bytes")
 

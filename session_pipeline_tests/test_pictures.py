@@ -4,14 +4,32 @@ import json
 
 import pytest
 
-from session_pipeline_tests.pictures import HASHES, IMAGES, MOST_BYTES, REPORT, ROOT, UI, shown
+from session_pipeline.publish import warehouse
+from session_pipeline.report import flaws
+from session_pipeline.settings import load_settings
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.pictures import HASHES, IMAGES, MOST_BYTES, REPORT, ROOT, UI, report_text, shown
 
 AGAIN = "the pictures are out of date; make them again: python -m session_pipeline_tests.pictures"
 
 
 @pytest.mark.parametrize("name", [REPORT, UI])
-def test_picture_shows_the_present_state(name: str) -> None:
-    assert json.loads(HASHES.read_text())[name] == shown()[name], AGAIN
+def test_picture_shows_the_present_state(name: str, sample_deployment: Deployment) -> None:
+    assert json.loads(HASHES.read_text())[name] == shown(sample_deployment.folder)[name], AGAIN
+
+
+def test_changes_of_modules_and_settings_are_seen(
+    sample_deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = sample_deployment.folder
+    settings = load_settings(folder.path)
+    with warehouse.connect(folder.warehouse, folder.store) as connection:
+        before = report_text(connection, settings, folder)
+        elsewhere = report_text(connection, settings.model_copy(update={"timezone": "Etc/UTC"}), folder)
+        monkeypatch.setitem(flaws.SIGNALS, "error", "had bad luck")
+        reworded = report_text(connection, settings, folder)
+    assert before.replace("(UTC)", "(Etc/UTC)") == elsewhere != before
+    assert before.replace("saw an error", "had bad luck") == reworded != before
 
 
 @pytest.mark.parametrize("name", [REPORT, UI])
