@@ -20,7 +20,14 @@ Row = dict[str, Any]
 FIRST = date(2024, 3, 30)  # the next day has 23 hours
 DAYS = 5
 DIMENSIONS = ("channel", "device", "landing_page", "utm_campaign", "lifecycle")
-OF_SESSIONS = ("session_outcomes", "session_goals", "session_dimensions", "session_actions", "session_friction")
+OF_SESSIONS = (
+    "session_outcomes",
+    "session_goals",
+    "session_dimensions",
+    "session_actions",
+    "session_friction",
+    "daily_friction",
+)
 SOURCES = ("sessions", *OF_SESSIONS)
 NAMES = ("page_view", "page_view", "page_view", "scroll", "add_to_cart", "purchase", "search", "error")
 PHONE = (

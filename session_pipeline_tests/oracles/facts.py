@@ -24,6 +24,9 @@ def session_facts(tables: Tables) -> list[Row]:
         for name in ("session_goals", "session_dimensions", "session_actions", "session_friction")
     )
     visits = visits_of(tables["sessions"])
+    can_be_seen = {
+        (row["session_date"], row["site"]) for row in tables["daily_friction"] if row["hard_time_count"] is not None
+    }
     return [
         session
         | {name: outcomes[key][name] for name in OF_THE_OUTCOME}
@@ -34,7 +37,8 @@ def session_facts(tables: Tables) -> list[Row]:
             or None,
             "friction_signals": LIST.join(sorted({row["signal"] for row in signals[key]})) or None,
             "friction_count": sum(row["occurrence_count"] for row in signals[key]),
-            "has_hard_time": any(row["signal"] in HARD_TIMES for row in signals[key]),
+            "has_hard_time": any(row["signal"] in HARD_TIMES for row in signals[key])
+            or (False if (session["session_date"], session["site"]) in can_be_seen else None),
             "visit_number": None,
             "lifecycle": None,
         }

@@ -50,7 +50,11 @@ TABLES: tuple[Table, ...] = (
             DIMENSIONS,
             count("visit_number", "Number of the session among all sessions of the visitor, from 1; null for bots."),
             c.LIFECYCLE,
-            flag("has_hard_time", "Whether a signal of friction that counts as a hard time occurred."),
+            flag(
+                "has_hard_time",
+                "Whether a signal of friction that counts as a hard time occurred; null if none did and hard_time_count"
+                " of the day and site in daily_friction is null.",
+            ),
             text("friction_signals", "Signals of friction in the session, joined by ', '; null if none."),
             count("friction_count", "Occurrences of signals of friction in the session."),
             c.IS_BOUNCE,

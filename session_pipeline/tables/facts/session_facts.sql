@@ -97,7 +97,10 @@ select
     d.dimensions,
     v.visit_number + v.session_number - 1 as visit_number,
     v.lifecycle,
-    coalesce(f.has_hard_time, false) as has_hard_time,
+    case
+        when f.has_hard_time then true
+        when h.hard_time_count is not null then false
+    end as has_hard_time,
     f.friction_signals,
     coalesce(f.friction_count, 0) as friction_count,
     s.is_bounce,
@@ -117,3 +120,5 @@ left join visits as v
     on s.session_id = v.session_id
 left join friction as f
     on s.session_id = f.session_id
+left join daily_friction as h
+    on s.session_date = h.session_date and s.site = h.site
