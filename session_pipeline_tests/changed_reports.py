@@ -53,8 +53,22 @@ def build_reported_week(folder: Path) -> Deployment:
     return deployment
 
 
+def charts_with(deployment: Deployment, tmp_path: Path, rows: Mapping[str, list[dict[str, Any]]]) -> Mapping[str, str]:
+    """Return the images of the report of a copy of the warehouse with more rows, by title."""
+    return report.write(_folder_with(deployment, tmp_path, rows)).charts
+
+
 def page_with(deployment: Deployment, tmp_path: Path, rows: Mapping[str, list[dict[str, Any]]]) -> Page:
     """Return the report of a copy of the warehouse with more rows, of the last day unless the row says otherwise."""
+    folder = _folder_with(deployment, tmp_path, rows)
+    text = report.write(folder).path.read_text(encoding="utf-8")
+    with warehouse.connect(folder.warehouse, folder.store) as connection:
+        for block in re.findall(r"<pre tabindex=\"0\"><code>(.*?)</code></pre>", text, flags=re.DOTALL):
+            connection.execute(unescape(block)).fetchall()
+    return Page(text)
+
+
+def _folder_with(deployment: Deployment, tmp_path: Path, rows: Mapping[str, list[dict[str, Any]]]) -> DataFolder:
     folder = DataFolder(tmp_path / "data")
     folder.path.mkdir(parents=True)
     shutil.copy(deployment.folder.warehouse, folder.warehouse)
@@ -65,11 +79,7 @@ def page_with(deployment: Deployment, tmp_path: Path, rows: Mapping[str, list[di
                 values = {**({"session_date": LAST} if TABLES[name].date_column == "session_date" else {}), **row}
                 columns, marks = ", ".join(values), ", ".join("?" * len(values))
                 connection.execute(f"insert into {name} ({columns}) values ({marks})", list(values.values()))
-    text = report.write(folder).path.read_text(encoding="utf-8")
-    with warehouse.connect(folder.warehouse, folder.store) as connection:
-        for block in re.findall(r"<pre tabindex=\"0\"><code>(.*?)</code></pre>", text, flags=re.DOTALL):
-            connection.execute(unescape(block)).fetchall()
-    return Page(text)
+    return folder
 
 
 def flaws_of(page: Page) -> list[str]:

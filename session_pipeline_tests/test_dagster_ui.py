@@ -167,6 +167,6 @@ def test_report_shows_its_charts(ui: str, page: Any) -> None:
     sees(page, "charts", "seconds_by_stage")
     page.get_by_text("Show Markdown").first.click()
     sees(page, "How visits ended", "Day by day", "Funnel checkout")
-    page.wait_for_function("[...document.images].filter(image => image.src.startsWith('data:image/svg')).length === 3")
+    page.wait_for_function("[...document.images].filter(image => image.src.startsWith('data:image/svg')).length >= 3")
     widths = page.evaluate("[...document.images].map(image => image.naturalWidth)")
     assert min(widths) > 300  # a broken image has none

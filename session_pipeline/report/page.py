@@ -21,7 +21,7 @@ from session_pipeline.report import charts, formats, names, outcomes, paths
 from session_pipeline.report.chance import FEWEST, is_significant
 from session_pipeline.report.compiled import CompiledTemplates
 from session_pipeline.report.figures import Figures, Row
-from session_pipeline.report.flaws import Look
+from session_pipeline.report.flaws import Flaw, Look
 from session_pipeline.report.funnels import funnel_views, unit
 from session_pipeline.report.glossary import GLOSSARY
 from session_pipeline.report.long_names import long_names
@@ -159,15 +159,19 @@ def _rendered(figures: Figures, settings: Settings, findings: Findings, look: Lo
         rules=[(rule.name, " ".join((rule.where or rule.where_session or "").split())) for rule in settings.outcomes],
         **content,
     )
-    return Page(text, figures.window.last_day if figures.window else None, _charts(content))
+    return Page(text, figures.window.last_day if figures.window else None, _charts(content, look.flaws if look else []))
 
 
-def _charts(content: Mapping[str, Any]) -> dict[str, str]:
-    """Return the main charts: how visits ended, day by day, and the funnels."""
+def _charts(content: Mapping[str, Any], flaws: Sequence[Flaw]) -> dict[str, str]:
+    """Return the main charts: how visits ended, what to look at first, day by day, the funnels and who converts."""
     if not content:
         return {}
-    found = {"How visits ended": content["outcomes_image"], "Day by day": content["days_image"]}
+    found = {"How visits ended": content["outcomes_image"]}
+    found |= {f"Look here first, {n}: {flaw.kind}": flaw.chart for n, flaw in enumerate(flaws, start=1) if flaw.chart}
+    found |= {"Day by day": content["days_image"]}
     found |= {f"Funnel {name}": funnel.chart for name, funnel in content["funnels"].items()}
+    if content["converts"]:
+        found |= {f"Conversion rate by {title}": image for title, _, _, image in content["breakdowns"].values()}
     return {title: standalone(image) for title, image in found.items()}
 
 
@@ -257,8 +261,8 @@ def _shown(breakdowns: Mapping[str, list[Row]], most: int) -> dict[str, list[Row
     return {name: rows for name, rows in breakdowns.items() if name in first}
 
 
-def _with_charts(compared: Mapping[str, Sequence[Row]]) -> dict[str, tuple[str, Sequence[Row], Markup]]:
-    """Return the title, the rows and the chart of each breakdown.
+def _with_charts(compared: Mapping[str, Sequence[Row]]) -> dict[str, tuple[str, Sequence[Row], Markup, Markup]]:
+    """Return the title, the rows, the chart of the page and the chart as one image of each breakdown.
 
     All charts have one scale. The intervals of few visits do not decide it.
     """
@@ -272,7 +276,7 @@ def _with_charts(compared: Mapping[str, Sequence[Row]]) -> dict[str, tuple[str, 
             row["label"] = LIFECYCLES.get(row["dimension_value"], "") if name == "lifecycle" else ""
             row["label"] = row["label"] or names.value_label(name, row["dimension_value"])
         draw = partial(charts.rates, title=f"Conversion rate by {title}", rows=rows[:CHART_ROWS], highest=highest)
-        found[name] = (title, rows, in_both_widths(draw, f"rates-{number}"))
+        found[name] = (title, rows, in_both_widths(draw, f"rates-{number}"), draw(f"rates-{number}", WIDE))
     return found
 
 

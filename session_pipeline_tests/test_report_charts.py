@@ -1,0 +1,31 @@
+"""Tests which charts of the report are images for other places, such as the Dagster UI."""
+
+from pathlib import Path
+
+from session_pipeline_tests.changed_reports import STEP, charts_with
+from session_pipeline_tests.deployment import Deployment
+
+VISITS = {"site": "main", "session_count": 50, "converted_count": 9, "bounce_count": 0}
+
+
+def test_charts_of_the_page_are_images_of_their_own(reported_week: Deployment, tmp_path: Path) -> None:
+    compared = [
+        VISITS | {"dimension": dimension, "dimension_value": value, "new_session_count": 0, "new_converted_count": 0}
+        for dimension, value in (("channel", "email"), ("device", "mobile"), ("plan", "free"), ("plan", "paid"))
+    ]
+    rows = {"progress_changes": [STEP | {"sentence": "Fewer."}], "daily_breakdowns": compared}
+    charts = charts_with(reported_week, tmp_path, rows)
+    assert list(charts) == [
+        "How visits ended",
+        "Look here first, 1: Fewer go on",
+        "Day by day",
+        "Funnel checkout",
+        "Conversion rate by channel",
+        "Conversion rate by device",
+        "Conversion rate by plan",
+    ]
+    for image in charts.values():
+        assert image.startswith("<svg ")
+        assert image.count("<svg ") == 1
+    assert "before 77.0" in charts["Look here first, 1: Fewer go on"]
+    assert sum(map(len, charts.values())) < 60_000
