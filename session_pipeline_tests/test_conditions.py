@@ -67,6 +67,7 @@ CONDITIONS = [
     ("regexp_matches(page_path, '^/product/[0-9]+$')", True),
     ("regexp_like(page_path, '/cart')", False),
     (r"regexp_matches(page_path, '^\[[a-z]+\]$') or regexp_matches(page_path, '\\\\C')", False),
+    (r"regexp_matches(page_path, '[\.]html$|[\[]|^[^\.]+$')", True),
     ("starts_with(page_path, '/product') and contains(page_path, 'duct') and ends_with(page_path, '42')", True),
     ("split_part(page_path, '/', 2) = 'product' and split_part(page_path, '/', -1) = '42'", True),
     ("lower(upper(event_name)) = replace(event_name, 'x', 'y') and length(trim(event_name)) = 8", True),
@@ -225,6 +226,7 @@ REFUSED = [
     ("cast(properties ->> 'n' as double) = 2", "cast to varchar, boolean or decimal(18, 6)"),
     ("cast(properties ->> 'n' as decimal(38, 6)) = 2", "18 digits are enough"),
     ("cast('abc' as decimal(18, 6)) = 2", "cannot be computed"),
+    ("cast(event_time as boolean)", "write is not null"),
     ("value > 1e3", "at most 18 digits"),
     ("value > 1234567890123456789", "at most 18 digits"),
     ("if(is_bot, true, false)", "case when"),
@@ -406,3 +408,11 @@ def test_session_conditions_use_session_columns() -> None:
     assert tree.sql("duckdb") == "((page_view_count >= 2) AND (duration_seconds > 1.5))"
     with pytest.raises(SettingsError, match="names an unknown column 'event_name'"):
         parse_condition("event_name = 'a'", SESSION_CONDITION_COLUMNS, key="x")
+
+
+@pytest.mark.parametrize("text", ["cast(duration_seconds as varchar) = '1'", "duration_seconds || 's' = '1.0s'"])
+def test_seconds_become_text_only_as_decimals(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"cast to decimal\(18, 6\) first"):
+        parse_condition(text, SESSION_CONDITION_COLUMNS, key="x")
+    rounded = text.replace("duration_seconds", "cast(duration_seconds as decimal(18, 6))")
+    parse_condition(rounded, SESSION_CONDITION_COLUMNS, key="x")

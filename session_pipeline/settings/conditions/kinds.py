@@ -52,7 +52,9 @@ def kind_of(root: exp.Paren, columns: Mapping[str, str]) -> str | None:
         Refused: DuckDB cannot bind the tree, or operands are of different kinds.
     """
     groups = [(node, operands) for node in root.walk() for operands in _alike(node)]
+    converted = [(node, operand) for node in root.find_all(exp.Cast, exp.DPipe) for operand in _converted(node)]
     operands_of_all = [operand for _, operands in groups for operand in operands]
+    operands_of_all += [operand for _, operand in converted]
     known = {id(operand): kind for operand in operands_of_all if (kind := _known_type(operand, columns))}
     # DuckDB is asked only for unknown types, because each question repeats its operand, which may be most of the tree.
     typed = [root, *(operand for operand in operands_of_all if id(operand) not in known)]
@@ -65,6 +67,9 @@ def kind_of(root: exp.Paren, columns: Mapping[str, str]) -> str | None:
     except Complaint as complaint:
         raise Refused(f"cannot be computed ({complaint})", _HINTS["number"]) from None
     type_of = known | dict(zip(map(id, typed), found, strict=False))
+    for conversion, operand in converted:
+        if hint := _conversion_problem(conversion, type_of[id(operand)]):
+            raise Refused(f"contains {shown(conversion)}", hint)
     for node, operands in groups:
         kinds = {_kind(type_of[id(operand)]) for operand in operands} - {None}
         if len(kinds) > 1:
@@ -92,6 +97,27 @@ def _alike(node: exp.Expr) -> list[list[exp.Expr]]:
             results = [branch.args["true"] for branch in branches] + [node.args.get("default") or exp.null()]
             return [[node.this or exp.true(), *(branch.this for branch in branches)], results]
     return [[node.this, node.expression]] if isinstance(node, COMPARISONS) else []
+
+
+def _converted(node: exp.Expr) -> list[exp.Expr]:
+    """Return the operands of a node that it turns into text or truth."""
+    match node:
+        case exp.DPipe():
+            return [node.this, node.expression]
+        case exp.Cast() if node.to.is_type(exp.DType.BOOLEAN, *exp.DataType.TEXT_TYPES):
+            return [node.this]
+    return []
+
+
+def _conversion_problem(node: exp.Expr, type_name: str) -> str | None:
+    """Return what to write instead of turning a value of a type into text or truth; None if engines do it equally."""
+    if isinstance(node, exp.Cast) and node.to.is_type(exp.DType.BOOLEAN):
+        # DuckDB gives null, and Spark true.
+        return "a time is not true or false: write is not null" if _kind(type_name) == "time" else None
+    if type_name == "DOUBLE":
+        # DuckDB writes 12345678.9, and Spark 1.23456789E7.
+        return "engines write fractions of a second differently: cast to decimal(18, 6) first"
+    return None
 
 
 def _known_type(node: exp.Expr, columns: Mapping[str, str]) -> str | None:

@@ -20,7 +20,8 @@ def pattern_problem(pattern: str, *, is_replaced: bool = False) -> str | None:
         pattern: The regular expression.
         is_replaced: Whether its matches are replaced, so that it must not match empty text.
     """
-    if _UNSHARED.search(_OTHER_ESCAPES.sub("", pattern)):
+    # An escape becomes a letter, because without one `[\.]` would be the empty class `[]`.
+    if _UNSHARED.search(_OTHER_ESCAPES.sub("a", pattern)):
         return "engines interpret it differently: use only [a-z], \\d, \\w, ( ), | and quantifiers"
     try:
         (matches_nothing,) = ask("select regexp_matches('', $1)", [pattern])
