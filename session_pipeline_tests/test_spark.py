@@ -4,6 +4,7 @@
 """
 
 import importlib.util
+import json
 import random
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -26,7 +28,9 @@ from session_pipeline.engines.spark import Job, SparkEngine
 from session_pipeline.engines.spark_files import write_empty, write_files
 from session_pipeline.engines.spark_sql import for_spark
 from session_pipeline.errors import MissingExtraError, SettingsError
+from session_pipeline.reference.column_groups import EVENT_CONDITION_COLUMNS
 from session_pipeline.settings import parse_settings
+from session_pipeline.settings.conditions import parse_scalar
 from session_pipeline.settings.engine import EngineSettings
 from session_pipeline.store.part_files import files_at
 from session_pipeline.tables import Table, table
@@ -268,11 +272,12 @@ def test_commands_that_hide_pandas_can_use_spark(tmp_path: Path) -> None:
 
 PATTERNS = (
     r"\bche", r"(?i)\bk.chE\b", r"K\B", r"\$|b\s*$", r"^a.b$", r"(?i)küche", r"^\S+$", r"[\s]", r"(?m)^b$", r"(?s)a.b",
-    r"(?i)ÉCOLE|x$", r"[^a]$", r"\w+$",
+    r"(?i)ÉCOLE|x$", r"[^a]$", r"\w+$", "^/users/{id}$", r"\p{Greek}", r"\Q$\E", r"^\101", "(?i)^i", r"[c\S]$",
+    "^(/[a-z]+)*$",
 )  # fmt: skip
 TEXTS = (
     "küche", "k-che", "Kü", "$", "a", "a\n", "a\r", "a\nb", "a\rb", "a\u0085b", "a\u2028b", "KÜCHE", "\v", "b\n",
-    "x\r\n", "école", "",
+    "x\r\n", "école", "", "/users/{id}", "σ", "A", "İ", "/ab" * 5_000,
 )  # fmt: skip
 
 
@@ -285,6 +290,72 @@ def test_patterns_match_the_same_texts(engine: SparkEngine) -> None:
     found = [list(row) for row in engine.session.sql(for_spark(query)).collect()]
     with duckdb.connect() as connection:
         assert found == [list(row) for row in connection.execute(query).fetchall()]
+
+
+# Values that Spark's own functions read or write differently, or not at all.
+DIFFERING = (
+    {"k": 1704067200.5}, {"k": 0.00001}, {"k": 12345678.9}, {"k": 1e20}, {"k": [1.0, {"b": 2.5e-7}]}, {"k": "ﬁ"},
+    {"k": "long", "y" * 50_001: 1}, {"k": "digits", "big": int("1" * 1_001)}, {"k": " true "}, {"k": "1_000"},
+    {"k": "１２"}, {"k": "1e3"}, {"k": "İ"}, {"k": "ΑΣ"}, {"k": "t"}, {"k": "no"}, {"k": "\u00a01"}, {"k": None}, {},
+)  # fmt: skip
+READ = (
+    "properties ->> 'k'",
+    "cast(properties ->> 'k' as decimal(18, 6))",
+    "cast(properties ->> 'k' as decimal)",
+    "cast(properties ->> 'k' as boolean)",
+    "lower(properties ->> 'k') || upper(properties ->> 'k')",
+    "properties ->> 'k' ilike '%i%'",
+    "cast(value as decimal(18, 1))",
+    "case when page_path = '/${id}' then 'template' end",
+)
+
+
+@quiet
+@needs_spark
+@pytest.mark.spark
+def test_settings_give_the_values_of_the_other_engine(engine: SparkEngine) -> None:
+    given = pa.table(
+        {
+            "number": range(len(DIFFERING)),
+            "properties": [json.dumps(each, ensure_ascii=False) for each in DIFFERING],
+            "page_path": ["/${id}"] * len(DIFFERING),
+            "value": pa.array([Decimal("1.25"), None] * 9 + [Decimal("-0.05")], pa.decimal128(18, 6)),
+        }
+    )
+    values = [parse_scalar(text, EVENT_CONDITION_COLUMNS, key="x").sql("duckdb") for text in READ]
+    columns = ", ".join(f"cast({value} as varchar) as c{place}" for place, value in enumerate(values))
+    query = f"select number, {columns} from given order by number"
+    with engine.job() as job, duckdb.connect() as connection:
+        job.add_rows("given", given)
+        connection.register("given", given)
+        expected = connection.sql(query).fetchall()
+        assert [tuple(row.values()) for row in job.rows(query).to_pylist()] == expected
+    assert {row[-1] for row in expected} == {"template"}
+
+
+IN_QUERIES = (
+    "select lower(name) as low, max(upper(name)) as up, count(*) filter (where name ilike 'a%') as n from given"
+    " group by lower(name) having max(lower(name)) <> 'e'",
+    "select name, count(*) over (partition by lower(name) order by upper(name)) as n from given",
+    "select list_filter([lower(name), null], lambda each: each is not null) as l from given where upper(name) <> 'A'",
+    "select g.name, o.name as other from given as g inner join given as o"
+    " on lower(g.name) = lower(o.name) and g.name ilike 'a%'",
+    "select g.name, o.name as other from given as g left join given as o"
+    " on g.name = o.name and o.name ilike 'a%' where lower(g.name) in (select lower(name) from given)",
+)
+
+
+@quiet
+@needs_spark
+@pytest.mark.spark
+@pytest.mark.parametrize("query", IN_QUERIES)
+def test_duckdb_computes_values_in_each_part_of_a_query(query: str, engine: SparkEngine) -> None:
+    given = pa.table({"name": ["a", "A", "B", "b", "C", "d", "e", None, "Ab"]})
+    with engine.job() as job, duckdb.connect() as connection:
+        job.add_rows("given", given)
+        connection.register("given", given)
+        expected = connection.sql(query).to_arrow_table().to_pylist()
+        assert sorted(map(repr, job.rows(query).to_pylist())) == sorted(map(repr, expected))
 
 
 def test_lists_begin_at_one_and_patterns_match_as_a_whole() -> None:
@@ -301,6 +372,7 @@ def test_lists_begin_at_one_and_patterns_match_as_a_whole() -> None:
         ('kind = "spark"\nmaster = "local"\nremote = "sc://a"', "master and remote"),
         ('conf = { "executor.memory" = "1g" }', "begin with 'spark.'"),
         ('conf = { "spark.sql.ansi.enabled" = "false" }', "rows depend on it"),
+        ('conf = { "spark.sql.variable.substitute" = "true" }', "rows depend on it"),
         ('kind = "flink"', "engine.kind"),
     ],
 )

@@ -26,6 +26,7 @@ from session_pipeline.engines.spark_files import (
     write_files,
     write_part,
 )
+from session_pipeline.engines.spark_functions import register
 from session_pipeline.engines.spark_sql import SPARK_TYPES, for_spark, model_for_spark
 from session_pipeline.engines.spark_tasks import SparkTasks
 from session_pipeline.engines.sql import literal
@@ -331,6 +332,7 @@ def _start(settings: EngineSettings) -> "SparkSession":
     for key, value in conf.items():
         builder = builder.config(key, value)
     session: SparkSession = builder.getOrCreate()
+    register(session)
     return session
 
 

@@ -12,6 +12,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.expressions.builders import apply_index_offset
 
+from session_pipeline.engines.spark_functions import IN_DUCKDB
 from session_pipeline.engines.spark_numbers import count_in_many_tasks
 from session_pipeline.engines.sql import fill
 from session_pipeline.tables import models
@@ -28,6 +29,7 @@ SPARK_TYPES: Mapping[str, str] = {
     "DECIMAL(38,6)": "decimal(38,6)",
 }
 
+_TRUTHS = (exp.RegexpLike, exp.ILike)
 _PATTERNS = (exp.RegexpLike, exp.RegexpExtract, exp.RegexpReplace)
 _BLANKS = r"\t\n\f\r "  # what \s is in RE2; Java's \s has \v, too
 _IN_JAVA = {
@@ -38,6 +40,16 @@ _IN_JAVA = {
     r"\B": r"(?:(?<=\w)(?=\w)|(?<!\w)(?!\w))",
 }
 _PATTERN_PARTS = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\$", re.DOTALL)
+# Patterns that DuckDB matches, because Java reads them differently or not at all, or needs too deep a stack.
+_ONLY_RE2 = re.compile(
+    r"\)[*+{]"  # a repeated group: Java's stack grows with the text
+    r"|\(\?[a-z]*[im]"  # (?i): in Java, i is also the small letter of \u0130; (?m): other line ends
+    r"|\\[QpP0-7]"  # texts between \Q and \E, classes such as \p{Greek}, octal numbers
+    r"|\{(?!\d+(?:,\d*)?\})"  # a brace that is no quantifier
+    r"|\[(?:\\.|[^\]\\])*\\S",  # \S in a class
+    re.DOTALL,
+)
+_X = "x"  # the column in an expression for DuckDB
 
 
 def model_for_spark(model: str, parameters: Mapping[str, Scalar]) -> str:
@@ -56,28 +68,22 @@ def for_spark(sql: str) -> str:
 def java_pattern(pattern: str) -> str:
     r"""Return a regular expression in RE2's syntax as one of Java that matches the same texts.
 
-    In Java, `$` also matches before a line break at the end, `.` no line break of any kind, `(?i)` ignores the case of
-    ASCII letters only, and for `\b` all letters are parts of words, but for `\w` only those of ASCII.
+    In Java, `$` also matches before a line break at the end, `.` no line break of any kind, and for `\b` all letters
+    are parts of words, but for `\w` only those of ASCII. Patterns that `_ONLY_RE2` finds cannot be written for Java.
     """
-    is_by_line = re.search(r"\(\?[a-z]*m", pattern) is not None
 
     def written(found: re.Match[str]) -> str:
         part = found[0]
         if part.startswith("["):
             return part.replace(r"\s", _BLANKS)
-        return part if part == "$" and is_by_line else _IN_JAVA.get(part, part)
+        return _IN_JAVA.get(part, part)
 
-    return "(?ud)" + _PATTERN_PARTS.sub(written, pattern)
-
-
-def _value_at(values: exp.Expr, path: exp.Expr) -> exp.Expr:
-    """Return the value at one path; Spark reads no list of paths at once."""
-    value = sqlglot.parse_one(f"x ->> {path.sql('duckdb')}", read="duckdb")
-    value.set("this", values.copy())
-    return value
+    return "(?d)" + _PATTERN_PARTS.sub(written, pattern)
 
 
 def _corrected(node: exp.Expression) -> exp.Expr:
+    if _needs_duckdb(node):
+        return _in_duckdb(node)
     if isinstance(node, _PATTERNS) and isinstance(node.expression, exp.Literal):
         node.set("expression", exp.Literal.string(java_pattern(node.expression.name)))
     if isinstance(node, exp.JSONExtractScalar) and isinstance(node.expression, exp.Array):
@@ -90,3 +96,43 @@ def _corrected(node: exp.Expression) -> exp.Expr:
         [index] = apply_index_offset(node.this, node.expressions, 1, dialect="duckdb")
         return exp.func("try_element_at", node.this, index)
     return node
+
+
+def _value_at(values: exp.Expr, path: exp.Expr) -> exp.Expr:
+    """Return the value at one path; Spark reads no list of paths at once."""
+    value = sqlglot.parse_one(f"x ->> {path.sql('duckdb')}", read="duckdb")
+    value.set("this", values.copy())
+    return _in_duckdb(value)
+
+
+def _needs_duckdb(node: exp.Expression) -> bool:
+    """Whether Spark would give another value for some texts, or fail; see spark_functions.py."""
+    match node:
+        case exp.JSONExtractScalar():
+            return isinstance(node.expression, exp.JSONPath | exp.Literal)
+        case exp.Cast() if node.to.is_type(exp.DType.BOOLEAN, exp.DType.DECIMAL):
+            return isinstance(node, exp.TryCast) or node.this.is_string
+        case exp.RegexpLike() | exp.RegexpExtract() | exp.RegexpReplace():
+            return isinstance(node.expression, exp.Literal) and _ONLY_RE2.search(node.expression.name) is not None
+        case exp.ILike():
+            return isinstance(node.expression, exp.Literal)
+    return isinstance(node, exp.Lower | exp.Upper)
+
+
+def _in_duckdb(node: exp.Expr) -> exp.Expr:
+    """Return a call that computes a node with DuckDB within Spark's tasks; its other arguments are constants.
+
+    If DuckDB computes its first argument, too, one call computes both.
+    """
+    value = node.this.transform(_corrected)
+    inner = value.unnest()
+    expression = node.copy()
+    if isinstance(inner, exp.Anonymous) and inner.name == IN_DUCKDB:
+        expression.set("this", sqlglot.parse_one(inner.expressions[0].name, read="duckdb"))
+        value = inner.expressions[1]
+    else:
+        expression.set("this", exp.column(_X))
+    text = exp.Literal.string(exp.Paren(this=expression).sql("duckdb"))
+    call = exp.Anonymous(this=IN_DUCKDB, expressions=[text, value])
+    kind = node.to.sql("duckdb") if isinstance(node, exp.Cast) else "boolean" if isinstance(node, _TRUTHS) else None
+    return exp.cast(call, kind, dialect="duckdb") if kind else call

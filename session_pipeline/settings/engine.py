@@ -13,6 +13,7 @@ FIXED_CONF = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.timestampType": "TIMESTAMP_NTZ",
     "spark.sql.ansi.enabled": "true",
+    "spark.sql.variable.substitute": "false",  # otherwise ${id} in a text of the settings is replaced before parsing
 }
 
 

@@ -1,9 +1,9 @@
 """Parses conditions and values in the settings: SQL expressions in a safe subset, returned as trees.
 
-A tree gives one value per row. The value is the same on DuckDB and on Spark (except lower, upper and ilike of İ, ß and
-a final Σ), and no row can make it fail: casts that may fail give null, text is never compared with numbers, and there
-is no arithmetic, because one hostile number that overflows would stop every build of its day. settings/model.py defines
-which settings are conditions; tables/settings_sql.py turns the trees into SQL.
+A tree gives one value per row. The value is the same on DuckDB and on Spark, and no row can make it fail: casts that
+may fail give null, text is never compared with numbers, and there is no arithmetic, because one hostile number that
+overflows would stop every build of its day. settings/model.py defines which settings are conditions;
+tables/settings_sql.py turns the trees into SQL.
 """
 
 from collections.abc import Mapping
