@@ -240,6 +240,24 @@ def test_last_pages(reported: Reported) -> None:
     assert reported.page.rows("Last actions as a table") == expected
 
 
+def test_search_terms(reported: Reported) -> None:
+    rows = reported.week(
+        """
+        with found as (
+            select distinct lower(trim(e.search_term)) as term, v.session_id, v.site, v.visitor_id, v.is_converted,
+                v.session_id in (select session_id from session_friction where signal = 'repeated_search') as again
+            from events as e inner join (select * from visits where of_week) as v using (session_id)
+            where e.search_term is not null
+        )
+        select term, count(*) as visits, count(*) filter (where again), count(*) filter (where is_converted)
+        from found group by term having count(distinct (site, visitor_id)) >= 5 order by visits desc, term limit 10
+        """
+    )
+    assert reported.page.rows("Search terms as a table") == [
+        [term, f"{visits:,}", share(again, visits), share(converted, visits)] for term, visits, again, converted in rows
+    ]
+
+
 def test_repeated_searches(reported: Reported) -> None:
     rows = reported.week(
         """

@@ -69,6 +69,39 @@ def test_repeated_searches_are_a_share_of_the_visits_that_can_show_them() -> Non
     assert (found["session_count"], found["repeated_search_count"], found["repeated_rate"]) == (10, 2, 0.2)
 
 
+def test_search_terms_are_those_of_at_least_five_visitors() -> None:
+    """One visitor searched five times for a name, and five for a lamp. A bot does not count."""
+    searches = [("v0", "Ann  Example", n) for n in range(5)] + [
+        (f"v{n}", " LAMP" if n else "lamp ", 9) for n in range(5)
+    ]
+    sessions = [(f"{visitor}-{number}", visitor, term) for visitor, term, number in searches]
+    facts = [
+        {"session_date": LAST, "site": "main", "session_id": key, "visitor_id": visitor}
+        | {"is_bot": False, "is_converted": key in ("v1-9", "v0-1")}
+        for key, visitor, _ in sessions
+    ]
+    bot = {"session_date": LAST, "site": "main", "session_id": "bot", "visitor_id": "b", "is_bot": True}
+    events = [
+        {"event_date": LAST, "session_date": LAST, "session_id": key, "search_term": term}
+        for key, _, term in [*sessions, *sessions, ("bot", "b", "lamp")]
+    ]
+    before = {"event_date": FIRST - DAY, "session_date": FIRST - DAY, "session_id": "v1-9", "search_term": "old"}
+    signal = {"session_date": LAST, "session_id": "v2-9", "signal": "repeated_search"}
+    found = answer(
+        "search_terms",
+        events=[*events, before],
+        session_facts=[*facts, bot],
+        session_friction=[signal],
+        daily_friction=[{"session_date": LAST, "site": "main", "repeated_search_count": 1}],
+    )
+    columns = ("search_term", "session_count", "converted_count", "conversion_rate", "repeated_rate")
+    assert [[row[name] for name in columns] for row in found] == [[None, 10, 2, 0.2, 0.1], ["lamp", 5, 1, 0.2, 0.2]]
+
+
+def test_without_searches_there_are_no_search_terms() -> None:
+    assert answer("search_terms", events=[], session_facts=[], session_friction=[], daily_friction=[]) == []
+
+
 def test_smallest_detectable_drop_of_each_window_comes_first() -> None:
     """A step of many visits can need a larger drop; of equal drops, those of all visits come first."""
     rows = [

@@ -1,7 +1,8 @@
 """Queries the warehouse for the figures of the report; each figure is a query and its rows.
 
 A query is a file in queries/. The page shows each query with the values of its parameters. All queries read daily
-tables, or one narrow scan of sessions or visitors; events are only counted. page.py renders the figures.
+tables, or one narrow scan of sessions or visitors; events are only counted, or read for the searches of the week.
+page.py renders the figures.
 """
 
 from collections.abc import Mapping
@@ -43,6 +44,7 @@ VISIT_QUERIES = (
     "friction_by_page",
     "landing_pages",
     "exit_pages",
+    "search_terms",
     "searches",
     "breakdowns",
     "retention",

@@ -46,6 +46,8 @@ def _names_of(row: Row) -> Iterator[str]:
             yield names.full_name(row[column])
     for action in (row.get("path") or "").split(JOIN):
         yield names.full_name(action)
+    if row.get("search_term"):
+        yield row["search_term"]
     value = row.get("dimension_value")
     if value:
         yield value

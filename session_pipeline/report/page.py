@@ -222,6 +222,7 @@ def _visit_content(
         "friction": figures.rows("friction_by_page"),
         "landing_pages": figures.rows("landing_pages"),
         "exit_pages": figures.rows("exit_pages"),
+        "search_terms": figures.rows("search_terms"),
         "searches": figures.rows("searches"),
         "breakdowns": _with_charts(_shown(compared, room.dimensions)),
         "more_dimensions": max(0, len(compared) - room.dimensions),
