@@ -57,6 +57,7 @@ BY_FEW_KEYS = {
     "first_actions",
     "funnel_drops",
     "funnel_steps",
+    "outcome_changes",
     "outcome_counts",
     "path_counts",
     "session_channels",

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
+from session_pipeline.engines.connections import private_connection
+
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
@@ -50,4 +52,4 @@ def computed(expression: pa.Array, x: pa.Array) -> pa.Array:
 @cache
 def _connection() -> duckdb.DuckDBPyConnection:
     """Return the connection of this process. One thread keeps the order of the rows, and is what a task may use."""
-    return duckdb.connect(config={"threads": 1, "memory_limit": _MEMORY, "enable_external_access": False})
+    return private_connection(threads=1, memory_limit=_MEMORY, enable_external_access=False)
