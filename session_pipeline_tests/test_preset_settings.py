@@ -62,6 +62,24 @@ def test_source_has_the_keys_of_its_preset(tmp_path: Path) -> None:
     assert found.columns == {"event_time": "time", "page_url": ("url", "page")}
 
 
+@pytest.mark.parametrize(
+    ("own", "dropped"),
+    [
+        ("", ("url", "note")),
+        ("drop_fields = ['ip', 'url']", ("url", "note", "ip")),
+        ("drop_fields = []", ()),
+    ],
+)
+def test_fields_to_drop_are_added_to_those_of_the_preset(own: str, dropped: tuple[str, ...], tmp_path: Path) -> None:
+    preset = OWN + 'drop_fields = ["url", "note"]'
+    assert source(own, tmp_path, preset).drop_fields == dropped
+
+
+def test_fields_to_drop_that_are_no_list_are_an_error(tmp_path: Path) -> None:
+    text = "[sources.web]\npreset = 'woocommerce'\ndrop_fields = 'ip'"
+    assert list(errors(text, tmp_path)) == ["sources.web.drop_fields"]
+
+
 def test_own_keys_win(tmp_path: Path) -> None:
     found = source(
         "format = 'jsonl'\ncolumns = { page_title = 'x' }\nexpressions = { event_time = \"line ->> 'y'\" }\n"

@@ -94,6 +94,7 @@ def over_preset(own: Mapping[str, Any], preset: Mapping[str, Any]) -> dict[str, 
 
     A column that the source sets in columns or expressions replaces both in the preset. Constants stay, because they
     are what a column has without a field. The rules for event names of the source come before those of the preset.
+    Fields to drop are added to those of the preset, so that a further name keeps no URLs; an empty list drops none.
     """
     merged = {key: value for key, value in preset.items() if key not in _DESCRIPTIONS}
     merged |= {key: value for key, value in own.items() if key not in (*_TABLES, "columns", "expressions", "events")}
@@ -104,6 +105,10 @@ def over_preset(own: Mapping[str, Any], preset: Mapping[str, Any]) -> dict[str, 
         kept = {name: value for name, value in preset.get(key, {}).items() if name not in taken}
         _put(merged, key, own.get(key), kept)
     _put_events(merged, own, preset)
+    dropped = own.get("drop_fields")
+    if dropped and isinstance(dropped, list):
+        packaged = preset.get("drop_fields", [])
+        merged["drop_fields"] = [*packaged, *(name for name in dropped if name not in packaged)]
     return merged
 
 
