@@ -262,6 +262,12 @@ def test_fault_of_a_segment_would_have_been_found(reported_week: Deployment, tmp
     ) in text
 
 
+def test_smallest_fault_of_visits_without_a_value_is_in_words(reported_week: Deployment, tmp_path: Path) -> None:
+    row = STEP | {"is_alert": False, "detectable_rate": 0.5, "dimension": "plan", "dimension_value": "(none)"}
+    text = page_with(reported_week, tmp_path, {"progress_changes": [row]}).text
+    assert "of the 100 visits at /shipping without plan in 7 days" in text
+
+
 def test_few_visits_are_no_reason_if_steps_were_compared(reported_week: Deployment, tmp_path: Path) -> None:
     rows = {"progress_changes": [STEP | {"is_alert": False}], "daily_summary": summary("main", 0)}
     text = page_with(reported_week, tmp_path, rows).text

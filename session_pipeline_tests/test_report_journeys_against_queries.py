@@ -382,7 +382,8 @@ def test_what_works(reported: Reported) -> None:
         " where session_date between $first and $last and score >= 3.5"
     )
     rows = [row for label in reported.page.tables for row in reported.page.rows(label)]
-    sentences = re.findall(r"✓ (.+?) (?:A comparison|An association|Nothing says)", text)
+    days = r"(?: Visits of the last \d+ days?\.)?"
+    sentences = re.findall(rf"✓ (.+?){days} (?:A comparison|An association|Nothing says)", text)
     assert len(sentences) == 2
     for sentence in sentences:
         found = re.fullmatch(

@@ -98,6 +98,20 @@ def test_search_terms_are_those_of_at_least_five_visitors() -> None:
     assert [[row[name] for name in columns] for row in found] == [[None, 10, 2, 0.2, 0.1], ["lamp", 5, 1, 0.2, 0.2]]
 
 
+def test_one_person_on_five_sites_is_one_visitor_who_searches() -> None:
+    """Sites can share a cookie, and logs have equal ids on all sites."""
+    keys = [f"s{number}" for number in range(5)]
+    day = {"session_date": LAST, "is_bot": False, "is_converted": False}
+    found = answer(
+        "search_terms",
+        events=[{"event_date": LAST, "session_date": LAST, "session_id": key, "search_term": "ann"} for key in keys],
+        session_facts=[day | {"site": key, "session_id": key, "visitor_id": "ann"} for key in keys],
+        session_friction=[],
+        daily_friction=[],
+    )
+    assert [(row["search_term"], row["session_count"]) for row in found] == [(None, 5)]
+
+
 def test_without_searches_there_are_no_search_terms() -> None:
     assert answer("search_terms", events=[], session_facts=[], session_friction=[], daily_friction=[]) == []
 
@@ -191,6 +205,16 @@ def test_share_of_exits_is_unknown_if_visits_of_a_day_are_not_counted() -> None:
     }
     found = [(row["action"], row["exit_count"], row["session_count"]) for row in rows_of("exit_pages", tables)]
     assert found == [("click", 5, None), ("search", 1, 4)]
+
+
+def test_visits_at_an_action_named_like_a_label_are_found() -> None:
+    tables = {
+        "action_transitions": [exits("action (none)", 3)],
+        "action_friction": [],
+        "action_visits": [visits("(none)", 4)],
+    }
+    found = [(row["action"], row["exit_count"], row["session_count"]) for row in rows_of("exit_pages", tables)]
+    assert found == [("action (none)", 3, 4)]
 
 
 SIX_PAGES = [f"/product/{letter}" for letter in "abcdef"]

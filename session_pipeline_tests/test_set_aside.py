@@ -182,7 +182,21 @@ def test_format_is_named_for_a_table_called_like_a_log(delimiter: str, format: s
     with open_run(deployment.folder, run_id="test") as run:
         run.ingest()
         [warning] = rejected_files(run.folder, run.settings, run.store, run.until)
-    assert warning.endswith(f'if the file is {format.upper()}, set sources.web.format = "{format}" in settings.toml')
+    assert warning.endswith(
+        f"if the file is {format.upper()}, rename it to end in .{format}, or, if all files of the source are, set"
+        f' sources.web.format = "{format}" in settings.toml'
+    )
+
+
+def test_carriage_returns_within_lines_of_a_log_are_no_error(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1)})
+    path = deployment.folder.raw / "web" / "app.log"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"started the job\rprogress 10%\rprogress 100%\ndone\nbye\nfoo bar\n")
+    with open_run(deployment.folder, run_id="test") as run:
+        run.ingest()
+        [warning] = rejected_files(run.folder, run.settings, run.store, run.until)
+    assert "4 of 4 lines" in warning
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,8 @@ def test_lines_of_visitors_who_are_not_known_are_set_aside_as_advised(tmp_path: 
     deployment.deliver("events", [line(DAY, "undefined", each, "page_view") for each in range(10)], source="web")
     deployment.deliver("more", visit(DAY), source="web")
     deployment.run()
+    assert warnings_of(deployment, fixed) == {}  # of a file that is gone, the rows would stay
+    assert warnings_of(deployment, {"sources": {"web": {"constants": {"visitor_id": "undefined"}}}}) == {}
     deployment.set(fixed)
     deployment.run()
     assert warnings_of(deployment, fixed) == {}

@@ -57,6 +57,7 @@ def test_only_list_of_objects_is_found(text: str, records_in: str | None, count:
         ('{"results": [{"a": 1}], "types": [["x"]]}', None),
         ('{"a": [["x"]], "b": [["y"]]}', None),
         ('{"results": []}', None),
+        ('{"mouse": [[10, 20], [30, 40.5]]}', None),
         ("", None),
     ],
 )

@@ -114,7 +114,10 @@ def too_many_set_aside(
     elif reason == "invalid_json" and (facts["accepted_count"] or any(map(_begins_as_object, texts))):
         what = f"fix them at their source: {_what_is_wrong([text for found, text in lines if found == reason])}"
     elif reason == "invalid_log_line" and table:
-        what = f'if the file is {table.upper()}, set {source}.format = "{table}" in settings.toml'
+        what = (
+            f"if the file is {table.upper()}, rename it to end in .{table}, or, if all files of the source are, set"
+            f' {source}.format = "{table}" in settings.toml'
+        )
     elif key is None or (reason in OF_WHOLE_FILES and facts["accepted_count"]):
         what = f"fix them at their source{': ' + FIXES[reason] if reason in FIXES else ''}"
     elif reason in OF_WHOLE_FILES:

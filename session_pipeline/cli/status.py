@@ -23,7 +23,8 @@ from session_pipeline.reference.days import day_ranges
 from session_pipeline.run import delivered_files
 from session_pipeline.run.opened import make_planner, open_folder
 
-LAST_RUNS = 5
+LAST_RUNS = 5  # shown
+SEARCHED_RUNS = 1_000  # for the last build: many runs of ingest can follow it, one for each delivery
 INGEST = "ingest"  # the job that builds and publishes nothing; defs/jobs.py has the name, but takes long to load
 SHOWN_JOBS = {"__ASSET_JOB": "materialize"}  # Dagster's name for runs that its UI starts with "Materialize"
 AGE = re.compile(r"(\d{1,6}) ?(min|h|d)")
@@ -147,7 +148,7 @@ def _status(folder: DataFolder) -> Status:
                 "warehouse": folder.warehouse.stat().st_size if folder.warehouse.is_file() else 0,
                 "raw": _delivered_bytes(folder),
             },
-            runs=[asdict(past) for past in runs],
+            runs=[asdict(past) for past in runs[:LAST_RUNS]],
         )
 
 
@@ -163,7 +164,7 @@ def _delivered_bytes(folder: DataFolder) -> int:
 def _last_runs(folder: DataFolder) -> tuple[list[PastRun], list[str]]:
     """Return the last runs, and a sentence if they cannot be read."""
     try:
-        return history.last_runs(folder, LAST_RUNS), []
+        return history.last_runs(folder, SEARCHED_RUNS), []
     except HistoryError as error:
         return [], [str(error)]
 

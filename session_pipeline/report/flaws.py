@@ -8,13 +8,14 @@ decides what has a place, and quiet.py says what would usually have been found i
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import duckdb
 from markupsafe import Markup
 
 from session_pipeline.reference.changes import is_worse
+from session_pipeline.reference.days import ONE_DAY
 from session_pipeline.report import charts, formats, lost_values, names, places, sites
 from session_pipeline.report.figures import FEWEST_SILENT_DAYS, Figures, Row, filled, run_query
 from session_pipeline.report.lost_values import Currencies
@@ -200,9 +201,13 @@ def _step_examples(connection: duckdb.DuckDBPyConnection, row: Row, parameters: 
     They are used if none is found, as for the value '(other)'.
     """
     first_day = max(row["since"], row["last_seen_day"] - timedelta(days=row["window_days"] - 1))
-    days = {"first_day": first_day, "last_day": row["last_seen_day"]}
-    found = run_query(connection, "flaw_step_examples", {**parameters, **days}).rows
-    return [example["session_id"] for example in found] or _ids(row["example_session_ids"])
+    day: date = row["last_seen_day"]
+    found: list[Row] = []
+    # Day by day, because the last one nearly always has enough, and all of 28 big days need more memory than there is.
+    while day >= first_day and len(found) < EXAMPLES:
+        found += run_query(connection, "flaw_step_examples", {**parameters, "first_day": day, "last_day": day}).rows
+        day -= ONE_DAY
+    return [example["session_id"] for example in found[:EXAMPLES]] or _ids(row["example_session_ids"])
 
 
 def _changed_outcome(connection: duckdb.DuckDBPyConnection, number: int, row: Row, window: Window) -> Flaw:

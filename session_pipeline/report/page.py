@@ -32,6 +32,7 @@ from session_pipeline.report.svg import standalone
 from session_pipeline.report.window import Window
 from session_pipeline.settings import Settings
 from session_pipeline.settings_warnings import Findings
+from session_pipeline.tables.opportunities.steps import COMPARED_SIGNALS
 
 TEMPLATES = Path(__file__).with_name("templates")
 CHART_ROWS = 8
@@ -222,6 +223,7 @@ def _visit_content(
         "friction": figures.rows("friction_by_page"),
         "landing_pages": figures.rows("landing_pages"),
         "exit_pages": figures.rows("exit_pages"),
+        "min_session_count": settings.paths.min_session_count,
         "search_terms": figures.rows("search_terms"),
         "searches": figures.rows("searches"),
         "breakdowns": _with_charts(_shown(compared, room.dimensions)),
@@ -229,6 +231,7 @@ def _visit_content(
         "retention": cohorts,
         "fewest": FEWEST,
         "has_compared_difficulties": bool(figures.rows("opportunities")),
+        "compares_difficulties": not COMPARED_SIGNALS.keys().isdisjoint(settings.friction.signals),
         "has_first_weeks": any(first["first_day"] < window.first_known_day + FIRST_WEEKS for first, _ in cohorts),
         "days": days,
         "one_currency": outcomes.has_one_currency(figures),

@@ -62,6 +62,8 @@ def _of_segment(row: Row) -> str:
     """Return the segment of a row to put behind an action, such as ` with device mobile`; nothing for all visits."""
     if row["dimension"] == "all":
         return ""
+    if row["dimension_value"] == "(none)":
+        return f" without {names.dimension_in_sentence(row['dimension'])}"
     value = names.value_in_sentence(row["dimension"], row["dimension_value"])
     if row["dimension"] == names.LANDING:
         return f", of those that begin with {value},"

@@ -86,8 +86,6 @@ def suggested_for(
             return Suggested(keys=FLUENTD)
         if is_of_cloudfront(first):
             return Suggested(keys={"format": Tsv.name}, remarks=[CLOUDFRONT])
-    if (rows := list_of_rows(only_object)) is not None:
-        return Suggested(remarks=[ROWS_AS_LISTS.format(rows=rows)])
     log_format = suggested_log_format(reasons)
     if log_format is None and reasons.get(INVALID_LOG_LINE, 0) > facts["accepted_count"]:
         log_format = extended_log_format(_first_texts(path))
@@ -121,6 +119,8 @@ def suggested_for(
         found = suggested_keys(
             fields, rules, filled, run.settings.start_date, has_preset=facts.get("preset") is not None
         )
+        if found.missing and (rows := list_of_rows(only_object)) is not None:
+            return Suggested(remarks=[ROWS_AS_LISTS.format(rows=rows)])
         no_agent = [NO_USER_AGENT] if admitted.format == AccessLog.name and not _has_user_agent(rules) else []
         return replace(found, remarks=[*found.remarks, *too_early, *no_agent])
     finally:

@@ -173,12 +173,15 @@ def nameless_visitors(
     for source, visitor in connection.execute(query_text(__package__, "nameless_visitors"), asked).fetchall():
         by_source.setdefault(source, []).append(visitor)
     for source, visitors in by_source.items():
-        if source in folders:
-            null_values = ", ".join(map(shown, [*settings.source(source).null_values, *visitors]))
+        rules = settings.source(source)
+        # Rows of files that are gone stay as they were read.
+        unset = [visitor for visitor in visitors if visitor not in rules.null_values]
+        if unset and source in folders and "visitor_id" not in rules.constants:
+            null_values = ", ".join(map(shown, [*rules.null_values, *unset]))
             key = path_of_source(source, "null_values")
             yield SettingsWarning(
                 key,
-                f"visitors of raw/{source} who are not known count as one person with the id {shown(visitors[0])}",
+                f"visitors of raw/{source} who are not known count as one person with the id {shown(unset[0])}",
                 f"{window.words}; to set such lines aside, set {key} = [{null_values}];"
                 " or map another field to visitor_id",
             )

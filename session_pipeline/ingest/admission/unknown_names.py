@@ -52,7 +52,10 @@ def table_format(beginning: bytes) -> str | None:
     """
     texts = [line.decode(errors="replace") for line in whole_lines(beginning)]
     for delimiter, format in (("\t", Tsv.name), (",", Csv.name), (";", Csv.name)):
-        rows = list(csv.reader(texts, delimiter=delimiter))
+        try:
+            rows = list(csv.reader(texts, delimiter=delimiter))
+        except csv.Error:  # such as a carriage return within a line
+            continue
         if len(rows) > 1 and len(rows[0]) >= FEWEST_NAMES and all(map(COLUMN_NAME.fullmatch, rows[0])):
             return format if all(1 < len(row) <= len(rows[0]) for row in rows) else None
     return None

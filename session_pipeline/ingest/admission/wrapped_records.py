@@ -52,12 +52,13 @@ def wrapped_records(text: str) -> WrappedRecords | None:
 def list_of_rows(text: str) -> str | None:
     """Return the path of keys to the only list of lists in a JSON object without records, such as a table of an API.
 
-    Rows that are lists of values are not read: their names are elsewhere, or nowhere.
+    Rows that are lists of values are not read: their names are elsewhere, or nowhere. Lists of numbers, such as
+    coordinates, are fields of an event.
 
     Args:
         text: The object, which may be cut short.
     """
-    rows = _lists_of(text, list)
+    rows = [(keys, found) for keys, found in _lists_of(text, list) if all(map(_has_text, found))]
     return ".".join(rows[0][0]) if len(rows) == 1 and not _lists_of(text, dict) else None
 
 
@@ -77,6 +78,10 @@ def _lists_of(text: str, kind: type) -> list[tuple[tuple[str, ...], list[Any]]]:
         for keys, elements in found.items()
         if elements and all(isinstance(element, kind) for element in elements)
     ]
+
+
+def _has_text(row: list[Any]) -> bool:
+    return any(isinstance(value, str) and not isinstance(value, Number) for value in row)
 
 
 def _look_through(text: str, at: int, keys: tuple[str, ...], found: dict[tuple[str, ...], list[Any]]) -> int:

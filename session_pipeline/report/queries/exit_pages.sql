@@ -28,7 +28,7 @@ visits as (
     select
         session_date,
         site,
-        action,
+        path_label(action) as action,
         session_count
     from action_visits
     where

@@ -25,7 +25,7 @@ visits as (
         s.search_term,
         f.session_id,
         f.is_converted,
-        (f.site, f.visitor_id) as visitor,
+        f.visitor_id,
         case
             when r.session_id is not null then 1
             when d.repeated_search_count is not null then 0
@@ -69,7 +69,7 @@ union all
         avg(repeated_count) as repeated_rate
     from visits
     group by search_term
-    having count(distinct visitor) >= 5
+    having count(distinct visitor_id) >= 5
     order by session_count desc, search_term asc
     limit 10
 )
