@@ -79,6 +79,7 @@ def slow_first_thread(patch: pytest.MonkeyPatch, seconds: float) -> None:
     patch.setattr(StepRunner, "compute", slow)
 
 
+@pytest.mark.long
 def test_steps_computed_ahead_have_equal_bytes(
     hashes: dict[str, str], used: Used, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,6 +252,7 @@ def test_days_of_another_range_are_not_built_during_a_task_of_the_same_step(
     assert deployment.hashes() == hashes
 
 
+@pytest.mark.long
 def test_big_days_are_computed_in_one_thread(
     hashes: dict[str, str], used: Used, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,6 +297,7 @@ def test_step_that_fails_alone_fails_the_run(tmp_path: Path, monkeypatch: pytest
         build_week(tmp_path)
 
 
+@pytest.mark.long
 def test_one_thread_in_the_settings_is_kept(used: Used, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow_first_thread(monkeypatch, 0.02)
     deployment = Deployment(tmp_path, {"resources": {"threads": 1}})

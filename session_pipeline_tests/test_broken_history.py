@@ -49,6 +49,7 @@ def test_sentence_names_what_to_delete_and_what_is_lost(
     assert lost in sentence
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("database", [home.RUNS, home.INDEX, home.SCHEDULES])
 def test_run_and_status_report_a_broken_database_in_one_sentence(deployment: Deployment, database: str) -> None:
     deployment.deliver("day", [{"visitor_id": "v", "event_time": "2024-03-05T10:00:00Z", "event_name": "page_view"}])

@@ -51,6 +51,7 @@ def lake_columns(deployment: Deployment, name: str) -> list[str]:
 TITLES = "select event_date, count(page_title) from events group by event_date order by event_date"
 
 
+@pytest.mark.long
 class TestAddedColumn:
     """The store has files without the column until their days are rebuilt."""
 

@@ -103,6 +103,7 @@ def test_run_prints_a_summary(first_run: FirstRun) -> None:
     assert first_run.stderr.startswith("Reading: 1 file\n")
 
 
+@pytest.mark.long
 def test_second_run_builds_nothing_and_earlier_until_drops_days(own_shop: Path) -> None:
     printed = json.loads(run(own_shop, "--json").stdout)
     assert printed["built_days"] == []

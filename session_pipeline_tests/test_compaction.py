@@ -175,6 +175,7 @@ def test_damaged_compacted_file_is_not_read_and_written_again(built: Deployment,
     assert before.items() <= files(deployment).items()
 
 
+@pytest.mark.long
 def test_other_files_in_the_folder_are_removed(built: Deployment) -> None:
     deployment = built
     before = files(deployment)

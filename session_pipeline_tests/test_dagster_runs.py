@@ -161,6 +161,7 @@ def test_log_names_files_at_most_once_in_a_time(
     assert [message[: len("0 of 3")] for message in messages if " of 3 files" in message] == numbers
 
 
+@pytest.mark.long
 def test_fresh_day_keeps_its_metadata(deployment: Orchestrated) -> None:
     before = deployment.seen("sessions", MONDAY)
     deployment.deliver("late", shop_lines(date(2024, 5, 14)))

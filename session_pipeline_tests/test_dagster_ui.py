@@ -133,6 +133,7 @@ def test_command_line_runs_look_like_other_runs(ui: str, page: Any, deployment: 
     sees(page, "asset_partition_range_start: 2024-05-06", "asset_partition_range_end: 2024-05-08")
 
 
+@pytest.mark.long
 def test_healthy_deployment_has_no_missing_days(ui: str, page: Any) -> None:
     page.goto(f"{ui}/assets/sessions?view=partitions")
     sees(page, "Materialized (3)", "Missing (0)", "2024-05-08")

@@ -205,6 +205,7 @@ def test_unreadable_raw_folder_is_an_error(deployment: Deployment) -> None:
     assert f"Permission denied: '{raw}'" in done.stderr
 
 
+@pytest.mark.long
 def test_process_without_utf8_names_keeps_an_accepted_file(deployment: Deployment) -> None:
     deployment.deliver("ä", [{**LINE, "visitor_id": "bob"}], "web")
     deployment.run(UNTIL)

@@ -221,6 +221,7 @@ def test_the_id_of_a_person_stands_for_its_devices_and_users(tmp_path: Path) -> 
     assert sorted(map(tuple, rows.to_numpy())) == [("ada", "null"), ("shared", ""), ("shared", "another")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("by", ["visitor", "person"])
 def test_rows_of_the_users_events_in_a_shared_session_are_exported(by: str, tmp_path: Path) -> None:
     """Nothing that the other user of the device did is part of the export."""

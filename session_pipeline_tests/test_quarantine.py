@@ -68,6 +68,7 @@ def test_unusable_field_quarantines_the_line(ingest: Ingest) -> None:
     assert [(row["reason"], row["detail"]) for row in taken.quarantined] == [each[1:] for each in UNUSABLE]
 
 
+@pytest.mark.long
 def test_accepted_limits_of_time_and_number(ingest: Ingest) -> None:
     ingest.event(event_time="2020-01-01T00:00:00Z")
     ingest.event(event_time="2100-12-31T23:59:59.999999Z")

@@ -214,6 +214,7 @@ def test_errors_of_a_query_keep_their_class(select: str, error: type[duckdb.Erro
         list(parts_of_rows(connection.sql(select), 1_000))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("failing", "error"),
     [("error('no')", duckdb.InvalidInputException), ("repeat('x', 300000000)", duckdb.OutOfMemoryException)],

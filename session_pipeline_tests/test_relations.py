@@ -108,6 +108,7 @@ def test_five_dimensions_share_one_scan_because_each_holds_parsed_properties(cou
     assert dimension_values(parse_settings(dimensions(count))).count(" from events") == scans
 
 
+@pytest.mark.long
 @pytest.mark.timeout(60)
 def test_four_hundred_funnels_fit_into_little_memory(database: duckdb.DuckDBPyConnection) -> None:
     add_event_matches(database, funnels(400))

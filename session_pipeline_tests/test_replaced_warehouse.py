@@ -94,6 +94,7 @@ def test_comments_are_those_of_the_version_that_published_last(deployment: Deplo
     assert found == [(next(column.meaning for column in TABLES["events"].columns if column.name == "page_path"),)]
 
 
+@pytest.mark.long
 def test_macros_are_those_of_the_version_that_published_last(deployment: Deployment) -> None:
     added = "select count(*) from duckdb_functions() where function_name = 'paths_after'"
     with duckdb.connect(str(deployment.folder.warehouse)) as connection:

@@ -156,6 +156,7 @@ def test_warehouse_that_is_put_in_place_before_it_is_opened_is_read_there(reader
         assert is_as_read_from_the_warehouse(run)
 
 
+@pytest.mark.long
 def test_report_reads_a_warehouse_that_was_changed_since(readers: Readers, tmp_path: Path) -> None:
     with built_week(tmp_path, readers.ended) as run:
         publish(run)
@@ -166,6 +167,7 @@ def test_report_reads_a_warehouse_that_was_changed_since(readers: Readers, tmp_p
         assert is_as_read_from_the_warehouse(run)
 
 
+@pytest.mark.long
 def test_checks_use_what_was_read_ahead(readers: Readers, tmp_path: Path) -> None:
     with built_week(tmp_path, readers.ended) as run:
         run.publish()
@@ -229,6 +231,7 @@ def test_error_of_the_first_thread_is_raised(readers: Readers, monkeypatch: pyte
             run.write_report()
 
 
+@pytest.mark.long
 def test_figures_of_a_warehouse_that_is_not_published_are_not_used(readers: Readers, tmp_path: Path) -> None:
     readers.may_read.clear()  # so that its file is open while the first thread writes another one
     with built_week(tmp_path, readers.opened) as run:
@@ -252,6 +255,7 @@ def test_figures_of_a_warehouse_that_is_not_published_are_not_used(readers: Read
     assert unfinished_files(tmp_path) == []
 
 
+@pytest.mark.long
 def test_failed_publication_leaves_no_file_and_no_figures(readers: Readers, tmp_path: Path) -> None:
     log = tmp_path / "warehouse.duckdb.wal"
     with built_week(tmp_path, readers.ended) as run:

@@ -45,6 +45,7 @@ def test_outcomes_with_room_have_a_row_each(reported_week: Deployment, tmp_path:
     assert "all others" not in {row[0] for row in rows}
 
 
+@pytest.mark.long
 def test_page_that_is_too_large_has_fewer_parts(reported_week: Deployment, tmp_path: Path) -> None:
     breakdowns = [
         {"site": "main", "dimension": f"own_{number % 15:02}", "dimension_value": f"{number:03} {'&' * 200}"}

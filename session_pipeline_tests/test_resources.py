@@ -232,6 +232,7 @@ def test_repeatedly_killed_run_finally_completes(
     record(random_kills_survived=kills)
 
 
+@pytest.mark.long
 def test_full_disk_error_names_the_file(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     deployment.deliver("day", [{"visitor_id": "v", "event_time": "2026-10-05T10:00:00Z", "event_name": "x"}])

@@ -306,6 +306,7 @@ def test_same_days_are_not_built_again_right_after_a_run(deployment: Orchestrate
     assert str(tick(deployment, "stale_days").skip_message).startswith("the same plan ran just now")
 
 
+@pytest.mark.long
 def test_missed_publication_is_launched_with_the_checks_of_its_days(built: Orchestrated) -> None:
     assert built.by_hand(FAR_DAY, "sessions").success  # builds, but does not publish
     before = partitions(built)

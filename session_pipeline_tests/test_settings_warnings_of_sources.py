@@ -162,6 +162,7 @@ def test_visitors_who_are_not_known_are_named(tmp_path: Path, visitor: str, even
     assert warnings_of(deployment, DASHES) == ({"sources.web.null_values": said} if is_named else {})
 
 
+@pytest.mark.long
 def test_lines_of_visitors_who_are_not_known_are_set_aside_as_advised(tmp_path: Path) -> None:
     fixed = {"sources": {"web": {"null_values": ["-", "undefined"]}}}
     deployment = Deployment(tmp_path / "data", DASHES)

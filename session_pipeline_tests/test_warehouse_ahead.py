@@ -126,6 +126,7 @@ def test_warehouse_that_was_written_ahead_is_published(
     assert unfinished_files(tmp_path) == []
 
 
+@pytest.mark.long
 def test_failure_of_the_second_thread_is_repaired_by_the_first(
     writers: Writers, expected: dict[str, list[str]], tmp_path: Path
 ) -> None:
@@ -137,6 +138,7 @@ def test_failure_of_the_second_thread_is_repaired_by_the_first(
     assert unfinished_files(tmp_path) == []
 
 
+@pytest.mark.long
 def test_warehouse_of_another_state_is_not_published(
     writers: Writers, expected: dict[str, list[str]], tmp_path: Path
 ) -> None:

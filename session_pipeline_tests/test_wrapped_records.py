@@ -119,6 +119,7 @@ def test_items_of_an_order_are_not_taken_for_events(tmp_path: Path) -> None:
     assert "records_in" not in json.loads(call("try", file, "--json")[1])["suggested"]
 
 
+@pytest.mark.long
 def test_status_and_run_suggest_records_in(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data", {"start_date": date(2024, 1, 1)})
     file = deployment.folder.raw / "web" / "a.json"
