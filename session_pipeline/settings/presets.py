@@ -105,10 +105,7 @@ def over_preset(own: Mapping[str, Any], preset: Mapping[str, Any]) -> dict[str, 
         kept = {name: value for name, value in preset.get(key, {}).items() if name not in taken}
         _put(merged, key, own.get(key), kept)
     _put_events(merged, own, preset)
-    dropped = own.get("drop_fields")
-    if dropped and isinstance(dropped, list):
-        packaged = preset.get("drop_fields", [])
-        merged["drop_fields"] = [*packaged, *(name for name in dropped if name not in packaged)]
+    _put_dropped(merged, own.get("drop_fields"), preset.get("drop_fields"))
     return merged
 
 
@@ -119,6 +116,11 @@ def _put(merged: dict[str, Any], key: str, own: Any, preset: Any) -> None:
         merged[key] = own  # invalid; load.py reports it
     elif preset:
         merged[key] = preset
+
+
+def _put_dropped(merged: dict[str, Any], own: Any, preset: Any) -> None:
+    if own and isinstance(own, list) and isinstance(preset, list):  # load.py reports what is no list
+        merged["drop_fields"] = [*preset, *(name for name in own if name not in preset)]
 
 
 def _put_events(merged: dict[str, Any], own: Mapping[str, Any], preset: Mapping[str, Any]) -> None:
