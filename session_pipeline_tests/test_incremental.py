@@ -13,7 +13,8 @@ import duckdb
 import pytest
 
 from session_pipeline.build.plan import Certainty, Kind
-from session_pipeline.publish.publication import Published, published_partitions
+from session_pipeline.publish.publication import Published
+from session_pipeline.publish.published_state import published_partitions
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.store import crash_points
 from session_pipeline.store.records import Key

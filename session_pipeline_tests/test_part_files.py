@@ -16,7 +16,7 @@ from pandas.testing import assert_frame_equal
 import session_pipeline
 from session_pipeline.engines import duckdb_jobs as engine
 from session_pipeline.publish import lake
-from session_pipeline.publish.publication import published_partitions
+from session_pipeline.publish.published_state import published_partitions
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.store.part_files import MANIFEST, content_hash, files_at
 from session_pipeline.store.records import Key, Partition, Publication, Written

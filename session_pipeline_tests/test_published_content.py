@@ -14,7 +14,7 @@ import pytest
 from pyarrow import parquet
 
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.publish import comparison, publication
+from session_pipeline.publish import comparison, published_state
 from session_pipeline.run.opened import open_store
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.store.records import Key
@@ -122,7 +122,7 @@ def test_changed_warehouse_with_the_published_time_is_found(own_shop: Path, chan
     with duckdb.connect(str(folder.warehouse)) as connection:
         connection.execute(change)
     with closing(open_store(folder)) as store:
-        partitions = publication.published_partitions(store)
+        partitions = published_state.published_partitions(store)
         assert said in str(comparison.warehouse_difference(store, folder.warehouse, partitions))
 
 

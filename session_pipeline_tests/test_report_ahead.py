@@ -15,7 +15,8 @@ from session_pipeline.build import ahead
 from session_pipeline.checks import settings_match_data, silent_sites
 from session_pipeline.errors import StoreError
 from session_pipeline.publish import warehouse
-from session_pipeline.publish.publication import NewWarehouse, Published
+from session_pipeline.publish.new_warehouse import NewWarehouse
+from session_pipeline.publish.publication import Published
 from session_pipeline.report import figures
 from session_pipeline.report.ahead import ReadAhead, read_ahead
 from session_pipeline.run import written_ahead

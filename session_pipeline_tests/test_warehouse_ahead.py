@@ -13,7 +13,8 @@ import session_pipeline
 from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.errors import StoreError
 from session_pipeline.publish.native_rows import Kept
-from session_pipeline.publish.publication import NewWarehouse, Published
+from session_pipeline.publish.new_warehouse import NewWarehouse
+from session_pipeline.publish.publication import Published
 from session_pipeline.run.pipeline import Run, open_run
 from session_pipeline.tables import TABLES
 from session_pipeline.tables.steps import STEP_OF_TABLE

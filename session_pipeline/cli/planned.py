@@ -9,7 +9,7 @@ from session_pipeline.cli import problems
 from session_pipeline.cli.app import AsJson, Data, Until, Upgrade, chosen_folder
 from session_pipeline.cli.problems import undated
 from session_pipeline.cli.screen import counted, echo, echo_json, grid, plain, stdout
-from session_pipeline.publish import publication
+from session_pipeline.publish import published_state
 from session_pipeline.reference.days import day_ranges
 from session_pipeline.run import delivered_files
 from session_pipeline.run.opened import open_folder
@@ -25,7 +25,7 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
         found = now.plan(upgrade=upgrade)
         to_read = now.files_to_read()
         gone = delivered_files.files_gone(folder, now.settings, now.store)
-        is_published = publication.is_current(folder, now.store, found)
+        is_published = published_state.is_current(folder, now.store, found)
         wrong = problems.find(folder, now.settings, now.store, found)
         expiry = now.expiry()
         frozen_then = None if expiry.is_empty else expiry.frozen_before  # without anything to remove, none is recorded

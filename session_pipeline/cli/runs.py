@@ -25,7 +25,7 @@ from session_pipeline.defs import home, tags
 from session_pipeline.errors import HistoryError, StoreHeldError, WrongUseError
 from session_pipeline.ingest.admission.raw_folder import deliveries
 from session_pipeline.ingest.summary import IngestSummary
-from session_pipeline.publish import publication
+from session_pipeline.publish import publication, published_state
 from session_pipeline.reference.days import dates
 from session_pipeline.run import pipeline
 from session_pipeline.run.opened import OpenFolder
@@ -231,7 +231,7 @@ def work(run: Run, jobs: "LocalRuns", shown: progress.Stages) -> None:
     from session_pipeline.defs.sensors import reason_of, run_tags
 
     by_hand = {tags.UNTIL: str(run.until), tags.REASON: tags.COMMAND_LINE}
-    unpublished = publication.unpublished_days(run.store)  # of a run that was killed
+    unpublished = published_state.unpublished_days(run.store)  # of a run that was killed
     jobs.ingest(by_hand)
     for _ in range(ROUNDS):
         plan = run.plan(upgrade=run.upgrade)

@@ -18,7 +18,7 @@ from session_pipeline.defs import history
 from session_pipeline.defs.history import PastRun
 from session_pipeline.errors import HistoryError, WrongUseError
 from session_pipeline.ingest.changes import changed_fields
-from session_pipeline.publish import publication
+from session_pipeline.publish import publication, published_state
 from session_pipeline.reference.days import day_ranges
 from session_pipeline.run import delivered_files
 from session_pipeline.run.opened import make_planner, open_folder
@@ -125,7 +125,7 @@ def _status(folder: DataFolder) -> Status:
             problems=[
                 *wrong.errors,
                 *(each for each in unreadable if each.partition(" (")[0] not in said),
-                *([] if publication.is_current(folder, store, plan_as_published) else _failed_build(runs)),
+                *([] if published_state.is_current(folder, store, plan_as_published) else _failed_build(runs)),
             ],
             warnings=wrong.warnings,
             changed_fields=changed_fields(ledger),
@@ -142,7 +142,7 @@ def _status(folder: DataFolder) -> Status:
             published_at=published_at.isoformat(timespec="seconds") if published_at else None,
             published_until=str(latest.data_until) if latest else None,
             age_seconds=(datetime.now(UTC) - published_at).total_seconds() if published_at else None,
-            is_published=publication.is_current(folder, store, plan),
+            is_published=published_state.is_current(folder, store, plan),
             byte_counts={
                 "store": sum(partition.byte_count for partition in store.partitions.values()),
                 "warehouse": folder.warehouse.stat().st_size if folder.warehouse.is_file() else 0,

@@ -14,7 +14,7 @@ from session_pipeline.cli import progress
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
 from session_pipeline.cli.screen import counted, echo, echo_json, size
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.publish import comparison, publication
+from session_pipeline.publish import comparison, published_state
 from session_pipeline.run import pipeline
 from session_pipeline.settings import load_settings
 from session_pipeline.store.records import Partition
@@ -91,12 +91,12 @@ def _mark_and_count(folder: DataFolder, suspects: list[Partition], shown: progre
             problems.append("lines cannot be counted while files are damaged; verify again after `run`")
         if not folder.warehouse.is_file():
             problems.append(f"there is no {folder.warehouse}; `run` creates it")
-        elif publication.is_changed(folder, run.store):
+        elif published_state.is_changed(folder, run.store):
             problems.append(
                 f"{folder.warehouse} is not the file that was published: its size or modification time differs;"
                 " `run` writes it again"
             )
-        return problems, publication.is_of_present_store(folder, run.store)
+        return problems, published_state.is_of_present_store(folder, run.store)
 
 
 def _published_problems(folder: DataFolder, shown: progress.Stages) -> list[str]:
@@ -106,13 +106,13 @@ def _published_problems(folder: DataFolder, shown: progress.Stages) -> list[str]
     """
     with closing(pipeline.open_store(folder)) as store:
         generation = store.catalog.generation()
-        partitions = publication.published_partitions(store)
+        partitions = published_state.published_partitions(store)
         shown.begin("Comparing the lake", len(partitions), "partition")
         different = comparison.lake_differences(
             store, folder.lake, partitions, lambda number, partition: shown.show(number, str(partition.key))
         )
         problems = list(_lake_problems(different))
-        if folder.warehouse.is_file() and not publication.is_changed(folder, store):
+        if folder.warehouse.is_file() and not published_state.is_changed(folder, store):
             shown.begin("Reading the warehouse")
             if difference := comparison.warehouse_difference(store, folder.warehouse, partitions):
                 problems.append(f"{folder.warehouse}: {difference}; `run` writes it again")
@@ -121,7 +121,7 @@ def _published_problems(folder: DataFolder, shown: progress.Stages) -> list[str]
         with store.writing(wait_seconds=pipeline.LOCK_WAIT_SECONDS, on_wait=shown.note):
             if store.catalog.generation() != generation:
                 return []  # a run published something else in the meantime
-            publication.publish_again(store)
+            published_state.publish_again(store)
         return problems
 
 

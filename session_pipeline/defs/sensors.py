@@ -25,7 +25,7 @@ from session_pipeline.defs.retention import FINISHED
 from session_pipeline.errors import SettingsError
 from session_pipeline.ingest.admission.raw_folder import deliveries
 from session_pipeline.ingest.ledger import DAMAGED_ROWS
-from session_pipeline.publish import publication
+from session_pipeline.publish import published_state
 from session_pipeline.run import delivered_files, pipeline
 from session_pipeline.settings import AlertSettings, Settings, load_settings
 from session_pipeline.store.files import digest
@@ -128,7 +128,7 @@ def _build_sensor(folder: DataFolder, build: Any, days: BuiltDays) -> dg.SensorD
             )
         else:
             with closing(pipeline.open_store(folder)) as store:
-                unpublished = publication.unpublished_days(store)
+                unpublished = published_state.unpublished_days(store)
             yield from run_requests(plan, unpublished, upgrade=upgrade)
 
     return stale_days
@@ -290,7 +290,7 @@ def _asks_for_upgrade(instance: dg.DagsterInstance) -> bool:
 def _is_published(folder: DataFolder, plan: Plan) -> bool:
     """Return whether readers have what is built; a horizon that moved without new rows needs no publication."""
     with closing(pipeline.open_store(folder)) as store:
-        return not store.partitions or publication.shows_what_is_built(folder, store, plan)
+        return not store.partitions or published_state.shows_what_is_built(folder, store, plan)
 
 
 def _state(folder: DataFolder, settings: Settings, until: date, upgrade: bool) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from session_pipeline import report
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import StoreError
-from session_pipeline.publish.publication import NewWarehouse, Stamp, stamp
+from session_pipeline.publish.new_warehouse import NewWarehouse
+from session_pipeline.publish.published_state import Stamp, stamp
 
 if TYPE_CHECKING:
     import duckdb

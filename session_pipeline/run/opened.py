@@ -18,7 +18,7 @@ from session_pipeline.build.wanted import wanted_days
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import SettingsError, WrongUseError
 from session_pipeline.ingest.erasing.erasures import unfinished_in
-from session_pipeline.publish import publication
+from session_pipeline.publish import published_state
 from session_pipeline.reference.days import Calendar, zone
 from session_pipeline.run import delivered_files
 from session_pipeline.run.profile import PLAN, Profile
@@ -286,7 +286,7 @@ class OpenFolder:
             and not self.files_to_read()
             and self.plan(upgrade=self.upgrade).is_empty
             and self.expiry().is_empty
-            and publication.is_current(self.folder, self.store, self.plan(upgrade=self.upgrade))
+            and published_state.is_current(self.folder, self.store, self.plan(upgrade=self.upgrade))
         )
 
     def _is_broken_off(self) -> bool:

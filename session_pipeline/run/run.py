@@ -20,8 +20,9 @@ from session_pipeline.errors import StoreError
 from session_pipeline.ingest.erasing.erasures import unfinished_in
 from session_pipeline.ingest.erasing.expired_text import expired_text
 from session_pipeline.ingest.summary import IngestSummary
-from session_pipeline.publish import publication
-from session_pipeline.publish.publication import NewWarehouse, Published
+from session_pipeline.publish import publication, published_state
+from session_pipeline.publish.new_warehouse import NewWarehouse
+from session_pipeline.publish.publication import Published
 from session_pipeline.reference.days import dates
 from session_pipeline.run import delivered_files
 from session_pipeline.run.opened import OpenFolder, package_version, record_known
@@ -298,7 +299,7 @@ class Run(OpenFolder):
             plan = self.plan()
         if plan.is_empty and not plan.outdated:
             record_known(self.store, self.planner)
-        if publication.is_current(self.folder, self.store, plan):
+        if published_state.is_current(self.folder, self.store, plan):
             return "this state is already published"
         return publication.publish(
             self.folder,

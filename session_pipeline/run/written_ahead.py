@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from session_pipeline.build.second_thread import SecondThread, Task
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.base import Jobs
-from session_pipeline.publish.publication import NewWarehouse
+from session_pipeline.publish.new_warehouse import NewWarehouse
 from session_pipeline.report.ahead import ReadAhead, read_ahead
 from session_pipeline.settings import Settings
 

@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.publish import warehouse
-from session_pipeline.publish.publication import GIGABYTE, published_partitions
+from session_pipeline.publish.new_warehouse import GIGABYTE
+from session_pipeline.publish.published_state import published_partitions
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.tables import table
 from session_pipeline.tables.graph import Step
