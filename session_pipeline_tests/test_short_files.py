@@ -9,7 +9,7 @@ import pytest
 
 from session_pipeline.engines import short_files
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
-from session_pipeline.engines.duckdb_jobs import kept_table
+from session_pipeline.engines.duckdb_files import Statistics, write_days
 from session_pipeline.tables import table
 
 SESSIONS = table("session_outcomes")
@@ -45,13 +45,12 @@ def written(folder: Path, days: list[date], threads: int) -> dict[date, bytes]:
     folder.mkdir()
     engine = DuckDBEngine(Limits(threads=threads), folder)
     paths = {day: folder / f"{day}.parquet" for day in days}
-    with engine.job() as job:
-        if len(days) == 1:
+    if len(days) == 1:
+        with engine.job() as job:
             job.write(SESSIONS, f"select * exclude session_date from ({rows_of(days)})", paths[days[0]])
-        else:
-            counts = job._write_days(SESSIONS, rows_of(days), paths)
-            assert counts == {day: dict(zip(DAYS, COUNTS, strict=True))[day] for day in days}
-            engine.connection.execute(f"drop table {kept_table(SESSIONS.name)}")
+    else:
+        counts = write_days(engine.connection, Statistics(), SESSIONS, rows_of(days), paths)
+        assert counts == {day: dict(zip(DAYS, COUNTS, strict=True))[day] for day in days}
     engine.close()
     return {day: path.read_bytes() for day, path in paths.items()}
 

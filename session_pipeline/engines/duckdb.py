@@ -10,7 +10,8 @@ from pathlib import Path
 
 from session_pipeline.engines.base import TaskRunner
 from session_pipeline.engines.connections import private_connection, second_connection
-from session_pipeline.engines.duckdb_jobs import DuckDBJobs, Statistics
+from session_pipeline.engines.duckdb_files import Statistics
+from session_pipeline.engines.duckdb_jobs import DuckDBJobs
 from session_pipeline.tables import models
 
 AUTO = "auto"

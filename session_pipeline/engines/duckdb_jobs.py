@@ -1,27 +1,23 @@
 """Runs models on a connection to DuckDB, over explicit lists of Parquet files: views, temporary tables and COPY.
 
-duckdb.py opens the database and says how many jobs run at the same time. build/ decides which files a stretch of days
-needs and commits the results.
+duckdb.py opens the database and says how many jobs run at the same time; duckdb_files.py writes the files. build/
+decides which files a stretch of days needs and commits the results.
 """
 
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
-from itertools import accumulate
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import duckdb
 
-from session_pipeline.engines import short_files
 from session_pipeline.engines.constant_columns import constant_columns
-from session_pipeline.engines.parquet_files import FORMAT, ROW_GROUP_ROWS, STATISTICS
+from session_pipeline.engines.duckdb_files import Statistics, casts, copy_rows, kept_table, write_days
 from session_pipeline.engines.sql import file_list, fill, literal, quote, rows_of
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.store import crash_points
-from session_pipeline.store.files import in_threads
 from session_pipeline.tables import Table, models, table
 from session_pipeline.tables.parameters import Scalar
 
@@ -30,7 +26,6 @@ if TYPE_CHECKING:
 
     from session_pipeline.tables.graph import Copied
 
-WRITING_THREADS = 2
 # So many files of so few bytes on average take longer to open than to read (0.5 ms a file, measured).
 MANY_FILES = 20
 SMALL_FILE_BYTES = 50_000
@@ -40,50 +35,6 @@ MOST_ROWS_IN_LISTS = 500
 # it copies the rows.
 warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
 Registered = dict[str, str | SmallTable]  # by name: the SELECT of a view, or the rows of a table
-
-
-class Statistics:
-    """The optimizer of a database that looks at statistics. It is off while a file is written.
-
-    DuckDB writes a column as required if its statistics say that it has no nulls, and the statistics depend on how the
-    rows were computed. Without this optimizer every column is optional, so equal rows give equal bytes (measured: 10 %
-    slower).
-    """
-
-    def __init__(self) -> None:
-        """Begin with the optimizer on, as DuckDB does."""
-        self._stays_off = False
-
-    @contextmanager
-    def off(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        """Turn the optimizer off for a block."""
-        if self._stays_off:
-            yield
-            return
-        self._set(connection, STATISTICS)
-        try:
-            yield
-        finally:
-            self._set(connection, "")
-
-    def stay_off(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Turn the optimizer off until `come_back`.
-
-        The setting is that of all connections, and must not change while a query of another one is planned.
-        """
-        if not self._stays_off:
-            self._set(connection, STATISTICS)
-            self._stays_off = True
-
-    def come_back(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Turn the optimizer on again."""
-        if self._stays_off:
-            self._set(connection, "")
-            self._stays_off = False
-
-    @staticmethod
-    def _set(connection: duckdb.DuckDBPyConnection, disabled: str) -> None:
-        connection.execute(f"set disabled_optimizers = {literal(disabled)}")
 
 
 class DuckDBJobs:
@@ -257,7 +208,7 @@ class Job:
     def write(self, contract: Table, sql: str, path: Path) -> int:
         """Write the rows of a SELECT to a file, with the contract's columns, types and order; return their number."""
         with self._statistics.off(self._connection):
-            return _copy(self._connection, contract, f"({sql}\n)", None, path)
+            return copy_rows(self._connection, contract, f"({sql}\n)", None, path)
 
     def write_model(
         self,
@@ -278,10 +229,10 @@ class Job:
             ((day, path),) = paths.items()
             constants = self._constants(contract, copied)
             with self._statistics.off(self._connection):
-                counts = {day: _copy(self._connection, contract, f"({sql}\n)", day, path, constants)}
+                counts = {day: copy_rows(self._connection, contract, f"({sql}\n)", day, path, constants)}
         else:
             days = {day: path for day, path in paths.items() if day is not None}
-            counts = self._write_days(contract, sql, days)
+            counts = write_days(self._connection, self._statistics, contract, sql, days)
             if not keep:
                 self._connection.execute(f"drop table {kept_table(name)}")
         crash_points.reached("build: after the write")
@@ -294,39 +245,6 @@ class Job:
         names = {column.name for column in contract.columns} - copied.computed
         columns = [column for column in table(copied.table).columns if column.name in names]
         return constant_columns(self._connection, copied.table, columns)
-
-    def _write_days(self, contract: Table, sql: str, paths: Mapping[date, Path]) -> dict[date | None, int]:
-        """Compute the rows of all days once, and write those of each day.
-
-        The rows are kept in a sorted table, and a scan keeps the order of a table, so the files need no sort and no
-        cast of their own. Only a file of several row groups is sorted again: otherwise, where the day begins in the
-        table would decide where its row groups end. Cursors do not see temporary tables, so the table is a normal one.
-        """
-        rows, dated = kept_table(contract.name), quote(str(contract.date_column))
-        self._connection.execute(
-            f"create or replace table {rows} as select {_casts(contract)}, cast({dated} as date) as {dated}"
-            f" from ({sql}\n) order by {', '.join([dated, *map(quote, contract.order)])}"
-        )
-        columns = ", ".join(quote(column.name) for column in contract.columns)
-        of_all_days = self._connection.sql(f"select {columns}, {dated} from {rows}").to_arrow_table()
-        dates = of_all_days.column(len(contract.columns))
-        counts = {each["values"]: each["counts"] for each in dates.value_counts().to_pylist()}  # in the order of rows
-        starts = dict(zip(counts, accumulate(counts.values(), initial=0), strict=False))
-        of_all_days = short_files.prepared(of_all_days.select(range(len(contract.columns))), contract.schema)
-
-        def write_short(day: date) -> None:
-            short_files.write(of_all_days.slice(starts.get(day, 0), counts.get(day, 0)), paths[day])
-
-        short = [day for day in paths if counts.get(day, 0) <= short_files.MOST_ROWS]
-        in_threads(write_short, short, WRITING_THREADS)
-        for day in paths.keys() - short:
-            with self._statistics.off(self._connection):
-                if counts[day] > ROW_GROUP_ROWS:
-                    _copy(self._connection, contract, rows, day, paths[day])
-                else:
-                    of_day = f"select {columns} from {rows} where {dated} = {literal(day)}"
-                    self._connection.execute(f"copy ({of_day}) to {literal(str(paths[day]))} {FORMAT}")
-        return {day: counts.get(day, 0) for day in paths}
 
     def rows_of_model(self, model: str, parameters: Mapping[str, Scalar]) -> "pa.Table":
         """Run a model and return its rows, which can be many, such as all ids of persons."""
@@ -347,11 +265,6 @@ def _are_many_and_small(paths: Sequence[Path]) -> bool:
     return len(paths) >= MANY_FILES and sum(path.stat().st_size for path in paths) <= len(paths) * SMALL_FILE_BYTES
 
 
-def kept_table(name: str) -> str:
-    """Return the name, as SQL, of the table that has the rows of several days of a table."""
-    return f"memory.main.{quote(f'days of {name}')}"
-
-
 def rows_of_days(contract: Table, days: Collection[date]) -> str:
     """Return a SELECT of the rows that the engine kept of some days of a table, with the date as the last column."""
     columns = ", ".join(quote(column) for column in _names(contract))
@@ -362,45 +275,8 @@ def rows_of_days(contract: Table, days: Collection[date]) -> str:
 def _rows_of_compacted(contract: Table, paths: Sequence[Path]) -> str:
     """Return a SELECT of the rows of compacted files, with the date as the last column."""
     dated = quote(str(contract.date_column))
-    return f"select {_casts(contract)}, {dated} from read_parquet({file_list(paths)}, hive_partitioning = false)"
+    return f"select {casts(contract)}, {dated} from read_parquet({file_list(paths)}, hive_partitioning = false)"
 
 
 def _names(contract: Table) -> list[str]:
     return [*(column.name for column in contract.columns), *([contract.date_column] if contract.date_column else [])]
-
-
-def _casts(contract: Table, left_out: Collection[str] = ()) -> str:
-    return ", ".join(
-        f"cast({quote(column.name)} as {column.type}) as {quote(column.name)}"
-        for column in contract.columns
-        if column.name not in left_out
-    )
-
-
-def _copy(
-    connection: duckdb.DuckDBPyConnection,
-    contract: Table,
-    rows: str,
-    day: date | None,
-    path: Path,
-    constants: Mapping[str, str] = MappingProxyType({}),
-) -> int:
-    """Write the rows of a day (None: all rows) to a file, with the contract's columns, types and order.
-
-    Columns that are known to have the same value in all rows, given as SQL, are added after the rows are sorted. They
-    do not matter for the order.
-    """
-    of_day = f" where {quote(str(contract.date_column))} = {literal(day)}" if day is not None else ""
-    order = ", ".join(quote(name) for name in contract.order if name not in constants)
-    in_order = f"select {_casts(contract, constants)} from {rows}{of_day} order by {order}"
-    columns = ", ".join(
-        f"cast({constants[column.name]} as {column.type}) as {quote(column.name)}"
-        if column.name in constants
-        else quote(column.name)
-        for column in contract.columns
-    )
-    count = connection.execute(f"copy (select {columns} from ({in_order})) to {literal(str(path))} {FORMAT}").fetchone()
-    assert count is not None
-    if count[0] <= short_files.MOST_ROWS:
-        short_files.write_again(contract.schema, path)
-    return int(count[0])

@@ -193,7 +193,7 @@ def events_at_one_instant_are_in_any_order(put: Put) -> None:
 
 @met_by(programs.run_and_end, "other than a clean run")
 def rows_are_written_in_any_order(put: Put) -> None:
-    copy, write_days = engine._copy, engine.Job._write_days
+    copy, write_days = engine.copy_rows, engine.write_days
 
     def copy_shuffled(connection: Any, contract: Any, rows: str, day: Any, path: Any, empty: Any = ()) -> int:
         if contract.name != "events":
@@ -201,14 +201,15 @@ def rows_are_written_in_any_order(put: Put) -> None:
         in_any_order = replace(contract, order=("_chance",))
         return copy(connection, in_any_order, f"(select *, random() as _chance from {rows})", day, path)
 
-    def write_days_shuffled(self: Any, contract: Any, sql: str, paths: Any) -> Any:
+    def write_days_shuffled(connection: Any, statistics: Any, contract: Any, sql: str, paths: Any) -> Any:
         if contract.name != "events":
-            return write_days(self, contract, sql, paths)
+            return write_days(connection, statistics, contract, sql, paths)
         in_any_order = replace(contract, order=("_chance",))
-        return write_days(self, in_any_order, f"select *, random() as _chance from ({sql}\n)", paths)
+        shuffled = f"select *, random() as _chance from ({sql}\n)"
+        return write_days(connection, statistics, in_any_order, shuffled, paths)
 
-    put(engine, "_copy", copy_shuffled)
-    put(engine.Job, "_write_days", write_days_shuffled)
+    put(engine, "copy_rows", copy_shuffled)
+    put(engine, "write_days", write_days_shuffled)
 
 
 @met_by(programs.first_run, "sessions: only the store")
