@@ -1,7 +1,8 @@
 """Takes delivered files from raw/ into the store: finds them, admits and reads new ones, records them in the ledger.
 
 A file is identified by its source and content, so a redelivery adds no rows. Small files are read and committed
-together. ledger.py decides what must be read; admission/admit.py and reading/read.py handle formats and fields.
+together. ledger.py decides what must be read; admission/admit.py and reading/read.py handle formats and fields;
+recorder.py commits.
 """
 
 import os
@@ -14,12 +15,12 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.base import TaskRunner
 from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError, StoreError
-from session_pipeline.ingest.admission.admit import Admitted, id_of_content
+from session_pipeline.ingest.admission.admit import Admitted
 from session_pipeline.ingest.admission.raw_folder import Delivery, deliveries
 from session_pipeline.ingest.erasing.erase_stored import erase_stored
 from session_pipeline.ingest.erasing.erased_rows import without_erased
 from session_pipeline.ingest.erasing.erasures import erasures_of
-from session_pipeline.ingest.ledger import DAMAGED_ROWS, EXPIRED_COUNT, NEW_FILE, OTHER_FORMAT, Ledger, is_better
+from session_pipeline.ingest.ledger import DAMAGED_ROWS, NEW_FILE, OTHER_FORMAT, Ledger
 from session_pipeline.ingest.mapping.rule_changes import CHANGED_SETTINGS
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.mapping.source_rules import SourceRules
@@ -28,21 +29,15 @@ from session_pipeline.ingest.reading.read_ahead import FilesAhead, ReaderAhead
 from session_pipeline.ingest.reading.readers import make_reader
 from session_pipeline.ingest.reading.result import Reading
 from session_pipeline.ingest.reading.small_files import MOST_BYTES_TOGETHER, MOST_FILES_TOGETHER, is_small
+from session_pipeline.ingest.recorder import Recorder
 from session_pipeline.ingest.source_files import write_source_files
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.ingest.taken import (
     Pending,
-    Seen,
-    Taken,
-    facts_of,
-    not_read,
-    without_frozen_days,
-    written_of,
 )
 from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import Settings
 from session_pipeline.store import crash_points
-from session_pipeline.store.records import SourceFile
 from session_pipeline.store.store import Store
 from session_pipeline.tables.identity.from_settings import linking_events
 
@@ -79,13 +74,12 @@ class Ingest:
         self._run_id = run_id
         self._visitor_key = find_key(folder.visitor_key)
         self._erasures = replace(erasures_of(folder), linking_events=linking_events(settings))
-        self._calendar = Calendar(settings.timezone)
-        self._frozen_before = store.catalog.frozen_before()
         self._rules: dict[str, SourceRules] = {}
         self._reader = make_reader(folder.raw, store.scratch, engine.connection, self._rules_of_source, runner)
         if ahead is not None and ahead.is_for(settings, self._visitor_key):
             self._reader = ReaderAhead(ahead, self._reader)
         self._ledger: Ledger
+        self._recorder: Recorder
         self._pending: dict[str, Pending] = {}
         self._again: list[tuple[Delivery, str]] = []
         self._counts: Counter[str] = Counter()
@@ -111,10 +105,10 @@ class Ingest:
         if self._erasures.unfinished is not None:
             damaged = erase_stored(self._store, self._erasures, self._run_id)
         found = list(deliveries(self._folder))
-        self._ledger = self._read_ledger()
-        self._ledger.look(found)
-        self._forget_outdated(found)
         self._counts = Counter(found_count=len(found))
+        self._read_ledger()
+        self._ledger.look(found)
+        self._recorder.forget_outdated(found)
         to_take = [delivery for delivery in found if self._ledger.why_read(delivery) is not None]
         settled = self._settled(to_take, settle_seconds)
         self._counts["unsettled_count"] = len(to_take) - len(settled)
@@ -137,7 +131,7 @@ class Ingest:
         Raises:
             StoreError: The delivered file is gone as well.
         """
-        self._ledger = self._read_ledger()
+        self._read_ledger()
         source_file = self._ledger.files[file_id]
         paths = set(self._store.catalog.paths_of(file_id))
         candidates = [delivery for delivery in deliveries(self._folder) if delivery.name in paths]
@@ -177,8 +171,16 @@ class Ingest:
         stamps = {delivery.name: delivery.stamp for delivery in deliveries(self._folder)}
         return [delivery for delivery in found if stamps.get(delivery.name) == delivery.stamp]
 
-    def _read_ledger(self) -> Ledger:
-        return Ledger(self._store.catalog, self._store.partitions, self._rules_of)
+    def _read_ledger(self) -> None:
+        self._ledger = Ledger(self._store.catalog, self._store.partitions, self._rules_of)
+        self._recorder = Recorder(
+            self._folder.raw,
+            self._store,
+            self._ledger,
+            self._counts,
+            calendar=Calendar(self._settings.timezone),
+            run_id=self._run_id,
+        )
 
     def _rules_of(self, source: str, preset: str | None = None) -> ReadingRules:
         return self._rules_of_source(source).of(preset)
@@ -193,13 +195,6 @@ class Ingest:
         self._visitor_key = make_key(self._folder.visitor_key)
         self._rules.clear()
 
-    def _forget_outdated(self, found: Sequence[Delivery]) -> None:
-        """Remove refused and corrupt files from the ledger if their path now has other content or no file."""
-        if outdated := self._ledger.outdated(found):
-            self._store.commit([], run_id=self._run_id, forget=outdated)
-            for file_id in outdated:
-                self._ledger.forget(file_id)
-
     def _take(self, delivery: Delivery) -> None:
         """Admit a delivery. It is read now, or later together with others."""
         try:
@@ -211,7 +206,7 @@ class Ingest:
                 raise
             self._counts["unsettled_count"] += 1  # it was renamed; the next run finds it under its new name
         except (CorruptFileError, RefusedFileError) as error:
-            self._record_not_read(delivery, error)
+            self._recorder.not_read(delivery, self._rules_of(delivery.source), error)
         else:
             self._take_admitted(delivery, admitted)
 
@@ -242,15 +237,7 @@ class Ingest:
     def _record_again(self) -> None:
         """Record the paths of redelivered contents."""
         again, self._again = self._again, []
-        if again:
-            seen = [self._seen(*each) for each in again]
-            self._store.commit(
-                [],
-                run_id=self._run_id,
-                deliveries=[each for one in seen for each in one["deliveries"]],
-                forget=[each for one in seen for each in one["forget"]],
-            )
-            self._counts["redelivered_count"] += len(again)
+        self._recorder.redelivered(again)
 
     def _fits_pending(self, delivery: Delivery, admitted: Admitted) -> bool:
         """Whether a file can be read together with the pending files."""
@@ -283,128 +270,15 @@ class Ingest:
             ]
         crash_points.reached("ingest: file read")
         taken = [
-            self._taken(one, reading, rules)
+            self._recorder.taken(one, reading, rules)
             for one, reading in zip(pending, readings, strict=True)
             if isinstance(reading, Reading)
         ]
-        self._commit(taken)
+        self._recorder.commit(taken)
         for one, reading in zip(pending, readings, strict=True):
             for delivery in one.deliveries:
                 if isinstance(reading, StillWrittenError):
                     self._counts["unsettled_count"] += 1
                 elif not isinstance(reading, Reading):
-                    self._record_not_read(delivery, reading, one.admitted.file_id)
+                    self._recorder.not_read(delivery, self._rules_of(delivery.source), reading, one.admitted.file_id)
         return readings
-
-    def _taken(self, pending: Pending, reading: Reading, rules: ReadingRules) -> Taken:
-        """Return what a reading changes in the store.
-
-        If the rows already recorded in another format are better, the only change is that this format was tried.
-        """
-        admitted = pending.admitted
-        fingerprint = rules.fingerprint(admitted.format, is_keyed=reading.is_keyed)
-        facts = facts_of(admitted, reading, rules)
-        recorded = None
-        if self._ledger.is_usable(admitted.source, admitted.file_id):
-            recorded = self._ledger.files[admitted.file_id]
-        if recorded is not None:
-            facts["formats"] = sorted({*recorded.facts["formats"], admitted.format})
-            if not is_better(facts, recorded):
-                reading.discard()
-                facts = {**recorded.facts, "formats": facts["formats"]}
-                return Taken(pending, replace(recorded, facts=facts), None, ())
-        reading, expired_count = without_frozen_days(reading, self._calendar, self._frozen_before)
-        if expired_count:
-            facts[EXPIRED_COUNT] = expired_count
-            before = self._ledger.files.get(admitted.file_id)
-            known_count = before.facts.get(EXPIRED_COUNT, 0) if before is not None else 0
-            self._counts["frozen_count"] += max(expired_count - known_count, 0)
-        written = written_of(pending, reading, fingerprint)
-        gone = self._ledger.keys[admitted.file_id] - {item.key for item in written}
-        return Taken(pending, SourceFile(admitted.file_id, fingerprint, facts), written, sorted(gone))
-
-    def _commit(self, taken: Sequence[Taken]) -> None:
-        if not taken:
-            return
-        seen = [self._seen(delivery, one.file.file_id) for one in taken for delivery in one.pending.deliveries]
-        self._store.commit(
-            [item for one in taken for item in one.written or ()],
-            run_id=self._run_id,
-            drop=[key for one in taken for key in one.drop],
-            source_files=[one.file for one in taken],
-            deliveries=[each for one in seen for each in one["deliveries"]],
-            forget=[each for one in seen for each in one["forget"]],
-        )
-        for one in taken:
-            was_accepted = self._ledger.is_accepted(one.file.file_id)
-            self._ledger.files[one.file.file_id] = one.file
-            self._counts["redelivered_count"] += len(one.pending.deliveries) - 1
-            if one.written is None:
-                self._counts["redelivered_count"] += 1
-                continue
-            self._counts["reread_count"] += was_accepted
-            self._ledger.keys[one.file.file_id] = {item.key for item in one.written}
-            self._counts["read_count"] += 1
-            for name in ("accepted_count", "set_aside_count"):
-                self._counts[name] += one.file.facts[name]
-        crash_points.reached("ingest: file taken")
-
-    def _seen(self, delivery: Delivery, file_id: str) -> Seen:
-        """Return what a commit records for a delivery: the content of its path.
-
-        A refused or corrupt file that was recorded for the same path is removed.
-        """
-        before = self._ledger.known.get(delivery.name, ("", file_id))[1]
-        is_outdated = before != file_id and before in self._ledger.files and not self._ledger.is_accepted(before)
-        if is_outdated:
-            self._ledger.forget(before)
-        self._ledger.known[delivery.name] = (delivery.stamp, file_id)
-        return {
-            "deliveries": [(delivery.name, file_id, delivery.stamp)],
-            "forget": [before] if is_outdated else [],
-        }
-
-    def _record_not_read(
-        self, delivery: Delivery, error: CorruptFileError | RefusedFileError, file_id: str | None = None
-    ) -> None:
-        """Record why a delivery was not read.
-
-        Args:
-            delivery: The delivery.
-            error: The reason.
-            file_id: The id of its content; None if it could not be admitted.
-        """
-        status = "corrupt" if isinstance(error, CorruptFileError) else "refused"
-        source_file = not_read(delivery, self._rules_of(delivery.source), status, str(error))
-        withdrawn = self._withdrawn(delivery, file_id)
-        seen = self._seen(delivery, source_file.file_id)
-        self._store.commit(
-            [],
-            run_id=self._run_id,
-            drop=sorted(self._ledger.keys[withdrawn]) if withdrawn else (),
-            source_files=[source_file],
-            deliveries=seen["deliveries"],
-            forget=[*seen["forget"], *([withdrawn] if withdrawn else [])],
-        )
-        self._ledger.files[source_file.file_id] = source_file
-        self._counts[f"{status}_count"] += 1
-        if withdrawn:
-            self._ledger.forget(withdrawn)
-            self._counts["withdrawn_count"] += 1
-        crash_points.reached("ingest: file recorded as not read")
-
-    def _withdrawn(self, delivery: Delivery, file_id: str | None) -> str | None:
-        """Return the id of the content whose rows are withdrawn because its delivery cannot be read any more.
-
-        None if the content was not accepted before, or if another path still has it.
-        """
-        if file_id is None:
-            stamp, file_id = self._ledger.known.get(delivery.name, ("", ""))
-            if stamp != delivery.stamp and self._ledger.is_accepted(file_id):
-                root, scratch = self._folder.raw, self._store.scratch
-                found = id_of_content(delivery.path, root=root, source=delivery.source, scratch=scratch)
-                file_id = file_id if found == file_id else ""
-        if not self._ledger.is_accepted(file_id):
-            return None
-        self._ledger.there[file_id].pop(delivery.name, None)
-        return None if self._ledger.there[file_id] else file_id

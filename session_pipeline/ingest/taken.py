@@ -1,6 +1,6 @@
 """Turns a file that was read into partitions of the store and a row of the ledger.
 
-This module computes values only. reading/read.py reads the files; deliveries.py commits the result.
+This module computes values only. reading/read.py reads the files; recorder.py commits the result.
 """
 
 import json
