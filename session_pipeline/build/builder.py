@@ -100,9 +100,9 @@ class Builder:
         """Whether the second thread computes steps; see `Ahead.computes`."""
         return self._ahead.computes
 
-    def rows_of(self, name: str, partitions: Sequence[Partition]) -> Rows:
+    def rows_of(self, partitions: Sequence[Partition]) -> Rows:
         """Return where the rows of some partitions of a table are: in memory where the engine still has them."""
-        return self._rows.of_partitions(name, partitions)
+        return self._rows.of_partitions(partitions)
 
     def begin_ahead(self, days: Sequence[date], *, is_outdated: Callable[[date], bool] = nothing_waits) -> None:
         """Let the second thread begin with days for which all steps are built next; see `Ahead.begin`.

@@ -41,7 +41,7 @@ class Compaction:
         self._missing |= found.missing
         return found
 
-    def write(self, rows_of: "Callable[[str, Sequence[Partition]], Rows]") -> None:
+    def write(self, rows_of: "Callable[[Sequence[Partition]], Rows]") -> None:
         """Write the files that the steps of this run lacked. Without the disk or memory for it, none are written.
 
         Args:
@@ -60,7 +60,7 @@ class Compaction:
         self,
         name: str,
         blocks: Mapping[Block, Sequence[Partition]],
-        rows_of: "Callable[[str, Sequence[Partition]], Rows]",
+        rows_of: "Callable[[Sequence[Partition]], Rows]",
     ) -> None:
         import pyarrow as pa  # slow to load
 
@@ -69,7 +69,7 @@ class Compaction:
             (each for partitions in blocks.values() for each in partitions), key=lambda each: str(each.key.date)
         )
         with self._engine.job() as job:
-            found = rows_of(name, read)
+            found = rows_of(read)
             job.add_input(contract, found.paths, with_date=True, kept_days=found.kept_days)
             columns = ", ".join([*(quote(column.name) for column in contract.columns), dated])
             order = ", ".join([dated, *map(quote, contract.order)])

@@ -78,13 +78,13 @@ class ReadRows:
         for name, partitions in self.partitions(step, days).items():
             in_memory = [each for each in partitions if self._is_kept(each)]
             found = self._compaction.find([each for each in partitions if not self._is_kept(each)])
-            rows[name] = replace(self.of_partitions(name, [*in_memory, *found.partitions]), compacted=found.files)
+            rows[name] = replace(self.of_partitions([*in_memory, *found.partitions]), compacted=found.files)
         if any(each.kept_days for each in rows.values()):
             for partitions in self.partitions(step, days[-1:]).values():
                 self._compaction.find(partitions)  # the next run reads about the same days, and from files
         return rows
 
-    def of_partitions(self, name: str, partitions: Sequence[Partition]) -> Rows:
+    def of_partitions(self, partitions: Sequence[Partition]) -> Rows:
         """Return the rows of some partitions of a table, without compacted files."""
         in_memory = [each.key.date for each in partitions if self._is_kept(each)]
         paths = [path for each in partitions if not self._is_kept(each) for path in self._store.paths_of(each)]

@@ -84,7 +84,7 @@ def verdict(problems: Sequence[str], good: str, figures: Mapping[str, Any] | Non
 def add_input(job: Job, run: "Run", name: str, days: Iterable[date]) -> None:
     """Add a stored table to a job, for some days, with its date column. Days that are not built have no rows."""
     found = [run.store.get(Key(name, day)) for day in days]
-    rows = run.rows_of(name, [partition for partition in found if partition is not None])
+    rows = run.rows_of([partition for partition in found if partition is not None])
     job.add_input(table(name), rows.paths, with_date=True, kept_days=rows.kept_days)
 
 

@@ -235,7 +235,7 @@ def _counts(run: Run, name: str, partitions: Sequence[Partition]) -> dict[date |
     day = contract.date_column or "cast(null as date)"
     found: dict[date | None, dict[str, Any]] = {}
     with run.engine.job() as job:
-        rows = run.rows_of(name, partitions)
+        rows = run.rows_of(partitions)
         job.add_input(contract, rows.paths, with_date=True, kept_days=rows.kept_days)
         if sums:
             selected = ", ".join(f"{figure} as {label}" for label, figure in sums.items())

@@ -219,9 +219,9 @@ class Run(OpenFolder):
             self.second_thread.stop()  # the number of threads must not change while it works
             self.engine.expect(sum(map(self.planner.event_count, days)))
 
-    def rows_of(self, name: str, partitions: Sequence[Partition]) -> Rows:
+    def rows_of(self, partitions: Sequence[Partition]) -> Rows:
         """Return where the rows of some partitions of a table are: in memory where the engine still has them."""
-        return self._work.builder.rows_of(name, partitions)
+        return self._work.builder.rows_of(partitions)
 
     def recompute(self, step: Step, day: date) -> list[str]:
         """Build a step's tables of a day without committing them; return those whose rows differ from the store's."""

@@ -69,7 +69,7 @@ class Work:
             return NOTHING_KEPT  # big days are not kept; publishing them is not bound to the memory limit of the engine
 
         def divide(contract: Table, partitions: Sequence[Partition]) -> Divided:
-            days = set(self.builder.rows_of(contract.name, partitions).kept_days)
+            days = set(self.builder.rows_of(partitions).kept_days)
             in_files = [partition for partition in partitions if partition.key.date not in days]
             return Divided(in_files, rows_of_days(contract, days) if days else "")
 
