@@ -28,6 +28,7 @@ from session_pipeline.ingest.ledger import DAMAGED_ROWS
 from session_pipeline.publish import published_state
 from session_pipeline.run import delivered_files, pipeline
 from session_pipeline.settings import AlertSettings, Settings, load_settings
+from session_pipeline.store.catalog import CATALOG_FILE
 from session_pipeline.store.files import digest
 
 LANDING_SECONDS = 60
@@ -299,6 +300,7 @@ def _state(folder: DataFolder, settings: Settings, until: date, upgrade: bool) -
     The report is a part of it, so that a report that was deleted is written again.
     """
     published = [folder.warehouse, folder.reports / report.FILE_NAME]
-    files = [folder.store / "catalog.sqlite", folder.store / "catalog.sqlite-wal", *published]
+    catalog = folder.store / CATALOG_FILE
+    files = [catalog, catalog.with_name(f"{catalog.name}-wal"), *published]
     stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.is_file()]
     return digest([stamps, settings.model_dump(mode="json"), until.isoformat(), upgrade, os.getpid()])

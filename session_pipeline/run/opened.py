@@ -23,8 +23,8 @@ from session_pipeline.reference.days import Calendar, zone
 from session_pipeline.run import delivered_files
 from session_pipeline.run.profile import PLAN, Profile
 from session_pipeline.settings import Settings, load_settings
-from session_pipeline.store.catalog import FROZEN_TIMEZONE, RUN_IS_OPEN, number_in
-from session_pipeline.store.shortage import CATALOG, report_shortage
+from session_pipeline.store.catalog import CATALOG_FILE, FROZEN_TIMEZONE, RUN_IS_OPEN, number_in
+from session_pipeline.store.shortage import report_shortage
 from session_pipeline.store.store import Store
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.steps import STEP_OF_TABLE
@@ -95,7 +95,7 @@ def has_lost_settings(folder: DataFolder) -> bool:
 
     Reads one number and not the partitions, of which a long history has very many.
     """
-    path = folder.store / CATALOG
+    path = folder.store / CATALOG_FILE
     if folder.has_settings or not path.is_file():
         return False
     try:

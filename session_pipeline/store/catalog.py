@@ -25,6 +25,7 @@ from session_pipeline.store.catalog_rows import (
 )
 from session_pipeline.store.records import Key, Partition, Publication, Recipe, SourceFile
 
+CATALOG_FILE = "catalog.sqlite"  # its name in the folder of the store
 WAREHOUSE_BYTES = "warehouse_bytes"  # number: the size of the warehouse as published; 0: write it again
 SCHEMA = """
 create table if not exists state (name text primary key, value not null, digest text not null default '');

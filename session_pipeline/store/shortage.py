@@ -14,8 +14,8 @@ from pathlib import Path
 import duckdb
 
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError, OpenFilesError, SessionPipelineError
+from session_pipeline.store.catalog import CATALOG_FILE
 
-CATALOG = "catalog.sqlite"  # SQLite's errors do not name the file
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 DISK_FULL_TEXT = re.compile(
     r"no space left on device|disk quota exceeded|file too large|database or disk is full", re.IGNORECASE
@@ -107,7 +107,7 @@ def _file_that_did_not_fit(error: BaseException, folder: Path) -> str | None:
     if isinstance(error, sqlite3.Error):
         if getattr(error, "sqlite_errorcode", None) not in DISK_FULL_IN_SQLITE:
             return None
-        return CATALOG if (folder / CATALOG).exists() else ""
+        return CATALOG_FILE if (folder / CATALOG_FILE).exists() else ""  # SQLite's errors do not name the file
     text = str(error)
     if isinstance(error, duckdb.OutOfMemoryException):
         return "" if SPILL_LIMIT in text else None

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points, damage
-from session_pipeline.store.catalog import RUN_IS_OPEN, Catalog
+from session_pipeline.store.catalog import CATALOG_FILE, RUN_IS_OPEN, Catalog
 from session_pipeline.store.compacted import CompactedFiles
 from session_pipeline.store.files import make_folder, replacing
 from session_pipeline.store.locks import folder_lock, lock
@@ -61,7 +61,7 @@ class Store:
         # SQLite does not wait for a lock while it changes the journal mode of a new file.
         with folder_lock(folder):
             self._check_format(package_version)
-            self.catalog, self._data_version, self.partitions = _opened_catalog(folder / "catalog.sqlite")
+            self.catalog, self._data_version, self.partitions = _opened_catalog(folder / CATALOG_FILE)
         self.change_count = 0  # grows with each change of `partitions`
         self._verified: set[str] = set()
         self._scratch: Path | None = None
