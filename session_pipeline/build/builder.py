@@ -4,7 +4,7 @@ stale_days.py says which days are built together, runner.py runs the models, ahe
 thread, causes.py finds what caused a build. run/ calls the builder, for the command line and for Dagster.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from time import perf_counter
@@ -212,47 +212,16 @@ class Builder:
         """Build a stretch of days in one query for each model, and commit it in one transaction."""
         days = tuple(stretch)
         self._prepare_inputs(step, days)
-        before = {(name, day): self.store.get(Key(name, day)) for name in step.tables for day in days}
-        dates = tuple(day for day in days if day is not None)
+        keys = [Key(name, day) for name in step.tables for day in days]
+        before = {key: self.store.get(key) for key in keys}
         computed = self._computed(step, days)
-        files, hashes, started = computed.files, computed.hashes, perf_counter() - computed.seconds
-
-        def is_changed(name: str, day: date | None) -> bool:
-            old = before[name, day]
-            return old is None or old.sha256 != hashes[Key(name, day)]
-
-        seconds = (perf_counter() - started) / len(days)
-        written: list[Written] = []
-        causes_of_day: dict[date | None, tuple[str, ...]] = {}
-        changed_by: dict[Key, tuple[str, ...]] = {}
-        for day, found in stretch.items():
-            fingerprint = self.planner.fingerprint(step, day, hashes)
-            assert fingerprint is not None, f"an input of {step.name}[{day}] is missing after it was built"
-            causes: tuple[str, ...] = (FORCED,)
-            if found:
-                old = [before[name, day] for name in step.tables]
-                causes = self._causes.of(step, day, old, fingerprint.parts, changed_by, found.reason)
-            causes_of_day[day] = causes
-            changed_by |= {Key(name, day): causes for name in step.tables if is_changed(name, day)}
-            written += [
-                Written(
-                    key=Key(name, day),
-                    path=files[name][day].path,
-                    row_count=files[name][day].row_count,
-                    fingerprint=fingerprint.value,
-                    parts=dict(fingerprint.parts),
-                    counts={"seconds": round(seconds, 3), **files[name][day].figures},
-                    reason=found.reason if found else FORCED,
-                    causes=causes,
-                    sha256=hashes[Key(name, day)],
-                    files=computed.parts[Key(name, day)],
-                )
-                for name in step.tables
-            ]
+        hashes, started = computed.hashes, perf_counter() - computed.seconds
+        changed = {key for key, old in before.items() if old is None or old.sha256 != hashes[key]}
+        written, causes = self._to_commit(step, stretch, before, computed, changed)
+        dates = tuple(day for day in days if day is not None)
         for log in step.logs:
-            written += self._logs.write(
-                log, {day: before[log.of, day] for day in dates}, files[log.of], hashes, causes_of_day
-            )
+            logged = {day: before[Key(log.of, day)] for day in dates}
+            written += self._logs.write(log, logged, computed.files[log.of], hashes, causes)
         committed = self.store.commit(written, run_id=self._run_id, recipe=self.planner.recipe(step))
         if len(days) > 1 and self._engine.keeps_rows:
             for name in step.tables:
@@ -261,8 +230,56 @@ class Builder:
         seconds = (perf_counter() - started) / len(days)
         for day, found in stretch.items():
             of_day = {name: partitions[Key(name, day)] for name in step.tables}
-            changed = any(is_changed(name, day) for name in step.tables)
-            yield Built(day, of_day, True, changed, found.reason if found else FORCED, seconds)
+            is_changed = any(partition.key in changed for partition in of_day.values())
+            yield Built(day, of_day, True, is_changed, found.reason if found else FORCED, seconds)
+
+    def _to_commit(
+        self,
+        step: Step,
+        stretch: Stretch,
+        before: Mapping[Key, Partition | None],
+        computed: Computed,
+        changed: Collection[Key],
+    ) -> tuple[list[Written], dict[date | None, tuple[str, ...]]]:
+        """Return the files of a stretch of days with what the catalog records of them, and the causes of each day.
+
+        Args:
+            step: The step.
+            stretch: The days, each with the reason.
+            before: The partitions before the build.
+            computed: The new files.
+            changed: The partitions whose bytes the build changes.
+        """
+        written: list[Written] = []
+        causes_of_day: dict[date | None, tuple[str, ...]] = {}
+        changed_by: dict[Key, tuple[str, ...]] = {}
+        for day, found in stretch.items():
+            keys = [Key(name, day) for name in step.tables]
+            fingerprint = self.planner.fingerprint(step, day, computed.hashes)
+            assert fingerprint is not None, f"an input of {step.name}[{day}] is missing after it was built"
+            causes: tuple[str, ...] = (FORCED,)
+            if found:
+                old = [before[key] for key in keys]
+                causes = self._causes.of(step, day, old, fingerprint.parts, changed_by, found.reason)
+            causes_of_day[day] = causes
+            changed_by |= {key: causes for key in keys if key in changed}
+            for key in keys:
+                file = computed.files[key.table][day]
+                written.append(
+                    Written(
+                        key=key,
+                        path=file.path,
+                        row_count=file.row_count,
+                        fingerprint=fingerprint.value,
+                        parts=dict(fingerprint.parts),
+                        counts={"seconds": round(computed.seconds / len(stretch), 3), **file.figures},
+                        reason=found.reason if found else FORCED,
+                        causes=causes,
+                        sha256=computed.hashes[key],
+                        files=computed.parts[key],
+                    )
+                )
+        return written, causes_of_day
 
     def _computed(self, step: Step, days: Sequence[date | None]) -> Computed:
         """Return the files of a stretch of days: from the second thread, or computed here."""
