@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from copy import copy
 from datetime import date, timedelta
 
-from session_pipeline.build.plan import Certainty, Kind, Plan, Planner
+from session_pipeline.build.plan import Certainty, Kind, Plan
+from session_pipeline.build.planner import Planner
 from session_pipeline.build.wanted import wanted_days
 from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import parse_settings

@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
-from session_pipeline.build import fingerprints, plan
+from session_pipeline.build import fingerprints, planner
 from session_pipeline.build.explain import changes
 from session_pipeline.build.plan import Certainty, Kind
 from session_pipeline.run.pipeline import make_planner, open_run, open_store
@@ -205,7 +205,7 @@ def test_changed_logic_version_makes_exactly_its_tables_stale(
 ) -> None:
     for step in STEPS:
         other = [replace(one, logic_version="another") if one is step else one for one in STEPS]
-        monkeypatch.setattr(plan, "steps_of", lambda settings, other=tuple(other): other)
+        monkeypatch.setattr(planner, "steps_of", lambda settings, other=tuple(other): other)
         assert stale_in(built) == ({"logic changed"}, set(step.tables)), step.name
 
 

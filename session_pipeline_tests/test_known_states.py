@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from session_pipeline.build.known import Known, known_of
-from session_pipeline.build.plan import Planner, Staleness
+from session_pipeline.build.plan import Staleness
+from session_pipeline.build.planner import Planner
 from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.constructed_catalogs import DAY, ONE, UNTIL, Built, described, quarter, raw

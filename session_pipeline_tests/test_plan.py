@@ -5,7 +5,8 @@ from datetime import date
 
 import pytest
 
-from session_pipeline.build.plan import Certainty, Kind, Plan, Planner
+from session_pipeline.build.plan import Certainty, Kind, Plan
+from session_pipeline.build.planner import Planner
 from session_pipeline.store.records import Key, Partition
 from session_pipeline_tests.constructed_catalogs import DAY, ONE, Built, described, raw
 

@@ -9,7 +9,7 @@ builder.py commits each when the run comes to it. So what is committed, and in w
 from collections.abc import Hashable, Sequence
 from datetime import date
 
-from session_pipeline.build.plan import Planner
+from session_pipeline.build.planner import Planner
 from session_pipeline.build.read_rows import ReadRows
 from session_pipeline.build.runner import Computed, StepRunner
 from session_pipeline.build.second_thread import SecondThread, Task

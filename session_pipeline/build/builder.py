@@ -13,7 +13,7 @@ from session_pipeline.build.ahead import Ahead
 from session_pipeline.build.causes import Causes
 from session_pipeline.build.compaction import Compaction
 from session_pipeline.build.logs import Logs
-from session_pipeline.build.plan import Planner
+from session_pipeline.build.planner import Planner
 from session_pipeline.build.read_rows import ReadRows
 from session_pipeline.build.runner import Computed, Rows, StepRunner
 from session_pipeline.build.second_thread import SecondThread

@@ -1,6 +1,6 @@
 """Finds the causes of a build: delivered files, settings and models, not the tables in between.
 
-builder.py records the causes with the partitions, logs.py as the reason of a change. plan.py decides what is stale.
+builder.py records the causes with the partitions, logs.py as the reason of a change. planner.py decides what is stale.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from datetime import date
 from functools import cached_property
 
 from session_pipeline.build.explain import changes
-from session_pipeline.build.plan import Planner
+from session_pipeline.build.planner import Planner
 from session_pipeline.store.records import Key, Partition
 from session_pipeline.store.store import Store
 from session_pipeline.tables.graph import Step

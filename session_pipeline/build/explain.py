@@ -1,7 +1,7 @@
 """Words what changed in the settings and models of a table, with the names of settings.toml.
 
-Models read some settings under other names and in other units; this module maps them back. plan.py decides what is
-stale.
+Models read some settings under other names and in other units; this module maps them back. planner.py decides what
+is stale.
 """
 
 from collections.abc import Mapping

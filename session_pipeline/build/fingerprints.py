@@ -1,7 +1,7 @@
 """Computes fingerprints: hashes of what the tables of a day are built from, and the parts that they consist of.
 
-A fingerprint tells whether a partition would be built with the same bytes again. plan.py compares it with the recorded
-one and decides what is stale; explain.py names what changed.
+A fingerprint tells whether a partition would be built with the same bytes again. planner.py compares it with the
+recorded one and decides what is stale; explain.py names what changed.
 """
 
 from collections.abc import Mapping, Sequence

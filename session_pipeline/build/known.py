@@ -3,7 +3,7 @@
 A plan compares each day of each table with what it was built from. In a long history almost all days are as they were.
 Here, the state of each date is a hash. A day is left out if no date that it can depend on has another hash, that is, if
 it is further from the first changed date than its tables can read ahead. Days never depend on what comes later than
-that. plan.py computes the plan.
+that. planner.py computes the plan.
 """
 
 import hashlib

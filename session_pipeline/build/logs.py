@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from session_pipeline.build.plan import Planner
+from session_pipeline.build.planner import Planner
 from session_pipeline.build.runner import LoggedDay, NewFile, StepRunner
 from session_pipeline.store.records import Key, Partition, Written
 from session_pipeline.store.store import Store

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import date
 
 from session_pipeline.build.compaction import Compaction
-from session_pipeline.build.plan import Planner
+from session_pipeline.build.planner import Planner
 from session_pipeline.build.runner import Rows
 from session_pipeline.store.records import Key, Partition
 from session_pipeline.store.store import Store

@@ -1,13 +1,14 @@
 """Finds which days of a step are built within a run, and in which stretches.
 
-plan.py decides what is stale, and stretches.py how long a stretch is.
+planner.py decides what is stale, and stretches.py how long a stretch is.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from session_pipeline.build.plan import Kind, Planner, Staleness
+from session_pipeline.build.plan import Kind, Staleness
+from session_pipeline.build.planner import Planner
 from session_pipeline.build.stretches import first_stretch
 from session_pipeline.tables.graph import Step
 

@@ -1,6 +1,6 @@
 """Which days are built: those with events, and the day after each.
 
-Whether a day is stale is decided in plan.py.
+Whether a day is stale is decided in planner.py.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The command plan: what `run` would build, and why. The plan itself is made in `build.plan`."""
+"""The command plan: what `run` would build, and why. The plan itself is made in `build.planner`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

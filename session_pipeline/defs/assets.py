@@ -1,7 +1,7 @@
 """Dagster assets: one for each table, grouped into one op for each step, plus the warehouse, the lake and the report.
 
 Each op calls the pipeline and reports the result to Dagster. The work itself is in `run.run`, what is stale is
-decided in `build.plan`, and the metadata of the assets comes from `defs.metadata`.
+decided in `build.planner`, and the metadata of the assets comes from `defs.metadata`.
 """
 
 from collections import Counter

@@ -1,6 +1,6 @@
 """Runs the jobs in this process, against the Dagster instance of the data folder, so that the UI shows the runs.
 
-What is stale is decided in `build.plan`; the work is done in `run.run`. Past runs are read in `defs.history`.
+What is stale is decided in `build.planner`; the work is done in `run.run`. Past runs are read in `defs.history`.
 """
 
 import sqlite3

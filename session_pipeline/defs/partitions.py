@@ -2,7 +2,7 @@
 
 Dagster keeps a partitions definition unchanged until the code location is loaded again. The days are therefore read
 from the catalog at each load. Each run loads them in its own process, and the sensor `stale_days` reloads the code
-location when they change. This module does not decide what is built; the plan does (`build.plan`).
+location when they change. This module does not decide what is built; the plan does (`build.planner`).
 """
 
 from collections.abc import Iterable, Sequence

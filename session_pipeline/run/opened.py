@@ -13,7 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from session_pipeline.build.expiry import NOTHING, Expiry, find_expiry, has_expiry
 from session_pipeline.build.known import known_of
-from session_pipeline.build.plan import Plan, Planner
+from session_pipeline.build.plan import Plan
+from session_pipeline.build.planner import Planner
 from session_pipeline.build.wanted import wanted_days
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import SettingsError, WrongUseError

@@ -1,7 +1,7 @@
 """The catalog: one SQLite file that records the store's partitions, delivered files and publications.
 
 Every change is one transaction, so a killed run leaves either the state before the change or the state after it. This
-module handles rows and transactions. store.py handles the Parquet files; build/plan.py finds what is stale.
+module handles rows and transactions. store.py handles the Parquet files; build/planner.py finds what is stale.
 """
 
 import json

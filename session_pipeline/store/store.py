@@ -2,8 +2,8 @@
 
 A file is named by the hash of its content and is never changed. It is part of the store only if the catalog has a row
 for it. This module handles partitions, scratch files and the writer lock. store_files.py accesses the files, and
-part_files.py handles partitions of several files. build/plan.py decides what is stale; tables/ defines what the rows
-mean.
+part_files.py handles partitions of several files. build/planner.py decides what is stale; tables/ defines what the
+rows mean.
 """
 
 import json

@@ -12,7 +12,7 @@ from typing import Any
 
 from session_pipeline.build import fingerprints
 from session_pipeline.build.fingerprints import Fingerprint
-from session_pipeline.build.plan import Planner
+from session_pipeline.build.planner import Planner
 from session_pipeline.engines import duckdb_jobs as engine
 from session_pipeline.ingest import deliveries
 from session_pipeline.ingest.mapping import rules, source_rules

@@ -32,6 +32,7 @@ TESTS_OF_MODULE: Mapping[str, Sequence[str]] = {
     "session_pipeline/store/catalog_rows.py": (f"{TESTS}/test_catalog.py",),
     "session_pipeline/build/fingerprints.py": PLAN,
     "session_pipeline/build/plan.py": PLAN,
+    "session_pipeline/build/planner.py": PLAN,
     "session_pipeline/tables/settings_sql.py": (f"{TESTS}/test_cases.py", "-k", "outcomes or goals or dimen or funnel"),
     "session_pipeline/tables/spans.py": (f"{TESTS}/test_steps.py", *PLAN),
     "session_pipeline/tables/graph.py": (f"{TESTS}/test_steps.py", f"{TESTS}/test_cases.py"),

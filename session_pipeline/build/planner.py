@@ -1,0 +1,239 @@
+"""Computes the plan: what is stale, and why. It is a pure function of the catalog, the settings and the horizon.
+
+A partition is stale if it is missing or damaged, or if its recorded fingerprint differs from its present one. This one
+rule covers late data, changed models, changed settings, missed schedules and resumed backfills. The plan does not
+depend on the clock. fingerprints.py computes fingerprints, builder.py builds what is stale, and tables/spans.py defines
+which dates of an input a day reads.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from session_pipeline.build.explain import what_changed
+from session_pipeline.build.fingerprints import NOTHING_NEW, Fingerprint, Fingerprints
+from session_pipeline.build.inputs import Inputs
+from session_pipeline.build.known import DateHashes, Known, days_ahead
+from session_pipeline.build.plan import Certainty, Item, Kind, Plan, Staleness
+from session_pipeline.store.files import digest
+from session_pipeline.store.records import Key, Partition, Recipe
+from session_pipeline.tables import TABLES
+from session_pipeline.tables.frame import Frame
+from session_pipeline.tables.graph import Step
+from session_pipeline.tables.steps import STEP_OF_TABLE, is_built, is_optional, steps_of
+
+
+class Planner:
+    """Computes staleness and the plan, for a catalog and one state of code and settings."""
+
+    def __init__(
+        self,
+        partitions: Mapping[Key, Partition],
+        recipes: Mapping[str, Mapping[str, str]],
+        frame: Frame,
+        *,
+        known: Known | None = None,
+        version: str = "",
+    ) -> None:
+        """Create a planner.
+
+        Args:
+            partitions: The partitions of the catalog. Read again at each call, so that a run can use the planner while
+                it commits.
+            recipes: The recipes of the catalog.
+            frame: The settings, the days that are wanted and the horizon.
+            known: A `state` for which the plan was empty and nothing was outdated; None compares all days.
+            version: The version of the package.
+        """
+        self.frame = frame
+        self._known = known
+        self._version = version
+        self._partitions = partitions
+        self._recipes = recipes
+        self._inputs = Inputs(partitions, frame)
+        self._fingerprints = Fingerprints(self._inputs, frame)
+        self._date_hashes = DateHashes(frame)
+
+    def event_count(self, day: date) -> int:
+        """Return the approximate number of raw events of a day."""
+        return self._inputs.event_count(day)
+
+    def forget_raw(self) -> None:
+        """Drop the cached partitions of raw_events, after a delivered file was read again."""
+        self._inputs.forget_raw()
+
+    def inputs(self, step: Step, days: Sequence[date | None]) -> dict[str, list[Partition | Key]]:
+        """Return the partitions that a step reads for a stretch of days, by table; see `Inputs.of`."""
+        return self._inputs.of(step, days)
+
+    def recipe(self, step: Step) -> Recipe:
+        """Return the part of a step's fingerprint that is the same for every day; see `Fingerprints.recipe`."""
+        return self._fingerprints.recipe(step)
+
+    def fingerprint(self, step: Step, day: date | None, new: Mapping[Key, str] = NOTHING_NEW) -> Fingerprint | None:
+        """Return the present fingerprint of a step's tables of a day; see `Fingerprints.of`."""
+        return self._fingerprints.of(step, day, new)
+
+    def staleness(self, step: Step, day: date | None) -> Staleness | None:
+        """Return why a step's tables of a day must be built; None if they are fresh or frozen, or an input is missing.
+
+        Tables that are missing or damaged must be built in any case.
+        """
+        if self.frame.is_frozen(day):
+            return None
+        built = [self._partitions.get(Key(name, day)) for name in step.tables]
+        if any(partition is None for partition in built):
+            if is_optional(step.tables[0]) and self._has_built_events(day):
+                return Staleness(Kind.ADDED, "setting identity.by changed")  # no other setting adds tables
+            return Staleness(Kind.DATA, "new day" if step.is_daily else "new table")
+        if any(partition.is_damaged for partition in built if partition is not None):
+            return Staleness(Kind.DAMAGE, "its file is damaged")
+        there = [partition for partition in built if partition is not None]
+        if self._fingerprints.is_unchanged(step, day, there):
+            return None
+        current = self.fingerprint(step, day)
+        if current is None or all(partition.fingerprint == current.value for partition in there):
+            return None
+        return self._difference(step, there[0], current)
+
+    def _has_built_events(self, day: date | None) -> bool:
+        """Return whether the events of a day are built; for tables without days, those of any day."""
+        if day is None:
+            return any(key.table == "events" for key in self._partitions)
+        return Key("events", day) in self._partitions
+
+    def _difference(self, step: Step, recorded: Partition, current: Fingerprint) -> Staleness:
+        changed = {name for name, value in current.parts.items() if recorded.parts.get(name) != value}
+        if "day" in changed:
+            # Built at once, like data: with days of two time zones, an event could be in two days or in none.
+            return Staleness(Kind.DATA, "the bounds of the day changed (time zone)")
+        inputs = [what for what in step.inputs if what.table in changed]
+        if "recipe" in changed:
+            # Settings decide some spans: if the recipe changed, other dates of such an input are a logic reason. For
+            # the other inputs they are a data reason, such as a new day that sessions can reach.
+            inputs = [what for what in inputs if not what.span.is_by_settings or f"days of {what.table}" not in changed]
+        if inputs:
+            return Staleness(Kind.DATA, ", ".join(f"{what.table} changed" for what in inputs))
+        if "recipe" in changed:
+            recipe = self.recipe(step).parts
+            before = self._recipes.get(recorded.parts.get("recipe", ""), {})
+            return Staleness(Kind.LOGIC, what_changed(before, recipe))
+        return Staleness(Kind.DATA, "later days are known now")
+
+    def plan(self, *, upgrade: bool = False) -> Plan:
+        """Return everything that is stale, in the order to build it.
+
+        An outdated item does not make its readers stale, so that everything else can be built and published. An
+        outdated item that reads a stale partition is also an item that may be built: if that input changes, the reason
+        is data.
+
+        Args:
+            upgrade: Whether to build all items, without the limit max_rebuild_days.
+        """
+        asked = self._asked()
+        found = {(step.name, day): self.staleness(step, day) for step, day in asked}
+        outdated_days = frozenset() if upgrade else _outdated_days(found, self.frame.settings.max_rebuild_days)
+        items: list[Item] = []
+        outdated: list[Item] = []
+        stale: set[tuple[str, date | None]] = set()
+        for step, day in asked:
+            staleness, stale_input = found[step.name, day], self._stale_input(step, day, stale)
+            if staleness is not None and staleness.kind is Kind.LOGIC and day in outdated_days:
+                outdated.append(Item(step, day, Certainty.WILL, staleness.kind, staleness.reason))
+                staleness = None
+            if staleness is not None:
+                items.append(Item(step, day, Certainty.WILL, staleness.kind, staleness.reason))
+            elif stale_input is not None:
+                items.append(Item(step, day, Certainty.MAY, Kind.DATA, f"reads {stale_input}"))
+            else:
+                continue
+            stale.add((step.name, day))
+        return Plan(tuple(items), tuple(outdated), self._unwanted(), self.frame)
+
+    def state(self) -> Known:
+        """Return the state that the plan is computed from, to be given to a later planner if the plan is empty."""
+        code = digest(
+            [self._version, sorted(TABLES), [self.recipe(step).value for step in steps_of(self.frame.settings)]]
+        )
+        return self._date_hashes.present(self._partitions, code)
+
+    def fresh_days(self, step: Step) -> frozenset[date]:
+        """Return the days to build whose tables of a step are fresh. Only days that can be stale are compared.
+
+        A day of which an input is not built yet is not fresh: it cannot be built now, but it may have to be.
+        """
+        can_be_stale = {day for each, day in self._asked() if each is step}
+        return frozenset(
+            day
+            for day in self.frame.open_days
+            if day not in can_be_stale or (self.staleness(step, day) is None and self._has_inputs(step, day))
+        )
+
+    def _has_inputs(self, step: Step, day: date) -> bool:
+        """Return whether all partitions that a step reads for a day are built."""
+        found = self._inputs.of(step, (day,)).values()
+        return all(isinstance(each, Partition) for partitions in found for each in partitions)
+
+    def _asked(self) -> list[tuple[Step, date | None]]:
+        """Return the steps, each with the days that can be stale, in the order of the plan."""
+        if not self.frame.wanted:
+            return []
+        first = self._known.first_change(self.state()) if self._known else date.min
+        # Days that depend on a table without days, such as identities, are always compared.
+        ahead, changed = days_ahead(self.frame), (first or date.max).toordinal()
+        asked: list[tuple[Step, date | None]] = []
+        for step in steps_of(self.frame.settings):
+            if step.is_daily:
+                after = changed - ahead[step.name]
+                asked += [(step, day) for day in self.frame.open_days if day.toordinal() >= after]
+            else:
+                asked.append((step, None))
+        return asked
+
+    def _unwanted(self) -> tuple[Key, ...]:
+        # Almost all partitions are those of days to build, and are found to be wanted here, without a call for each.
+        settings, days = self.frame.settings, set(self.frame.wanted)
+        tables = {name for name, contract in TABLES.items() if is_built(name, settings) and not contract.is_log}
+        others = [key for key in self._partitions if key.date not in days or key.table not in tables]
+        return tuple(sorted(key for key in others if self._is_unwanted(self._partitions[key])))
+
+    def _is_unwanted(self, partition: Partition) -> bool:
+        key = partition.key
+        if key.file_id:
+            return False
+        if not is_built(key.table, self.frame.settings):
+            return True
+        if key.date is None:
+            # A table of all days is dropped when no day is left.
+            return key.table in STEP_OF_TABLE and not self.frame.wanted
+        if key.table not in TABLES:
+            return True
+        if self.frame.is_frozen(key.date):
+            return False  # it can expire, but no other horizon removes it
+        # A log is kept when its day is no longer wanted. A damaged log is dropped, because it cannot be rebuilt.
+        return partition.is_damaged if TABLES[key.table].is_log else not self.frame.is_wanted(key.date)
+
+    def _stale_input(self, step: Step, day: date | None, stale: set[tuple[str, date | None]]) -> Key | None:
+        """Return the first input of a step's tables of a day that is stale."""
+        for what in step.inputs:
+            producer = STEP_OF_TABLE.get(what.table)
+            if producer is None:
+                continue
+            for input_date in self._inputs.dates(what, day):
+                if (producer.name, input_date) in stale:
+                    return Key(what.table, input_date)
+        return None
+
+
+def _outdated_days(found: Mapping[tuple[str, date | None], Staleness | None], max_days: int) -> frozenset[date]:
+    """Return the outdated days: those stale only for logic, if they exceed the limit.
+
+    The limit counts all days with logic reasons, including those that also have data reasons. Tables that a setting
+    adds to a day are built at once, but are no reason to build the others.
+    """
+    days_of: dict[Kind, set[date]] = {kind: set() for kind in Kind}
+    for (_, day), staleness in found.items():
+        if day is not None and staleness is not None:
+            days_of[staleness.kind].add(day)
+    if len(days_of[Kind.LOGIC]) <= max_days:
+        return frozenset()
+    return frozenset(days_of[Kind.LOGIC] - days_of[Kind.DATA] - days_of[Kind.DAMAGE])
