@@ -5,7 +5,7 @@ from datetime import date
 
 import duckdb
 
-from session_pipeline.engines.sql import query_text
+from session_pipeline.report.figures import run_query
 
 FIRST, LAST = date(2024, 3, 9), date(2024, 3, 15)
 
@@ -16,8 +16,8 @@ def folders(*actions: str, day: date = LAST) -> list[tuple[str, int, str, str]]:
         connection.execute("create table action_friction (site varchar, action varchar, session_date date)")
         rows = [(site, action, day) for action in actions for site in ("a", "b")]
         connection.executemany("insert into action_friction values (?, ?, ?)", rows)
-        query = query_text("session_pipeline.report", "unfolded_actions")
-        return connection.execute(query, {"first_day": FIRST, "last_day": LAST}).fetchall()
+        found = run_query(connection, "unfolded_actions", {"first_day": FIRST, "last_day": LAST}).rows
+        return [tuple(row.values()) for row in found]
 
 
 def pages(beginning: str, count: int) -> list[str]:

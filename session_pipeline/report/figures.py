@@ -16,6 +16,7 @@ import duckdb
 from session_pipeline.engines.sql import fill
 from session_pipeline.errors import StoreError, WrongUseError
 from session_pipeline.reference.days import ONE_DAY, zone
+from session_pipeline.report.constants import CONSTANTS
 from session_pipeline.report.window import Window
 from session_pipeline.tables.parameters import Scalar
 
@@ -152,7 +153,7 @@ def _window(
 
 
 def run_query(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Scalar]) -> Figure:
-    """Run a query of queries/ with these parameters."""
+    """Run a query of queries/ with these parameters, and the constants of constants.py."""
     sql = filled(name, parameters)
     result = connection.execute(sql)
     names = [column[0] for column in result.description or ()]
@@ -160,6 +161,6 @@ def run_query(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapp
 
 
 def filled(name: str, parameters: Mapping[str, Scalar]) -> str:
-    """Return a query of queries/ with the values of its parameters, ready to run."""
+    """Return a query of queries/ with the values of its parameters and constants, ready to run."""
     text = files(__package__).joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
-    return fill(text, parameters).strip()
+    return fill(text, {**CONSTANTS, **parameters}).strip()

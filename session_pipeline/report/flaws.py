@@ -17,6 +17,7 @@ from markupsafe import Markup
 from session_pipeline.reference.changes import is_worse
 from session_pipeline.reference.days import ONE_DAY
 from session_pipeline.report import charts, formats, lost_values, names, places, sites
+from session_pipeline.report.constants import EXAMPLES
 from session_pipeline.report.figures import FEWEST_SILENT_DAYS, Figures, Row, filled, run_query
 from session_pipeline.report.lost_values import Currencies
 from session_pipeline.report.observed import observed_visits
@@ -25,7 +26,6 @@ from session_pipeline.report.window import Window
 from session_pipeline.settings import Settings
 
 MOST = 3
-EXAMPLES = 3
 FEWEST_HARD_TIMES = 5
 FOLDER_END = "/…"  # of the name of all pages of a folder
 HARDLY_ANY = 0.01  # of all visits

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from session_pipeline.report import formats
+from session_pipeline.report.constants import MANY_DO
 from session_pipeline.report.figures import Row
 from session_pipeline.report.names import Label, label
 
@@ -15,7 +16,6 @@ FEWEST_VISITS = 5  # of a group; fewer have no usual path
 FEWEST_ON_PATH = 5
 SMALL_SHARE = 0.1  # of the visits of a group; so few on the most common path are not usual, unless they are many
 STEPS_SHOWN = 8
-MANY_DO = 0.4  # the share of visits
 JOIN = " > "
 
 

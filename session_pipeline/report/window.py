@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from session_pipeline.reference.changes import ALERT_DAYS, SHORTEST_DAYS_READ
-from session_pipeline.tables.parameters import Z_95, Scalar
+from session_pipeline.tables.parameters import Scalar
 
 TREND_DAYS = 28
-
-PAGE_OF_FOLDER = r"^(/[^?]+)/[^/?]+(\?.*)?$"  # the first group is the folder; a / in a query parameter does not count
 
 PARAMETERS = (
     "first_day",
@@ -102,8 +100,8 @@ class Window:
 
     @property
     def parameters(self) -> Mapping[str, Scalar]:
-        """The parameters of the queries."""
-        return {"z": Z_95, "page_of_folder": PAGE_OF_FOLDER, **{name: getattr(self, name) for name in PARAMETERS}}
+        """The days that the queries have as parameters."""
+        return {name: getattr(self, name) for name in PARAMETERS}
 
     def _with_visits(self, first: date, last: date) -> Sequence[date]:
         return [day for day in self.days_with_visits if first <= day <= last]

@@ -41,5 +41,5 @@ select
     bounce_rate,
     new_rate
 from rated
-where _place <= 12
+where _place <= $shown_values
 order by dimension asc, session_count desc, dimension_value asc

@@ -82,4 +82,4 @@ left join runs as r
 order by
     l.over_since is not null, abs(l.score) desc, l.site asc, l.dimension asc,
     l.dimension_value asc, l.outcome asc
-limit 20
+limit $shown_changes

@@ -38,4 +38,4 @@ where _recency = 1 and (is_alert or over_since is not null)
 order by
     over_since is not null, associated_lost_value desc nulls last, associated_lost desc, site asc,
     dimension asc, dimension_value asc, action asc, next_action asc
-limit 20
+limit $shown_changes

@@ -50,6 +50,6 @@ inner join places as p
 inner join totals as t
     on v.site = t.site
 where
-    v.converted_count >= 0.4 * nullif(t.converted_count, 0)
-    or v.other_count >= 0.4 * nullif(t.other_count, 0)
+    v.converted_count >= $many_do * nullif(t.converted_count, 0)
+    or v.other_count >= $many_do * nullif(t.other_count, 0)
 order by v.site, v.action

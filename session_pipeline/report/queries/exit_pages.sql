@@ -66,7 +66,7 @@ folders as (
     from counted
     where folder != ''
     group by site, folder
-    having count(*) > 5
+    having count(*) > $most_pages_of_folder
 ),
 
 folded as (
@@ -86,7 +86,8 @@ folded as (
 placed as (
     select
         *,
-        row_number() over (order by exit_count desc, action asc, site asc) <= 10 as _is_shown
+        row_number() over (order by exit_count desc, action asc, site asc)
+        <= $shown_pages as _is_shown
     from folded
 ),
 

@@ -13,4 +13,4 @@ where
     and is_hard_time
     and not is_bot
 order by first_at desc, session_id asc, signal asc
-limit 20
+limit $shown_hard_times

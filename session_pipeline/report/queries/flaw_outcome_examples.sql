@@ -11,4 +11,4 @@ where
         else not is_converted and outcome != 'bounce'
     end
 order by session_id
-limit 3
+limit $examples

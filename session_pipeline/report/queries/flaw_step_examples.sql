@@ -36,4 +36,4 @@ where
         else coalesce(d.dimension_value, '(none)')
     end = $dimension_value
 order by f.session_date desc, f.session_id asc
-limit 3
+limit $examples

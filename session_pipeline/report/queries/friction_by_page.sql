@@ -29,7 +29,9 @@ folders as (
     from pages
     where folder != ''
     group by site, folder
-    having count(*) > 5 and 2 * max(hard_time_count) <= sum(hard_time_count)
+    having
+        count(*) > $most_pages_of_folder
+        and 2 * max(hard_time_count) <= sum(hard_time_count)
 ),
 
 folded as (
@@ -56,7 +58,8 @@ folded as (
 placed as (
     select
         *,
-        row_number() over (order by hard_time_count desc, action asc, site asc) <= 12 as _is_shown
+        row_number() over (order by hard_time_count desc, action asc, site asc)
+        <= $shown_difficult_pages as _is_shown
     from folded
 )
 

@@ -26,7 +26,7 @@ folders as (
     from ended
     where folder != ''
     group by funnel, step_number, folder
-    having count(*) > 5
+    having count(*) > $most_pages_of_folder
 ),
 
 folded as (
@@ -60,5 +60,5 @@ select
     cast(attempt_count as bigint) as attempt_count,
     share
 from ranked
-where place <= 3
+where place <= $shown_drops_of_step
 order by funnel, step_number, place

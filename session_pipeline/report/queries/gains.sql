@@ -13,7 +13,7 @@ with best as (
             order by score desc, session_date desc, window_days asc, action asc, next_action asc
         ) as _place_in_segment
     from progress_changes
-    where session_date between $first_day and $last_day and score >= 3.5
+    where session_date between $first_day and $last_day and score >= $gain_score
 )
 
 select
@@ -33,4 +33,4 @@ select
 from best
 where _place_of_step = 1 and _place_in_segment = 1
 order by score desc, site asc, action asc, next_action asc
-limit 5
+limit $shown_gains

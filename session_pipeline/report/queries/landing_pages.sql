@@ -21,7 +21,7 @@ folders as (
     from entries
     where folder != ''
     group by site, folder
-    having count(*) > 5
+    having count(*) > $most_pages_of_folder
 ),
 
 folded as (
@@ -40,7 +40,8 @@ folded as (
 placed as (
     select
         *,
-        row_number() over (order by session_count desc, action asc, site asc) <= 10 as _is_shown
+        row_number() over (order by session_count desc, action asc, site asc)
+        <= $shown_pages as _is_shown
     from folded
 ),
 

@@ -27,4 +27,4 @@ select
 from longest
 where _window_number = 1
 order by score desc, site asc, rank asc, window_days asc
-limit 5
+limit $shown_next_best_actions

@@ -32,4 +32,4 @@ where _window_number = 1
 order by
     is_significant desc, associated_lost_value desc nulls last, associated_lost_conversions desc,
     site asc, rank asc, window_days asc
-limit 20
+limit $shown_changes

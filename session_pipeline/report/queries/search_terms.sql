@@ -69,8 +69,8 @@ union all
         avg(repeated_count) as repeated_rate
     from visits
     group by search_term
-    having count(distinct visitor_id) >= 5
+    having count(distinct visitor_id) >= $fewest_searchers
     order by session_count desc, search_term asc
-    limit 10
+    limit $shown_search_terms
 )
 order by search_term is not null, session_count desc, search_term asc

@@ -14,4 +14,4 @@ where
 group by site, action
 having sum(repeated_search_count) > 0
 order by repeated_search_count desc, action asc, site asc
-limit 8
+limit $shown_searches

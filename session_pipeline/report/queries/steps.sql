@@ -9,7 +9,7 @@ with counted as (
         regexp_extract(action, $page_of_folder, 1) as folder,
         cast(sum(session_count) as bigint) as session_count
     from action_steps
-    where session_date between $first_day and $last_day and step_number <= 6
+    where session_date between $first_day and $last_day and step_number <= $shown_positions
     group by step_number, action
 ),
 
@@ -18,7 +18,7 @@ folders as (
     from counted
     where folder != ''
     group by folder
-    having count(distinct action) > 5
+    having count(distinct action) > $most_pages_of_folder
 ),
 
 folded as (
@@ -38,7 +38,7 @@ frequent as (
     where action not in ('(start)', '(end)', '(more)', '(other)')
     group by action
     order by sum(session_count) desc, action asc
-    limit 8
+    limit $shown_actions
 ),
 
 named as (

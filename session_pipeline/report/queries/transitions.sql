@@ -18,7 +18,7 @@ folders as (
     from moves
     where from_folder != ''
     group by from_folder
-    having count(distinct from_action) > 5
+    having count(distinct from_action) > $most_pages_of_folder
 ),
 
 folded as (
@@ -50,4 +50,4 @@ select
 from rated
 where transition = 'step' and from_action != to_action
 order by transition_count desc, from_action asc, to_action asc
-limit 12
+limit $shown_transitions

@@ -15,6 +15,6 @@ select
     max(action) as last_action
 from pages
 group by folder
-having count(*) >= 100
+having count(*) >= $many_pages_of_folder
 order by action_count desc, folder asc
-limit 5
+limit $shown_unfolded

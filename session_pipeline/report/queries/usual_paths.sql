@@ -17,5 +17,5 @@ where
     session_date = $last_day
     and window_days in (7, 28)
     and segment = '(all)'
-    and rank <= 5
+    and rank <= $shown_paths
 order by site, window_days, outcome, rank
