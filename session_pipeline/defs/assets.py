@@ -12,10 +12,12 @@ from typing import Any
 
 import dagster as dg
 
+from session_pipeline.build.builder import Built
 from session_pipeline.defs import metadata, partition_events, retention, tags
 from session_pipeline.defs.resources import PipelineResource
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish.publication import Published
+from session_pipeline.run.pipeline import Run
 from session_pipeline.settings import Settings
 from session_pipeline.tables import TABLES
 from session_pipeline.tables.graph import Step
@@ -97,25 +99,11 @@ def _step(step: Step, partitions: dg.DailyPartitionsDefinition, settings: Settin
     def build(context: dg.AssetExecutionContext, pipeline: PipelineResource) -> Results:
         is_by_hand = tags.PLANNED not in context.run.tags
         of_whole_table: dict[str, Any] = {name: {} for name in step.tables}
-        reasons: Counter[str] = Counter()
         with pipeline.opened() as run:
-            # Dagster itself has no clear message for a day that is not a partition.
-            first, last = tags.first_and_last_day(context.run.tags)
-            if step.is_daily and not first <= last:
-                raise WrongUseError(f"the range of days ends on {last}, before it begins on {first}; exchange them")
-            if step.is_daily and not last:
-                raise WrongUseError("this run has no days to build; choose a partition, a day or a range of days")
-            if last and date.fromisoformat(last) > run.until:
-                raise WrongUseError(f"{last} is not over yet; the last day that can be built is {run.until}")
-            if last and first == last and not partitions.has_partition_key(last):
-                raise WrongUseError(
-                    f"{last} is not built: only days from {run.settings.start_date} on that have events, and the day"
-                    " after each of them, are; if its events were just delivered, run the job ingest first"
-                )
+            _refuse_other_days(run, *tags.first_and_last_day(context.run.tags), partitions, is_daily=step.is_daily)
             days = [date.fromisoformat(key) for key in context.partition_keys] if step.is_daily else []
             wanted = run.planner.frame.only_wanted(days)
             not_wanted = set(days).difference(wanted)
-            reasons["no events"] += len(not_wanted)
             of_days = {name: {str(day): metadata.of_no_day() for day in sorted(not_wanted)} for name in step.tables}
             results = run.build(
                 step,
@@ -123,7 +111,6 @@ def _step(step: Step, partitions: dg.DailyPartitionsDefinition, settings: Settin
                 force=is_by_hand,
                 on_built=lambda built: pipeline.stop_if_ended(),
             )
-            reasons.update(built.reason or "fresh" for built in results)
             recorded = partition_events.to_record(context, step, results)
             for (name, day), figures in metadata.of_built(run, step, recorded).items():
                 if day:
@@ -133,13 +120,48 @@ def _step(step: Step, partitions: dg.DailyPartitionsDefinition, settings: Settin
             if step.is_daily:
                 partition_events.record(context, of_days)
             # One log line for each step, because a log line for each day takes longer than building a small day.
-            counts = ", ".join(f"{count} × {reason}" for reason, count in reasons.items() if count)
-            commits = {each.generation for built in results if built.was_built for each in built.partitions.values()}
-            context.log.info(f"{step.name}: {counts}" + (f"; in {len(commits)} stretches" if len(commits) > 1 else ""))
+            context.log.info(f"{step.name}: {_counts(results, len(not_wanted))}")
             for name in step.tables:
                 yield dg.MaterializeResult(asset_key=name, metadata=of_whole_table[name])
 
     return build
+
+
+def _refuse_other_days(
+    run: Run, first: str, last: str, partitions: dg.DailyPartitionsDefinition, *, is_daily: bool
+) -> None:
+    """Refuse days that a step cannot build, because Dagster itself has no clear message for them.
+
+    Args:
+        run: The run.
+        first: The first day that was asked for; empty if none was.
+        last: The last day that was asked for; empty if none was.
+        partitions: The days that can be built.
+        is_daily: Whether the step needs days.
+
+    Raises:
+        WrongUseError: There are no days, they are in the wrong order, or a day is not over or has no events.
+    """
+    if is_daily and not first <= last:
+        raise WrongUseError(f"the range of days ends on {last}, before it begins on {first}; exchange them")
+    if is_daily and not last:
+        raise WrongUseError("this run has no days to build; choose a partition, a day or a range of days")
+    if last and date.fromisoformat(last) > run.until:
+        raise WrongUseError(f"{last} is not over yet; the last day that can be built is {run.until}")
+    if last and first == last and not partitions.has_partition_key(last):
+        raise WrongUseError(
+            f"{last} is not built: only days from {run.settings.start_date} on that have events, and the day"
+            " after each of them, are; if its events were just delivered, run the job ingest first"
+        )
+
+
+def _counts(results: Sequence[Built], not_wanted_count: int) -> str:
+    """Return how many days were built, for each reason, and in how many stretches if there are several."""
+    reasons = Counter({"no events": not_wanted_count})
+    reasons.update(built.reason or "fresh" for built in results)
+    counts = ", ".join(f"{count} × {reason}" for reason, count in reasons.items() if count)
+    commits = {each.generation for built in results if built.was_built for each in built.partitions.values()}
+    return counts + (f"; in {len(commits)} stretches" if len(commits) > 1 else "")
 
 
 def _deps(step: Step, name: str, settings: Settings) -> list[Any]:

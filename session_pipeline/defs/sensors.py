@@ -267,7 +267,7 @@ def _waits(instance: dg.DagsterInstance, job: str, planned: str) -> str | None:
     memory than there is would be killed each time; Dagster retries such a run once without a wait.
     """
     found = instance.get_run_records(
-        dg.RunsFilter(job_name=job, statuses=FINISHED, tags={tags.PLANNED: planned}), limit=10
+        dg.RunsFilter(job_name=job, statuses=FINISHED, tags={tags.PLANNED: planned}), limit=RUNS_TO_LOOK_AT
     )
     runs = [run for run in found if not has_died(run.dagster_run)]
     if not runs:
