@@ -1,47 +1,20 @@
 """Prepares how visits ended: the order and colours of outcomes, their bars, and their trends."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
-
-from markupsafe import Markup
 
 from session_pipeline.report import charts, formats
 from session_pipeline.report.chance import is_significant
 from session_pipeline.report.charts import Bar
 from session_pipeline.report.figures import Figures, Row
-from session_pipeline.report.lost_values import SEVERAL
-from session_pipeline.report.observed import ALL_VISITS, observed_visits
 from session_pipeline.report.window import Window
 from session_pipeline.settings import Settings
 
 ALWAYS_LAST = ("engaged", "bounce")
 OTHERS = "all others"  # the row of the outcomes that have no room
 SUMS = ("week_count", "day_count", "before_count", "week_share", "day_share", "before_share", "change")
-TILES = 4
 CONVERSION_COLOURS, OTHER_COLOURS = 4, 3
 TREND_WIDTH, TREND_HEIGHT = 92, 20
-TILE_WIDTH, TILE_HEIGHT = 110, 34
-
-
-Trend = Callable[[str, str, Sequence[float | None]], Markup]
-Growth = Callable[[float | None, float | None], str]
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A figure of the week: its name, its value, its share or unit, its change, a detail, and its trend.
-
-    can_be_chance is also True for a change of a count or value: its chance is not known.
-    """
-
-    name: str
-    value: str
-    share: str
-    change: str
-    detail: str
-    trend: Markup | None = None
-    can_be_chance: bool = True
 
 
 def outcome_rows(figures: Figures, settings: Settings) -> list[Row]:
@@ -66,7 +39,8 @@ def shown_rows(outcomes: Sequence[Row], figures: Figures, room: int) -> list[Row
         row["is_significant"] = is_significant(row["week_count"], week_total, row["before_count"], before_total)
         shares = [_count(counts, row, day) / totals[day] if totals[day] else None for day in days]
         title = f"Share of {formats.isolated(formats.words(row['outcome']))} by day"
-        row["trend"] = charts.sparkline(f"trend-{number}", TREND_WIDTH, TREND_HEIGHT, title, _trend(shares), shares)
+        description = trend_sentence(shares)
+        row["trend"] = charts.sparkline(f"trend-{number}", TREND_WIDTH, TREND_HEIGHT, title, description, shares)
     _colour(rows)
     return rows
 
@@ -119,115 +93,6 @@ def ordered(rows: Sequence[Row], names: Sequence[str], column: str = "outcome") 
     return sorted(rows, key=lambda row: (last.get(row[column], 0), order.get(row[column], len(order)), row[column]))
 
 
-def tiles(figures: Figures, visits: Mapping[str, Row], window: Window) -> list[Tile]:
-    """Return the figures of the week. Visitors have a tile if conversions have no value, or hard times are unknown."""
-    week, before, days = visits["week"], visits["before"], figures.rows("days")
-
-    def trend(key: str, name: str, values: Sequence[float | None]) -> Markup:
-        shown = formats.percent if "rate" in key else formats.rounded if key == "value" else formats.number
-        title = f"{name} by day"
-        return charts.sparkline(f"tile-{key}", TILE_WIDTH, TILE_HEIGHT, title, _trend(values, shown), values)
-
-    def grown(now: float | None, then: float | None) -> str:
-        change = formats.growth(now, then) if window.has_before else formats.NOTHING
-        return "" if change == formats.NOTHING else change
-
-    def moved(rate: str) -> str:
-        now, then = week[rate], before[rate]
-        return "" if now is None or then is None or not window.has_before else formats.points(now - then)
-
-    def is_chance(count: str, total: str) -> bool:
-        return not is_significant(week[count] or 0, week[total] or 0, before[count] or 0, before[total] or 0)
-
-    last = formats.day(window.last_day)
-    found = [
-        Tile(
-            "Visits",
-            formats.number(week["session_count"]),
-            "",
-            grown(week["session_count"], before["session_count"]),
-            f"{last}: {formats.number(visits['day']['session_count'])}",
-            trend("visits", "Visits", [row["session_count"] for row in days]),
-        ),
-        Tile(
-            "Converted",
-            formats.number(week["converted_count"]),
-            formats.percent(week["conversion_rate"]),
-            moved("conversion_rate"),
-            f"{last}: {formats.number(visits['day']['converted_count'])}",
-            trend("rate", "Conversion rate", [row["conversion_rate"] for row in days]),
-            is_chance("converted_count", "session_count"),
-        ),
-    ]
-    sums = [
-        row
-        for row in figures.rows("value")
-        if row["currency"] != SEVERAL and (row["week_value"], row["before_value"]) != (None, None)
-    ]
-    if sums or _in_several(figures):
-        found.append(_value_tile(figures, sums, window, grown, trend))
-    if week["friction_rate"] is not None:
-        observed = observed_visits(week)
-        of_visits = "" if observed == ALL_VISITS else f"of {observed} · "
-        found.append(
-            Tile(
-                "Had a hard time",
-                formats.number(week["hard_time_count"]),
-                formats.percent(week["friction_rate"]),
-                moved("friction_rate"),
-                f"{of_visits}{last}: {formats.number(visits['day']['hard_time_count'])}",
-                trend("hard-rate", "Visits with a hard time", [row["friction_rate"] for row in days]),
-                is_chance("hard_time_count", "observed_count"),
-            )
-        )
-    if len(found) < TILES:
-        visitors = Tile(
-            "Visitors",
-            formats.number(week["visitor_count"]),
-            "",
-            grown(week["visitor_count"], before["visitor_count"]),
-            f"{last}: {formats.number(visits['day']['visitor_count'])}",
-        )
-        found.insert(1, visitors)
-    return found
-
-
-def has_one_currency(figures: Figures) -> bool:
-    """Whether all values of the last four weeks can be added: they are in one currency, or there are none."""
-    rows = figures.rows("value")
-    return len(rows) <= 1 and all(row["currency"] != SEVERAL for row in rows)
-
-
-def _in_several(figures: Figures) -> int:
-    """Return how many visits of the week have values in several currencies each, which are no sum of money."""
-    return sum(row["week_count"] for row in figures.rows("value") if row["currency"] == SEVERAL)
-
-
-def _value_tile(figures: Figures, sums: Sequence[Row], window: Window, grown: Growth, trend: Trend) -> Tile:
-    """Return the value of the week in each currency of the two weeks, the largest number first.
-
-    Visits that each have several currencies are only counted.
-    """
-    in_several = _in_several(figures)
-    if not sums:
-        return Tile("Value", formats.NOTHING, "", "", f"{formats.counted(in_several, 'visit')} in several currencies")
-    sums = [{**row, "week_value": row["week_value"] or 0.0} for row in sums]
-    first = sums[0]
-    others = [formats.money_among_others(row["week_value"], row["currency"]) for row in sums[1:]]
-    if in_several:
-        others.append(f"{formats.counted(in_several, 'visit')} in several currencies")
-    detail = f"{formats.day(window.last_day)}: {formats.money(first['day_value'], None)}"
-    values = [row["value"] for row in figures.rows("days")] if has_one_currency(figures) else []
-    return Tile(
-        "Value",
-        formats.rounded(first["week_value"]),
-        formats.unit_among_others(first["currency"]) if others else formats.unit(first["currency"]),
-        grown(first["week_value"], first["before_value"]),
-        f"and {', '.join(others)}" if others else detail,
-        trend("value", "Value", values),
-    )
-
-
 def bars(outcomes: Sequence[Row], visits: Mapping[str, Row], window: Window) -> list[Bar]:
     """Return a bar for the week and one for the week before, or for the last day if the weeks cannot be compared."""
     periods = [("week", formats.short_days(window.first_day, window.last_day))]
@@ -253,7 +118,7 @@ def bars(outcomes: Sequence[Row], visits: Mapping[str, Row], window: Window) -> 
     ]
 
 
-def _trend(values: Sequence[float | None], shown: Callable[[float | None], str] = formats.percent) -> str:
+def trend_sentence(values: Sequence[float | None], shown: Callable[[float | None], str] = formats.percent) -> str:
     """Describe a trend in a sentence."""
     known = [value for value in values if value is not None]
     if not known:

@@ -29,6 +29,7 @@ from session_pipeline.report.observed import observed_visits
 from session_pipeline.report.sites import has_several
 from session_pipeline.report.strengths import strengths
 from session_pipeline.report.svg import standalone
+from session_pipeline.report.tiles import has_one_currency, tiles
 from session_pipeline.report.window import Window
 from session_pipeline.settings import Settings
 from session_pipeline.settings_warnings import Findings
@@ -202,7 +203,7 @@ def _visit_content(
     cohorts = _cohorts(figures.rows("retention"))
     return {
         "visits": visits,
-        "tiles": outcomes.tiles(figures, visits, window),
+        "tiles": tiles(figures, visits, window),
         "outcomes": found,
         "more_outcomes": len(all_outcomes) + 1 - len(found) if len(found) < len(all_outcomes) else 0,
         "outcomes_chart": in_both_widths(partial(charts.stacked_bars, bars=bars), "outcomes", OUTCOMES_WIDE),
@@ -234,7 +235,7 @@ def _visit_content(
         "compares_difficulties": not COMPARED_SIGNALS.keys().isdisjoint(settings.friction.signals),
         "has_first_weeks": any(first["first_day"] < window.first_known_day + FIRST_WEEKS for first, _ in cohorts),
         "days": days,
-        "one_currency": outcomes.has_one_currency(figures),
+        "one_currency": has_one_currency(figures),
         "days_chart": in_both_widths(partial(charts.days, rows=days), "days", PAGE_WIDE, WIDE),
         "sites": sites[: room.sites],
         "more_sites": max(0, len(sites) - room.sites),
