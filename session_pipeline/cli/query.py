@@ -54,14 +54,7 @@ def query(
         raise WrongUseError("the SQL is given twice; remove --file or the SQL")
     if not sql and not file and not tables:
         raise WrongUseError(f"there is no SQL; write it in quotes, such as {EXAMPLE}, or use --tables")
-    if form is Format.PARQUET and output is None:
-        raise WrongUseError("Parquet cannot be printed; name a file with --output")
-    if form is Format.TABLE and output is not None:
-        raise WrongUseError("a table can only be printed; for a file, use --format csv, json, markdown or parquet")
-    if output == STANDARD_OUTPUT:
-        raise WrongUseError("--output - names no file; rows are printed without --output")
-    if is_raw and form is not Format.CSV:
-        raise WrongUseError("--raw applies only to CSV; add --format csv")
+    _refuse_other_output(form, output, is_raw=is_raw)
     described = sql if tables and sql and sql not in MACROS else None
     if tables and sql:
         sql = _arguments_of(MACROS[sql]) if sql in MACROS else _columns_of(sql)
@@ -82,6 +75,18 @@ def query(
             raise KeyboardInterrupt from None
         except duckdb.Error as error:
             raise ended(_sentence(error)) from None
+
+
+def _refuse_other_output(form: Format, output: Path | None, *, is_raw: bool) -> None:
+    """Refuse options of the output that contradict each other."""
+    if form is Format.PARQUET and output is None:
+        raise WrongUseError("Parquet cannot be printed; name a file with --output")
+    if form is Format.TABLE and output is not None:
+        raise WrongUseError("a table can only be printed; for a file, use --format csv, json, markdown or parquet")
+    if output == STANDARD_OUTPUT:
+        raise WrongUseError("--output - names no file; rows are printed without --output")
+    if is_raw and form is not Format.CSV:
+        raise WrongUseError("--raw applies only to CSV; add --format csv")
 
 
 def _read(file: Path | None) -> str:
