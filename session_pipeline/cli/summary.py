@@ -5,11 +5,11 @@ Reads the catalog and the daily tables of the warehouse, and changes nothing. Th
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
 from time import process_time
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.text import Text
 
@@ -80,6 +80,25 @@ class Summary:
     report: str
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What the warehouse says about some days; the attributes are those of Summary."""
+
+    sessions: dict[str, int]
+    outcomes: dict[str, int]
+    funnels: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
+    bases: dict[str, list[int]] = field(default_factory=dict)
+    excluded: dict[str, int] = field(default_factory=dict)
+
+
+class StepCounts(NamedTuple):
+    """The attempts at a funnel that reached a step, those that were excluded there, and those that entered up to it."""
+
+    reached: int = 0
+    excluded: int = 0
+    base: int = 0
+
+
 def gather(now: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], seconds: float) -> Summary:
     """Count the figures of the summary after everything is published."""
     folder, settings, store, files = now.folder, now.settings, now.store, outcome.files
@@ -94,7 +113,7 @@ def gather(now: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], second
     all_days = sorted(partition.key.date for partition in store.of_table("sessions") if partition.key.date)
     days = built_days or all_days
     outdated_days = sorted(now.plan(upgrade=now.upgrade).outdated_days)
-    sessions, outcomes, funnels, bases, excluded = _answers(folder, settings, days, outdated_days)
+    answers = _answers(folder, settings, days, outdated_days)
     return Summary(
         files=vars(files),
         ledger=ledger,
@@ -104,11 +123,11 @@ def gather(now: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], second
         outdated_days=outdated_days,
         days=days,
         is_all_days=days == all_days,
-        sessions=sessions,
-        outcomes=outcomes,
-        funnels=funnels,
-        bases=bases,
-        excluded=excluded,
+        sessions=answers.sessions,
+        outcomes=answers.outcomes,
+        funnels=answers.funnels,
+        bases=answers.bases,
+        excluded=answers.excluded,
         expired_count=outcome.expired_count,
         warnings=[*_withdrawn(files), *_frozen(files), *warnings],
         seconds=round(seconds, 1),
@@ -274,38 +293,33 @@ def _withdrawn(files: IngestSummary) -> list[str]:
     return [f"{count} accepted earlier cannot be read with the current settings; the rows are removed from all tables"]
 
 
-def _answers(
-    folder: DataFolder, settings: Settings, days: list[date], outdated_days: list[date]
-) -> tuple[dict[str, int], dict[str, int], dict[str, list[tuple[str, int]]], dict[str, list[int]], dict[str, int]]:
+def _answers(folder: DataFolder, settings: Settings, days: Sequence[date], outdated_days: Sequence[date]) -> Answers:
+    """Read the answers about some days from the warehouse.
+
+    Args:
+        folder: The data folder.
+        settings: Its settings.
+        days: The days.
+        outdated_days: The days that wait for an upgrade; if one of the days does, a funnel can be missing.
+    """
     parameters: dict[str, Any] = {"days": days}
     with reader.connect(folder.path) as warehouse:
-        by_outcome = warehouse.execute(query_text(__package__, "outcome_counts"), parameters).fetchall()
-        steps = {
-            (funnel, step): (int(reached), int(excluded), int(base))
-            for funnel, step, reached, excluded, base in warehouse.execute(
-                query_text(__package__, "funnel_counts"), parameters
-            ).fetchall()
-        }
-    built = {name for name, _ in steps}
+        outcomes = warehouse.execute(query_text(__package__, "outcome_counts"), parameters).fetchall()
+        steps = warehouse.execute(query_text(__package__, "funnel_counts"), parameters).fetchall()
+    counts = {(funnel, number): StepCounts(*map(int, figures)) for funnel, number, *figures in steps}
+    built = {name for name, _ in counts}
     is_outdated = not set(days).isdisjoint(outdated_days)
-    funnels = {
-        funnel.name: [
-            (funnel.step_name(number), steps.get((funnel.name, number), (0, 0, 0))[0])
-            for number in range(1, len(funnel.steps) + 1)
-            if funnel.name in built or not is_outdated
-        ]
-        for funnel in settings.funnels
-    }
-    bases = {
-        name: [steps.get((name, number), (0, 0, 0))[2] for number in range(1, len(shown) + 1)]
-        for name, shown in funnels.items()
-    }
-    excluded = {
-        funnel.name: sum(count for (name, _), (_, count, _) in steps.items() if name == funnel.name)
-        for funnel in settings.funnels
-    }
-    sessions = {
-        "people": sum(int(row[1]) for row in by_outcome),
-        "bots": sum(int(row[2]) for row in by_outcome),
-    }
-    return sessions, {row[0]: int(row[1]) for row in by_outcome if row[1]}, funnels, bases, excluded
+    answers = Answers(
+        sessions={"people": sum(int(row[1]) for row in outcomes), "bots": sum(int(row[2]) for row in outcomes)},
+        outcomes={row[0]: int(row[1]) for row in outcomes if row[1]},
+    )
+    for funnel in settings.funnels:
+        is_known = funnel.name in built or not is_outdated
+        numbers = range(1, len(funnel.steps) + 1) if is_known else ()
+        of_steps = [(funnel.step_name(number), counts.get((funnel.name, number), StepCounts())) for number in numbers]
+        answers.funnels[funnel.name] = [(step, found.reached) for step, found in of_steps]
+        answers.bases[funnel.name] = [found.base for _, found in of_steps]
+        answers.excluded[funnel.name] = sum(
+            found.excluded for (name, _), found in counts.items() if name == funnel.name
+        )
+    return answers
