@@ -90,45 +90,76 @@ def too_many_set_aside(
     reason, count = min(Counter(reasons).items(), key=lambda item: (-item[1], item[0]))
     if reason.startswith(OTHER_LOG_FORMAT):
         return _other_log_format(facts, reason.removeprefix(OTHER_LOG_FORMAT), count)
-    source, texts = path_of_source(facts["source"]), [text for _, text in lines]
-    if texts and is_one_object(facts) and (wrapped := wrapped_records(texts[0])):
+    if lines and is_one_object(facts) and (fix := _fix_of_only_object(facts, lines[0][1])):
+        return f"{facts['path']}: its only line was quarantined for {reason}; {fix}"
+    fix = _fix_of_table(facts, reason, lines) or _fix_of_format(facts, reason, lines, presets, table)
+    return (
+        f"{facts['path']}: {facts['set_aside_count']:,} of {facts['line_count']:,} lines were quarantined, {count:,} of"
+        f" them for {reason}; see quarantined_lines, then {fix or _fix_of_reason(facts, reason)}"
+    )
+
+
+def _fix_of_only_object(facts: Mapping[str, Any], text: str) -> str | None:
+    """Return how to read a file whose only line has all its records; None if it has none."""
+    source = path_of_source(facts["source"])
+    if wrapped := wrapped_records(text):
         setting = f'{source}.records_in = "{wrapped.records_in}"'
         if preset := preset_of(iter(wrapped.records[:MOST_LINES])):
             setting = f'{source}.preset = "{preset}" and {setting}'
+        return f"if the objects in {wrapped.records_in} are its events, set {setting} in settings.toml"
+    if rows := list_of_rows(text):
         return (
-            f"{facts['path']}: its only line was quarantined for {reason}; if the objects in {wrapped.records_in} are"
-            f" its events, set {setting} in settings.toml"
+            f"the records in {rows} are lists of values, and such records are not read: export them as objects, with a"
+            " name for each value, or as CSV"
         )
-    if texts and is_one_object(facts) and (rows := list_of_rows(texts[0])):
+    return None
+
+
+def _is_unread_table(facts: Mapping[str, Any]) -> bool:
+    """Whether a file is read as a table, and none of its lines could be accepted."""
+    return facts.get("format") in SEPARATED and not facts["accepted_count"]
+
+
+def _fix_of_table(facts: Mapping[str, Any], reason: str, lines: Sequence[tuple[str, str]]) -> str | None:
+    """Return the delimiter to set if a table was probably read with another one; else None."""
+    if not _is_unread_table(facts) or not reason.startswith("missing_"):
+        return None
+    sign = _other_delimiter([text for _, text in lines])
+    source = path_of_source(facts["source"])
+    return f'if {sign} separates the fields, set {source}.delimiter = "{sign}" in settings.toml' if sign else None
+
+
+def _fix_of_format(
+    facts: Mapping[str, Any],
+    reason: str,
+    lines: Sequence[tuple[str, str]],
+    presets: Collection[str] | None,
+    table: str | None,
+) -> str | None:
+    """Return how to read a file that probably has another format or preset, or is no JSON; else None."""
+    source, texts = path_of_source(facts["source"]), [text for _, text in lines]
+    if reason.startswith("missing_") and (preset := _preset(facts, texts, presets)):
+        return f'if they are of {preset}, set {source}.preset = "{preset}" in settings.toml'
+    if reason == "invalid_json" and (facts["accepted_count"] or any(map(_begins_as_object, texts))):
+        return f"fix them at their source: {_what_is_wrong([text for found, text in lines if found == reason])}"
+    if reason == "invalid_log_line" and table:
         return (
-            f"{facts['path']}: its only line was quarantined for {reason}; the records in {rows} are lists of values,"
-            " and such records are not read: export them as objects, with a name for each value, or as CSV"
-        )
-    key = key_to_change(reason, facts["source"])
-    what = f"change {key} in settings.toml to accept them"
-    is_table = facts.get("format") in SEPARATED and not facts["accepted_count"]
-    if is_table and reason.startswith("missing_") and (sign := _other_delimiter(texts)):
-        what = f'if {sign} separates the fields, set {source}.delimiter = "{sign}" in settings.toml'
-    elif reason.startswith("missing_") and (preset := _preset(facts, texts, presets)):
-        what = f'if they are of {preset}, set {source}.preset = "{preset}" in settings.toml'
-    elif reason == "invalid_json" and (facts["accepted_count"] or any(map(_begins_as_object, texts))):
-        what = f"fix them at their source: {_what_is_wrong([text for found, text in lines if found == reason])}"
-    elif reason == "invalid_log_line" and table:
-        what = (
             f"if the file is {table.upper()}, rename it to end in .{table}, or, if all files of the source are, set"
             f' {source}.format = "{table}" in settings.toml'
         )
-    elif key is None or (reason in OF_WHOLE_FILES and facts["accepted_count"]):
-        what = f"fix them at their source{': ' + FIXES[reason] if reason in FIXES else ''}"
-    elif reason in OF_WHOLE_FILES:
-        what += f"; if it is right, fix them at their source: {FIXES[reason]}"
-    else:
-        other = HEADER if is_table and reason.startswith("missing_") else ""
-        what += OTHER_KEYS.get(reason, other).format(source=source)
-    return (
-        f"{facts['path']}: {facts['set_aside_count']:,} of {facts['line_count']:,} lines were quarantined, {count:,} of"
-        f" them for {reason}; see quarantined_lines, then {what}"
-    )
+    return None
+
+
+def _fix_of_reason(facts: Mapping[str, Any], reason: str) -> str:
+    """Return the setting to change for a reason, or what to fix at the source if no setting decides."""
+    key, source = key_to_change(reason, facts["source"]), path_of_source(facts["source"])
+    if key is None or (reason in OF_WHOLE_FILES and facts["accepted_count"]):
+        return f"fix them at their source{': ' + FIXES[reason] if reason in FIXES else ''}"
+    change = f"change {key} in settings.toml to accept them"
+    if reason in OF_WHOLE_FILES:
+        return f"{change}; if it is right, fix them at their source: {FIXES[reason]}"
+    other = HEADER if _is_unread_table(facts) and reason.startswith("missing_") else ""
+    return change + OTHER_KEYS.get(reason, other).format(source=source)
 
 
 def _preset(facts: Mapping[str, Any], texts: Sequence[str], presets: Collection[str] | None) -> str | None:
