@@ -7,7 +7,7 @@ What a run does is in `run.run` and `build`; its Dagster jobs are in `defs`. The
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import date
@@ -90,31 +90,28 @@ def run(
         # A check that failed before counts until it passes: the next run of a timer may have nothing to check.
         now_failed = (str(check) for check in outcome.failed_checks if check.is_error)
         errors = [*dict.fromkeys([*now_failed, *found.failed_checks])]
-        warnings = [
-            str(check)
-            for check in outcome.failed_checks
-            if not check.is_error and check.name not in problems.COUNTED_HERE and check.sentence not in found.errors
-        ]
-        result = summary.gather(
-            now,
-            outcome,
-            warnings=[*dict.fromkeys([*errors, *found.errors, *warnings, *found.warnings])],
-            seconds=perf_counter() - started,
-        )
-    stages = summary.stages(now.profile, perf_counter() - started) if as_profile else {}
+        warnings = _warnings(outcome, found, errors)
+        result = summary.gather(now, outcome, warnings=warnings, seconds=perf_counter() - started)
+    stages = summary.stages(now.profile, perf_counter() - started) if as_profile else None
     if as_json:
-        echo_json(
-            {
-                **asdict(result),
-                **({"stages": {name: asdict(spent) for name, spent in stages.items()}} if as_profile else {}),
-            }
-        )
+        shown = {} if stages is None else {"stages": {name: asdict(spent) for name, spent in stages.items()}}
+        echo_json({**asdict(result), **shown})
     else:
         summary.show(result)
-        if stages:
+        if stages is not None:
             summary.show_stages(stages)
     if errors:
         raise ended(f"{counted(len(errors), 'check')} failed: {'; '.join(errors)}")
+
+
+def _warnings(outcome: Outcome, found: problems.Problems, errors: Sequence[str]) -> list[str]:
+    """Return what a person should look at after a run, each sentence once: errors, then what may be right."""
+    of_checks = [
+        str(check)
+        for check in outcome.failed_checks
+        if not check.is_error and check.name not in problems.COUNTED_HERE and check.sentence not in found.errors
+    ]
+    return [*dict.fromkeys([*errors, *found.errors, *of_checks, *found.warnings])]
 
 
 def dev(
