@@ -5,7 +5,7 @@ the other keys.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -110,22 +110,32 @@ def suggested_keys(
             missing.pop("visitor_id", None)
     if "visitor_id" in missing and are_counts(field.name for field in fields):
         return Suggested(remarks=[ONLY_COUNTS])
-    if "visitor_id" in missing and (name := _field_of_log(fields)):
-        how = f", as `jq -r .{name}` does" if re.fullmatch(r"\w+(\.\w+)*", name) else ""
-        remarks = [*remarks, f"{name} has lines of an access log: write them into a file of their own{how}"]
-    if (session := columns.get("visitor_id", "")) and any(is_called(session, name) for name in SESSIONS):
-        remarks = [
-            *remarks,
-            f"no field has ids of visitors, so {session} is used: each session is a visitor of its own",
-        ]
-    if "event_name" in columns and (named := names_of_some_lines(fields, columns["event_name"])):
-        both = f'event_name = ["{named}", "{columns["event_name"]}"]'
-        remarks = [*remarks, f"{named} has the names of some events: write {both} into columns to use them"]
-    if "event_name" in missing:
-        remarks = [*remarks, *_of_one_event({*columns, *filled})]
+    remarks = [*remarks, *_about_visitors(fields, columns, missing), *_about_names(fields, columns, missing, filled)]
     if _has_object(fields, "value") and "value" not in columns and rules.fields_of("value") == ("value",):
         keys["columns"] = {**columns, "value": []}  # an object, as the value of a message of Kafka, is no number
     return Suggested(columns, keys, remarks, missing)
+
+
+def _about_visitors(
+    fields: Sequence[FieldValues], columns: Mapping[str, str], missing: Collection[str]
+) -> Iterator[str]:
+    """Yield sentences about lines of an access log in a field, and about ids of sessions that stand for visitors."""
+    if "visitor_id" in missing and (name := _field_of_log(fields)):
+        how = f", as `jq -r .{name}` does" if re.fullmatch(r"\w+(\.\w+)*", name) else ""
+        yield f"{name} has lines of an access log: write them into a file of their own{how}"
+    if (session := columns.get("visitor_id", "")) and any(is_called(session, name) for name in SESSIONS):
+        yield f"no field has ids of visitors, so {session} is used: each session is a visitor of its own"
+
+
+def _about_names(
+    fields: Sequence[FieldValues], columns: Mapping[str, str], missing: Collection[str], filled: Collection[str]
+) -> Iterator[str]:
+    """Yield sentences about events whose name is in another field, or in none."""
+    if "event_name" in columns and (named := names_of_some_lines(fields, columns["event_name"])):
+        both = f'event_name = ["{named}", "{columns["event_name"]}"]'
+        yield f"{named} has the names of some events: write {both} into columns to use them"
+    if "event_name" in missing:
+        yield from _of_one_event({*columns, *filled})
 
 
 def _has_object(fields: Sequence[FieldValues], name: str) -> bool:

@@ -6,6 +6,7 @@ suggested_keys.py suggests keys from the values of the fields. trial.py reads th
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -72,27 +73,14 @@ def suggested_for(
     if facts["status"] != "accepted":
         return Suggested()
     reasons = {item.reason: item.line_count for item in set_aside}
-    too_early = []
-    if (early := reasons.get("time_before_start", 0)) > facts["accepted_count"]:
-        start = run.settings.start_date
-        times = "time is" if early == 1 else "times are"
-        too_early = [f"{early:,} {times} before start_date {start}; set start_date to an earlier day"]
+    too_early = _too_early(reasons, facts, run.settings.start_date)
     [path] = (path for path in trial.raw.glob("*/*"))
     source = path.parent.name
     rules = rules_of(run.settings, source, None, facts.get("preset"))
-    if not facts["accepted_count"] and not rules.header:
-        first = whole_lines(beginning_of(path))
-        if is_of_fluentd(first):
-            return Suggested(keys=FLUENTD)
-        if is_of_cloudfront(first):
-            return Suggested(keys={"format": Tsv.name}, remarks=[CLOUDFRONT])
-    log_format = suggested_log_format(reasons)
-    if log_format is None and reasons.get(INVALID_LOG_LINE, 0) > facts["accepted_count"]:
-        log_format = extended_log_format(_first_texts(path))
-    if log_format:
-        return Suggested(keys={"log_format": log_format}, remarks=too_early)
-    if reasons.get(INVALID_LOG_LINE) and not facts["accepted_count"] and (table := table_format(beginning_of(path))):
-        return Suggested(keys={"format": table}, remarks=too_early)
+    if not facts["accepted_count"] and not rules.header and (tabbed := _tabbed_log(path)) is not None:
+        return tabbed
+    if other_format := _other_format(path, reasons, facts):
+        return Suggested(keys=other_format, remarks=too_early)
     admitted = admit(
         path,
         root=trial.raw,
@@ -109,11 +97,8 @@ def suggested_for(
                 preset = preset_of(iter(wrapped.records[:MOST_LINES]))
                 return Suggested(keys={**({"preset": preset} if preset else {}), "records_in": wrapped.records_in})
         has_header = format_named(admitted.format).has_header and not rules.header
-        if has_header and not facts["accepted_count"] and (lines := _lines_before_header(set_aside, facts, fields)):
-            return Suggested(remarks=[lines])
-        if has_header and not facts["accepted_count"] and is_like_data(field.name for field in fields):
-            section = key_of_source(named_source(source))
-            return Suggested(remarks=[f"{NO_HEADER}, set header in {section} to the names of its fields"])
+        if has_header and not facts["accepted_count"] and (wrong := _wrong_header(source, set_aside, facts, fields)):
+            return Suggested(remarks=[wrong])
         if admitted.format == Tsv.name and fields and all(field.name.startswith('"') for field in fields):
             return Suggested(keys={"format": Csv.name})  # TSV has no quotes
         found = suggested_keys(
@@ -125,6 +110,48 @@ def suggested_for(
         return replace(found, remarks=[*found.remarks, *too_early, *no_agent])
     finally:
         admitted.discard()
+
+
+def _too_early(reasons: Mapping[str, int], facts: Mapping[str, Any], start: date) -> list[str]:
+    """Return a sentence if more lines are before start_date than were accepted."""
+    early = reasons.get("time_before_start", 0)
+    if early <= facts["accepted_count"]:
+        return []
+    times = "time is" if early == 1 else "times are"
+    return [f"{early:,} {times} before start_date {start}; set start_date to an earlier day"]
+
+
+def _tabbed_log(path: Path) -> Suggested | None:
+    """Return how to read a log with tabs between its fields, by its first lines; None if it is no known one."""
+    first = whole_lines(beginning_of(path))
+    if is_of_fluentd(first):
+        return Suggested(keys=FLUENTD)
+    if is_of_cloudfront(first):
+        return Suggested(keys={"format": Tsv.name}, remarks=[CLOUDFRONT])
+    return None
+
+
+def _other_format(path: Path, reasons: Mapping[str, int], facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return the log format, or the format of a table, that a file read as an access log probably has; else nothing."""
+    log_format = suggested_log_format(reasons)
+    if log_format is None and reasons.get(INVALID_LOG_LINE, 0) > facts["accepted_count"]:
+        log_format = extended_log_format(_first_texts(path))
+    if log_format:
+        return {"log_format": log_format}
+    if reasons.get(INVALID_LOG_LINE) and not facts["accepted_count"] and (table := table_format(beginning_of(path))):
+        return {"format": table}
+    return {}
+
+
+def _wrong_header(
+    source: str, set_aside: Sequence[SetAside], facts: Mapping[str, Any], fields: Sequence[FieldValues]
+) -> str | None:
+    """Return a sentence about a table whose first line is probably not its header; else None."""
+    if lines := _lines_before_header(set_aside, facts, fields):
+        return lines
+    if is_like_data(field.name for field in fields):
+        return f"{NO_HEADER}, set header in {key_of_source(named_source(source))} to the names of its fields"
+    return None
 
 
 def _has_user_agent(rules: ReadingRules) -> bool:
