@@ -17,6 +17,7 @@ with files as (
     from (select distinct file_id from raw_events) as found
 ),
 
+-- The events of the days, without duplicates.
 kept as (
     select
         d.event_date,
@@ -66,6 +67,7 @@ kept as (
     where r.file_id is null
 ),
 
+-- The events, and before those of each series the last one that was carried over.
 stream as (
     select
         event_date,
@@ -114,6 +116,7 @@ placed as (
     )
 ),
 
+-- Breaks at which known values are forgotten: no value that was known before counts after them.
 hard_breaks as (
     select
         *,
@@ -145,6 +148,8 @@ hard_breaks as (
     from placed
 ),
 
+-- Each event with the last values before it, and with their places: values from before hard_place
+-- are forgotten.
 with_known_values as (
     select
         *,
@@ -174,6 +179,7 @@ with_known_values as (
         )
 ),
 
+-- Breaks at which a value differs from the known one, and what is known after each event.
 run_breaks as (
     select
         *,
@@ -300,6 +306,7 @@ starts as (
         on b.event_row is null and b.site = o.site and b.series_id = o.visitor_id
 ),
 
+-- Each event with what its run started with.
 runs as (
     select
         event_date,
@@ -322,6 +329,7 @@ runs as (
     )
 ),
 
+-- part counts the whole multiples of max_hours since the start of the run.
 parts as (
     select
         *,
@@ -329,6 +337,7 @@ parts as (
     from runs
 ),
 
+-- The first event of each part but the first of a run: there max_hours cuts the run.
 -- If the part of a carried event goes on, its session does, too: its first event is the carried
 -- one, which has no line, so the part has no cut.
 cut_places as (
@@ -345,6 +354,7 @@ cut_places as (
     qualify row_number() over (partition by series_id, site, run_place, part order by place) = 1
 ),
 
+-- The sessions that begin at cuts.
 cuts as (
     select
         p.site,
@@ -368,6 +378,7 @@ cuts as (
         on f.file_id = r.file_id and p.event_row % $most_lines = r.line_number
 ),
 
+-- Events without those that were carried over, which have no file.
 in_sessions as (
     select
         p.event_date,
