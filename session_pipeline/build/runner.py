@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import Any
 
 from session_pipeline.build.fingerprints import PART_HASHES
-from session_pipeline.engines.base import Jobs
+from session_pipeline.engines.base import Job, Jobs
 from session_pipeline.engines.sql import quote
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.store.part_files import content_hash, files_at, paths_at
@@ -19,7 +19,7 @@ from session_pipeline.store.paths import folder_name
 from session_pipeline.store.records import Key, WrittenFile
 from session_pipeline.tables import table
 from session_pipeline.tables.frame import DAYS, Frame
-from session_pipeline.tables.graph import Log, Step
+from session_pipeline.tables.graph import Log, Relation, Step
 from session_pipeline.tables.parameters import Scalar
 
 NEW_FILES = {"event_date": "DATE", "file_id": "VARCHAR"}
@@ -137,36 +137,22 @@ class StepRunner:
         Returns:
             The new files of each table, by day; the day of a table without days is None.
         """
-        settings = self._frame.settings
         parameters = self._frame.parameters
         with self._engine.job() as job:
             if days:
                 job.add_rows("days", self._frame.days(days))
                 job.add_rows("day_parts", self._frame.day_parts(days))
-            for name in sorted(inputs, key=lambda name: name in step.wrapped):  # these read the other inputs
-                rows, select = inputs[name], self._wrapped(step, name)
-                job.add_input(
-                    table(name),
-                    rows.paths,
-                    with_date=True,
-                    kept_days=rows.kept_days,
-                    compacted=rows.compacted,
-                    sample_divisor=sample_divisor,
-                    select=select,
-                    is_read_often=name in step.read_often,
-                )
+            self._add_inputs(job, step, inputs, sample_divisor)
             for name, make in step.lists.items():
                 if name not in self._lists:
-                    self._lists[name] = make(settings)
+                    self._lists[name] = make(self._frame.settings)
                 job.add_rows(name, self._lists[name])
             if step.python_table is not None:
                 found = job.rows_of_model(step.python_table.model, parameters)
                 job.add_rows(step.python_table.name, step.python_table.make(found))
             for name, relation in step.relations.items():
-                if name not in self._relations:
-                    self._relations[name] = relation.make(settings)
-                job.add_relation(name, self._relations[name])
-            for computation, varying in step.runs(settings):
+                job.add_relation(name, self._relation(name, relation))
+            for computation, varying in step.runs(self._frame.settings):
                 job.compute(computation.model, {**parameters, **varying}, name=computation.name)
             written = {}
             for name in step.tables:
@@ -175,20 +161,33 @@ class StepRunner:
                 written[name] = {day: NewFile(path, counts[day]) for day, path in paths.items()}
             if step.parts_model is not None:
                 (name,) = step.tables
-                job.add_input(table(name), written[name][None].paths)
-                found = job.rows_of_model(step.parts_model, parameters).to_pylist()
-                parts = {str(row["event_date"]): row["part_hash"] for row in found}
-                written[name][None] = replace(written[name][None], figures={PART_HASHES: parts})
+                new = written[name][None]
+                job.add_input(table(name), new.paths)
+                hashes = job.rows_of_model(step.parts_model, parameters).to_pylist()
+                parts = {str(row["event_date"]): row["part_hash"] for row in hashes}
+                written[name][None] = replace(new, figures={PART_HASHES: parts})
             return written
 
-    def _wrapped(self, step: Step, name: str) -> str | None:
-        """Return the SELECT through which a step reads an input; None if it reads the rows as they are."""
-        if name not in step.wrapped:
-            return None
-        key = f"stored_{name}"
-        if key not in self._relations:
-            self._relations[key] = step.wrapped[name].make(self._frame.settings)
-        return self._relations[key]
+    def _add_inputs(self, job: Job, step: Step, inputs: Mapping[str, Rows], sample_divisor: int) -> None:
+        """Add the inputs of a step to a job. Those that are wrapped come last, because they read the others."""
+        for name in sorted(inputs, key=lambda name: name in step.wrapped):
+            wrapped, rows = step.wrapped.get(name), inputs[name]
+            job.add_input(
+                table(name),
+                rows.paths,
+                with_date=True,
+                kept_days=rows.kept_days,
+                compacted=rows.compacted,
+                sample_divisor=sample_divisor,
+                select=None if wrapped is None else self._relation(f"stored_{name}", wrapped),
+                is_read_often=name in step.read_often,
+            )
+
+    def _relation(self, name: str, relation: Relation) -> str:
+        """Return the SELECT of a relation, which is made once for each name."""
+        if name not in self._relations:
+            self._relations[name] = relation.make(self._frame.settings)
+        return self._relations[name]
 
     def run_log(
         self,
