@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from session_pipeline.checks import too_many_set_aside
+from session_pipeline.checks import too_many_quarantined
 from session_pipeline.reference.log_formats import NAMED_FORMATS, OTHER_LOG_FORMAT, parse_log_format
 from session_pipeline_tests.access_logs import AGENT, RULES, TIME, visitor
 from session_pipeline_tests.deployment import Deployment, looking
@@ -232,9 +232,9 @@ def test_wrong_format_never_merges_visitors(tmp_path: Path) -> None:
 def test_warning_names_the_setting_or_another_source() -> None:
     facts = {"path": "web/a.log", "source": "web", "line_count": 10, "set_aside_count": 4, "accepted_count": 6}
     reasons = {"log_format_is_vhost_combined": 3, "invalid_log_line": 1}
-    assert too_many_set_aside(facts, reasons) == (
+    assert too_many_quarantined(facts, reasons) == (
         "web/a.log: 4 of 10 lines were quarantined, 3 of them because they fit the log format vhost_combined and not"
         ' that of the source; deliver them in a separate folder, as a source with log_format = "vhost_combined"'
     )
-    sentence = too_many_set_aside({**facts, "accepted_count": 0, "set_aside_count": 10}, reasons)
+    sentence = too_many_quarantined({**facts, "accepted_count": 0, "set_aside_count": 10}, reasons)
     assert str(sentence).endswith('set sources.web.log_format = "vhost_combined" in settings.toml to accept them')

@@ -17,7 +17,7 @@ from session_pipeline.checks.deliveries import (
 from session_pipeline.checks.friction import friction_adds_up
 from session_pipeline.checks.moments import moments_add_up
 from session_pipeline.checks.paths import paths_add_up
-from session_pipeline.checks.set_aside import LARGEST_SET_ASIDE_RATE, key_to_change, too_many_set_aside
+from session_pipeline.checks.quarantine import LARGEST_QUARANTINED_RATE, key_to_change, too_many_quarantined
 from session_pipeline.checks.settings import settings_match_data
 from session_pipeline.checks.silence import silent_sites
 from session_pipeline.checks.tables import (
@@ -64,7 +64,7 @@ CHECKS: tuple[Check, ...] = (
 
 __all__ = [
     "CHECKS",
-    "LARGEST_SET_ASIDE_RATE",
+    "LARGEST_QUARANTINED_RATE",
     "Check",
     "Verdict",
     "audit_recompute",
@@ -92,7 +92,7 @@ __all__ = [
     "settings_match_data",
     "silent_sites",
     "source_arrived",
-    "too_many_set_aside",
+    "too_many_quarantined",
     "unfolded_actions",
     "visitor_key_kept",
     "visitors_add_up",

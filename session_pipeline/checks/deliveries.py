@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence, Set
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from session_pipeline.checks.set_aside import SEPARATED, has_too_many_set_aside, too_many_set_aside
+from session_pipeline.checks.quarantine import SEPARATED, has_too_many_quarantined, too_many_quarantined
 from session_pipeline.checks.verdict import Verdict, add_input, verdict
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import literal, query_text
@@ -49,13 +49,13 @@ def ledger_closes(run: "Run", days: Sequence[date]) -> Verdict:
     rows = _rows_by_file(run)
     ledger = [item.facts for item in run.store.catalog.source_files().values() if item.facts["status"] == "accepted"]
     for facts in ledger:
-        accepted, set_aside = rows.get(facts["file_id"], (0, 0))
+        accepted, quarantined = rows.get(facts["file_id"], (0, 0))
         erased = facts.get("erased_count", 0)
         if facts["line_count"] != facts["accepted_count"] + facts["set_aside_count"] + erased:
             problems.append(f"{facts['path']}: {facts['line_count']} lines were counted when it was admitted")
         accepted += facts.get(EXPIRED_COUNT, 0)
-        if (accepted, set_aside) != (facts["accepted_count"], facts["set_aside_count"]):
-            problems.append(f"{facts['path']}: the store has {accepted} accepted and {set_aside} quarantined")
+        if (accepted, quarantined) != (facts["accepted_count"], facts["set_aside_count"]):
+            problems.append(f"{facts['path']}: the store has {accepted} accepted and {quarantined} quarantined")
     settled = run.planner.fresh_days(STEP_OF_TABLE["events"])
     figures = {
         "lines": sum(facts["line_count"] for facts in ledger),
@@ -123,21 +123,21 @@ def rejected_files(folder: DataFolder, settings: Settings, store: Store, until: 
         keys = settings.sources[source].model_fields_set if source in settings.sources else set()
         presets = recognized.get(source, []) if keys <= KEYS_OF_ANY_FORMAT | {"format"} else None
         table = _table_read_as_log(folder, facts) if file_id in present else None
-        if sentence := too_many_set_aside(facts, lines.counts, _first_lines(store, lines, facts), presets, table):
+        if sentence := too_many_quarantined(facts, lines.counts, _first_lines(store, lines, facts), presets, table):
             problems.append(sentence)
     return problems
 
 
 def _table_read_as_log(folder: DataFolder, facts: Mapping[str, Any]) -> str | None:
     """Return csv or tsv for a table that was read as an access log because of its name, without an accepted line."""
-    if facts["format"] != AccessLog.name or facts["accepted_count"] or not has_too_many_set_aside(facts):
+    if facts["format"] != AccessLog.name or facts["accepted_count"] or not has_too_many_quarantined(facts):
         return None
     return table_format(beginning_of(folder.raw / facts["path"]))
 
 
 def _first_lines(store: Store, lines: Partition, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the reasons and texts of the first quarantined lines of JSON and of tables; empty for other files."""
-    if facts["format"] not in (JsonLines.name, *SEPARATED) or not has_too_many_set_aside(facts):
+    if facts["format"] not in (JsonLines.name, *SEPARATED) or not has_too_many_quarantined(facts):
         return []
     import pyarrow.parquet as pq  # slow to load, and seldom needed
 
@@ -187,11 +187,11 @@ def _rows_by_file(run: "Run") -> dict[str, tuple[int, int]]:
     """Return the numbers of accepted and quarantined lines in the store, by file id."""
     rows: dict[str, tuple[int, int]] = {}
     for key, partition in run.store.partitions.items():
-        accepted, set_aside = rows.get(key.file_id, (0, 0))
+        accepted, quarantined = rows.get(key.file_id, (0, 0))
         if key.table == "raw_events":
-            rows[key.file_id] = accepted + partition.row_count, set_aside
+            rows[key.file_id] = accepted + partition.row_count, quarantined
         elif key.table == "quarantined_lines":
-            rows[key.file_id] = accepted, set_aside + partition.row_count
+            rows[key.file_id] = accepted, quarantined + partition.row_count
     return rows
 
 

@@ -12,8 +12,8 @@ import typer
 from rich.text import Text
 
 from session_pipeline import data_folder
-from session_pipeline.checks import LARGEST_SET_ASIDE_RATE
-from session_pipeline.checks.set_aside import FIXES, key_to_change
+from session_pipeline.checks import LARGEST_QUARANTINED_RATE
+from session_pipeline.checks.quarantine import FIXES, key_to_change
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
 from session_pipeline.cli.screen import counted, echo, echo_json, grid, number, plain, share, short, span, stdout
 from session_pipeline.data_folder import DataFolder
@@ -79,11 +79,11 @@ def _print_result(found: Trial, folder: DataFolder | None, source: str) -> None:
         return
     if preset := facts.get("preset"):
         echo(f'recognized: preset = "{plain(preset)}"; `run` reads it so, too')
-    accepted, set_aside = number(facts["accepted_count"]), number(facts["set_aside_count"])
+    accepted, quarantined = number(facts["accepted_count"]), number(facts["set_aside_count"])
     blank = facts["blank_line_count"]
     kind = "blank or # line" if facts["format"] == W3c.name else "blank line"
     not_counted = f"; {counted(blank, kind)} not counted" if blank else ""
-    echo(f"{counted(facts['line_count'], 'line')} = {accepted} accepted + {set_aside} quarantined{not_counted}")
+    echo(f"{counted(facts['line_count'], 'line')} = {accepted} accepted + {quarantined} quarantined{not_counted}")
     if facts["accepted_count"]:
         _print_fields(found)
     _print_quarantined(found, source, folder)
@@ -130,7 +130,7 @@ def _print_quarantined(found: Trial, source: str, folder: DataFolder | None) -> 
         if item.reason in FIXES:
             echo(f"  To fix them at their source, {FIXES[item.reason]}.")
     _print_suggested(found, source, folder)
-    most = LARGEST_SET_ASIDE_RATE * found.facts["line_count"]
+    most = LARGEST_QUARANTINED_RATE * found.facts["line_count"]
     if found.facts["set_aside_count"] > most and found.facts["accepted_count"]:  # if none is accepted, an error follows
         echo(
             "More than a fifth of the lines are quarantined: check the lines above before you deliver the file.",

@@ -36,7 +36,7 @@ from session_pipeline.run.pipeline import Run
 from session_pipeline.run.sampled_fields import fields_in, fields_of
 from session_pipeline.run.suggested_keys import ONLY_COUNTS, Suggested, suggested_keys
 from session_pipeline.run.suggestions import are_counts, is_like_data, suggested_log_format
-from session_pipeline.run.trial_result import SetAside, named_source
+from session_pipeline.run.trial_result import QuarantineReason, named_source
 from session_pipeline.settings import key_of_source, packaged_preset
 
 INVALID_LOG_LINE = "invalid_log_line"  # the reason for lines that fit no known log format
@@ -57,7 +57,7 @@ def suggested_for(
     run: Run,
     facts: Mapping[str, Any],
     filled: frozenset[str],
-    set_aside: Sequence[SetAside],
+    quarantined: Sequence[QuarantineReason],
     only_object: str,
 ) -> Suggested:
     """Return what is suggested for a file that was read with the present keys.
@@ -67,12 +67,12 @@ def suggested_for(
         run: The run that read it.
         facts: Its row of source_files.
         filled: The columns with a value.
-        set_aside: Its quarantined lines.
+        quarantined: Its quarantined lines, by reason.
         only_object: What only_object_of returned.
     """
     if facts["status"] != "accepted":
         return Suggested()
-    reasons = {item.reason: item.line_count for item in set_aside}
+    reasons = {item.reason: item.line_count for item in quarantined}
     too_early = _too_early(reasons, facts, run.settings.start_date)
     [path] = (path for path in trial.raw.glob("*/*"))
     source = path.parent.name
@@ -97,7 +97,7 @@ def suggested_for(
                 preset = preset_of(iter(wrapped.records[:MOST_LINES]))
                 return Suggested(keys={**({"preset": preset} if preset else {}), "records_in": wrapped.records_in})
         has_header = format_named(admitted.format).has_header and not rules.header
-        if has_header and not facts["accepted_count"] and (wrong := _wrong_header(source, set_aside, facts, fields)):
+        if has_header and not facts["accepted_count"] and (wrong := _wrong_header(source, quarantined, facts, fields)):
             return Suggested(remarks=[wrong])
         if admitted.format == Tsv.name and fields and all(field.name.startswith('"') for field in fields):
             return Suggested(keys={"format": Csv.name})  # TSV has no quotes
@@ -144,10 +144,10 @@ def _other_format(path: Path, reasons: Mapping[str, int], facts: Mapping[str, An
 
 
 def _wrong_header(
-    source: str, set_aside: Sequence[SetAside], facts: Mapping[str, Any], fields: Sequence[FieldValues]
+    source: str, quarantined: Sequence[QuarantineReason], facts: Mapping[str, Any], fields: Sequence[FieldValues]
 ) -> str | None:
     """Return a sentence about a table whose first line is probably not its header; else None."""
-    if lines := _lines_before_header(set_aside, facts, fields):
+    if lines := _lines_before_header(quarantined, facts, fields):
         return lines
     if is_like_data(field.name for field in fields):
         return f"{NO_HEADER}, set header in {key_of_source(named_source(source))} to the names of its fields"
@@ -164,13 +164,13 @@ def _first_texts(path: Path) -> list[str]:
 
 
 def _lines_before_header(
-    set_aside: Sequence[SetAside], facts: Mapping[str, Any], fields: Sequence[FieldValues]
+    quarantined: Sequence[QuarantineReason], facts: Mapping[str, Any], fields: Sequence[FieldValues]
 ) -> str | None:
     """Return a sentence about a table whose first line is probably not its header: a title, or Excel's sep=;.
 
     The reports of analytics tools, which begin with a title, have no events in any case.
     """
-    ragged = next((item for item in set_aside if item.reason == RAGGED_ROW), None)
+    ragged = next((item for item in quarantined if item.reason == RAGGED_ROW), None)
     if ragged is None or (len(fields) > 1 and 2 * ragged.line_count <= facts["line_count"]):
         return None
     number, detail, text = ragged.lines[0]

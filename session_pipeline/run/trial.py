@@ -23,7 +23,7 @@ from session_pipeline.reference.days import ONLY_DATES, are_midnights, zone
 from session_pipeline.run.pipeline import Run, open_run
 from session_pipeline.run.suggested_keys import Suggested
 from session_pipeline.run.suggested_reading import likely_preset_of, only_object_of, suggested_for
-from session_pipeline.run.trial_result import NO_SOURCE, Field, SetAside, Trial, named_source
+from session_pipeline.run.trial_result import NO_SOURCE, Field, QuarantineReason, Trial, named_source
 from session_pipeline.settings import (
     OWN_FOLDER,
     load_settings,
@@ -75,14 +75,14 @@ def attempt(
             _add(job, run, "raw_events")
             _add(job, run, "quarantined_lines")
             fields, others = _fields(job, ledgered.facts["mapping"]), _other_fields(job)
-            set_aside = _set_aside(job, source)
+            quarantined = _quarantined(job, source)
             only_object, likely = only_object_of(job, ledgered.facts), likely_preset_of(job, ledgered.facts)
             has_only_dates = _has_only_dates(job, run.settings.source(source).timezone)
         filled = frozenset(field.column for field in fields if field.filled_count)
         suggested = (
             Suggested(keys={"preset": likely})
             if likely is not None
-            else suggested_for(trial, run, ledgered.facts, filled, set_aside, only_object)
+            else suggested_for(trial, run, ledgered.facts, filled, quarantined, only_object)
         )
         if has_only_dates:
             suggested = replace(suggested, remarks=[*suggested.remarks, f"all times are midnight: {ONLY_DATES}"])
@@ -99,7 +99,7 @@ def attempt(
                 facts={**ledgered.facts, "path": str(file)},
                 fields=fields,
                 other_fields=others,
-                set_aside=set_aside,
+                set_aside=quarantined,
                 suggested_columns=suggested.columns,
                 suggested=suggested.keys,
                 remarks=suggested.remarks,
@@ -180,7 +180,7 @@ def _has_only_dates(job: Job, timezone: str) -> bool:
     return lines >= FEWEST_DATES and are_midnights(found.column("event_time").to_pylist(), timezone)
 
 
-def _set_aside(job: Job, source: str) -> list[SetAside]:
+def _quarantined(job: Job, source: str) -> list[QuarantineReason]:
     def detail(text: str | None) -> str | None:
         """Return what is wrong with a line, with the source that a reader can have."""
         tried, named = path_of_source(source), path_of_source(named_source(source))
@@ -189,7 +189,7 @@ def _set_aside(job: Job, source: str) -> list[SetAside]:
     found = job.rows(fill(query_text(__package__, "quarantined_examples"), {"shown_lines": SHOWN_LINES})).to_pylist()
     reasons = {row["reason"]: row["line_count"] for row in found}
     return [
-        SetAside(
+        QuarantineReason(
             reason,
             line_count,
             [

@@ -36,7 +36,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class SetAside:
+class QuarantineReason:
     """The lines that are quarantined for one reason.
 
     Attributes:
@@ -78,7 +78,7 @@ class Trial:
     facts: Mapping[str, Any]
     fields: Sequence[Field]
     other_fields: Mapping[str, int]
-    set_aside: Sequence[SetAside]
+    set_aside: Sequence[QuarantineReason]
     suggested_columns: Mapping[str, str]
     suggested: Mapping[str, Any]
     remarks: Sequence[str]

@@ -16,7 +16,7 @@ from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
 from session_pipeline.settings import path_of_source
 
-LARGEST_SET_ASIDE_RATE = 0.2
+LARGEST_QUARANTINED_RATE = 0.2
 # The setting that decides, by reason; {source} stands for the path of the source.
 KEYS: Mapping[str, str] = {
     "time_before_start": "start_date",
@@ -63,19 +63,19 @@ def key_to_change(reason: str, source: str) -> str | None:
     return f"{path_of_source(source)}.columns.{column}" if column in DELIVERED_COLUMNS else None
 
 
-def has_too_many_set_aside(facts: Mapping[str, Any]) -> bool:
-    """Whether more than LARGEST_SET_ASIDE_RATE of a file's lines were quarantined."""
-    return bool(facts["set_aside_count"] > LARGEST_SET_ASIDE_RATE * facts["line_count"])
+def has_too_many_quarantined(facts: Mapping[str, Any]) -> bool:
+    """Whether more than LARGEST_QUARANTINED_RATE of a file's lines were quarantined."""
+    return bool(facts["set_aside_count"] > LARGEST_QUARANTINED_RATE * facts["line_count"])
 
 
-def too_many_set_aside(
+def too_many_quarantined(
     facts: Mapping[str, Any],
     reasons: Mapping[str, int],
     lines: Sequence[tuple[str, str]] = (),
     presets: Collection[str] | None = None,
     table: str | None = None,
 ) -> str | None:
-    """Return a warning if more than LARGEST_SET_ASIDE_RATE of a file's lines were quarantined; else None.
+    """Return a warning if more than LARGEST_QUARANTINED_RATE of a file's lines were quarantined; else None.
 
     Args:
         facts: Its row of source_files.
@@ -85,7 +85,7 @@ def too_many_set_aside(
             the source are read.
         table: csv or tsv, if the file is probably a table that was read as an access log.
     """
-    if not has_too_many_set_aside(facts):
+    if not has_too_many_quarantined(facts):
         return None
     reason, count = min(Counter(reasons).items(), key=lambda item: (-item[1], item[0]))
     if reason.startswith(OTHER_LOG_FORMAT):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.checks import key_to_change, rejected_files, too_many_set_aside
+from session_pipeline.checks import key_to_change, rejected_files, too_many_quarantined
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.settings import parse_settings
 from session_pipeline_tests.corpus import CORPUS
@@ -90,7 +90,7 @@ def test_lines_are_accepted_after_the_named_setting_changes(tmp_path: Path, reas
     assert ingested(deployment)["accepted_count"] == 0
     [facts] = deployment.table("source_files").to_dict("records")
     counts = deployment.table("quarantined_lines")["reason"].value_counts().to_dict()
-    sentence = too_many_set_aside(facts, counts)
+    sentence = too_many_quarantined(facts, counts)
     key = str(key_to_change(reason, "web"))
     assert set(counts) == {reason}
     if reason.startswith("log_format_is_"):
@@ -115,8 +115,8 @@ def test_lines_are_accepted_after_the_named_setting_changes(tmp_path: Path, reas
 
 def test_few_quarantined_lines_cause_no_warning() -> None:
     facts = {"path": "web/a.jsonl", "source": "web", "line_count": 10, "set_aside_count": 2}
-    assert too_many_set_aside(facts, {"invalid_json": 2}) is None
-    said = too_many_set_aside({**facts, "set_aside_count": 3}, {"nul_byte": 2, "invalid_json": 1})
+    assert too_many_quarantined(facts, {"invalid_json": 2}) is None
+    said = too_many_quarantined({**facts, "set_aside_count": 3}, {"nul_byte": 2, "invalid_json": 1})
     assert said == (
         "web/a.jsonl: 3 of 10 lines were quarantined, 2 of them for nul_byte; see quarantined_lines, then fix"
         " them at their source"
@@ -135,8 +135,8 @@ def test_few_quarantined_lines_cause_no_warning() -> None:
 )
 def test_lines_that_no_setting_accepts_are_fixed_at_their_source(reason: str, fix: str) -> None:
     facts = {"path": "web/a.csv", "source": "web", "line_count": 10, "accepted_count": 7, "set_aside_count": 3}
-    assert f"see quarantined_lines, then {fix}" in str(too_many_set_aside(facts, {reason: 3}))
-    of_whole_file = too_many_set_aside({**facts, "accepted_count": 0, "set_aside_count": 10}, {reason: 10})
+    assert f"see quarantined_lines, then {fix}" in str(too_many_quarantined(facts, {reason: 3}))
+    of_whole_file = too_many_quarantined({**facts, "accepted_count": 0, "set_aside_count": 10}, {reason: 10})
     assert fix in str(of_whole_file)
     assert ("change sources.web.delimiter" in str(of_whole_file)) is (reason in ("ragged_row", "invalid_csv"))
 
@@ -169,7 +169,7 @@ def test_setting_of_every_reason_exists(reason: str) -> None:
 def test_other_setting_that_can_decide_is_named(reason: str, other: str) -> None:
     facts = {"path": "web/a.csv", "source": "web", "format": "csv"}
     counts = {"line_count": 10, "accepted_count": 0, "set_aside_count": 10}
-    assert str(too_many_set_aside({**facts, **counts}, {reason: 10})).endswith(f"to accept them; {other}")
+    assert str(too_many_quarantined({**facts, **counts}, {reason: 10})).endswith(f"to accept them; {other}")
 
 
 @pytest.mark.parametrize(("delimiter", "format"), [(",", "csv"), ("\t", "tsv")])
@@ -228,9 +228,9 @@ def test_delimiter_is_named_if_a_table_has_one_column(header: str, sign: str | N
 def test_what_is_wrong_with_json_is_named(line: str, what: str) -> None:
     facts = {"path": "web/a.jsonl", "source": "web", "format": "jsonl", "status": "accepted"}
     counts = {"line_count": 10, "accepted_count": 0, "set_aside_count": 10}
-    said = too_many_set_aside({**facts, **counts}, {"invalid_json": 9, "nul_byte": 1}, [("invalid_json", line)])
+    said = too_many_quarantined({**facts, **counts}, {"invalid_json": 9, "nul_byte": 1}, [("invalid_json", line)])
     assert str(said).endswith(what)
-    said = too_many_set_aside({**facts, **counts, "accepted_count": 1}, {"invalid_json": 9}, [("invalid_json", line)])
+    said = too_many_quarantined({**facts, **counts, "accepted_count": 1}, {"invalid_json": 9}, [("invalid_json", line)])
     assert "fix them at their source" in str(said)
 
 
@@ -245,9 +245,9 @@ def test_named_keys_can_be_written_for_any_source(tmp_path: Path, source: str) -
     table = {**facts, "format": "csv"}
     keys = [key_to_change(reason, source) for reason in CASES if reason != "time_before_start"]
     others = ("invalid_value", "invalid_event_time", "missing_visitor_id")
-    with_others = [str(too_many_set_aside(table, {reason: 1})) for reason in others]
+    with_others = [str(too_many_quarantined(table, {reason: 1})) for reason in others]
     keys += [key_in(said, r"; if .+ set (sources.+?)(?: = .*)?$") for said in with_others]
-    said = str(too_many_set_aside(facts, {"missing_visitor_id": 1}, presets=["segment"]))
+    said = str(too_many_quarantined(facts, {"missing_visitor_id": 1}, presets=["segment"]))
     keys.append(key_in(said, r"set (\S.+) = "))
 
     deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1)})
