@@ -9,7 +9,7 @@ decides what has a place, and quiet.py says what would usually have been found i
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 from markupsafe import Markup
@@ -87,6 +87,22 @@ class Look:
     steps: Sequence[Row] = ()
     outcomes: Sequence[Row] = ()
     opportunities: Sequence[Row] = ()
+
+
+class DifficultAction(NamedTuple):
+    """An action at which visits had a hard time.
+
+    Attributes:
+        row: Its row of the figure friction_by_page.
+        signal: The signal that most of these visits have.
+        signal_count: The visits with this signal.
+        compared: The row of opportunities for this signal, if conversions are missing after it.
+    """
+
+    row: Row
+    signal: str
+    signal_count: int
+    compared: Row | None
 
 
 def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings: Settings) -> Look:
@@ -252,41 +268,13 @@ def _opportunity(number: int, row: Row, window: Window, currencies: Currencies) 
 
 
 def _friction(connection: duckdb.DuckDBPyConnection, figures: Figures, window: Window, count: int) -> list[Flaw]:
-    """Return the actions with most difficulties, those that go with most missing conversions first.
-
-    The first sentence begins with the share of all visits. Actions with a significant difficulty are left out, because
-    they have a place of their own.
-    """
-    compared = {(row["site"], row["action"], row["signal"]): row for row in figures.rows("opportunities")}
-    significant = {(row["site"], row["action"]) for row in compared.values() if row["is_significant"]}
-    pages = []
-    for row in figures.rows("friction_by_page"):
-        is_action = row["action"] is not None  # the last row is all others
-        if (
-            is_action
-            and row["hard_time_count"] >= FEWEST_HARD_TIMES
-            and (row["site"], row["action"]) not in significant
-        ):
-            counts = {signal: row[f"{signal}_count"] or 0 for signal in SIGNALS}
-            most = max(counts, key=lambda signal: counts[signal])
-            other = compared.get((row["site"], row["action"], most))
-            pages.append((row, most, counts[most], other if _lost(other) >= 1 else None))
-    pages = sorted(
-        pages, key=lambda page: (-_lost(page[3]), -page[0]["hard_time_count"], page[0]["action"], page[0]["site"])
-    )
+    """Return the actions with most difficulties. The first sentence begins with the share of all visits."""
     week = next(row for row in figures.rows("visits") if row["period"] == "week")
     dates = formats.short_days(window.first_day, window.last_day)
     found: list[Flaw] = []
-    for row, most, most_count, other in pages[:count]:
-        where = names.action_in_sentence(row["action"]) + sites.place(figures, row)
-        unit = "page visit" if row["action"].endswith(FOLDER_END) else "visit"  # it has a visit for each page
-        visits = f"{formats.number(row['hard_time_count'])} of {formats.counted(row['session_count'], unit)}"
-        sentence = f"At {where}, {visits} had a hard time: {formats.number(most_count)} {SIGNALS[most]}."
-        is_error = not row["action"].startswith("/") and row["error_count"] == row["session_count"]
-        if is_error:  # an event without a page that is itself the error, so each visit there had it
-            place = sites.place(figures, row)
-            event = names.action_in_sentence(row["action"])
-            sentence = f"{formats.counted(row['error_count'], 'visit')}{place} saw an error: {event}."
+    for difficult in _difficult_actions(figures)[:count]:
+        row, other = difficult.row, difficult.compared
+        sentence = _hard_time(figures, difficult)
         chart = None
         if other:
             rates = [("with it", other["rate_with"], "other-1"), ("without", other["rate_without"], "ghost-strong")]
@@ -303,6 +291,49 @@ def _friction(connection: duckdb.DuckDBPyConnection, figures: Figures, window: W
         examples = list(dict.fromkeys(example["session_id"] for example in query.rows))[:EXAMPLES]
         found.append(Flaw("Hard time", sentence, query.sql, [dates], examples, chart, is_mild=True))
     return found
+
+
+def _difficult_actions(figures: Figures) -> list[DifficultAction]:
+    """Return the actions with enough difficulties, those that go with most missing conversions first.
+
+    Actions with a significant difficulty are left out, because they have a place of their own.
+    """
+    compared = {(row["site"], row["action"], row["signal"]): row for row in figures.rows("opportunities")}
+    significant = {(row["site"], row["action"]) for row in compared.values() if row["is_significant"]}
+    found = []
+    for row in figures.rows("friction_by_page"):
+        is_action = row["action"] is not None  # the last row is all others
+        if (
+            is_action
+            and row["hard_time_count"] >= FEWEST_HARD_TIMES
+            and (row["site"], row["action"]) not in significant
+        ):
+            counts = {signal: row[f"{signal}_count"] or 0 for signal in SIGNALS}
+            most = max(counts, key=lambda signal: counts[signal])
+            other = compared.get((row["site"], row["action"], most))
+            found.append(DifficultAction(row, most, counts[most], other if _lost(other) >= 1 else None))
+    return sorted(
+        found,
+        key=lambda each: (
+            -_lost(each.compared),
+            -each.row["hard_time_count"],
+            each.row["action"],
+            each.row["site"],
+        ),
+    )
+
+
+def _hard_time(figures: Figures, difficult: DifficultAction) -> str:
+    """Say how many visits had a hard time at an action, and what they met most often."""
+    row = difficult.row
+    place, action = sites.place(figures, row), names.action_in_sentence(row["action"])
+    # An event without a page that is itself the error, so each visit there had it.
+    if not row["action"].startswith("/") and row["error_count"] == row["session_count"]:
+        return f"{formats.counted(row['error_count'], 'visit')}{place} saw an error: {action}."
+    unit = "page visit" if row["action"].endswith(FOLDER_END) else "visit"  # it has a visit for each page
+    visits = f"{formats.number(row['hard_time_count'])} of {formats.counted(row['session_count'], unit)}"
+    met = f"{formats.number(difficult.signal_count)} {SIGNALS[difficult.signal]}"
+    return f"At {action}{place}, {visits} had a hard time: {met}."
 
 
 def hard_times(figures: Figures) -> str:
