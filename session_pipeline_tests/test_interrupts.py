@@ -1,4 +1,4 @@
-"""Tests Ctrl-C: exit code 130 and one sentence, during imports, in a query, in a run, and when a library hides it."""
+"""Tests Ctrl-C: exit code 130 and one sentence, also during imports, at a question, and when a library hides it."""
 
 import signal
 import subprocess
@@ -14,6 +14,7 @@ from session_pipeline_tests.deployment import Deployment
 
 PROGRAM = [sys.executable, "-m", "session_pipeline"]
 SENTENCE = f"Error: {interrupts.SENTENCE}\n"
+QUESTION = "Remember this id as erased? It cannot be undone. [y/N]:"
 EVENT = {"visitor_id": "ann", "event_time": "2024-03-05T09:00:00Z", "event_name": "page_view"}
 
 
@@ -89,6 +90,24 @@ def test_interrupt_in_a_connection_that_sqlalchemy_returns(tmp_path: Path) -> No
     assert (code, err) == (130, SENTENCE)
 
 
+def test_interrupt_at_the_question_of_erase_ends_with_130(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data")
+    process = started("erase", "--visitor", "ann", "--data", str(tmp_path / "data"), stdin=subprocess.PIPE)
+    assert process.stderr is not None
+    asked = process.stderr.read(len(QUESTION))
+    assert (asked, process.poll()) == (QUESTION, None)
+    err = interrupt(process)
+    assert (process.returncode, err) == (130, SENTENCE)
+    assert not deployment.folder.erasures.exists()
+
+
+def test_end_of_input_at_the_question_of_erase_ends_with_1(tmp_path: Path) -> None:
+    Deployment(tmp_path / "data")
+    process = started("erase", "--visitor", "ann", "--data", str(tmp_path / "data"), stdin=subprocess.DEVNULL)
+    err = process.communicate(timeout=300)[1]
+    assert (process.returncode, err) == (1, f"{QUESTION}Aborted!\n")
+
+
 @pytest.mark.long
 def test_interrupt_ends_a_query_and_leaves_no_file(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
@@ -115,8 +134,8 @@ def test_interrupt_ends_a_run(tmp_path: Path) -> None:
     require_interrupted(process, err)
 
 
-def started(*arguments: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen([*PROGRAM, *arguments], stderr=subprocess.PIPE, text=True)
+def started(*arguments: str, stdin: int | None = None) -> "subprocess.Popen[str]":
+    return subprocess.Popen([*PROGRAM, *arguments], stdin=stdin, stderr=subprocess.PIPE, text=True)
 
 
 def require_interrupted(process: "subprocess.Popen[str]", err: str) -> None:

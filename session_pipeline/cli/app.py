@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
-from typer.exceptions import Abort, Exit, TyperException
+from typer.exceptions import Exit, TyperException
 
 from session_pipeline import data_folder, interrupts
 from session_pipeline.cli.commands import COMMANDS
@@ -72,11 +72,11 @@ def _with_utf8(command: Callable[..., None]) -> Callable[..., None]:
 def _errors_explained() -> Iterator[None]:
     try:
         yield
-    except (Exit, Abort):
+    except Exit:
         raise
     except KeyboardInterrupt:
         raise ended(interrupts.SENTENCE, INTERRUPTED) from None
-    except Exception as error:
+    except Exception as error:  # a question, too, turns Ctrl-C into an error: Abort, as the end of its input
         if interrupts.has_happened():
             raise ended(interrupts.SENTENCE, INTERRUPTED) from None
         if isinstance(error, TyperException):
