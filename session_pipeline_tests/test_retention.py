@@ -1,9 +1,10 @@
-"""Old runs are deleted from the history; the latest result of each day and check, and all other runs, stay."""
+"""Old runs and messages are deleted; the latest result of each day and check, and all other runs, stay."""
 
 import json
 import multiprocessing
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -13,6 +14,8 @@ from unittest.mock import Mock
 
 import dagster as dg
 import pytest
+from dagster._core.storage.compute_log_manager import ComputeIOType
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import alerts, event_log, history, home, retention
@@ -158,6 +161,24 @@ def test_latest_runs_stay_at_any_age(nights: Home, monkeypatch: pytest.MonkeyPat
     assert nights.delete(HistorySettings(keep_days=0)) == 0, "0 keeps all"
     assert nights.delete() == 2
     assert nights.runs() == set(runs[2:])
+
+
+def test_old_messages_of_ticks_are_deleted(nights: Home) -> None:
+    messages = LocalComputeLogManager(str(nights.folder.dagster_home / "storage"))
+    written = []
+    for number in range(3):
+        nights.night(number)
+        tick = [JOB.get_repository_def().name, "landing", str(number)]
+        with messages.open_log_stream(tick, ComputeIOType.STDERR) as file:
+            assert file is not None
+            file.write("1 file to read\n")
+        written.append(Path(file.name))
+        os.utime(file.name, (time.time(), time.time()))  # the simulated clock, which files do not have by themselves
+    nights.clock.go_on(timedelta(days=3, hours=12))
+    assert nights.delete(HistorySettings(keep_days=0)) == 0
+    assert [path.exists() for path in written] == [True, True, True]
+    assert nights.delete() == 1
+    assert [path.exists() for path in written] == [False, True, True]
 
 
 @pytest.mark.long
