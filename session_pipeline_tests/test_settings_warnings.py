@@ -5,11 +5,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from session_pipeline import settings_warnings
 from session_pipeline.errors import StoreError
-from session_pipeline.settings import load_settings
+from session_pipeline.settings import load_settings, parse_settings
 from session_pipeline.settings_warnings import similar, window
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.warned_deployments import DAY, found, line, visit, warnings_of
@@ -218,6 +219,25 @@ def test_days_beyond_the_event_limit_are_not_read(shop: Deployment, monkeypatch:
     assert "of the last day with events" in warnings_of(shop, rule)["goals[joined].where"]
     monkeypatch.setattr(window, "MOST_EVENTS", 9)
     assert warnings_of(shop, rule) == {}
+
+
+def test_warning_does_not_say_so_far_if_events_can_expire(shop: Deployment) -> None:
+    settings = {"identity": {"by": "person"}, "privacy": {"keep_days": {"raw": 10, "events": 13}}}
+    assert "null for every event of the last 2 days with events;" in warnings_of(shop, settings)["identity.by"]
+
+
+def test_days_whose_events_have_expired_are_not_compared() -> None:
+    settings = parse_settings("privacy.keep_days = { raw = 10, events = 13 }")
+    with duckdb.connect() as warehouse:
+        warehouse.execute("create table events as select $day as event_date", {"day": DAY})
+        warehouse.execute(
+            "create table daily_summary as"
+            " select unnest([$day, $expired]) as session_date, 1 as session_count, 0 as bot_session_count",
+            {"day": DAY, "expired": RARE_DAY},
+        )
+        assert window.recent_days(warehouse, settings) == window.Window((DAY,), is_everything=False)
+        warehouse.execute("delete from events")
+        assert window.recent_days(warehouse, settings) is None
 
 
 def test_no_warning_names_a_value_of_a_single_visitor(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def find(connection: duckdb.DuckDBPyConnection, settings: Settings, folders: Map
         StoreError: The warehouse lacks a table or a column, or a file of the store that it refers to cannot be read.
     """
     try:
-        window = recent_days(connection)
+        window = recent_days(connection, settings)
         names = sources.used_sources(connection, folders)
         found: Sequence[rules.Rule] = () if window is None else rules.unmatched(connection, settings, window)
         warnings = [

@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 
 from session_pipeline.engines.sql import literal, query_text
+from session_pipeline.settings import Settings
 
 MOST_DAYS = 28
 MOST_EVENTS = 5_000_000
@@ -19,7 +20,7 @@ class Window:
 
     Attributes:
         days: The days; at least one.
-        is_everything: Whether these are all days with events.
+        is_everything: Whether these are all days that ever had events.
     """
 
     days: tuple[date, ...]
@@ -35,10 +36,11 @@ class Window:
         )
 
 
-def recent_days(connection: duckdb.DuckDBPyConnection) -> Window | None:
-    """Return the days to compare with; None if no day has a session.
+def recent_days(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Window | None:
+    """Return the days to compare with; None if no day has a session whose events are still there.
 
-    The days come from daily_summary, which is small, so that the history of events is not scanned.
+    The days come from daily_summary, which is small, so that the history of events is not scanned. It can have days
+    whose events have expired. If events can expire, it can also lack days that had some, so the days are not all.
     """
     rows = connection.execute(query_text(__package__, "days_with_sessions"), {"most_days": MOST_DAYS + 1}).fetchall()
     if not rows:
@@ -47,12 +49,14 @@ def recent_days(connection: duckdb.DuckDBPyConnection) -> Window | None:
     counts = dict(connection.execute(query_text(__package__, "event_counts"), on_days(newest)).fetchall())
     days: list[date] = []
     event_count = 0
-    for day in newest:
-        event_count += counts.get(day, 0)
+    for day in filter(counts.get, newest):
+        event_count += counts[day]
         if days and event_count > MOST_EVENTS:
             break
         days.append(day)
-    return Window(tuple(days), is_everything=len(days) == len(rows))
+    if not days:
+        return None
+    return Window(tuple(days), is_everything=len(days) == len(rows) and not settings.privacy.keep_days.events)
 
 
 def on_days(days: Sequence[date]) -> dict[str, Any]:
