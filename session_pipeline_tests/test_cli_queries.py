@@ -53,6 +53,15 @@ def test_columns_with_equal_names_are_kept_with_numbers(shop: Path, tmp_path: Pa
     assert json.loads((tmp_path / "copy.json").read_text()) == json.loads(written)[0]
 
 
+@pytest.mark.parametrize(
+    "sql", ["select 1", "from sessions", "values (1)", "show tables", "describe sessions", "summarize sessions"]
+)
+def test_statement_that_only_reads_is_accepted(shop: Path, sql: str) -> None:
+    code, out, err = call("query", sql, "--format", "csv", "--data", shop)
+    assert (code, err) == (0, "")
+    assert out
+
+
 def test_query_lists_tables_and_columns(shop: Path) -> None:
     _, out, _ = call("query", "--tables", "--data", shop)
     assert "a session: an unbroken series of a visitor's events" in out

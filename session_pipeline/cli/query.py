@@ -106,7 +106,7 @@ def _read(file: Path | None) -> str:
 def _refuse_all_but_select(sql: str) -> None:
     """Reject every other statement: the connection is read-only, but COPY could still write files."""
     if [_is_select(statement) for statement in duckdb.extract_statements(sql)] != [True]:
-        raise WrongUseError("query takes one SELECT, DESCRIBE or SUMMARIZE; for a file, use --output")
+        raise WrongUseError("query takes one SELECT, VALUES, SHOW, DESCRIBE or SUMMARIZE; for a file, use --output")
 
 
 def _is_select(statement: duckdb.Statement) -> bool:
