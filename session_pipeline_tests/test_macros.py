@@ -134,6 +134,7 @@ def test_bounds_are_those_of_the_wilson_interval(warehouse: Deployment) -> None:
     for (part, whole), row in zip(counts, found, strict=True):
         assert row == pytest.approx(proportion_confint(part, whole, method="wilson"), abs=1e-6)
     assert rows(warehouse, "select wilson_low(null, 0, 1.96), wilson_high(0.5, 0, 1.96)") == [(None, None)]
+    assert rows(warehouse, "select wilson_low(null, 10, 1.96), wilson_high(null, 10, 1.96)") == [(None, None)]
 
 
 def test_labels_and_kinds_of_actions_are_those_of_the_tables_of_paths(warehouse: Deployment) -> None:

@@ -1,12 +1,12 @@
 -- Formulas that several models share. The engine creates them once; fingerprints expand them.
 
 -- The bounds of the Wilson interval of a rate over n trials, for the normal quantile z; null if
--- there is no trial. The rate itself is a limit of both: rounding would put the upper bound of a
--- rate of 1 at 0.9999999999999998.
+-- there is no trial or no rate: greatest and least skip null. The rate itself is a limit of both:
+-- rounding would put the upper bound of a rate of 1 at 0.9999999999999998.
 -- Edwin B. Wilson, Probable Inference, the Law of Succession, and Statistical Inference (1927).
 create or replace macro wilson_low(rate, n, z) as
 case
-    when n > 0
+    when n > 0 and rate is not null
         then greatest(
             0,
             least(
@@ -21,7 +21,7 @@ end;
 
 create or replace macro wilson_high(rate, n, z) as
 case
-    when n > 0
+    when n > 0 and rate is not null
         then least(
             1,
             greatest(
