@@ -90,7 +90,12 @@ BUY, MISSPELLED = "event_name = 'purchase'", "event_name = 'purchese'"
         (
             {"dimensions": {"variant": "properties ->> 'varyant'"}},
             "dimensions.variant",
-            "is null for every event so far; similar keys of properties: 'variant'",
+            "is null or empty for every event so far; similar keys of properties: 'variant'",
+        ),
+        (
+            {"dimensions": {"clicked": "case when event_name = 'click' then '' end"}},
+            "dimensions.clicked",
+            "is null or empty for every event so far",
         ),
         ({"sessions": {"separator": "session_start"}}, "sessions.separator", "matches no event"),
         ({"sessions": {"split_on_user": True}}, "sessions.split_on_user", "user_id is null for every event"),

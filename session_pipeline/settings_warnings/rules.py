@@ -165,7 +165,8 @@ def _rules(settings: Settings) -> Iterator[Rule]:
         if packaged.dimensions.get(name) != expression:
             key = f"dimensions.{name}"
             value = parse_scalar(expression, EVENT_CONDITION_COLUMNS, key=key)
-            yield Rule(key, expression, _is_known(value), "is null for every event")
+            known = _is_known(exp.Nullif(this=exp.cast(value.copy(), "VARCHAR"), expression=exp.Literal.string("")))
+            yield Rule(key, expression, known, "is null or empty for every event", named=value)
     if settings.identity.is_by_person and not settings.identity.link:
         yield _of_persons(settings.identity.previous_id)
 

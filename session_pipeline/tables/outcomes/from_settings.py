@@ -35,14 +35,15 @@ def outcome_sessions(settings: Settings) -> str:
 def dimension_values(settings: Settings) -> str:
     """Return SQL for each session's first known value of dimensions from the settings.
 
-    Its columns are (session_id, session_date, site, dimension, dimension_value). Each value is computed once for each
-    event, and one scan computes only some dimensions: while DuckDB reads a value from `properties`, it holds the
-    parsed properties of 2,048 events, separately for each value.
+    Its columns are (session_id, session_date, site, dimension, dimension_value). An empty text is not a known value,
+    as in the columns of events. Each value is computed once for each event, and one scan computes only some dimensions:
+    while DuckDB reads a value from `properties`, it holds the parsed properties of 2,048 events, separately for each
+    value.
     """
     values = []
     for name, expression in settings.dimensions.items():
         value = exp.cast(parse_scalar(expression, EVENT_CONDITION_COLUMNS, key=f"dimensions.{name}"), "VARCHAR")
-        values.append((name, value.sql("duckdb")))
+        values.append((name, f"nullif({value.sql('duckdb')}, '')"))
     starts = range(0, len(values), DIMENSIONS_PER_SCAN)
     scans = [_first_values(dict(values[start : start + DIMENSIONS_PER_SCAN])) for start in starts]
     empty = (
