@@ -270,6 +270,20 @@ def test_query_of_changed_days_has_values_that_appeared_or_disappeared() -> None
         assert [row[-1] for row in warehouse.execute(query(12)).fetchall()] == [7, -7, 0]
 
 
+def test_condition_for_changed_days_keeps_a_late_first_row_of_a_site() -> None:
+    condition = re.search(r"`(where reason .+)`", QUERIES.read_text())
+    assert condition
+    with duckdb.connect() as warehouse:
+        warehouse.execute("""
+            create table _day_history as
+            select date '2026-10-05' as session_date, unnest([
+                '2026-10-05 is a new day', '2026-10-06 is a new day', 'file b/late.jsonl'
+            ]) as reason
+        """)
+        kept = warehouse.execute(f"select reason from _day_history {condition[1]} order by reason").fetchall()
+    assert kept == [("2026-10-06 is a new day",), ("file b/late.jsonl",)]
+
+
 def test_query_of_alerts_leaves_out_alerts_before_the_last_two_weeks() -> None:
     with duckdb.connect() as warehouse:
         warehouse.execute("create table daily_summary as select date '2026-11-30' as session_date")
