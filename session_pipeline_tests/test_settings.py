@@ -10,7 +10,15 @@ import duckdb
 import pytest
 from pydantic import ValidationError
 
-from session_pipeline.settings import Settings, SourceSettings, load_settings, parse_settings, settings_template
+from session_pipeline.settings import (
+    Settings,
+    SourceSettings,
+    funnels,
+    load_settings,
+    parse_settings,
+    privacy,
+    settings_template,
+)
 from session_pipeline.settings.section import Section
 from session_pipeline_tests.settings_texts import STEPS
 
@@ -32,6 +40,16 @@ def test_template_contains_every_key_with_a_default() -> None:
                 yield from missing(field.annotation, given[name], f"{path}{name}.")
 
     assert list(missing(Settings, tomllib.loads(settings_template()), "")) == []
+
+
+def test_template_names_the_limits_that_are_checked() -> None:
+    comments = " ".join(settings_template().replace("\n#", " ").split())
+    keep_days = (
+        f"raw at least {privacy.LEAST_RAW_DAYS}, events at least raw + {privacy.SESSION_DAYS}, "
+        f"aggregates at least raw + {privacy.LONGEST_READ_DAYS} and events"
+    )
+    assert keep_days in comments
+    assert f"or by up to {funnels.MOST_BREAKDOWNS}:" in comments
 
 
 def test_packaged_outcomes_are_ordered_by_priority() -> None:
