@@ -10,7 +10,11 @@ from session_pipeline.reference.signals import SIGNALS
 
 # Where a line came from
 FILE_ID = text("file_id", "Delivered file, as the hash of its source and its decompressed content. See source_files.")
-LINE_NUMBER = count("line_number", "Line number in the delivered file, from 1; for a CSV record, its first line.")
+LINE_NUMBER = count(
+    "line_number",
+    "Line number in the delivered file, from 1; for a CSV record, its first line. In JSON lists, and with events_in or "
+    "records_in, the number of the event.",
+)
 SOURCE = text("source", "Folder under raw/ in which the file was delivered; in sessions: of the first event.")
 SITE = text("site", "Site the visitor was on; part of the visitor's key. Set per source, 'main' by default.")
 
@@ -22,7 +26,8 @@ EVENT_ID = text(
 )
 VISITOR_ID = text(
     "visitor_id",
-    "The visitor, as identified by the source: a cookie or device id. Unique within its site.",
+    "The visitor, as identified by the source: a cookie or device id. In events and tables made from them, "
+    "the person_id if identity.by is person. Unique within its site.",
     is_personal=True,
 )
 USER_ID = text(
@@ -60,7 +65,8 @@ REFERRER = text(
     is_personal=True,
 )
 REFERRER_HOST = text(
-    "referrer_host", "Host of the referrer, lower case; in sessions: of the first event. Null without a referrer."
+    "referrer_host",
+    "Host of the referrer, lower case; in sessions: of the first event. Null without a referrer, or if it has no host.",
 )
 UTM_SOURCE = text(
     "utm_source",
@@ -101,7 +107,9 @@ CURRENCY = text(
     "Currency of value, as the source writes it: an ISO 4217 code. In session_outcomes 'XXX' if there are several. "
     "Null without a currency.",
 )
-USER_AGENT = text("user_agent", "User agent as it was sent; reduced for people if the settings say so.")
+USER_AGENT = text(
+    "user_agent", "User agent as it was sent; reduced for people if the settings say so. Null if there is none."
+)
 USER_AGENT_ID = text("user_agent_id", "md5 of the user agent; null if there is none. See user_agents.")
 PROPERTIES = text(
     "properties",
@@ -178,7 +186,9 @@ IS_BOT = flag(
 IS_COMPLETE = flag("is_complete", "Whether all days that could add events to the session are built.")
 
 # An action
-ACTION_NUMBER = count("action_number", "Position of the action in its session, from 1.")
+ACTION_NUMBER = count(
+    "action_number", "Position of the action in its session, from 1; in funnel_events null if the event is no action."
+)
 ACTION = text(
     "action",
     "Label in paths: the folded page path for page views, with the parameters in actions.query_parameters; the event "
@@ -249,16 +259,16 @@ CONVERTED_COUNT = count("converted_count", "Sessions whose outcome is a conversi
 BOT_SESSION_COUNT = count(
     "bot_session_count", "Bot sessions. They are excluded from all counts of sessions, visitors and pages."
 )
-DUPLICATE_COUNT = count("duplicate_count", "Lines that repeat an event of this local day.")
+DUPLICATE_COUNT = count("duplicate_count", "Lines that repeat an event of this local day, with bots.")
 LATE_EVENT_COUNT = count(
     "late_event_count",
-    "Events received after the local day on which they happened, where the source has receive times.",
+    "Events received after the local day on which they happened, where the source has receive times; with bots.",
 )
 IS_FINAL = flag("is_final", "Whether all sessions of the day are complete.")
 CONVERSION_RATE = rate(
     "conversion_rate",
-    "Share that converted; in funnel_steps: share of all entered, not excluded, that reached this step. Null without "
-    "sessions or attempts.",
+    "Share that converted; in funnel_steps: share of the attempts that entered up to this step, not excluded, that "
+    "reached it. Null without sessions or attempts.",
 )
 LOW = rate("low", "Lower bound of the 95 % Wilson interval of conversion_rate; null where the rate is null.")
 HIGH = rate("high", "Upper bound of the 95 % Wilson interval of conversion_rate; null where the rate is null.")

@@ -99,7 +99,11 @@ TABLES: tuple[Table, ...] = (
                 "others_session_count",
                 "session_count of the dimension's other values, on days with the dimension; null for 'all'.",
             ),
-            rate("others_rate", "progress_rate of the dimension's other values, on the same days; null for 'all'."),
+            rate(
+                "others_rate",
+                "progress_rate of the dimension's other values, on the same days; null for 'all', and if there were "
+                "none.",
+            ),
             rate(
                 "others_usual_rate",
                 "usual_rate of the dimension's other values, on days with the dimension; null for 'all', and if there "
@@ -194,8 +198,8 @@ TABLES: tuple[Table, ...] = (
             count("tested_count", "Outcomes and counts of the site that were tested in the window."),
             flag(
                 "is_alert",
-                "Whether it left its usual range: a score beyond 3.5, for '(sessions)' beyond 5. A change that is over "
-                "is not an alert, see over_since.",
+                "Whether it left its usual range: a score beyond 3.5, for '(sessions)' beyond 5, and at least 5 "
+                "sessions more or fewer than expected. A change that is over is not an alert, see over_since.",
             ),
             SINCE,
             OVER_SINCE,

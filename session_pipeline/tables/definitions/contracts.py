@@ -22,7 +22,12 @@ TABLES: tuple[Table, ...] = (
             count("session_count", "Sessions that start on the day under the definition, without bots."),
             count("visitor_count", "Distinct visitors of these sessions."),
             count("page_view_count", "Page views of these sessions."),
-            Column("bounce_count", "BIGINT", "Sessions that bounce under the definition; null if it has no bounces."),
+            Column(
+                "bounce_count",
+                "BIGINT",
+                "Sessions that bounce under the definition, whatever their outcome; for own: with is_bounce. Null if "
+                "the definition has no bounces.",
+            ),
             Column(
                 "engaged_count", "BIGINT", "Sessions engaged under the definition; null if it has no such sessions."
             ),

@@ -18,12 +18,13 @@ FRICTION_RATE = rate(
     "Share of the sessions that had a hard time: hard_time_count / session_count. Null where hard_time_count is null.",
 )
 
+ALSO_NULL = {"dead_end": "; in action_friction also if the action had fewer than dead_end_sessions sessions"}
 # The number of sessions with each signal, such as rage_click_count.
 SIGNAL_COUNTS: tuple[Column, ...] = tuple(
     count(
         f"{signal}_count",
         f"Sessions with the signal {signal}, in action_friction at the action; without bots. Null if the signal is off,"
-        " or if no event of the site's sessions of the day can show it.",
+        f" or if no event of the site's sessions of the day can show it{ALSO_NULL.get(signal, '')}.",
     )
     for signal in SIGNALS
 )

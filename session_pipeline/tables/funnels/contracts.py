@@ -4,11 +4,15 @@ from session_pipeline.reference import columns as c
 from session_pipeline.reference.column import Column, count, flag, rate, text, time
 from session_pipeline.tables.contract import Table
 
-ATTEMPT_NUMBER = count("attempt_number", "Number of the attempt within its unit and day, from 1.")
+ATTEMPT_NUMBER = count(
+    "attempt_number",
+    "Number of the attempt, from 1: of the session; with grain visitor or attempt, of the visitor on the day.",
+)
 BREAKDOWN = text(
     "breakdown",
-    "Value of the funnel's breakdown; '(all)' without a breakdown, '(none)' for null. "
-    "Values of several dimensions are joined by ' | ', and a | in one of them is doubled.",
+    "Value of the funnel's breakdown; '(all)' without a breakdown, '(none)' for null, '(not reached)' if the attempt "
+    "did not reach the step that breakdown_at names. Values of several dimensions are joined by ' | ', and a | in one "
+    "of them is doubled.",
 )
 ENTERED_AT = time("entered_at", "Time of the event that entered the funnel.")
 ENTRY_EVENT_ID = text("entry_event_id", "Event that entered the funnel.", is_personal=True)
@@ -56,7 +60,7 @@ SECONDS_TO_CONVERT = Column(
     "seconds_to_convert", "DOUBLE", "Time from entry to the last step, in seconds; null unless converted."
 )
 STEP_NUMBER = count("step_number", "Position of the step, from 1.")
-STEP = text("step", "Name of the step.")
+STEP = text("step", "Name of the step; in mode unordered the number of steps reached, such as '2 of 3'.")
 IS_OPTIONAL = flag("is_optional", "Whether attempts can go on without this step.")
 STARTED_COUNT = count("started_count", "Attempts that entered the funnel at this step, without bots.")
 ENTERED_COUNT = count(

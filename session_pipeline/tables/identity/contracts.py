@@ -39,13 +39,16 @@ TABLES: tuple[Table, ...] = (
             text(
                 "kind",
                 "visitor_user: a visitor id was used with a user id; visitors, users: both ids are the same visitor or "
-                "user, because an event names one as the former id of the other.",
+                "user, because an event names one as the former id of the other. Settings can link them, too.",
             ),
             text("id", "The visitor id; for two ids of the same kind, the smaller one.", is_personal=True),
             text("other_id", "The user id; for two ids of the same kind, the larger one.", is_personal=True),
             Column("first_seen_at", "TIMESTAMP", "Time of the first event that links them; null if only settings do."),
             Column("last_seen_at", "TIMESTAMP", "Time of the last event that links them; null if only settings do."),
-            flag("is_carried", "Whether an event of the visitor carries the user id; if not, an alias links them."),
+            flag(
+                "is_carried",
+                "Whether an event of the visitor carries the user id; if not, an alias or the settings link them.",
+            ),
             flag("is_by_settings", "Whether identity.link links them."),
         ),
     ),

@@ -61,7 +61,7 @@ TABLES: tuple[Table, ...] = (
     Table(
         name="open_sessions",
         grain="One row is a visitor whose session may continue after the end of the day; or, if client sessions are "
-        "the key, such a visitor with a client session.",
+        "the key, such a visitor with a client session, as one id: '2|v8|c1'.",
         date_column="event_date",
         key=("site", "visitor_id"),
         order=("site", "visitor_id"),

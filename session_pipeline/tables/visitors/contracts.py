@@ -44,7 +44,10 @@ PERIODS_AFTER = count("periods_after", "Number of periods after the one that beg
 RETURNED_COUNT = count(
     "returned_count", "Visitors of the cohort with a session in the period; with periods_after 0: all of them."
 )
-IS_PERIOD_OVER = flag("is_period_over", "Whether the last day of the period is not after the last day with sessions.")
+IS_PERIOD_OVER = flag(
+    "is_period_over",
+    "Whether the last day of the period is not after the last day with sessions of any site, without bots.",
+)
 
 TABLES: tuple[Table, ...] = (
     Table(
