@@ -14,6 +14,7 @@ from session_pipeline.cli import progress
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
 from session_pipeline.cli.screen import counted, echo, echo_json, size
 from session_pipeline.data_folder import DataFolder
+from session_pipeline.errors import StoreError
 from session_pipeline.publish import comparison, published_state
 from session_pipeline.run import pipeline
 from session_pipeline.settings import load_settings
@@ -75,13 +76,23 @@ def _mark_and_count(folder: DataFolder, suspects: list[Partition], shown: progre
     with pipeline.open_run(folder, run_id="verify", on_wait=shown.note) as run:
         run.store.catalog.record_missing_digests()
         for partition in suspects:
-            # Another run may have replaced it in the meantime.
-            file = run.store.damaged_file(partition)
-            if run.store.get(partition.key) != partition or (file is None and not partition.is_damaged):
+            if run.store.get(partition.key) != partition:
+                continue  # another run has replaced it in the meantime
+            try:
+                file = run.store.damaged_file(partition)
+                run.refuse_unreadable(partition)
+            except StoreError as error:
+                problems.append(str(error))
+                continue
+            if file is None and not partition.is_damaged:
                 continue
             file = file or run.store.path_of(partition)
-            gone = "is missing" if not file.is_file() else "does not contain what was written"
-            problems.append(f"{partition.key}: {file} {gone}; `run` rebuilds it")
+            how = "does not contain what was written"
+            if not file.is_file():
+                how = "is missing"
+            elif run.store.is_unreadable(partition):
+                how = "cannot be read (Input/output error)"
+            problems.append(f"{partition.key}: {file} {how}; `run` rebuilds it")
             run.store.mark_damaged(partition)
         try:
             verdict = ledger_closes(run, run.planner.frame.wanted)

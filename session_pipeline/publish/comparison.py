@@ -4,6 +4,7 @@ A link of the lake is the file of the store, so it is not read again. Copies, re
 warehouse are read in full. publication.py decides when they are written again; store.py verifies the store itself.
 """
 
+import errno
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -64,9 +65,15 @@ def _difference(store: Store, shown: Path, file: StoredFile, contract: Table) ->
     if not shown.is_file():
         return "missing"
     stored = store.files.location(file.path)
-    if shown.samefile(stored) or sha256_of(shown) == file.sha256 or _is_rewritten(stored, shown, contract):
+    if shown.samefile(stored):
         return None
-    return "different"
+    try:
+        is_equal = sha256_of(shown) == file.sha256
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        is_equal = False
+    return None if is_equal or _is_rewritten(stored, shown, contract) else "different"
 
 
 def _is_rewritten(stored: Path, shown: Path, contract: Table) -> bool:

@@ -314,6 +314,7 @@ class Run(OpenFolder):
 
     def _repair(self, partition: Partition) -> None:
         """Build a damaged partition again, or read its delivered file again."""
+        self.refuse_unreadable(partition)
         self.store.mark_damaged(partition)
         producer = STEP_OF_TABLE.get(partition.key.table)
         if producer is not None and self.planner.frame.is_frozen(partition.key.date):
@@ -331,6 +332,24 @@ class Run(OpenFolder):
             self.planner.forget_raw()
         else:
             self.ingest()
+
+    def refuse_unreadable(self, partition: Partition) -> None:
+        """Check, before a partition is marked as damaged, that a delivered file can replace what the disk cannot read.
+
+        The disk may be able to read the file later. The mark would stay, and its rows would not be used any more.
+
+        Raises:
+            StoreError: The disk cannot read rows of a delivered file that is gone.
+        """
+        if not partition.key.file_id or not self.store.is_unreadable(partition):
+            return
+        paths = self.store.catalog.paths_of(partition.key.file_id)
+        if not any((self.folder.raw / path).is_file() for path in paths):
+            path = self.store.catalog.source_files()[partition.key.file_id].facts["path"]
+            raise StoreError(
+                f"{partition.key}: the disk cannot read {self.store.path_of(partition)} (Input/output error), and the"
+                f" delivered file {path} is missing; check the disk and run again, or deliver the file again under raw/"
+            )
 
     def forget_ingest(self) -> None:
         """Let the next ingest begin with the erasures that are recorded now."""

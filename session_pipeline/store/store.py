@@ -33,7 +33,7 @@ from session_pipeline.store.records import (
     part_list_of,
     utc_now,
 )
-from session_pipeline.store.store_files import StoreFiles
+from session_pipeline.store.store_files import UNREADABLE, StoreFiles
 from session_pipeline.tables import table
 
 # 1: partitions did not record the causes of their last change; 2: a partition had one file; 3: rows had no digest
@@ -116,14 +116,35 @@ class Store:
     def damaged_file(self, partition: Partition) -> Path | None:
         """Return the first file of a partition that is missing or not as it was written; None if all are intact.
 
-        Each file is hashed at most once per process.
+        Each file is hashed at most once per process. A file that the disk cannot read counts as damaged.
+
+        Raises:
+            StoreError: The disk cannot read a file whose rows cannot be built again: that of a log or of a frozen day.
+                The disk may be able to read it later, so its rows must not be given up.
         """
         for file in partition.files:
             if file.path not in self._verified:
-                if not self.files.exists(file.path) or self.files.sha256(file.path) != file.sha256:
+                if problem := self.files.problem(file.path, file.sha256):
+                    if problem == UNREADABLE and not self._can_be_built_again(partition.key):
+                        raise StoreError(
+                            f"{partition.key}: the disk cannot read {self.files.location(file.path)} (Input/output"
+                            " error), and its rows cannot be built again; check the disk and run again, or restore"
+                            " store/ from a backup"
+                        )
                     return self.files.location(file.path)
                 self._verified.add(file.path)
         return None
+
+    def is_unreadable(self, partition: Partition) -> bool:
+        """Whether the disk cannot read a file of a partition now."""
+        return any(self.files.problem(file.path, file.sha256) == UNREADABLE for file in partition.files)
+
+    def _can_be_built_again(self, key: Key) -> bool:
+        """Whether a partition can be built again, or come from its delivered file. The caller looks for that file."""
+        if table(key.table).is_log:
+            return False
+        frozen_before = self.catalog.frozen_before()
+        return bool(key.file_id) or key.date is None or frozen_before is None or key.date >= frozen_before
 
     # Writing
 
@@ -299,13 +320,8 @@ class Store:
     def verify(self) -> Iterator[tuple[Partition, str | None]]:
         """Compare the hash of every file with the catalog; yield each partition with its first problem, or None."""
         for partition in sorted(self.partitions.values(), key=lambda partition: partition.path):
-            problems = (self._problem(file) for file in partition.files)
+            problems = (self.files.problem(file.path, file.sha256) for file in partition.files)
             yield partition, next((problem for problem in problems if problem), None)
-
-    def _problem(self, file: StoredFile) -> str | None:
-        if not self.files.exists(file.path):
-            return "the file is missing"
-        return None if self.files.sha256(file.path) == file.sha256 else "its content is not what was written"
 
     def _partition(self, item: Written, files: Sequence[StoredFile], run_id: str, generation: int) -> Partition:
         before = self.partitions.get(item.key)

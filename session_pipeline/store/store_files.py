@@ -16,15 +16,24 @@ from session_pipeline.store import crash_points
 from session_pipeline.store.files import at_once, make_folder, sync_file, sync_folder
 
 READABLE = 0o444
+UNREADABLE = "the disk cannot read it (Input/output error)"
 HASHED_BYTES = 65_536  # at once; most files of a store are smaller, and larger buffers take longer to get than to fill
 
 
 def sha256_of(path: Path | str) -> str:
-    """Return the SHA-256 of a file's bytes, in hex."""
+    """Return the SHA-256 of a file's bytes, in hex.
+
+    Raises:
+        OSError: The file cannot be read; the error names it.
+    """
     found = hashlib.sha256()
-    with open(path, "rb", buffering=0) as data:
-        while part := data.read(HASHED_BYTES):
-            found.update(part)
+    try:
+        with open(path, "rb", buffering=0) as data:
+            while part := data.read(HASHED_BYTES):
+                found.update(part)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # errors of read() do not name the file
+        raise
     return found.hexdigest()
 
 
@@ -43,9 +52,16 @@ class StoreFiles:
         """Whether there is a file of this name."""
         return os.path.isfile(f"{self._folder}/{name}")
 
-    def sha256(self, name: str) -> str:
-        """Return the SHA-256 of a file."""
-        return sha256_of(f"{self._folder}/{name}")
+    def problem(self, name: str, sha256: str) -> str | None:
+        """Return what is wrong with a file, in words; None if it has this SHA-256."""
+        if not self.exists(name):
+            return "the file is missing"
+        try:
+            return None if sha256_of(f"{self._folder}/{name}") == sha256 else "its content is not what was written"
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return UNREADABLE
 
     def names(self) -> Iterator[str]:
         """Yield the names of all files of partitions."""

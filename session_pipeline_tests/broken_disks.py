@@ -1,0 +1,50 @@
+"""Files that the disk cannot read, for tests: every read of them fails with EIO."""
+
+import builtins
+import errno
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def cannot_read(monkeypatch: pytest.MonkeyPatch, *paths: Path) -> Callable[[Path], bool]:
+    """Let reads of files that Python opens fail, as on a broken disk: the error names no file.
+
+    A new file at the same path can be read. Returns a function that says whether a path still has a broken file.
+    """
+    opened = builtins.open
+    broken = {os.stat(path).st_ino for path in paths}
+
+    def open_broken(*args: Any, **arguments: Any) -> Any:
+        found = opened(*args, **arguments)
+        return _Unreadable(found) if os.fstat(found.fileno()).st_ino in broken else found
+
+    monkeypatch.setattr(builtins, "open", open_broken)
+    monkeypatch.setattr(io, "open", open_broken)
+    return lambda path: os.stat(path).st_ino in broken
+
+
+class _Unreadable:
+    """An open file whose reads fail."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def read(self, *_: Any) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def readinto(self, *_: Any) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def __enter__(self) -> "_Unreadable":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._file.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)

@@ -1,0 +1,114 @@
+"""Tests that files which the disk cannot read are rebuilt or named, and that no row is given up because of them."""
+
+import shutil
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+
+import pytest
+from typer import Exit
+
+from session_pipeline.cli.verify import verify
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.errors import StoreError
+from session_pipeline.run.pipeline import open_store
+from session_pipeline.store.records import Partition
+from session_pipeline_tests.broken_disks import cannot_read
+from session_pipeline_tests.built_week import UNTIL, event
+from session_pipeline_tests.deployment import Deployment
+
+LATE = [event("v0", "2026-10-05T10:30:00Z", 999)]
+
+
+SETTINGS = {"start_date": date(2026, 10, 5)}
+ONLY = ("session_changes",)
+
+
+@pytest.fixture(scope="module")
+def two_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two built days: their sessions, and the log of them."""
+    folder = tmp_path_factory.mktemp("two_days")
+    deployment = Deployment(folder, SETTINGS, only=ONLY)
+    deployment.deliver("first", [event("v0", f"2026-10-0{day}T10:00:00Z", day) for day in (5, 6)])
+    deployment.run(UNTIL)
+    deployment.deliver("earlier", [event("v0", "2026-10-05T09:50:00Z", 0)])  # moves the session's start, and so its id
+    deployment.run(UNTIL)
+    return folder
+
+
+@pytest.fixture
+def deployment(two_days: Path, tmp_path: Path) -> Deployment:
+    """A copy that the test may change."""
+    return Deployment(Path(shutil.copytree(two_days, tmp_path / "data")), SETTINGS, only=ONLY)
+
+
+def file_of(deployment: Deployment, table: str) -> Path:
+    with closing(open_store(deployment.folder)) as store:
+        return store.path_of(store.of_table(table)[0])
+
+
+def damaged(deployment: Deployment) -> list[Partition]:
+    with closing(open_store(deployment.folder)) as store:
+        return [partition for partition in store.partitions.values() if partition.is_damaged]
+
+
+@pytest.mark.parametrize("table", ["raw_events", "open_sessions"])
+def test_rows_that_the_disk_cannot_read_are_made_again(
+    deployment: Deployment, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = file_of(deployment, table)
+    before = path.read_bytes()
+    deployment.deliver("late", [event("v0", f"2026-10-0{5 if table == 'raw_events' else 6}T10:30:00Z", 99)])
+    is_unreadable = cannot_read(monkeypatch, path)
+    deployment.run(UNTIL)
+    assert not is_unreadable(path)
+    assert (path.read_bytes(), damaged(deployment)) == (before, [])
+    assert list(deployment.table("sessions")["event_count"]) == ([3, 1] if table == "raw_events" else [2, 2])
+
+
+def test_unreadable_raw_rows_without_their_file_are_named_and_kept(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = file_of(deployment, "raw_events")
+    (deployment.folder.raw / "test" / "first.jsonl").unlink()
+    (deployment.folder.raw / "test" / "earlier.jsonl").unlink()
+    deployment.deliver("late", LATE)
+    cannot_read(monkeypatch, path)
+    with pytest.raises(StoreError, match=f"the disk cannot read {path} .* the delivered file test/.* is missing"):
+        deployment.run(UNTIL)
+    monkeypatch.undo()
+    assert damaged(deployment) == []
+    deployment.run(UNTIL)  # the disk can read it again
+    assert list(deployment.table("sessions")["event_count"]) == [3, 1]
+
+
+def test_unreadable_log_is_named_and_kept(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, before = file_of(deployment, "session_changes"), len(deployment.table("session_changes"))
+    deployment.deliver("late", LATE)
+    cannot_read(monkeypatch, path)
+    with pytest.raises(StoreError, match=f"the disk cannot read {path} .* cannot be built again"):
+        deployment.run(UNTIL)
+    monkeypatch.undo()
+    deployment.deliver("before", [event("v0", "2026-10-05T09:40:00Z", 98)])
+    deployment.run(UNTIL)
+    assert len(deployment.table("session_changes")) > before > 0
+
+
+def test_verify_names_each_unreadable_file_and_goes_on(
+    own_shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = DataFolder(own_shop)
+    with closing(open_store(folder)) as store:
+        paths = [store.path_of(store.of_table(name)[0]) for name in ("_day_history", "raw_events", "sessions")]
+    cannot_read(monkeypatch, *paths)
+    with pytest.raises(Exit):
+        verify(data=own_shop)
+    out, err = (" ".join(text.split()) for text in capsys.readouterr())
+    log, raw, derived = paths
+    assert f"the disk cannot read {log} (Input/output error), and its rows cannot be built again" in out
+    for path in (raw, derived):
+        assert f"{path} cannot be read (Input/output error); `run` rebuilds it" in out
+    assert "3 problems found" in err
+    monkeypatch.undo()
+    with closing(open_store(folder)) as store:
+        assert [each.key.table for each in store.partitions.values() if each.is_damaged] == ["raw_events", "sessions"]
