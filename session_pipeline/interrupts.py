@@ -40,7 +40,7 @@ def raise_interrupts(*, even_if_ignored: bool = False) -> None:
         even_if_ignored: Whether to do so even if the process was started with SIGINT ignored, for example by a shell
             script with `&`.
     """
-    _handle_with(_raise, even_if_ignored)
+    _handle_with(interrupt, even_if_ignored)
     sys.unraisablehook = _raise_again
 
 
@@ -59,7 +59,8 @@ def _end(_number: int, _frame: "FrameType | None") -> None:
     os._exit(EXIT_CODE)
 
 
-def _raise(_number: int, _frame: "FrameType | None") -> None:
+def interrupt(_number: int, _frame: "FrameType | None") -> None:
+    """Handle a signal: record it, and raise KeyboardInterrupt."""
     global _has_happened
     _has_happened = True
     if logging := sys.modules.get("logging"):

@@ -109,14 +109,15 @@ def test_end_of_input_at_the_question_of_erase_ends_with_1(tmp_path: Path) -> No
 
 
 @pytest.mark.long
-def test_interrupt_ends_a_query_and_leaves_no_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_ends_a_query_and_leaves_no_file(tmp_path: Path, number: int) -> None:
     deployment = Deployment(tmp_path / "data")
     deployment.deliver("events", [EVENT])
     deployment.run()
     long_query = "select count(*) from range(100000000) as a, range(100000000) as b where a.range % 7 = b.range % 5"
     process = started("query", long_query, "-f", "csv", "-o", str(tmp_path / "out"), "--data", str(tmp_path / "data"))
     wait_for(lambda: any(tmp_path.glob(".session-pipeline-*")))
-    require_interrupted(process, interrupt(process))
+    require_interrupted(process, interrupt(process, number))
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
@@ -143,9 +144,9 @@ def require_interrupted(process: "subprocess.Popen[str]", err: str) -> None:
     assert "Traceback" not in err
 
 
-def interrupt(process: subprocess.Popen[str]) -> str:
-    """Press Ctrl-C once, and return what the process printed until it ended."""
-    process.send_signal(signal.SIGINT)
+def interrupt(process: subprocess.Popen[str], number: int = signal.SIGINT) -> str:
+    """Press Ctrl-C once, or send another signal, and return what the process printed until it ended."""
+    process.send_signal(number)
     try:
         return process.communicate(timeout=300)[1]
     except subprocess.TimeoutExpired:

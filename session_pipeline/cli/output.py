@@ -6,13 +6,16 @@ written by `store` and `publish`.
 
 import os
 import shutil
+import signal
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
+from session_pipeline import interrupts
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
 from session_pipeline.store.files import sync_file, sync_folder
@@ -28,13 +31,13 @@ def destination(path: Path) -> Iterator[Path]:
 
     A regular file is replaced atomically and keeps its permissions. A link stays, and its target is replaced. A device,
     a pipe or an open descriptor (/dev/stdout) is written into. It is opened before the caller writes, so that the
-    reader of a pipe does not wait forever for a command that failed.
+    reader of a pipe does not wait forever for a command that failed. SIGTERM removes the temporary file like Ctrl-C.
 
     Raises:
         WrongUseError: The path is a folder.
         OSError: The path cannot be written to.
     """
-    with _named(path), ExitStack() as opened:
+    with interrupted_by_sigterm(), _named(path), ExitStack() as opened:
         special = _opened_special(path, opened)
         target = Path(os.path.realpath(path))
         folder = None if special else target.parent
@@ -61,6 +64,20 @@ def refuse_own_file(folder: DataFolder, path: Path) -> None:
 def is_regular(path: Path) -> bool:
     """Return whether the path is a regular file, possibly through links."""
     return path.is_file() and _own_descriptor(path) is None
+
+
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """Handle SIGTERM like Ctrl-C within the block. By default, it would leave the temporary file behind."""
+    before = signal.getsignal(signal.SIGTERM)
+    if before is not signal.SIG_DFL or threading.current_thread() is not threading.main_thread():
+        yield  # another handler is set, or this thread cannot set one
+        return
+    signal.signal(signal.SIGTERM, interrupts.interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import typer
 
 from session_pipeline.cli import interruptible, rows
 from session_pipeline.cli.app import Data, chosen_folder, ended
-from session_pipeline.cli.output import STANDARD_OUTPUT, destination, refuse_own_file
+from session_pipeline.cli.output import STANDARD_OUTPUT, destination, interrupted_by_sigterm, refuse_own_file
 from session_pipeline.cli.screen import size, stderr
 from session_pipeline.engines.sql import fill, literal, query_text, quote
 from session_pipeline.errors import WrongUseError
@@ -70,7 +70,8 @@ def query(
             if tables and not sql:
                 sql = _all_tables(reader.tables_of(connection))
             _refuse_all_but_select(sql)
-            interruptible.run(connection, lambda: _write(connection, sql, form, output, is_raw))
+            with interrupted_by_sigterm():  # here, because `destination` is used in another thread
+                interruptible.run(connection, lambda: _write(connection, sql, form, output, is_raw))
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
         except duckdb.Error as error:
