@@ -24,7 +24,7 @@ from session_pipeline.run.try_file import accepted_count, try_file, with_start_d
 from session_pipeline.sample import FIRST_DAY, write_sample
 from session_pipeline.sample.faults import EXAMPLE, fault_of
 from session_pipeline.settings import key_of_source, load_settings, settings_template, source_section
-from session_pipeline.store.files import make_folder
+from session_pipeline.store.files import make_folder, replacing
 
 
 def init(
@@ -55,7 +55,8 @@ def init(
     text = settings_template(start_date)
     if from_file is not None:
         text += _section_for(found, source)
-    made.settings.write_text(text, encoding="utf-8")
+    with replacing(made.settings) as temporary:  # half a file would count as a data folder
+        temporary.write_text(text, encoding="utf-8")
     option = "" if made.path == Path(data_folder.DEFAULT).absolute() else f" --data {shlex.quote(str(folder))}"
     echo(f"{folder} is ready:")
     is_usable = from_file is None or accepted_count(found) > 0

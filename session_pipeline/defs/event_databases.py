@@ -22,6 +22,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from session_pipeline.defs import broken_history
 from session_pipeline.engines.sql import query_text
+from session_pipeline.store.files import remove_temporaries
 
 MOST_OPEN = 16  # databases that stay open: the index, and those of the latest runs
 
@@ -152,7 +153,9 @@ class EventDatabases(SqliteEventLogStorage):
 
         Dagster's own way takes 0.1 s: it reads all its migrations, and makes each table in a transaction of its own.
         """
+        path = Path(self.path_for_shard(shard))
         if not self._empty:
+            remove_temporaries(path.parent, ".*.db.*")  # of processes that were killed here
             with self.index_connection() as index, closing(sqlite3.connect(":memory:")) as empty:
                 for (statement,) in index.exec_driver_sql(query_text(__package__, "event_tables")):
                     empty.execute(statement)
@@ -160,14 +163,18 @@ class EventDatabases(SqliteEventLogStorage):
                     empty.execute("insert into alembic_version values (?)", (revision,))
                 empty.commit()
                 self._empty = empty.serialize()
-        path = Path(self.path_for_shard(shard))
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_bytes(self._empty)
-        # Not where another process was first, or the file system has no links: then Dagster looks at the file itself.
-        with suppress(OSError):
-            os.link(temporary, path)
-            self._initialized_dbs.add(shard)
-        temporary.unlink()
+        try:
+            temporary.write_bytes(self._empty)
+            # Not where another process was first, or the file system has no links: then Dagster looks at the file.
+            with suppress(OSError):
+                os.link(temporary, path)
+                self._initialized_dbs.add(shard)
+        except OSError as error:
+            error.filename = error.filename or str(path)  # errors of write() do not name the file
+            raise
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def _close(self) -> None:
         self._found.clear()

@@ -38,6 +38,7 @@ from session_pipeline.ingest.taken import (
 from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import Settings
 from session_pipeline.store import crash_points
+from session_pipeline.store.files import remove_temporaries
 from session_pipeline.store.store import Store
 from session_pipeline.tables.identity.from_settings import linking_events
 
@@ -72,6 +73,7 @@ class Ingest:
         self._store = store
         self._engine = engine
         self._run_id = run_id
+        remove_temporaries(folder.visitor_key.parent, f".{folder.visitor_key.name}.*")  # a killed run's copy of the key
         self._visitor_key = find_key(folder.visitor_key)
         self._erasures = replace(erasures_of(folder), linking_events=linking_events(settings))
         self._rules: dict[str, SourceRules] = {}
