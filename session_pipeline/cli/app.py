@@ -22,6 +22,7 @@ from session_pipeline.cli.screen import echo, harmless, stderr
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder, is_utf8
 from session_pipeline.errors import SessionPipelineError, WrongUseError
 
+DATABASES = {"_duckdb", "duckdb", "sqlite3", "sqlalchemy"}  # libraries
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, interrupts.EXIT_CODE
 
 
@@ -96,6 +97,10 @@ def _sentence(error: Exception) -> str | None:
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}; fix that and try again"
+    if type(error).__module__.partition(".")[0] in DATABASES:
+        from session_pipeline.store.shortage import sentence_of_database  # such an error has loaded its library
+
+        return sentence_of_database(error)
     return None
 
 

@@ -1,7 +1,7 @@
 """Writes the rows of SELECTs to Parquet files with DuckDB, with the contract's columns, types and order."""
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from itertools import accumulate
 from pathlib import Path
@@ -54,7 +54,8 @@ class Statistics:
     def come_back(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Turn the optimizer on again."""
         if self._stays_off:
-            self._set(connection, "")
+            with suppress(duckdb.FatalException):  # after a failed fsync: no query follows, and its own error is shown
+                self._set(connection, "")
             self._stays_off = False
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Turns the errors of a full disk, of too little memory and of too many open files into one clear error.
+"""Turns the errors of a full or broken disk, of too little memory and of too many open files into one clear error.
 
 It recognizes the errors of the operating system, DuckDB, SQLite and Spark. The error classes are in errors.py.
 """
@@ -13,8 +13,9 @@ from pathlib import Path
 
 import duckdb
 
-from session_pipeline.errors import DiskFullError, MemoryTooSmallError, OpenFilesError, SessionPipelineError
+from session_pipeline.errors import DiskFullError, MemoryTooSmallError, OpenFilesError, SessionPipelineError, StoreError
 from session_pipeline.store.catalog import CATALOG_FILE
+from session_pipeline.store.damage import PRIMARY_CODE
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 DISK_FULL_TEXT = re.compile(
@@ -46,19 +47,26 @@ def report_shortage(folder: Path) -> Iterator[None]:
         DiskFullError: A file could not be written because the disk is full or a size limit is reached.
         MemoryTooSmallError: The engine needed more memory than its limit, even with spilling.
         OpenFilesError: The process may not open more files.
+        StoreError: The disk failed while the catalog was read or written.
     """
     try:
         yield
     except SessionPipelineError:
         raise
     except Exception as error:
-        for cause in _causes(error):
+        has_catalog = (folder / CATALOG_FILE).exists()
+        causes = list(_causes(error))
+        if has_catalog and any(type(cause).__module__.startswith("sqlalchemy.") for cause in causes):
+            raise  # it is about a database of Dagster, whose folder an outer block names
+        for cause in causes:
             file = _file_that_did_not_fit(cause, folder)
             if file is not None:
                 raise disk_full(folder / file) from error
             file = _file_beyond_the_limit(cause)
             if file is not None:
                 raise OpenFilesError(file or str(folder)) from error
+            if has_catalog and is_disk_error(cause):
+                raise StoreError(f"{folder / CATALOG_FILE}: {cause}; check the disk and run again") from error
             if isinstance(cause, duckdb.OutOfMemoryException):
                 raise MemoryTooSmallError(str(cause).partition("\n")[0]) from error
             if type(cause).__module__.startswith(("pyspark.", "py4j.")):
@@ -82,6 +90,31 @@ def disk_full(path: Path) -> DiskFullError:
 def means_disk_full(text: str) -> bool:
     """Whether the text of an error means that the disk is full. For errors of which only the text is known."""
     return DISK_FULL_TEXT.search(text) is not None
+
+
+def is_disk_error(error: BaseException) -> bool:
+    """Whether SQLite could not read or write a file, such as on a broken disk."""
+    code = getattr(error, "sqlite_errorcode", None) if isinstance(error, sqlite3.Error) else None
+    return code is not None and code & PRIMARY_CODE == sqlite3.SQLITE_IOERR
+
+
+def sentence_of_database(error: BaseException) -> str | None:
+    """Return a sentence for an error of DuckDB or SQLite about a file that failed; None for other errors.
+
+    For commands: the errors that `report_shortage` leaves unchanged.
+    """
+    text = str(error).partition("\n\nStack Trace")[0]
+    if isinstance(error, duckdb.IOException) or (
+        # After any error during a write, DuckDB refuses the database; a bug of its own must stay visible.
+        isinstance(error, duckdb.FatalException) and "INTERNAL" not in text
+    ):
+        return f"DuckDB cannot read or write a file ({' '.join(text.split())}); check the disk and run again"
+    for cause in _causes(error):
+        if is_disk_error(cause):
+            of_dagster = type(error).__module__.startswith("sqlalchemy.")
+            where = "a database in dagster_home/" if of_dagster else "a database"
+            return f"SQLite cannot read or write {where} ({cause}); check the disk and run again"
+    return None
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -70,6 +70,9 @@ def find_key(path: Path) -> VisitorKey | None:
         text = path.read_text(encoding="ascii")
     except FileNotFoundError:
         return None
+    except OSError as error:
+        error.filename = error.filename or str(path)  # errors of read() do not name the file
+        raise
     except ValueError:
         text = ""
     with suppress(ValueError):

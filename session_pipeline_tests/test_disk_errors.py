@@ -1,0 +1,118 @@
+"""Tests that an error of a full or broken disk is one sentence that names the right place."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import sqlalchemy.exc
+import typer
+
+from session_pipeline.cli.app import app
+from session_pipeline.engines.duckdb_files import Statistics
+from session_pipeline.errors import DiskFullError, StoreError
+from session_pipeline.ingest.mapping.visitors import find_key
+from session_pipeline.store.catalog import Catalog
+from session_pipeline.store.shortage import CATALOG, report_shortage
+from session_pipeline_tests.broken_disks import cannot_read
+
+
+def sqlite_error(code: int, text: str) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError(text)
+    error.sqlite_errorcode = code
+    return error
+
+
+IO_ERROR = sqlite_error(sqlite3.SQLITE_IOERR_FSYNC, "disk I/O error")
+FULL = sqlite_error(sqlite3.SQLITE_FULL, "database or disk is full")
+
+
+def of_dagster(error: sqlite3.OperationalError) -> sqlalchemy.exc.OperationalError:
+    found = sqlalchemy.exc.OperationalError("insert", {}, error)
+    found.__cause__ = error
+    return found
+
+
+def test_full_disk_of_dagster_home_is_not_blamed_on_the_catalog(tmp_path: Path) -> None:
+    store, home = tmp_path / "store", tmp_path / "dagster_home"
+    store.mkdir()
+    Catalog(store / CATALOG).close()
+    home.mkdir()
+    with pytest.raises(DiskFullError, match=f"cannot write {home}:"), report_shortage(home), report_shortage(store):
+        raise of_dagster(FULL)
+    with pytest.raises(DiskFullError, match=f"cannot write {store / CATALOG}:"), report_shortage(store):
+        raise FULL
+
+
+def test_broken_disk_names_the_catalog(tmp_path: Path) -> None:
+    Catalog(tmp_path / CATALOG).close()
+    with pytest.raises(StoreError, match=f"{tmp_path / CATALOG}: disk I/O error"), report_shortage(tmp_path):
+        raise IO_ERROR
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (IO_ERROR, "SQLite cannot read or write a database (disk I/O error)"),
+        (of_dagster(IO_ERROR), "SQLite cannot read or write a database in dagster_home/ (disk I/O error)"),
+        (
+            duckdb.IOException('Could not fsync file "/a"'),
+            'DuckDB cannot read or write a file (Could not fsync file "/a")',
+        ),
+        (duckdb.FatalException("fsync failed!\n\nStack Trace:\n0x1"), "(fsync failed!)"),
+    ],
+    ids=["sqlite", "dagster", "duckdb", "duckdb-fatal"],
+)
+def test_broken_disk_is_one_sentence(
+    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = printed(error, monkeypatch, capsys)
+    assert said in text
+    assert text.endswith("; check the disk and run again")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [sqlite_error(sqlite3.SQLITE_ERROR, "no such column: a"), duckdb.FatalException("INTERNAL Error: a bug")],
+    ids=["sqlite", "duckdb"],
+)
+def test_bug_in_a_query_keeps_its_traceback(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(type(error)):
+        printed(error, monkeypatch, capsys)
+
+
+def printed(error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what a command prints that fails with an error."""
+
+    def failing(*_: Any, **__: Any) -> Callable[..., None]:
+        raise error
+
+    monkeypatch.setattr("session_pipeline.cli.folders.data_folder.at", failing)
+    with pytest.raises((SystemExit, typer.Exit)):
+        app(["init", "somewhere"], prog_name="session-pipeline")
+    return " ".join(capsys.readouterr().err.split())
+
+
+def test_error_of_a_dead_database_is_not_hidden_by_its_cleanup() -> None:
+    class Invalidated:
+        def execute(self, sql: str) -> None:
+            if "''" in sql:
+                raise duckdb.FatalException("database has been invalidated because of a previous fatal error")
+
+    connection: Any = Invalidated()
+    statistics = Statistics()
+    statistics.stay_off(connection)
+    statistics.come_back(connection)
+
+
+def test_unreadable_key_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "visitor_key"
+    path.write_text("00")
+    cannot_read(monkeypatch, path)
+    with pytest.raises(OSError, match="Input/output error") as raised:
+        find_key(path)
+    assert raised.value.filename == str(path)
