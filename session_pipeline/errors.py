@@ -44,6 +44,15 @@ class CorruptFileError(SessionPipelineError):
         self.reason = reason
 
 
+class UnreadableFileError(CorruptFileError):
+    """The disk cannot read a delivered file now. It may be able to read it later, so what was accepted stays."""
+
+    REASON = "Input/output error of the disk"
+
+    def __init__(self) -> None:
+        super().__init__(self.REASON)
+
+
 class RefusedFileError(SessionPipelineError):
     """A delivered file is intact but is not accepted in its present form."""
 

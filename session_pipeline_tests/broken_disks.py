@@ -11,17 +11,18 @@ from typing import Any
 import pytest
 
 
-def cannot_read(monkeypatch: pytest.MonkeyPatch, *paths: Path) -> Callable[[Path], bool]:
+def cannot_read(monkeypatch: pytest.MonkeyPatch, *paths: Path, after: int = 0) -> Callable[[Path], bool]:
     """Let reads of files that Python opens fail, as on a broken disk: the error names no file.
 
-    A new file at the same path can be read. Returns a function that says whether a path still has a broken file.
+    Their first bytes can be read (`after`), and a new file at the same path. Returns a function that says whether a
+    path still has a broken file.
     """
     opened = builtins.open
     broken = {os.stat(path).st_ino for path in paths}
 
     def open_broken(*args: Any, **arguments: Any) -> Any:
         found = opened(*args, **arguments)
-        return _Unreadable(found) if os.fstat(found.fileno()).st_ino in broken else found
+        return _Unreadable(found, after) if os.fstat(found.fileno()).st_ino in broken else found
 
     monkeypatch.setattr(builtins, "open", open_broken)
     monkeypatch.setattr(io, "open", open_broken)
@@ -29,12 +30,15 @@ def cannot_read(monkeypatch: pytest.MonkeyPatch, *paths: Path) -> Callable[[Path
 
 
 class _Unreadable:
-    """An open file whose reads fail."""
+    """An open file that can be read up to a byte."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Any, after: int) -> None:
         self._file = file
+        self._after = after
 
-    def read(self, *_: Any) -> bytes:
+    def read(self, count: int = -1) -> Any:
+        if 0 <= count <= self._after - self._file.tell():
+            return self._file.read(count)
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     def readinto(self, *_: Any) -> int:

@@ -1,21 +1,24 @@
 """Tests that files which the disk cannot read are rebuilt or named, and that no row is given up because of them."""
 
+import gzip
 import shutil
 from contextlib import closing
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer import Exit
 
 from session_pipeline.cli.verify import verify
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import StoreError
-from session_pipeline.run.pipeline import open_store
+from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.store.records import Partition
 from session_pipeline_tests.broken_disks import cannot_read
 from session_pipeline_tests.built_week import UNTIL, event
-from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.deployment import Deployment, damage
 
 LATE = [event("v0", "2026-10-05T10:30:00Z", 999)]
 
@@ -112,3 +115,64 @@ def test_verify_names_each_unreadable_file_and_goes_on(
     monkeypatch.undo()
     with closing(open_store(folder)) as store:
         assert [each.key.table for each in store.partitions.values() if each.is_damaged] == ["raw_events", "sessions"]
+
+
+def statuses(deployment: Deployment) -> dict[str, tuple[str, str | None]]:
+    with closing(open_store(deployment.folder)) as store:
+        files = store.catalog.source_files().values()
+        return {file.facts["path"]: (file.facts["status"], file.facts["reason"]) for file in files}
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz", "parquet"])
+@pytest.mark.parametrize("after", [0, 8], ids=["all", "after-the-beginning"])
+def test_unreadable_delivered_file_is_read_when_it_can_be(
+    deployment: Deployment, ending: str, after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = deployment.deliver("a", LATE)
+    path = plain.with_name(f"a.{ending}")
+    if ending == "jsonl.gz":
+        path.write_bytes(gzip.compress(plain.read_bytes()))
+    elif ending == "parquet":
+        pq.write_table(pa.Table.from_pylist(LATE), path)
+    if path != plain:
+        plain.unlink()
+    deployment.deliver("b", [event("v0", "2026-10-05T10:40:00Z", 1000)])
+    with monkeypatch.context() as broken:
+        cannot_read(broken, path, after=after)
+        deployment.run(UNTIL)
+        assert statuses(deployment)[f"test/a.{ending}"] == (
+            "corrupt",
+            "the file cannot be read (Input/output error of the disk)",
+        )
+        assert len(deployment.table("raw_events")) == 4
+        with open_run(deployment.folder, run_id="test") as run:
+            assert run.files_to_read() == {}
+    with open_run(deployment.folder, run_id="test") as run:
+        assert run.files_to_read() == {f"test/a.{ending}": "the disk can read it now"}
+    deployment.run(UNTIL)
+    assert statuses(deployment)[f"test/a.{ending}"] == ("accepted", None)
+    assert len(deployment.table("raw_events")) == 5
+
+
+def test_rows_of_a_file_that_cannot_be_read_again_stay(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = deployment.folder.raw / "test" / "first.jsonl"
+    deployment.set({**SETTINGS, "sources": {"test": {"site": "other"}}})
+    with monkeypatch.context() as broken:
+        cannot_read(broken, path)
+        deployment.run(UNTIL)
+        assert sorted(deployment.table("raw_events")["site"]) == ["main", "main", "other"]
+        assert sorted(deployment.table("source_files")["status"]) == ["accepted", "accepted", "corrupt"]
+    deployment.run(UNTIL)
+    assert sorted(deployment.table("raw_events")["site"]) == ["other"] * 3
+    assert sorted(deployment.table("source_files")["status"]) == ["accepted", "accepted"]
+
+
+def test_damaged_rows_whose_file_the_disk_cannot_read_are_named(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = file_of(deployment, "raw_events")
+    damage(rows, b"not what was written")
+    deployment.deliver("late", LATE)
+    cannot_read(monkeypatch, *(deployment.folder.raw / "test" / f"{name}.jsonl" for name in ("first", "earlier")))
+    with pytest.raises(StoreError, match=r"test/\w+\.jsonl are damaged .* and the file cannot be read by the disk"):
+        deployment.run(UNTIL)

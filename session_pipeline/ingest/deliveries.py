@@ -14,7 +14,13 @@ from time import sleep, time
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.base import TaskRunner
 from session_pipeline.engines.duckdb import DuckDBEngine
-from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError, StoreError
+from session_pipeline.errors import (
+    CorruptFileError,
+    RefusedFileError,
+    StillWrittenError,
+    StoreError,
+    UnreadableFileError,
+)
 from session_pipeline.ingest.admission.admit import Admitted
 from session_pipeline.ingest.admission.raw_folder import Delivery, deliveries
 from session_pipeline.ingest.erasing.erase_stored import erase_stored
@@ -131,11 +137,12 @@ class Ingest:
         """Read a delivered file again because its rows in the store are damaged.
 
         Raises:
-            StoreError: The delivered file is gone as well.
+            StoreError: The delivered file is gone as well, or the disk cannot read it.
         """
         self._read_ledger()
         source_file = self._ledger.files[file_id]
-        paths = set(self._store.catalog.paths_of(file_id))
+        paths = {*self._store.catalog.paths_of(file_id), source_file.facts["path"]}
+        problem = "is missing"
         candidates = [delivery for delivery in deliveries(self._folder) if delivery.name in paths]
         # Paths whose format is the one that the content was read as come first.
         for delivery in sorted(
@@ -143,6 +150,9 @@ class Ingest:
         ):
             try:
                 admitted = self._reader.admit(delivery)
+            except UnreadableFileError:
+                problem = "cannot be read by the disk"
+                continue
             except (CorruptFileError, RefusedFileError, FileNotFoundError):
                 continue  # the path has something else now; another path can still have the content
             if admitted.file_id == file_id:
@@ -153,7 +163,7 @@ class Ingest:
                 return
             admitted.discard()
         raise StoreError(
-            f"rows of the delivered file {source_file.facts['path']} are damaged in the store, and the file is missing;"
+            f"rows of the delivered file {source_file.facts['path']} are damaged in the store, and the file {problem};"
             " deliver it again under raw/ and run again"
         )
 

@@ -3,9 +3,9 @@
 Equal content in the same source is one file, whatever its names are. Its format comes from the settings of the source,
 otherwise from its current names. If the names give several formats, the one that accepts the most lines is used.
 
-A file that this process was not allowed to read is read when it is allowed to.
+A file that this process was not allowed to read, or that the disk could not read, is read when it can be.
 
-This module reads no files; deliveries.py admits and reads them.
+This module reads no files, except to see whether the disk can read them now; deliveries.py admits and reads them.
 """
 
 from collections import defaultdict
@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
-from session_pipeline.errors import RefusedFileError
-from session_pipeline.ingest.admission.admit import NO_PERMISSION, may_be_read
+from session_pipeline.errors import RefusedFileError, UnreadableFileError
+from session_pipeline.ingest.admission.admit import NO_PERMISSION, can_be_read, may_be_read
 from session_pipeline.ingest.admission.file_names import kind_of
 from session_pipeline.ingest.admission.raw_folder import Delivery
 from session_pipeline.ingest.formats import preference
@@ -26,6 +26,7 @@ from session_pipeline.store.records import Key, Partition, SourceFile
 NO_FORMAT = ""  # the name gives no format, so the file is refused
 NEW_FILE = "new file"
 NOW_PERMITTED = "its permissions let it be read now"
+NOW_READABLE = "the disk can read it now"
 OTHER_FORMAT = "its name gives another format"
 DAMAGED_ROWS = "its rows in the store are damaged"
 EXPIRED_COUNT = "expired_count"  # fact of a file: accepted lines that are not stored, because their days are frozen
@@ -97,13 +98,15 @@ class Ledger:
         stamp, file_id = self.known.get(delivery.name, ("", ""))
         if stamp != delivery.stamp:
             return "changed since it was read" if stamp else NEW_FILE
-        if self._was_not_permitted(file_id) and may_be_read(delivery.path):
+        if self._was_refused_for(NO_PERMISSION, file_id) and may_be_read(delivery.path):
             return NOW_PERMITTED  # another user runs this, or the user is in another group: neither changes the stamp
+        if self._was_refused_for(UnreadableFileError.REASON, file_id) and can_be_read(delivery.path):
+            return NOW_READABLE
         return self.why_stale(delivery.source, file_id)
 
-    def _was_not_permitted(self, file_id: str) -> bool:
-        """Whether a file was refused because the process was not allowed to read it."""
-        return file_id in self.files and NO_PERMISSION in str(self.files[file_id].facts.get("reason"))
+    def _was_refused_for(self, reason: str, file_id: str) -> bool:
+        """Whether a file was not read for a reason that can pass without a change of the file."""
+        return file_id in self.files and reason in str(self.files[file_id].facts.get("reason"))
 
     def why_stale(self, source: str, file_id: str) -> str | None:
         """Return why the stored rows of a content are stale; None if they are not."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from session_pipeline.errors import CorruptFileError, RefusedFileError
+from session_pipeline.errors import CorruptFileError, RefusedFileError, UnreadableFileError
 from session_pipeline.ingest.admission.admit import id_of_content
 from session_pipeline.ingest.admission.raw_folder import Delivery
 from session_pipeline.ingest.ledger import EXPIRED_COUNT, Ledger, is_better
@@ -136,7 +136,8 @@ class Recorder:
         """
         status = "corrupt" if isinstance(error, CorruptFileError) else "refused"
         source_file = not_read(delivery, rules, status, str(error))
-        withdrawn = self._withdrawn(delivery, file_id)
+        is_unreadable = isinstance(error, UnreadableFileError)  # the disk may be able to read it later
+        withdrawn = None if is_unreadable else self._withdrawn(delivery, file_id)
         seen = self._seen(delivery, source_file.file_id)
         self._store.commit(
             [],

@@ -4,6 +4,7 @@ Handles bytes and line ends only; reading/read.py reads the lines. Lines are cou
 reader's, so that the two counts check each other.
 """
 
+import errno
 import os
 import stat
 import sys
@@ -15,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO
 
-from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError
+from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError, UnreadableFileError
 from session_pipeline.ingest.admission.file_names import UnknownEndingError, kind_of
 from session_pipeline.ingest.admission.line_ranges import Borders, LineRange
 from session_pipeline.ingest.admission.recognition import recognized_preset
@@ -123,6 +124,7 @@ def admit(
         CorruptFileError: It is cut short or damaged, or of another kind than its format.
         RefusedFileError: It is not a regular file, has no known format, or is too large.
         StillWrittenError: It changes while it is examined.
+        UnreadableFileError: The disk cannot read it.
     """
     _check_way(path, root)
     try:
@@ -130,6 +132,7 @@ def admit(
     except UnknownEndingError as error:
         raise RefusedFileError(why_refused(error.reason, beginning_of(path))) from error
     with (
+        _disk_errors(path),
         _opened(path) as delivered,
         _plain(delivered, path, _outer(delivered, path, format, compression), scratch) as (plain_path, plain),
     ):
@@ -161,6 +164,17 @@ def admit(
             layout=layout,
             preset=preset,
         )
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    """Turn the errors of a disk that cannot read a delivered file into one of ours. Others name their own file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EIO and error.filename in (None, str(path)):
+            raise UnreadableFileError from error
+        raise
 
 
 def _ranges(borders: Borders, counter: LineCounter, format: str, layout: Layout) -> tuple[LineRange, ...]:
@@ -229,6 +243,17 @@ def may_be_read(path: Path) -> bool:
     return os.access(path, wanted, effective_ids=True)
 
 
+def can_be_read(path: Path) -> bool:
+    """Whether the disk can read all of a file. This takes as long as reading it."""
+    try:
+        with _opened(path) as delivered:
+            while delivered.read(CHUNK_BYTES):
+                pass
+    except OSError:
+        return False
+    return True
+
+
 def _opened(path: Path) -> IO[bytes]:
     """Open the file. If it has become a link or a pipe meanwhile, do not follow the link or wait for the pipe."""
     return open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
@@ -267,7 +292,7 @@ def _plain(
     # Only its owner may read the copy: it can contain addresses, which are not stored.
     with tempfile.NamedTemporaryFile(dir=scratch, prefix="delivered-", delete=False) as copy:
         try:
-            for chunk in decompressed(delivered, compression):
+            for chunk in _from_disk(decompressed(delivered, compression), path):
                 copy.write(chunk)
             copy.flush()
             crash_points.reached("ingest: file decompressed")
@@ -278,6 +303,12 @@ def _plain(
             if isinstance(error, OSError):
                 error.filename = error.filename or copy.name  # errors of a write do not contain the file name
             raise
+
+
+def _from_disk(chunks: Iterator[bytes], path: Path) -> Iterator[bytes]:
+    """Yield the chunks; an error while one is read, not while it is written elsewhere, is about the delivered file."""
+    with _disk_errors(path):
+        yield from chunks
 
 
 def _stamp(state: os.stat_result) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ DuckDB does not verify checksums, so pyarrow first decodes and counts all rows. 
 because they can be wrong. The SQL files of queries/ turn the lines into events.
 """
 
+import errno
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,8 @@ def count_rows(file: IO[bytes], byte_count: int) -> int:
     except (pa.ArrowNotImplementedError, pa.ArrowMemoryError, MemoryError) as error:
         raise RefusedFileError(f"it is Parquet that cannot be read here: {_first_line(error)}") from error
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EIO:
+            raise  # the disk cannot read the file; that says nothing about its content
         if "decrypt" in str(error):  # only some columns are encrypted, or everything except the footer
             raise RefusedFileError(ENCRYPTED) from error
         raise CorruptFileError(f"Parquet: {_first_line(error)}") from error

@@ -3,6 +3,8 @@
 The formats know how (formats/). The SQL files of queries/ turn the lines into events.
 """
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from session_pipeline.errors import CorruptFileError
+from session_pipeline.errors import CorruptFileError, UnreadableFileError
 from session_pipeline.ingest.admission.admit import Admitted
 from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.formats.format import Lines, Row
@@ -65,6 +67,7 @@ def decoded_parquet(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
     Raises:
         CorruptFileError: DuckDB cannot read the file.
+        UnreadableFileError: The disk cannot read it.
     """
     [(timezone,)] = connection.execute("select current_setting('TimeZone')").fetchall()
     connection.execute("set timezone = 'UTC'")
@@ -73,6 +76,8 @@ def decoded_parquet(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     except (duckdb.OutOfMemoryException, duckdb.InterruptException):
         raise
     except duckdb.Error as error:
+        if os.strerror(errno.EIO) in str(error):
+            raise UnreadableFileError from error
         raise CorruptFileError(f"Parquet: {str(error).splitlines()[0][:200]}") from error
     finally:
         connection.execute("set timezone = $1", [timezone])

@@ -16,7 +16,13 @@ from uuid import uuid4
 import duckdb
 
 from session_pipeline.engines.connections import private_connection
-from session_pipeline.errors import CorruptFileError, RefusedFileError, SessionPipelineError, StillWrittenError
+from session_pipeline.errors import (
+    CorruptFileError,
+    RefusedFileError,
+    SessionPipelineError,
+    StillWrittenError,
+    UnreadableFileError,
+)
 from session_pipeline.ingest.admission.admit import Admitted
 from session_pipeline.ingest.admission.line_ranges import LineRange, copy_range
 from session_pipeline.ingest.admission.raw_folder import Delivery
@@ -50,7 +56,7 @@ class Failure:
     """Why a file was not read, as plain values.
 
     Attributes:
-        kind: corrupt, refused, still_written, gone or failed.
+        kind: corrupt, unreadable, refused, still_written, gone or failed.
         reason: The reason of the error.
     """
 
@@ -62,6 +68,8 @@ class Failure:
         match self.kind:
             case "corrupt":
                 return CorruptFileError(self.reason)
+            case "unreadable":
+                return UnreadableFileError()
             case "refused":
                 return RefusedFileError(self.reason)
             case "still_written":
@@ -274,6 +282,8 @@ def _failure(error: Exception) -> Failure:
     match error:
         case StillWrittenError():
             return Failure("still_written", "")
+        case UnreadableFileError():
+            return Failure("unreadable", error.reason)
         case CorruptFileError():
             return Failure("corrupt", error.reason)
         case RefusedFileError():
