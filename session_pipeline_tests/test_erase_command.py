@@ -18,6 +18,7 @@ from session_pipeline.cli import app
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import history
 from session_pipeline.defs.local_runs import QUIET, instance_of
+from session_pipeline.defs.retention import MESSAGES
 from session_pipeline.ingest.erasing.erasures import unfinished_in
 from session_pipeline.store import crash_points
 from session_pipeline_tests.crashes.killed_runs import PROCESSES, KillAt
@@ -58,6 +59,10 @@ def quote_in_history(folder: DataFolder) -> str:
     output = folder.dagster_home / "storage" / ran.run_id / "compute_logs" / "step.err"
     output.parent.mkdir(parents=True)
     output.write_text(f"ValueError: {CANARY}\n")
+    messages = folder.dagster_home / "storage" / MESSAGES / "landing"
+    messages.mkdir(parents=True)
+    (messages / "1.err").write_text(f"bad value {CANARY}\n")
+    (messages / "2.err").write_text("no file is new\n")
     (folder.dagster_home / "alerts.json").write_text(json.dumps({"sent": [CANARY]}))
     return ran.run_id
 
@@ -129,6 +134,8 @@ def test_erase_leaves_nothing_in_the_data_folder(own: Deployment) -> None:
     assert (found["event_count"], found["quarantined_count"], found["session_count"]) == (5, 1, 1)
     assert found["deleted_from_history_count"] >= 3
     assert texts_left(own, [CANARY]) == []
+    messages = own.folder.dagster_home / "storage" / MESSAGES / "landing"
+    assert [path.name for path in messages.iterdir()] == ["2.err"]
     runs = history.last_runs(own.folder, 20)
     assert set(runs_before) <= {run.run_id for run in runs}
     assert "quoting" not in {run.job for run in runs}

@@ -62,13 +62,14 @@ def _databases(folder: DataFolder) -> list[Path]:
 def _runs_with(folder: DataFolder, search: IdSearch) -> set[str]:
     """Return the ids of the runs whose events, tags or output contain an id."""
     storage, found = folder.dagster_home / "storage", set()
+    messages = storage / retention.MESSAGES  # of ticks, which belong to no run
     for path in _databases(folder):
         of_rows = {row.run_id for row in _rows_with(path, search)}
         if path.parent.name == "runs" and path.name != "index.db" and of_rows:
             of_rows = {path.stem}  # the events of one run
         found |= of_rows
     for path in _files(folder):
-        if path.is_relative_to(storage) and _contains(path, search):
+        if path.is_relative_to(storage) and not path.is_relative_to(messages) and _contains(path, search):
             found.add(path.relative_to(storage).parts[0])
     return {run_id for run_id in found if run_id}
 
