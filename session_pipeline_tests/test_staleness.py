@@ -204,6 +204,39 @@ def test_changed_outcome_rule_is_a_logic_reason() -> None:
     assert f"session_actions[{DAY}]" not in found
 
 
+def built_by_an_older_version(name: str, *later_parts: str) -> Built:
+    """Return a catalog in which an older version built a table of DAY, without these parts of its fingerprint."""
+    built = Built(raw(DAY, 1))
+    key = Key(name, DAY)
+    parts = {part: value for part, value in built.partitions[key].parts.items() if part not in later_parts}
+    built.recipes["older"] = {**built.recipes[parts["recipe"]], f"model {name}": "older"}
+    built.change(key, fingerprint="older", parts={**parts, "recipe": "older"})
+    return built
+
+
+def test_input_that_a_new_version_adds_is_a_logic_reason() -> None:
+    built = built_by_an_older_version("session_facts", "daily_friction", "days of daily_friction")
+    step = STEP_OF_TABLE["session_facts"]
+    assert built.planner().staleness(step, DAY) == Staleness(Kind.LOGIC, "model session_facts changed")
+    built.change(Key("sessions", DAY), sha256="other")
+    assert built.planner().staleness(step, DAY) == Staleness(Kind.DATA, "sessions changed")
+
+
+def test_added_input_is_named_if_the_recipe_is_the_same() -> None:
+    built = built_by_an_older_version("session_facts", "daily_friction", "days of daily_friction")
+    recipe, _ = built.planner().recipe(STEP_OF_TABLE["session_facts"])
+    key = Key("session_facts", DAY)
+    built.change(key, parts={**built.partitions[key].parts, "recipe": recipe})
+    found = built.planner().staleness(STEP_OF_TABLE["session_facts"], DAY)
+    assert found == Staleness(Kind.LOGIC, "daily_friction is also read")
+
+
+def test_bounds_of_the_day_that_a_new_version_adds_are_a_logic_reason() -> None:
+    built = built_by_an_older_version("events", "day")
+    found = built.planner().staleness(STEP_OF_TABLE["events"], DAY)
+    assert found == Staleness(Kind.LOGIC, "model events changed")
+
+
 def test_recipe_covers_everything_except_data(monkeypatch: pytest.MonkeyPatch) -> None:
     planner = Built(raw(DAY, 1)).planner
     step = STEP_OF_TABLE["sessions"]

@@ -102,7 +102,10 @@ class Planner:
         return Key("events", day) in self._partitions
 
     def _difference(self, step: Step, recorded: Partition, current: Fingerprint) -> Staleness:
-        changed = {name for name, value in current.parts.items() if recorded.parts.get(name) != value}
+        differing = {name for name, value in current.parts.items() if recorded.parts.get(name) != value}
+        # A part that is not recorded is one that a new version reads in addition. It is no new data.
+        added = differing - recorded.parts.keys()
+        changed = differing - added
         if "day" in changed:
             # Built at once, like data: with days of two time zones, an event could be in two days or in none.
             return Staleness(Kind.DATA, "the bounds of the day changed (time zone)")
@@ -117,6 +120,8 @@ class Planner:
             recipe = self.recipe(step).parts
             before = self._recipes.get(recorded.parts.get("recipe", ""), {})
             return Staleness(Kind.LOGIC, what_changed(before, recipe))
+        if added_tables := [what.table for what in step.inputs if what.table in added]:
+            return Staleness(Kind.LOGIC, ", ".join(f"{name} is also read" for name in added_tables))
         return Staleness(Kind.DATA, "later days are known now")
 
     def plan(self, *, upgrade: bool = False) -> Plan:
