@@ -245,6 +245,19 @@ def test_days_whose_events_have_expired_are_not_compared() -> None:
         assert window.recent_days(warehouse, settings) is None
 
 
+@pytest.mark.long
+def test_expired_events_give_no_warning(tmp_path: Path) -> None:
+    kept = {"raw": 10, "events": 13}
+    deployment = Deployment(tmp_path / "data", {"start_date": DAY, "privacy": {"keep_days": kept}})
+    deployment.deliver("a", visit(DAY), source="web")
+    rule = {"goals": [{"name": "bought", "where": BUY}]}
+    deployment.run(until=DAY)
+    deployment.run(until=DAY + timedelta(days=13))
+    assert deployment.table("events").empty
+    assert not deployment.table("daily_summary").empty
+    assert warnings_of(deployment, rule) == {}
+
+
 def test_no_warning_names_a_value_of_a_single_visitor(tmp_path: Path) -> None:
     texts = dict.fromkeys(("user_id", "client_session_id", "page_url", "referrer", "search_term"), "https://a.b/mine")
     deployment = Deployment(tmp_path / "data")
