@@ -12,7 +12,7 @@ from session_pipeline.errors import StoreError
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.store.catalog import ADDED_COLUMNS
 from session_pipeline.store.records import Key
-from session_pipeline.store.store import FORMAT
+from session_pipeline.store.store import FORMAT, Store
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.older_versions import FIRST, UNTIL, copy_of, lines, query
 
@@ -80,6 +80,13 @@ class TestNewerStore:
         assert "install that version or a newer one" in said
         assert "Traceback" not in said
         assert {path: path.stat().st_mtime_ns for path in newer.folder.store.rglob("*")} == files
+
+    def test_of_the_same_version_number_is_named_a_newer_state(self, tmp_path: Path) -> None:
+        (tmp_path / "_format.json").write_text('{"format": 99, "package_version": "7.0"}')
+        with pytest.raises(
+            StoreError, match=r"by a newer state of session_pipeline 7\.0, .* install that state or a newer"
+        ):
+            Store(tmp_path, "7.0")
 
     def test_warehouse_can_still_be_read(self, newer: Deployment) -> None:
         assert query(newer, "select count(*) from sessions") == [(10,)]

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points, damage
@@ -377,16 +378,23 @@ class Store:
             if int(written["format"]) < FORMAT:
                 self._write_format(path, package_version)  # the catalog adds the columns that an older format lacks
                 return
-            raise StoreError(
-                f"the store {self.folder} was written by session_pipeline {written.get('package_version', 'newer')},"
-                f" and {package_version} cannot read it; install that version or a newer one"
-            )
+            raise StoreError(f"the store {self.folder} was written by {_newer(written, package_version)}")
         raise StoreError(f"{path} does not state the version of the store; restore it from a backup")
 
     def _write_format(self, path: Path, package_version: str) -> None:
         # By rename: another process may open the store at the same moment and must not read half a file.
         with replacing(path) as temporary:
             temporary.write_text(json.dumps({"format": FORMAT, "package_version": package_version}) + "\n")
+
+
+def _newer(written: Mapping[str, Any], package_version: str) -> str:
+    """Return what wrote a store of a newer format, and what to install."""
+    newer = written.get("package_version", "newer")
+    if newer == package_version:  # two states of the repository between releases
+        return (
+            f"a newer state of session_pipeline {newer}, and this one cannot read it; install that state or a newer one"
+        )
+    return f"session_pipeline {newer}, and {package_version} cannot read it; install that version or a newer one"
 
 
 def _opened_catalog(path: Path) -> tuple[Catalog, int, dict[Key, Partition]]:
