@@ -15,6 +15,9 @@ ENVIRONMENT_VARIABLE = "SESSION_PIPELINE_DATA"
 DEFAULT = "data"
 # DuckDB searches for files with * ? and [, and takes \ for /. The URLs of Dagster's databases end at ? and decode %20.
 MISREAD = re.compile(r"[*?\[\\]|%[0-9a-fA-F]{2}")
+# SQLite opens files whose path, links followed, has at most 504 bytes. The longest names in a data folder are those of
+# Dagster's databases of runs, dagster_home/history/runs/<run id>.db, with 66 bytes.
+MOST_BYTES = 504 - 66
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def at(path: Path) -> DataFolder:
 
     Raises:
         WrongUseError: The path has characters that DuckDB or Dagster read as something else. They would use the files
-            of another folder.
+            of another folder. Or it is too long for SQLite, or not UTF-8.
     """
     folder = DataFolder(path.absolute())
     if found := MISREAD.search(str(folder.path)):
@@ -104,6 +107,12 @@ def at(path: Path) -> DataFolder:
         raise WrongUseError(
             f"{name} cannot be a data folder, because its path is not UTF-8 in the encoding of this terminal;"
             " rename it, or use a terminal with UTF-8"
+        )
+    byte_count = max(len(os.fsencode(each)) for each in (folder.path, folder.path.resolve()))
+    if byte_count > MOST_BYTES:
+        raise WrongUseError(
+            f"{folder.path} cannot be a data folder, because its path has {byte_count} bytes; use a path of at most"
+            f" {MOST_BYTES} bytes, because SQLite cannot open databases in it otherwise"
         )
     return folder
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from session_pipeline.data_folder import MOST_BYTES
 from session_pipeline_tests.shop_commands import call
 
 
@@ -34,6 +35,36 @@ def test_path_that_duckdb_or_dagster_misread_cannot_be_a_data_folder(tmp_path: P
         code, out, err = call(command, "--data", folder)
         assert (code, out, "cannot be a data folder" in err) == (2, "", True), command
         assert "Traceback" not in err
+
+
+def with_bytes(folder: Path, byte_count: int) -> Path:
+    """Return the path of a folder below another one that has this many bytes, which are fewer characters."""
+    start = f"{folder}/{'ä' * 50}/{'p' * 150}/"
+    return Path(start + "q" * (byte_count - len(start.encode())))
+
+
+@pytest.mark.long
+def test_longest_path_of_a_data_folder_can_be_used(tmp_path: Path) -> None:
+    data = with_bytes(tmp_path, MOST_BYTES)
+    assert call("init", data)[0] == 0
+    (data / "raw" / "web").mkdir()
+    (data / "raw" / "web" / "day.jsonl").write_text(
+        '{"visitor_id": "ann", "event_time": "2024-05-06T10:00:00Z", "event_name": "page_view"}\n'
+    )
+    assert call("run", "--data", data)[0] == 0
+    assert call("status", "--check", "--data", data)[0] == 0
+
+
+def test_longer_path_than_sqlite_opens_cannot_be_a_data_folder(tmp_path: Path) -> None:
+    data = with_bytes(tmp_path, MOST_BYTES + 1)
+    code, _, err = call("init", data)
+    assert (code, f"its path has {MOST_BYTES + 1} bytes; use a path of at most {MOST_BYTES} bytes" in err) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+    data.mkdir(parents=True)
+    link = tmp_path / "link"
+    link.symlink_to(data)
+    assert call("init", link)[0] == 2
+    assert list(data.iterdir()) == []
 
 
 @pytest.mark.parametrize(
