@@ -246,3 +246,21 @@ def test_init_names_required_columns_that_were_not_found(tmp_path: Path) -> None
     assert code == 1
     assert "Required columns without a field. Name the field of each in columns of [sources.web]:" in out
     assert "  visitor_id could be jar or what\n  event_name could be what or jar\n" in out
+
+
+def test_init_and_try_explain_a_field_that_the_settings_cannot_name(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    rows = "".join(f"v{number % 9},2026-10-05T10:00:{number},view\n" for number in range(10, 50))
+    file.write_text(f'visitor_id,"Event\nTime",event_name\n{rows}')
+    code, _, err = call("init", tmp_path / "new", "--from", file)
+    assert (code, "event_time: no field has values that fit" in err) == (1, True)
+    assert load_settings(tmp_path / "new").source("web").columns == {}
+    code, out, _ = call("try", file)
+    assert (code, "event_time: no field has values that fit" in out) == (1, True)
+
+
+def test_init_prints_a_command_in_which_names_are_quoted(tmp_path: Path) -> None:
+    file = tmp_path / "a$(id).csv"
+    file.write_text("a,b\n1,2\n")
+    code, _, err = call("init", tmp_path / "new", "--from", file, "--source", "b;id")
+    assert (code, f"session-pipeline try '{file}' --source 'b;id' --data" in err) == (1, True)

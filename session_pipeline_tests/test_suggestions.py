@@ -194,6 +194,18 @@ def test_wrong_setting_is_corrected(suggest: Suggest) -> None:
     assert "visitor_id" not in suggest(segment, rules)
 
 
+@pytest.mark.parametrize("name", ["Event\nTime", "timestamp\x00", "timestamp\ud800", "event_time" + "_" * 100])
+def test_field_that_cannot_be_named_in_the_settings_is_not_suggested(suggest: Suggest, name: str) -> None:
+    assert suggest(lambda number: {"event": "a", name: time(number)}) == {"event_name": "event"}
+    keys_and_values = {"b": [{"key": name}], "": [{"key": "event_time"}]}
+    assert suggest(
+        lambda number: {
+            "event": "a",
+            **{field: [{**each, "value": time(number)} for each in keys] for field, keys in keys_and_values.items()},
+        }
+    ) == {"event_name": "event"}
+
+
 def test_constants_and_derived_visitors_need_no_field(suggest: Suggest) -> None:
     rules = replace(RULES, constants={"event_name": "a"}, visitor_address="context_ip")
     assert not {"event_name", "visitor_id"} & suggest(segment, rules).keys()

@@ -72,7 +72,8 @@ def init(
     echo(f"  session-pipeline sample{option}   to try it out: writes a week of synthetic shop events to raw/sample/")
     echo(f"  session-pipeline run{option}      when there are new files")
     if not is_usable:
-        raise ended(_why_not_usable(found, source, made, f"session-pipeline try {from_file} --source {source}{option}"))
+        command = plain(shlex.join(["session-pipeline", "try", str(from_file), "--source", source]))
+        raise ended(_why_not_usable(found, source, made, f"{command}{option}"))
 
 
 def _section_for(found: Trial, source: str) -> str:

@@ -18,6 +18,7 @@ from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.reading.lines import lines_by_duckdb, lines_by_python
 from session_pipeline.ingest.sql import macros
 from session_pipeline.run.field_values import FieldValues
+from session_pipeline.settings.values import is_label
 
 SAMPLED_LINES = 1_000
 LONGEST_SAMPLED_BYTES = 64 << 10
@@ -42,7 +43,10 @@ def fields_in(
     connection: duckdb.DuckDBPyConnection,
     format: str = JsonLines.name,
 ) -> list[FieldValues]:
-    """Return the fields of some lines of a file of this format, by name. Numbers are given as Number."""
+    """Return the fields of some lines of a file of this format, by name. Numbers are given as Number.
+
+    Fields that cannot be named in the settings are left out, such as those with a line break in their name.
+    """
     json_fields = rules.json_fields_of(format)
     is_nested = format_named(format).is_nested
     values: dict[str, list[object]] = {}
@@ -62,6 +66,7 @@ def fields_in(
         line_count += 1
         if value_count > MOST_VALUES:
             break
+    values = {name: found for name, found in values.items() if is_label(name) and is_label(lists.get(name, name))}
     times = _time_counts(connection, rules, values)
     return [
         FieldValues(name, values[name], line_count, time_count, lists.get(name), readable_count)

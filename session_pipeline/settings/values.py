@@ -171,13 +171,18 @@ def _line_pattern(pattern: str) -> str:
     return pattern
 
 
+def is_label(text: str) -> bool:
+    """Whether a text can be a label in settings.toml, which cannot contain half of a surrogate pair."""
+    return re.fullmatch(_LABEL, text, re.ASCII) is not None and not _SURROGATES.search(text)
+
+
 def checked_label(text: str) -> str:
     """Return a label.
 
     Raises:
         PydanticCustomError: It is not a label.
     """
-    if not re.fullmatch(_LABEL, text, re.ASCII):
+    if not is_label(text):
         raise refusal(f"is {shown(text)}, which is not a valid label", "write 1 to 100 characters on one line")
     return text
 
@@ -219,6 +224,7 @@ def _character(text: str) -> str:
 
 Name = Annotated[str, _like(r"[a-z][a-z0-9_]{0,62}", "name", "use a-z, 0-9 and _, such as add_to_cart")]
 _LABEL = r"[^\x00-\x1f]{1,100}"
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
 Label = Annotated[str, _like(_LABEL, "label", "write 1 to 100 characters on one line")]
 Site = Annotated[str, _like(r"[A-Za-z0-9._-]{1,100}", "site", "use letters, digits, ., _ and -, such as shop.example")]
 SourceName = Annotated[
