@@ -70,6 +70,19 @@ def test_failed_check_has_its_sentence_without_markdown(
     assert [check.sentence for check in found] == [sentence]
 
 
+@pytest.mark.parametrize(
+    ("sentence", "description"),
+    [
+        ("event https://a.example/b_c", "event `https://`a.example/b_c"),
+        ("event HTTPS://www.a.example", "event `HTTPS://www.`a.example"),
+        ("www.a.example, `ftp://a.example`", r"`www.`a.example, \``ftp://`a.example\`"),
+        ("event [a](https://a.example)", r"event \[a\](`https://`a.example)"),
+    ],
+)
+def test_urls_in_the_sentence_of_a_check_are_no_links(sentence: str, description: str) -> None:
+    assert result_of(CHECKS[0], Verdict(False, sentence)).description == description
+
+
 @pytest.mark.parametrize("change", ["another storage", "other columns"])
 def test_dagster_is_asked_if_the_files_are_not_as_expected(
     deployment: Orchestrated, change: str, monkeypatch: pytest.MonkeyPatch

@@ -1,7 +1,7 @@
 """Writes the verdict of a check as Dagster's result, and reads its sentence back.
 
 The Dagster UI renders descriptions as Markdown, and a sentence can quote names from events. So the description has no
-markup, and the metadata has the sentence as it is, for alerts and the command line.
+markup and no links, and the metadata has the sentence as it is, for alerts and the command line.
 """
 
 import dagster as dg
@@ -24,7 +24,7 @@ def result_of(check: Check, verdict: Verdict) -> dg.AssetCheckResult:
         check_name=check.name,
         passed=verdict.holds,
         severity=dg.AssetCheckSeverity.ERROR if check.is_error else dg.AssetCheckSeverity.WARN,
-        description=markdown.escaped(verdict.sentence),
+        description=markdown.escaped_without_links(verdict.sentence),
         metadata={**verdict.figures, **problems, **sentence},
     )
 
