@@ -256,6 +256,30 @@ def test_delta_encoded_text_cannot_expand_without_limit(ingest: Ingest) -> None:
         ingest.take(content, "a.parquet")
 
 
+@pytest.mark.parametrize("is_in_a_struct", [False, True])
+def test_long_values_of_fixed_length_are_decoded_in_small_batches(
+    monkeypatch: pytest.MonkeyPatch, is_in_a_struct: bool
+) -> None:
+    length = 10_000
+    values = pa.DictionaryArray.from_arrays(
+        pa.array([0] * 8000, pa.int32()), pa.array([b"x" * length], pa.binary(length))
+    )
+    column = pa.StructArray.from_arrays([values], ["value"]) if is_in_a_struct else values
+    content = written({"column": column}, store_schema=False)
+    monkeypatch.setattr(parquet, "EXPANSION_FREE_BYTES", 1 << 20)
+    sizes: list[int] = []
+    expanded = parquet._expanded
+
+    def measured(column: pa.Array) -> int:
+        sizes.append(expanded(column))
+        return sizes[-1]
+
+    monkeypatch.setattr(parquet, "_expanded", measured)
+    with pytest.raises(RefusedFileError, match="expands to more than 200 times"):
+        parquet.count_rows(io.BytesIO(content), len(content))
+    assert max(sizes) <= 1.1 * (1 << 20)
+
+
 def test_nested_values_are_exact(ingest: Ingest) -> None:
     long, moment = Decimal("12345678901234567890.123"), TIME.replace(tzinfo=UTC)
     named = events(

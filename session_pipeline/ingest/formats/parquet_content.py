@@ -56,7 +56,7 @@ def count_rows(file: IO[bytes], byte_count: int) -> int:
         _check_claims(parquet.metadata, byte_count)
         _names(parquet.schema_arrow)
         try:
-            row_count = _row_count(parquet, byte_count, BATCH_ROWS)
+            row_count = _row_count(parquet, byte_count, _rows_at_once(parquet.schema))
         except (pa.ArrowException, OSError) as error:
             if NO_DICTIONARY not in str(error):
                 raise
@@ -133,7 +133,18 @@ def _row_count_without_dictionaries(file: IO[bytes], byte_count: int) -> int:
     parquet = _opened(file, with_dictionaries=False)
     metadata = parquet.metadata
     largest = max(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
-    return _row_count(parquet, byte_count, max(min(BATCH_ROWS, LARGEST_BATCH_BYTES // max(largest, 1)), 1))
+    rows_of_texts = max(LARGEST_BATCH_BYTES // max(largest, 1), 1)
+    return _row_count(parquet, byte_count, min(_rows_at_once(parquet.schema), rows_of_texts))
+
+
+def _rows_at_once(schema: pq.ParquetSchema) -> int:
+    """Return how many rows are decoded at a time: fewer if binary values of fixed length are long.
+
+    pyarrow does not read such values as dictionaries.
+    """
+    leaves = (schema.column(number) for number in range(len(schema)))
+    longest = max((leaf.length for leaf in leaves if leaf.physical_type == "FIXED_LEN_BYTE_ARRAY"), default=1)
+    return max(min(BATCH_ROWS, EXPANSION_FREE_BYTES // max(longest, 1)), 1)
 
 
 def _check_claims(metadata: pq.FileMetaData, byte_count: int) -> None:
