@@ -103,6 +103,15 @@ def test_line_that_duckdb_rejects_is_quarantined_alone(ingest: Ingest, line: byt
     assert len(taken.quarantined[0]["line"]) <= 2000
 
 
+def test_event_with_too_many_values_is_quarantined(ingest: Ingest) -> None:
+    numbers = [0] * 10_000
+    assert ingest.event(numbers=numbers[:9_990], text="," * 20_000)["properties"] is not None
+    detail = ("too_many_values", "more than 10000 values")
+    assert ingest.reason(numbers=numbers) == detail
+    assert ingest.reason(properties={"numbers": numbers}) == detail
+    assert ingest.reason(properties=json.dumps({"numbers": [*numbers, 0]})) == detail
+
+
 @pytest.mark.parametrize("blank", [b" ", b"\t"])
 def test_long_blank_line_is_counted_as_blank(ingest: Ingest, blank: bytes) -> None:
     seen = json.dumps(EVENT).encode()

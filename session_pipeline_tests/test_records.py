@@ -15,6 +15,7 @@ import pytest
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError
 from session_pipeline.ingest.formats import json_values
+from session_pipeline.ingest.mapping import reshape
 from session_pipeline.ingest.reading import read_large, small_files
 from session_pipeline_tests.ingesting import EVENT, RULES, Ingest, Taken
 
@@ -170,6 +171,16 @@ def test_copy_of_a_line_gives_the_same_events(ingest: Ingest) -> None:
     first = ingest.take(json.dumps(VISITS[0]), "a.jsonl", SPLIT)
     second = ingest.take("\n".join(map(json.dumps, [VISITS[1], VISITS[0]])), "b.jsonl", SPLIT)
     assert first.column("event_id") == second.column("event_id")[1:]
+
+
+def test_line_whose_events_repeat_too_much_is_quarantined(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reshape, "MOST_REPEATED_BYTES", 100_000)
+    visit = {"visitor_id": "v", "x": "y" * 1000, "actions": [{"t": "2024-03-01 12:00:00", "n": "a"}]}
+    lines = [json.dumps({**visit, "actions": visit["actions"] * count}) for count in (90, 100, 1)]
+    taken = ingest.take("\n".join(lines), rules=SPLIT)
+    assert taken.reasons == {91: "too_many_events"}
+    assert taken.quarantined[0]["detail"] == "its 100 events repeat too much of the line"
+    assert len(taken.events) == 91
 
 
 def test_events_in_a_list_of_visits(ingest: Ingest) -> None:

@@ -20,10 +20,14 @@ create or replace temp macro is_strict_json(written) as
 json_valid(written)
 and case when may_be_lax(written) then not is_lax(written) else true end;
 
--- bracket_count: the number of objects and lists in a JSON text. nesting_depth: the largest number
+-- bracket_count: the number of objects and lists in a JSON text. comma_count: that of commas, which
+-- are also within strings. nesting_depth: the largest number
 -- of them within each other; 0 for null.
 create or replace temp macro bracket_count(written) as
 strlen(written) - strlen(replace(replace(written, '{', ''), '[', ''));
+
+create or replace temp macro comma_count(written) as
+strlen(written) - strlen(replace(written, ',', ''));
 
 create or replace temp macro nesting_depth(written) as
 list_reduce( -- noqa: PRS
@@ -44,6 +48,13 @@ create or replace temp macro is_too_nested(written) as
     strlen(written) > 400
     and bracket_count(written) > 200
     and (bracket_count(written) > 5000 or nesting_depth(written) > 200);
+
+-- Parsed JSON takes memory for each value, and DuckDB holds it for 2,048 events at once. Each value
+-- beyond the first needs a comma. The first condition excludes nearly all lines.
+create or replace temp macro has_too_many_values(written) as
+    strlen(written) > 20000
+    and comma_count(written) >= 10000
+    and comma_count(regexp_replace(written, '"(?:[^"\\]|\\.)*"', '', 'g')) >= 10000;
 
 -- A merged JSON object without some keys: dropped_fields at its top level, and at any depth the
 -- members that dropped_value matches. They are set to null, and the merge removes keys with the

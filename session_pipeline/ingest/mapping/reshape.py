@@ -18,6 +18,10 @@ from session_pipeline.ingest.mapping.line_fields import json_pointer
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.sql import query
 
+# What the events of a line may repeat of it: a visit of 1,000 actions has far less. Beyond it, a line of 256 KiB could
+# need gigabytes.
+MOST_REPEATED_BYTES = 8 << 20
+
 
 def reshaped(checked_lines: str, rules: ReadingRules, format: str) -> str:
     """Return a SELECT of checked lines, with the lines as they are mapped to columns.
@@ -48,6 +52,7 @@ def reshaped(checked_lines: str, rules: ReadingRules, format: str) -> str:
             without_events=literal(_before(keys) + "null" + "}" * len(keys)),
             before_event=literal(_before(keys)),
             after_event=literal("}" * len(keys)),
+            most_repeated_bytes=MOST_REPEATED_BYTES,
         )
     as_object = "object_of_wrapped" if format == Parquet.name else "object_of"
     for ways in _at_once([rules.way(name, format) for name in rules.key_values]):

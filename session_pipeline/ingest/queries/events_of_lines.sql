@@ -1,6 +1,7 @@
 -- One row is an event of a line of checked_lines, in the order of the lines and of their events.
 -- In a line with a list of events, each event stands in the place of the list. A line without the
--- list, or with an empty one, is one event. So is a line with a repeated key, which is quarantined.
+-- list, or with an empty one, is one event. So are lines that are quarantined: with a repeated key,
+-- or with events that would repeat too much.
 with listed as (
     select
         *,
@@ -14,16 +15,39 @@ with listed as (
     from $checked_lines
 ),
 
+-- _rest is the line without its list, which each of its events repeats.
 reduced as (
     select
-        * replace (
-            case
-                when len(_events) > 0 then cast(json_merge_patch(line, $without_events) as varchar)
-                else line
-            end as line,
-            case when len(_events) > 0 then _events else cast([null] as json[]) end as _events
-        )
+        *,
+        case
+            when len(_events) > 0 then cast(json_merge_patch(line, $without_events) as varchar)
+        end as _rest
     from listed
+),
+
+measured as (
+    select
+        *,
+        coalesce(len(_events) * strlen(_rest) > $most_repeated_bytes, false) as _repeats_too_much
+    from reduced
+),
+
+limited as (
+    select
+        * exclude (_rest, _repeats_too_much) replace ( -- noqa: AM04
+            case when _rest is null or _repeats_too_much then line else _rest end as line,
+            case when _repeats_too_much then 'too_many_events' else reason end as reason,
+            case
+                when _repeats_too_much
+                    then 'its ' || len(_events) || ' events repeat too much of the line'
+                else detail
+            end as detail,
+            case
+                when _rest is null or _repeats_too_much then cast([null] as json[])
+                else _events
+            end as _events
+        )
+    from measured
 ),
 
 unnested as (
@@ -31,7 +55,7 @@ unnested as (
         * exclude (_events), -- noqa: AM04
         unnest(_events) as _event,
         unnest(range(1, len(_events) + 1)) as _number
-    from reduced
+    from limited
 )
 
 select

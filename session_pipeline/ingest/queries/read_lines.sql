@@ -57,6 +57,8 @@ judged as (
             when not is_json then 'invalid_json'
             when not is_object then 'not_an_object'
             when is_too_nested(line) then 'too_nested'
+            when has_too_many_values(line) or has_too_many_values(properties)
+                then 'too_many_values'
             when has_repeated_key then 'duplicate_key'
             when visitor_id is null then 'missing_visitor_id'
             when event_time is null then 'missing_event_time'
@@ -82,6 +84,7 @@ select
         when _reason = 'not_an_object' then 'the line is JSON, but not an object'
         when _reason = 'too_nested'
             then 'more than 200 objects or lists within each other, or more than 5000 of them'
+        when _reason = 'too_many_values' then 'more than 10000 values'
         when _reason = 'duplicate_key' then 'a key occurs more than once in the object'
         when _reason = 'missing_visitor_id' then $labels['visitor_id']
         when _reason = 'missing_event_time' then $labels['event_time']
