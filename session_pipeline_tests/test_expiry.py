@@ -193,6 +193,21 @@ def test_earlier_horizon_drops_no_frozen_day(copied: Deployment) -> None:
 
 
 @pytest.mark.long
+def test_first_open_day_without_events_comes_back_after_an_earlier_horizon(tmp_path: Path) -> None:
+    """Only the events of the last frozen day make it a day to build, and its raw events have expired."""
+    deployment = Deployment(tmp_path, settings(raw=RAW_DAYS))
+    for day in (FIRST, FROZEN_BEFORE - ONE_DAY, UNTIL):
+        deliver(deployment, day, 1)
+    deployment.run(UNTIL)
+    before = deployment.hashes()
+    assert FROZEN_BEFORE in days_of(deployment, "daily_visitors")
+    deployment.run(FIRST)
+    assert FROZEN_BEFORE not in days_of(deployment, "daily_visitors")
+    deployment.run(UNTIL)
+    assert deployment.hashes() == before
+
+
+@pytest.mark.long
 def test_next_day_moves_the_bound(copied: Deployment) -> None:
     deliver(copied, UNTIL + ONE_DAY, 1)
     copied.run(UNTIL + ONE_DAY)

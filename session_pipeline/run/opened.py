@@ -25,6 +25,7 @@ from session_pipeline.run import delivered_files
 from session_pipeline.run.profile import PLAN, Profile
 from session_pipeline.settings import Settings, load_settings
 from session_pipeline.store.catalog import CATALOG_FILE, FROZEN_TIMEZONE, RUN_IS_OPEN, number_in
+from session_pipeline.store.records import Key
 from session_pipeline.store.shortage import report_shortage
 from session_pipeline.store.store import Store
 from session_pipeline.tables.frame import Frame
@@ -112,25 +113,34 @@ def make_planner(settings: Settings, store: Store, until: date) -> Planner:
     wanted = wanted_days(raw, calendar, settings.start_date, until)
     frozen_before = store.catalog.frozen_before()
     if frozen_before is not None:
-        wanted = _with_frozen_days(wanted, store, settings.start_date, until, frozen_before)
+        wanted = _with_frozen_days(wanted, store, calendar, settings.start_date, until, frozen_before)
     frame = Frame(settings, calendar, wanted, until, frozen_before)
     known = known_of(store.catalog.text(KNOWN))
     return Planner(store.partitions, store.catalog.recipes(), frame, known=known, version=package_version())
 
 
 def _with_frozen_days(
-    wanted: Iterable[date], store: Store, start: date, until: date, frozen_before: date
+    wanted: Iterable[date], store: Store, calendar: Calendar, start: date, until: date, frozen_before: date
 ) -> tuple[date, ...]:
     """Return the days to build and the frozen days, which are those that have tables.
 
     The first day that is not frozen stays wanted, too: it closes the sessions of a day whose raw events have expired.
+    After a run with an earlier horizon it has no tables. Then the events of the last frozen day show that it is wanted.
     """
     there = {
         key.date
         for key in store.partitions
         if key.table in STEP_OF_TABLE and key.date and start <= key.date <= min(frozen_before, until)
     }
+    if start < frozen_before <= until and _has_events(store, calendar.previous(frozen_before)):
+        there.add(frozen_before)
     return tuple(sorted(there.union(day for day in wanted if day >= frozen_before)))
+
+
+def _has_events(store: Store, day: date) -> bool:
+    """Return whether a day that was built has events; duplicates count, as they do for days that are not frozen."""
+    of_day = (store.partitions.get(Key(name, day)) for name in ("events", "duplicate_events"))
+    return any(partition.row_count for partition in of_day if partition is not None)
 
 
 def _refuse_later_start(store: Store, start: date) -> None:
