@@ -4,6 +4,7 @@ The first of October is frozen. test_erasure.py tests the tables that are built 
 """
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -282,3 +283,64 @@ def test_files_with_expired_texts_are_named_as_not_searched(tmp_path: Path) -> N
     deployment.deliver("new", [event("ada", 9, 1), {"visitor_id": CANARY, "event_name": "without a time", "n": 2}])
     deployment.run(UNTIL)
     assert names_of(deployment, Person(CANARY, None, None), UNTIL) == (["new"], ["old"])
+
+
+# By table of visitors, the columns that equal those of a run without the erased user; none: all columns.
+HISTORIES = {
+    **dict.fromkeys(("visitor_states", "visitor_days", "visitors", "retention"), ()),
+    "session_facts": ("site", "visitor_id", "started_at", "visit_number", "lifecycle"),
+}
+
+
+def at(visitor: str, time: str, user: str, **more: Any) -> dict[str, Any]:
+    return event(
+        visitor, 1, 0, user_id=user, **{"event_id": f"{visitor}/{time}", "event_time": f"2026-{time}Z", **more}
+    )
+
+
+def histories_of(deployment: Deployment) -> dict[str, list[tuple[str, ...]]]:
+    found = {
+        name: pairs(deployment, name, *(columns or deployment.table(name).columns))
+        for name, columns in HISTORIES.items()
+    }
+    # The sessions of earlier days have expired.
+    return {**found, "session_facts": [row for row in found["session_facts"] if row[2] >= "2026-09-30"]}
+
+
+def test_visitor_of_several_users_has_the_history_of_those_that_stay(tmp_path: Path) -> None:
+    """On two days only the erased user comes; on others the user is the first, or comes between two others.
+
+    The days before 30 September have no sessions any more. 24 September closes a block of ten days.
+    """
+    start = date(2026, 9, 20)
+    lines = [
+        at("tablet", "09-20T10:00:00", CANARY_USER, utm_campaign="secret", event_name="purchase", value=2),
+        at("tablet", "09-21T10:00:00", "ann"),
+        at("tablet", "09-30T10:00:00", CANARY_USER, event_name="purchase", value=7),
+        at("tablet", "10-01T10:00:00", CANARY_USER, referrer="https://www.google.com/"),
+        at("tablet", "10-01T12:00:00", "ann", event_name="purchase", value=5),
+        at("tablet", "10-02T10:00:00", "ann"),
+        at("tablet", "10-02T12:00:00", CANARY_USER),
+        at("tablet", "10-02T14:00:00", "ann"),
+        at("tablet", "10-09T10:00:00", "ann"),
+        at("new", "10-01T10:00:00", CANARY_USER),
+        at("new", "10-02T10:00:00", "ann"),
+        *(at("other", f"{start + timedelta(days=number):%m-%d}T11:00:00", "bob") for number in range(20)),
+    ]
+    settings = {**SETTINGS, "start_date": start}
+    deployment = deployed(
+        tmp_path / "data", {**settings, "privacy": {"keep_days": {"raw": 7, "events": 10}}}, test=lines
+    )
+    before = {name: deployment.table(name) for name in ("daily_visitors", "daily_breakdowns")}
+    held = erase(deployment, Person(None, CANARY_USER, None))
+    assert held.shared_visitors == (("main", "new"), ("main", "tablet"))
+    clean = Deployment(tmp_path / "clean", {**settings, "privacy": {}})
+    for path in (deployment.folder.visitor_key, deployment.folder.erasures):
+        shutil.copyfile(path, clean.folder.path / path.name)
+    clean.deliver("events", lines)
+    clean.run(UNTIL)
+    assert histories_of(deployment) == histories_of(clean)
+    # Counts of frozen days stay.
+    for name, rows in before.items():
+        frozen = rows["session_date"].astype(str) < "2026-10-03"
+        assert deployment.table(name)[frozen].equals(rows[frozen])

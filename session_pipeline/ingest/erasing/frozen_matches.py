@@ -2,7 +2,7 @@
 
 A row is found by its visitor, its user, its session or its event. A session that an erased user shares with others
 stays, with its figures: only its user id, and the pages and actions that only erased events have, become null.
-erase_frozen.py writes the tables again.
+frozen_visitors.py computes the history of visitors that stay. erase_frozen.py writes the tables again.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from session_pipeline.engines.connections import private_connection
 from session_pipeline.engines.sql import rows_of
 from session_pipeline.ingest.erasing.erasures import Unfinished
+from session_pipeline.ingest.erasing.frozen_visitors import Histories
 from session_pipeline.ingest.sql import query
 from session_pipeline.store.store import Store
 from session_pipeline.tables import table
@@ -55,9 +56,10 @@ ROW = "_row_number"
 class Matches:
     """Tells which rows and values of frozen days are erased."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Take a connection with the tables of what is erased."""
+    def __init__(self, connection: duckdb.DuckDBPyConnection, histories: Histories) -> None:
+        """Take a connection with the tables of what is erased, and the visitors whose history changes."""
         self._connection = connection
+        self.histories = histories
 
     def erased_rows(self, name: str, day: date | None, rows: pa.Table) -> pa.Array | None:
         """Return, for each row of a table, whether it is erased; None if no row is."""
@@ -146,7 +148,7 @@ def matching(store: Store, left: Unfinished, frozen_before: date) -> Iterator[Ma
             connection.execute(f"create temp view {view} as {_rows_until(store, name, frozen_before)}")
         for name in ("erased_events", "erased_names", "erased_labels"):
             connection.execute(f"create temp table {name} as {query(name)}")
-        yield Matches(connection)
+        yield Matches(connection, Histories(connection, store, frozen_before))
 
 
 def _keep_ids(connection: duckdb.DuckDBPyConnection, name: str, ids: Iterable[tuple[str, str]]) -> None:

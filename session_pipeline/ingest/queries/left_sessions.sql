@@ -1,0 +1,21 @@
+-- One row is a session of a changed visitor on a frozen day that is not erased, with the columns
+-- that visitor_states reads.
+select
+    session_date,
+    site,
+    visitor_id,
+    case
+        when not coalesce((site, user_id) in (select (site, id) from erased_users), false)
+            then user_id
+    end as user_id,
+    session_id,
+    day_session_number,
+    channel,
+    utm_campaign,
+    started_at,
+    ended_at,
+    is_bot
+from frozen_sessions
+where
+    (site, visitor_id) in (select (site, visitor_id) from changed_visitors)
+    and session_id not in (select id from erased_sessions)
