@@ -12,6 +12,7 @@ import pytest
 from session_pipeline.build import builder, stale_days
 from session_pipeline.build.stretches import BIG_DAY_EVENTS, MOST_DAYS, MOST_EVENTS, first_stretch
 from session_pipeline.engines import duckdb as engine
+from session_pipeline.engines.duckdb_files import Statistics, write_days
 from session_pipeline.reference.days import Calendar
 from session_pipeline.tables import TABLES
 from session_pipeline_tests.deployment import Deployment
@@ -161,11 +162,10 @@ def test_late_file_builds_only_its_days_and_where_the_carry_changed(
 
 def test_splitting_days_restores_the_settings_of_the_engine(tmp_path: Path) -> None:
     made = engine.DuckDBEngine(engine.Limits(threads=3), tmp_path)
-    with made.job() as job:
-        contract = TABLES["recent_event_ids"]
-        days = {day: tmp_path / f"{day}.parquet" for day in DAYS[:5]}
-        columns = ", ".join(f"cast(null as {column.type}) as {column.name}" for column in contract.columns)
-        job._write_days(contract, f"select {columns}, date '{DAYS[0]}' as event_date", days)
+    contract = TABLES["recent_event_ids"]
+    days = {day: tmp_path / f"{day}.parquet" for day in DAYS[:5]}
+    columns = ", ".join(f"cast(null as {column.type}) as {column.name}" for column in contract.columns)
+    write_days(made.connection, Statistics(), contract, f"select {columns}, date '{DAYS[0]}' as event_date", days)
     assert made.connection.execute("select current_setting('threads')").fetchone() == (3,)
     assert made.connection.execute("select current_setting('disabled_optimizers')").fetchone() == ("",)
     assert len({path.read_bytes() for path in days.values()}) == 2

@@ -17,7 +17,7 @@ from session_pipeline.engines import duckdb_jobs as engine
 from session_pipeline.ingest import deliveries
 from session_pipeline.ingest.mapping import rules, source_rules
 from session_pipeline.ingest.reading import work
-from session_pipeline.publish import lake, native_rows, publication, warehouse
+from session_pipeline.publish import lake, native_rows, publication, published_state, warehouse
 from session_pipeline.reference.days import Calendar
 from session_pipeline.store import locks, store, store_files
 from session_pipeline.store.catalog import Catalog
@@ -292,7 +292,7 @@ def damaged_input_is_built_upon(put: Put) -> None:
 
 @met_by(programs.damaged_warehouse, "Could not read|Corrupt|too small")
 def damaged_warehouse_stays(put: Put) -> None:
-    put(publication, "_is_as_published", lambda folder, store: folder.warehouse.is_file())
+    put(published_state, "_is_as_published", lambda folder, store: folder.warehouse.is_file())
 
 
 # Crashes
