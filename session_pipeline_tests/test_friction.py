@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -230,14 +230,40 @@ def valid_lines(path: Path) -> Iterator[str]:
             "daily_friction differs from sessions",
         ),
         ("daily_friction", "select * from daily_friction where false", "repeat is not counted as in session_friction"),
+        (
+            "daily_friction",
+            "select * replace (error_count + 1 as error_count) from daily_friction",
+            "error is not counted as in session_friction",
+        ),
+        (
+            "daily_friction",
+            "select * replace (session_count + 1 as session_count) from daily_friction",
+            "daily_friction differs from sessions",
+        ),
     ],
 )
 def test_wrong_counts_are_found(
     built: list[tuple[Deployment, oracle.Options]], tmp_path: Path, name: str, select: str, problem: str
 ) -> None:
+    assert f"2026-10-05, main: {problem}" in problems_after(built, tmp_path, name, select)
+
+
+def test_too_many_sessions_with_a_hard_time_are_no_problem_of_a_signal(
+    built: list[tuple[Deployment, oracle.Options]], tmp_path: Path
+) -> None:
+    select = "select * replace (session_count + 1 as hard_time_count) from action_friction"
+    assert problems_after(built, tmp_path, "action_friction", select) == tuple(
+        f"2026-10-05, {site}: more sessions had a hard time than there are at an action" for site in ("app", "main")
+    )
+
+
+def problems_after(
+    built: list[tuple[Deployment, oracle.Options]], folder: Path, name: str, select: str
+) -> Sequence[str]:
+    """Return what the check finds after a table of a day was changed, in a copy of the data."""
     deployment = next(deployment for deployment, options in built if set(options.signals) == set(oracle.SIGNALS))
-    shutil.copytree(deployment.folder.path, tmp_path / "data")
-    with open_run(DataFolder(tmp_path / "data"), run_id="test", until=UNTIL) as run:
+    shutil.copytree(deployment.folder.path, folder / "data")
+    with open_run(DataFolder(folder / "data"), run_id="test", until=UNTIL) as run:
         assert friction_adds_up(run, [DAY]).holds
         partition = run.store.partitions[Key(name, DAY, "")]
         path = run.store.scratch / "changed.parquet"
@@ -246,5 +272,5 @@ def test_wrong_counts_are_found(
             count = job.write(table(name), select, path)
         written = Written(partition.key, path, count, partition.fingerprint, partition.parts, partition.counts, "test")
         run.store.commit([written], run_id="test")
-    with open_run(DataFolder(tmp_path / "data"), run_id="test", until=UNTIL) as run:
-        assert f"2026-10-05, main: {problem}" in friction_adds_up(run, [DAY]).problems
+    with open_run(DataFolder(folder / "data"), run_id="test", until=UNTIL) as run:
+        return friction_adds_up(run, [DAY]).problems

@@ -49,7 +49,14 @@ problems as (
         a.site,
         a.met.signal || ' has more sessions than there are at an action' as problem
     from signals_by_action as a
-    where a.met.session_count > a.session_count or a.hard_time_count > a.session_count
+    where a.met.session_count > a.session_count
+    union all
+    select
+        a.session_date,
+        a.site,
+        'more sessions had a hard time than there are at an action' as problem
+    from action_friction as a
+    where a.hard_time_count > a.session_count
     union all
     select
         coalesce(c.session_date, f.session_date) as session_date,
