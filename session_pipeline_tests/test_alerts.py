@@ -209,6 +209,12 @@ def test_relative_program_is_warned_about(tmp_path: Path, monkeypatch: pytest.Mo
     assert missing_program(["sh"]) is None
 
 
+def test_only_the_program_of_a_command_is_looked_for() -> None:
+    assert missing_program(["sh", "-c", "cat > alerts/last"]) is None
+    missing = ["no-such-program", "alerts/last", "sh"]
+    assert str(missing_program(missing)).startswith("the program no-such-program does not exist on this machine")
+
+
 def test_slow_command_is_stopped_with_its_children(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     command = ("sh", "-c", f"sleep 300 & echo $! > '{pid}.new' && mv '{pid}.new' '{pid}'; wait")
