@@ -123,6 +123,38 @@ def test_few_quarantined_lines_cause_no_warning() -> None:
     )
 
 
+OF_TEN_LINES = {"path": "web/a.jsonl", "source": "web", "status": "accepted", "format": "jsonl", "line_count": 10}
+
+
+def test_setting_is_named_if_other_lines_of_the_file_were_accepted() -> None:
+    facts = {**OF_TEN_LINES, "accepted_count": 5, "set_aside_count": 5}
+    said = str(too_many_quarantined(facts, {"invalid_value": 5}))
+    assert "then change sources.web.columns.value in settings.toml" in said
+
+
+def test_list_in_each_of_many_lines_is_not_taken_for_the_events() -> None:
+    facts = {**OF_TEN_LINES, "accepted_count": 0, "set_aside_count": 10}
+    line = json.dumps({"results": [{"a": 1}]})
+    said = str(too_many_quarantined(facts, {"missing_visitor_id": 10}, [("missing_visitor_id", line)] * 10))
+    assert "10 of 10 lines were quarantined" in said
+    assert "records_in" not in said
+
+
+@pytest.mark.parametrize(
+    ("lines", "fix"),
+    [
+        (['{"a": 1},', '{"a": 1'], "write no comma after an object"),
+        (['{"a": 1', '{"a": 1},'], "write each line as one complete JSON object"),
+        (['{"a": 1,'], "write each line as one complete JSON object"),
+        (['{"a": 1}}'], "write each line as one complete JSON object"),
+    ],
+)
+def test_advice_for_lines_that_are_no_json_comes_from_the_first(lines: list[str], fix: str) -> None:
+    facts = {**OF_TEN_LINES, "accepted_count": 5, "set_aside_count": 5}
+    said = too_many_quarantined(facts, {"invalid_json": 5}, [("invalid_json", line) for line in lines])
+    assert str(said).endswith(f"then fix them at their source: {fix}")
+
+
 @pytest.mark.parametrize(
     ("reason", "fix"),
     [

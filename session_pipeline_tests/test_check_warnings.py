@@ -1,10 +1,10 @@
-"""Tests the checks that warn: of alerts, unusual data, late sources, outdated days, and settings without matches."""
+"""Tests the checks that warn: of unusual data, late sources, outdated days, and settings without matches."""
 
 import errno
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -13,13 +13,12 @@ import pytest
 
 from session_pipeline import checks, defs
 from session_pipeline.checks import Verdict, unusual
-from session_pipeline.defs.checks import days_of_check
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError
 from session_pipeline.reference.days import ONE_DAY
 from session_pipeline.run.pipeline import Run
 from session_pipeline_tests.checked_stores import DAY, WEEKS, asked, change, opened
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.orchestration import SMALL, command_line, shop_lines
+from session_pipeline_tests.orchestration import SMALL, shop_lines
 from session_pipeline_tests.simulation.simulated_clock import simulated
 
 
@@ -28,155 +27,6 @@ def deployment(four_weeks: Deployment, tmp_path: Path) -> Deployment:
     """A copy of `four_weeks` that the test may change."""
     shutil.copytree(four_weeks.folder.path, tmp_path / "data")
     return Deployment(tmp_path / "data", SMALL)
-
-
-ALERT = """
-    select 'main' as site, 1 as rank, 7 as window_days, 'device' as dimension, 'mobile' as dimension_value,
-        '/cart' as action, '/checkout' as next_action, 25.0 as associated_lost, true as is_alert,
-        '{sentence}' as sentence
-"""
-
-
-def test_progress_alerts_names_the_alerts_of_the_last_14_days(deployment: Deployment) -> None:
-    assert asked(deployment, checks.progress_alerts).holds
-    change(deployment, "progress_changes", with_nulls(ALERT.format(sentence="Fewer go on.")), WEEKS[1])
-    change(deployment, "progress_changes", with_nulls(ALERT.format(sentence="Far fewer go on.")), WEEKS[2])
-    expected = Verdict(False, "Far fewer go on.", {"alerts": 1})
-    verdict = asked(deployment, checks.progress_alerts)
-    assert verdict == expected
-    assert verdict.problems == ("fewer mobile visits at /cart go on to /checkout (site main)",)
-    assert asked(deployment, checks.progress_alerts, day=WEEKS[1]).sentence == "Fewer go on."
-    assert asked(deployment, checks.progress_alerts, day=WEEKS[2] + timedelta(days=13)) == expected
-    assert asked(deployment, checks.progress_alerts, day=WEEKS[2] + timedelta(days=14)).holds
-
-
-@pytest.mark.parametrize("later", ["'all=all: /pay > (goal)' as explained_by", "date '2026-10-20' as over_since"])
-def test_progress_alerts_leaves_out_what_is_explained_or_over_later(deployment: Deployment, later: str) -> None:
-    change(deployment, "progress_changes", with_nulls(ALERT.format(sentence="Fewer go on.")), WEEKS[1])
-    no_alert = ALERT.format(sentence="It is none.").replace("true as is_alert", f"false as is_alert, {later}")
-    assert not asked(deployment, checks.progress_alerts, day=WEEKS[2]).holds
-    change(deployment, "progress_changes", with_nulls(no_alert), WEEKS[2])
-    assert asked(deployment, checks.progress_alerts, day=WEEKS[2]).holds
-
-
-def test_progress_alerts_names_the_site_if_there_are_several(deployment: Deployment) -> None:
-    change(deployment, "progress_changes", with_nulls(ALERT.format(sentence="Fewer go on.")))
-    assert asked(deployment, checks.progress_alerts).sentence == "Fewer go on."
-    other_site = "select * from action_visits union all select * replace ('jp' as site) from action_visits"
-    change(deployment, "action_visits", other_site, WEEKS[2])
-    assert asked(deployment, checks.progress_alerts).sentence == "On site main: fewer go on."
-
-
-OUTCOME_ALERT = """
-    select 'main' as site, 1 as rank, 7 as window_days, 'device' as dimension, 'mobile' as dimension_value,
-        '{outcome}' as outcome, {score} as score, true as is_alert, '{outcome}.' as sentence
-"""
-
-
-def outcome_alert(outcome: str, score: float = -4.0) -> str:
-    return with_nulls(OUTCOME_ALERT.format(outcome=outcome, score=score), "outcome_changes")
-
-
-def test_outcome_alerts_names_bad_news_of_the_last_14_days(deployment: Deployment) -> None:
-    assert asked(deployment, checks.outcome_alerts) == Verdict(True, "visits end as well as before", {"alerts": 0})
-    bad = (("purchase", -4.0), ("bounce", 4.5), ("(sessions)", -5.0), ("(converted)", -3.5))
-    good = (("lead", 4.0), ("engaged", -4.0), ("abandoned_cart", -4.0))
-    alerts = " union all by name ".join(outcome_alert(*each) for each in (*bad, *good))
-    change(deployment, "outcome_changes", alerts, WEEKS[2])
-    verdict = asked(deployment, checks.outcome_alerts)
-    assert verdict == Verdict(False, "(sessions). bounce. purchase. (converted).", {"alerts": 4})
-    assert verdict.problems == (
-        "fewer mobile visits came than usual (site main)",
-        "more mobile visits end with bounce (site main)",
-        "fewer mobile visits end with purchase (site main)",
-        "fewer mobile visits convert (site main)",
-    )
-    assert not asked(deployment, checks.outcome_alerts, day=WEEKS[2] + timedelta(days=13)).holds
-    assert asked(deployment, checks.outcome_alerts, day=WEEKS[2] + timedelta(days=14)).holds
-
-
-def test_outcome_alerts_leaves_out_what_is_over(deployment: Deployment) -> None:
-    change(deployment, "outcome_changes", outcome_alert("purchase"), WEEKS[1])
-    assert not asked(deployment, checks.outcome_alerts, day=WEEKS[2]).holds
-    over = outcome_alert("purchase").replace("true as is_alert", "false as is_alert, date '2026-10-20' as over_since")
-    change(deployment, "outcome_changes", over, WEEKS[2])
-    assert asked(deployment, checks.outcome_alerts, day=WEEKS[2]).holds
-
-
-def test_checks_about_now_look_at_the_latest_days_that_are_over(deployment: Deployment) -> None:
-    """A run that builds only an old day does not warn about what was wrong then, nor that today has few visits."""
-    change(deployment, "progress_changes", with_nulls(ALERT.format(sentence="Fewer go on.")), WEEKS[0])
-    assert not asked(deployment, checks.progress_alerts, day=WEEKS[0]).holds
-    about_now, other = (
-        next(check for check in checks.CHECKS if check.name == name) for name in ("progress_alerts", "progress_adds_up")
-    )
-    with opened(deployment) as run:
-        assert days_of_check(run, other, [WEEKS[0]]) == [WEEKS[0]]
-        days = list(days_of_check(run, about_now, [WEEKS[0]]))
-        assert days == list(run.planner.frame.wanted[-len(days) :])
-    with simulated(datetime.combine(DAY, datetime.min.time(), UTC) + timedelta(hours=9)), opened(deployment) as run:
-        assert DAY not in days_of_check(run, about_now, [DAY])
-
-
-@pytest.mark.long
-def test_checks_about_now_wait_for_the_last_range_of_days(tmp_path: Path) -> None:
-    """The run builds a day in May, and then one in December, which takes the alert away."""
-    deployment = Deployment(tmp_path, SMALL)
-    days = date(2024, 5, 6), date(2024, 12, 2)
-    for day in days:
-        deployment.deliver(str(day), shop_lines(day))
-    command_line(deployment)
-    change(deployment, "outcome_changes", outcome_alert("purchase"), days[1])
-    for day in days:
-        late = {"event_id": f"late {day}", "visitor_id": f"late {day}"}
-        deployment.deliver(f"late {day}", [shop_lines(day)[0] | late])
-    ran = command_line(deployment)
-    assert "outcome_alerts" not in ran.stdout + ran.stderr
-
-
-WORTH = "Fewer go on. About 25 are missing, worth about 900."
-
-
-@pytest.mark.parametrize(
-    ("currencies", "sentence"),
-    [
-        (["EUR"] * len(WEEKS), "Fewer go on. About 25 are missing, worth about 900 EUR."),
-        (["EUR", "USD"], "Fewer go on. About 25 are missing."),
-        ([], WORTH),
-    ],
-)
-def test_progress_alerts_shows_a_value_of_one_currency_only(
-    deployment: Deployment, currencies: Sequence[str], sentence: str
-) -> None:
-    alert = ALERT.format(sentence=WORTH).replace(" as is_alert", " as is_alert, 900.0 as associated_lost_value")
-    change(deployment, "progress_changes", with_nulls(alert))
-    for day, currency in zip(WEEKS, currencies, strict=False):
-        change(
-            deployment, "session_outcomes", f"select * replace ('{currency}' as currency) from session_outcomes", day
-        )
-    assert asked(deployment, checks.progress_alerts).sentence == sentence
-
-
-def test_progress_alerts_orders_values_of_different_currencies_by_conversions(deployment: Deployment) -> None:
-    few = (
-        ALERT.format(sentence="Few.")
-        .replace("'main'", "'jp'")
-        .replace("25.0 as", "1000.0 as associated_lost_value, 2.0 as")
-    )
-    many = ALERT.format(sentence="Many.").replace(" as is_alert", " as is_alert, 900.0 as associated_lost_value")
-    change(deployment, "progress_changes", with_nulls(f"{few} union all by name {many}"))
-    assert asked(deployment, checks.progress_alerts).sentence == "Few. Many."
-    for site, currency, day in (("jp", "JPY", WEEKS[0]), ("main", "EUR", WEEKS[1])):
-        outcomes = f"select * replace ('{currency}' as currency, '{site}' as site) from session_outcomes"
-        change(deployment, "session_outcomes", outcomes, day)
-    for day in WEEKS[2:]:
-        change(deployment, "session_outcomes", "select * from session_outcomes where false", day)
-    assert asked(deployment, checks.progress_alerts).sentence == "Many. Few."
-
-
-def with_nulls(select: str, name: str = "progress_changes") -> str:
-    """Return a SELECT with the columns of a table, null where it has no value."""
-    return f"select * from ({select}) union all by name select * from {name} where false"
 
 
 @pytest.mark.long
@@ -192,6 +42,33 @@ def test_days_that_only_end_sessions_are_not_usual(deployment: Deployment) -> No
         change(deployment, "sessions", "select * from sessions where false", day)
     change(deployment, "sessions", "select * from sessions limit 1")
     assert asked(deployment, checks.volume_unusual).sentence == "2024-05-27: 1 session, 20% of the usual 5"
+
+
+def test_usual_volume_is_the_median_of_the_weeks_before(deployment: Deployment) -> None:
+    for day in WEEKS[:2]:
+        change(deployment, "sessions", "select * from sessions limit 1", day)
+    assert asked(deployment, checks.volume_unusual).sentence == "2024-05-27: 5 sessions, 500% of the usual 1"
+
+
+def test_usual_volume_comes_from_the_last_weeks_only(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    change(deployment, "sessions", "select * from sessions limit 1", WEEKS[2])
+    assert asked(deployment, checks.volume_unusual).holds
+    monkeypatch.setattr(unusual, "VOLUME_WEEKS", 1)
+    assert asked(deployment, checks.volume_unusual).sentence == "2024-05-27: 5 sessions, 500% of the usual 1"
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_half_and_double_volume_are_usual(deployment: Deployment, count: int) -> None:
+    for day in WEEKS[:3]:
+        change(deployment, "sessions", "select * from sessions limit 2", day)
+    change(deployment, "sessions", f"select * from sessions limit {count}")
+    assert asked(deployment, checks.volume_unusual).holds
+
+
+def test_half_of_the_sessions_may_be_bot_sessions(deployment: Deployment) -> None:
+    half = "select * replace (visitor_id < 'visitor 2' as is_bot) from sessions where visitor_id < 'visitor 4'"
+    change(deployment, "sessions", half)
+    assert asked(deployment, checks.bot_share).holds
 
 
 def test_volume_of_an_unfinished_day_is_not_checked(deployment: Deployment) -> None:
@@ -228,6 +105,11 @@ def test_unfolded_actions_names_a_day_with_too_many_actions(
     assert asked(four_weeks, checks.unfolded_actions).sentence == (
         "2024-05-27: 5 actions; fold ids in paths with a rule under [actions] in settings.toml"
     )
+
+
+def test_largest_number_of_actions_is_small_enough(four_weeks: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unusual, "LARGEST_ACTION_COUNT", 5)
+    assert asked(four_weeks, checks.unfolded_actions).holds
 
 
 class TestPathsThatContinueInManyWays:
@@ -310,6 +192,24 @@ def test_set_aside_rate_names_bad_and_refused_files_for_a_week(deployment: Deplo
     assert asked(deployment, checks.set_aside_rate).holds, "it was said for a week"
 
 
+@pytest.mark.parametrize(("built_at", "is_named"), [("2024-05-20 00:00:00", True), ("2024-05-19 23:59:59", False)])
+def test_set_aside_rate_names_a_file_for_seven_days(deployment: Deployment, built_at: str, is_named: bool) -> None:
+    deployment.deliver("bad", [*shop_lines(DAY, visitors=1), "{", "{"])
+    deployment.run()
+    _make_older(deployment, "quarantined_lines", built_at)
+    assert asked(deployment, checks.set_aside_rate, until=DAY).holds is not is_named
+
+
+def test_only_the_first_five_problems_are_named(deployment: Deployment) -> None:
+    for number in range(7):
+        deployment.deliver(f"bad {number}", [f"{number}"])
+    deployment.run()
+    verdict = asked(deployment, checks.set_aside_rate)
+    assert verdict.sentence.count("cannot be read") == 5
+    assert verdict.sentence.endswith("; and 2 more")
+    assert len(verdict.problems) == 7
+
+
 def test_file_without_a_valid_line_is_named_until_removed(deployment: Deployment) -> None:
     file = deployment.deliver("foreign", ['{"who": "ann"}', '{"who": "bob"}'])
     deployment.run()
@@ -330,6 +230,17 @@ def test_source_arrived_names_a_late_source(deployment: Deployment) -> None:
     assert asked(deployment, checks.source_arrived, until=DAY).holds
     verdict = asked(deployment, checks.source_arrived, until=DAY + ONE_DAY)
     assert verdict.sentence == "test: no events of 2024-05-28 yet, expected by 06:00"
+
+
+def test_source_has_arrived_whatever_old_days_it_delivered_too(deployment: Deployment) -> None:
+    names = [f"source{number}" for number in range(6)]
+    deployment.set({**SMALL, "sources": {name: {"expected_by": "06:00"} for name in names}})
+    for name in names:
+        for day in (WEEKS[0], DAY):
+            deployment.deliver(str(day), [{**shop_lines(day)[0], "event_id": f"{name} {day}"}], name)
+    with opened(deployment) as run:
+        run.ingest()
+    assert asked(deployment, checks.source_arrived, until=DAY).holds
 
 
 def test_source_is_not_late_before_its_hour(deployment: Deployment) -> None:
@@ -376,6 +287,14 @@ class TestSettingsMatchData:
         assert verdict.sentence.startswith(f"{key}: {problem} so far; similar values of event_name: 'purchase';")
         assert verdict.figures == {"warnings": 1, key: verdict.sentence.removeprefix(f"{key}: ")}
         assert verdict.problems == (f"{key}: {problem}",)
+
+    def test_names_the_first_five_conditions_and_the_number_of_the_others(self, deployment: Deployment) -> None:
+        goals = [{"name": f"goal{number}", "where": f"event_name = 'no event {number}'"} for number in range(7)]
+        deployment.set({**SMALL, "goals": goals})
+        verdict = asked(deployment, checks.settings_match_data)
+        assert verdict.sentence.count("matches no event") == 5
+        assert verdict.sentence.endswith("; and 2 more")
+        assert len(verdict.problems) == 7
 
     def test_passes_before_the_first_publication(self, deployment: Deployment) -> None:
         deployment.folder.warehouse.unlink()

@@ -114,6 +114,15 @@ def test_order_of_rows_does_not_matter(engine: DuckDBEngine) -> None:
         ("moment_counts", "excluded_count + 1000 as excluded_count", "more sessions with"),
         ("moment_counts", "session_count + 1000 as session_count", "more first actions than there are sessions"),
         ("seen_counts", "1000 * length(seen_action) + session_count as session_count", "more sessions had seen"),
+        ("moment_counts", "excluded_converted_count + 1000 as excluded_converted_count", "more sessions with"),
+        ("moment_counts", "session_count + 1 as converted_count", "more sessions with"),
+        (
+            "moment_counts",
+            "1000 * length(signal) + session_count as session_count",
+            "has more sessions than in session",
+        ),
+        ("seen_counts", "1000 * length(seen_action) + converted_count as converted_count", "more sessions had seen"),
+        ("seen_counts", "session_count + 1000 as session_count", "seen_counts has more first actions than there are"),
     ],
 )
 def test_counts_that_do_not_add_up_are_found(

@@ -1,0 +1,257 @@
+"""Tests that the checks of a day's tables fail when one table is wrong, and only for the day that it is wrong on."""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from session_pipeline import checks
+from session_pipeline.checks import Verdict
+from session_pipeline.run.pipeline import Run
+from session_pipeline_tests.checked_stores import DAY, WEEKS, asked, change
+from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.orchestration import SMALL
+
+
+@dataclass(frozen=True)
+class WrongTable:
+    """A table with rows that its model would not return, and what a check finds.
+
+    Attributes:
+        check: The check.
+        table: The table.
+        select: Its rows on DAY, made from its correct rows.
+        problem: What the check finds.
+    """
+
+    check: Callable[[Run, Sequence[date]], Verdict]
+    table: str
+    select: str
+    problem: str
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the check says about the day."""
+        return Verdict(False, f"{DAY}: {self.problem}")
+
+
+def increased(table: str, *columns: str, by: str = "1") -> str:
+    """Return a SELECT of a table's rows with larger counts."""
+    return f"select * replace ({', '.join(f'{column} + {by} as {column}' for column in columns)}) from {table}"
+
+
+MISCOUNTED = "sessions have an event_count that differs from their events"
+CHECKOUT = "checkout does not add up"
+ACTIONS = "the counts of actions do not add up"
+OTHER_IDS = "select * replace (md5(session_id) as session_id) from session_outcomes"
+
+
+def outcomes(sessions: int, rows: int, known: int, daily: int, summary: int) -> str:
+    return (
+        f"{sessions} in sessions, {rows} in session_outcomes, {known} in sessions_with_outcome, {daily} in"
+        f" daily_outcomes, {summary} in daily_summary"
+    )
+
+
+def paths(transitions: int = 20, paths: int = 5, counts: int = 5, starts: int = 5, ends: int = 5) -> str:
+    return (
+        f"5 sessions, 15 actions, {transitions} transitions, {paths} session_paths, {counts} path_counts,"
+        f" {starts} starts, {ends} ends"
+    )
+
+
+def bots(people: int, bots: int, page_views: int) -> str:
+    return (
+        f"people, bots and page views of main: 5, 0 and 9 in sessions, {people}, {bots} and {page_views} in daily_bots"
+    )
+
+
+def _cases() -> Mapping[str, WrongTable]:
+    check = checks.sessions_cover_events
+    cases = {
+        "sessions with one event too many": WrongTable(
+            check, "sessions", increased("sessions", "event_count"), f"5 {MISCOUNTED}"
+        ),
+        "session without events": WrongTable(
+            check, "events", "from events where visitor_id <> 'visitor 2'", f"1 {MISCOUNTED}"
+        ),
+        "events without their session": WrongTable(
+            check, "sessions", "from sessions where visitor_id <> 'visitor 2'", f"1 {MISCOUNTED}"
+        ),
+    }
+
+    check = checks.outcomes_add_up
+    cases |= {
+        "session without an outcome": WrongTable(
+            check, "session_outcomes", "from session_outcomes where outcome <> 'purchase'", outcomes(5, 4, 4, 5, 5)
+        ),
+        "more outcomes than sessions": WrongTable(
+            check, "session_outcomes", f"from session_outcomes union all {OTHER_IDS}", outcomes(5, 10, 5, 5, 5)
+        ),
+        "outcomes of unknown sessions": WrongTable(check, "session_outcomes", OTHER_IDS, outcomes(5, 5, 0, 5, 5)),
+        "daily_outcomes without an outcome": WrongTable(
+            check,
+            "daily_outcomes",
+            f"{increased('daily_outcomes', 'session_count')} where outcome = 'purchase'",
+            outcomes(5, 5, 5, 2, 5),
+        ),
+        "daily_summary with too many sessions": WrongTable(
+            check, "daily_summary", increased("daily_summary", "session_count"), outcomes(5, 5, 5, 5, 6)
+        ),
+    }
+
+    check = checks.funnels_monotone
+    steps = "funnel_steps"
+    second = f"{increased(steps, 'entered_count', 'reached_count', by='(step_number = 1)::integer')}"
+    empty = f"select * replace (0 as entered_count, 0 as reached_count) from {steps} where step_number = 2"
+    cases |= {
+        "entered and reached differ": WrongTable(
+            check, steps, increased(steps, "entered_count", by="step_number"), CHECKOUT
+        ),
+        "dropped sessions are not the difference": WrongTable(
+            check, steps, increased(steps, "dropped_count"), CHECKOUT
+        ),
+        "first step with too many sessions": WrongTable(check, steps, second, CHECKOUT),
+        "second step without sessions": WrongTable(
+            check, steps, f"{empty} union all from {steps} where step_number = 1", CHECKOUT
+        ),
+    }
+
+    check = checks.drops_add_up
+    drops = "funnel_drops"
+    cases |= {
+        "drops without rows": WrongTable(check, drops, f"from {drops} where false", CHECKOUT),
+        "drops of an exclusion besides those of a step": WrongTable(
+            check, drops, f"from {drops} union all select * replace (1 as exclusion_number) from {drops}", CHECKOUT
+        ),
+        "drops without the first steps": WrongTable(
+            check, drops, f"{increased(drops, 'attempt_count')} where next_number = 3", CHECKOUT
+        ),
+    }
+    for number in (1, 2):
+        more = increased(drops, "attempt_count", by=f"(next_number = {number})::integer")
+        cases[f"too many drops before step {number}"] = WrongTable(check, drops, more, CHECKOUT)
+
+    check = checks.paths_add_up
+    cases |= {
+        "transitions without entries": WrongTable(
+            check, "action_transitions", "from action_transitions where transition <> 'entry'", paths(transitions=15)
+        ),
+        "paths of one outcome only": WrongTable(
+            check,
+            "session_paths",
+            f"{increased('session_paths', 'session_count')} where outcome = 'purchase'",
+            paths(paths=2),
+        ),
+        "paths that count too many sessions": WrongTable(
+            check, "path_counts", increased("path_counts", "session_count"), paths(counts=10)
+        ),
+        "two starts of each session": WrongTable(
+            check,
+            "action_steps",
+            "select * replace (2 * session_count as session_count) from action_steps where step_number < 2",
+            paths(starts=10, ends=0),
+        ),
+        "starts without sessions": WrongTable(
+            check,
+            "action_steps",
+            "select * replace (if(step_number = 0, 0, session_count) as session_count) from action_steps",
+            paths(starts=0),
+        ),
+        "sessions that do not end": WrongTable(
+            check,
+            "action_steps",
+            "select * replace (replace(action, '(end)', 'end') as action) from action_steps",
+            paths(ends=0),
+        ),
+    }
+
+    check = checks.visitors_add_up
+    cases |= {
+        "visitor without a day": WrongTable(
+            check,
+            "visitor_days",
+            "from visitor_days where visitor_id <> 'visitor 0'",
+            f"sessions of main: 4 in visitor_days, 5 in daily_summary; {DAY}: visitors of main:"
+            " 4 in visitor_days, 5 in sessions, 5 in daily_visitors by life cycle",
+        ),
+        "dormant visitor who never came": WrongTable(
+            check,
+            "daily_visitors",
+            increased("daily_visitors", "dormant_count"),
+            "visitors of the day before of main: 1 in daily_visitors, returning or dormant",
+        ),
+        "daily_summary with too many conversions": WrongTable(
+            check,
+            "daily_summary",
+            increased("daily_summary", "converted_count"),
+            "conversions of main: 1 in visitor_days, 2 in daily_summary",
+        ),
+        "visitors with too many conversions": WrongTable(
+            check,
+            "visitor_days",
+            increased("visitor_days", "converted_count"),
+            "conversions of main: 6 in visitor_days, 1 in daily_summary",
+        ),
+    }
+
+    check = checks.bots_add_up
+    cases |= {
+        "daily_bots with too many sessions": WrongTable(
+            check, "daily_bots", increased("daily_bots", "session_count"), bots(6, 0, 9)
+        ),
+        "daily_bots with too many page views": WrongTable(
+            check, "daily_bots", increased("daily_bots", "page_view_count"), bots(5, 0, 10)
+        ),
+        "people counted as bots": WrongTable(
+            check, "daily_bots", "select * replace ('crawler' as bot_reason) from daily_bots", bots(0, 5, 9)
+        ),
+        "daily_bots without rows": WrongTable(check, "daily_bots", "from daily_bots where false", bots(0, 0, 0)),
+    }
+
+    check = checks.progress_adds_up
+    without_channels = f"{increased('action_visits', 'session_count')} where dimension <> 'channel'"
+    cases["actions without a dimension"] = WrongTable(check, "action_visits", without_channels, ACTIONS)
+    for column in ("session_count", "converted_count"):
+        more = increased("action_visits", column, by="(dimension = 'all')::integer")
+        cases[f"action_visits with too large {column} of all"] = WrongTable(check, "action_visits", more, ACTIONS)
+    for column in ("session_count", "converted_count", "converted_after_count"):
+        more = increased("action_progress", column, by="5")
+        cases[f"action_progress with too large {column}"] = WrongTable(check, "action_progress", more, ACTIONS)
+
+    return cases | {
+        "event on another host": WrongTable(
+            checks.audit_recompute,
+            "events",
+            "select * replace ('elsewhere' as page_host) from events",
+            "events has different rows when it is recomputed",
+        ),
+        "more bots than people": WrongTable(
+            checks.bot_share,
+            "sessions",
+            "select * replace (visitor_id <> 'visitor 0' as is_bot) from sessions",
+            "4 of 5 sessions are bot sessions",
+        ),
+        "few sessions": WrongTable(
+            checks.volume_unusual,
+            "sessions",
+            "from sessions where visitor_id = 'visitor 0'",
+            "1 session, 20% of the usual 5",
+        ),
+    }
+
+
+CASES = _cases()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_check_fails_on_a_wrong_table(four_weeks: Deployment, tmp_path: Path, name: str) -> None:
+    case = CASES[name]
+    shutil.copytree(four_weeks.folder.path, tmp_path / "data")
+    deployment = Deployment(tmp_path / "data", SMALL)
+    change(deployment, case.table, case.select)
+    assert asked(deployment, case.check) == case.verdict
+    assert asked(deployment, case.check, day=WEEKS[0]).holds, "other days are left alone"
