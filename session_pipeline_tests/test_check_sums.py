@@ -11,7 +11,7 @@ import pytest
 from session_pipeline import checks
 from session_pipeline.checks import Verdict
 from session_pipeline.run.pipeline import Run
-from session_pipeline_tests.checked_stores import DAY, WEEKS, asked, change
+from session_pipeline_tests.checked_stores import DAY, WEEKS, change, opened
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.orchestration import SMALL
 
@@ -149,6 +149,13 @@ def _cases() -> Mapping[str, WrongTable]:
         "paths that count too many sessions": WrongTable(
             check, "path_counts", increased("path_counts", "session_count"), paths(counts=10)
         ),
+        "transitions without rows": WrongTable(
+            check, "action_transitions", "from action_transitions where false", paths(transitions=0)
+        ),
+        "session_paths without rows": WrongTable(
+            check, "session_paths", "from session_paths where false", paths(paths=0)
+        ),
+        "path_counts without rows": WrongTable(check, "path_counts", "from path_counts where false", paths(counts=0)),
         "two starts of each session": WrongTable(
             check,
             "action_steps",
@@ -200,6 +207,12 @@ def _cases() -> Mapping[str, WrongTable]:
 
     check = checks.bots_add_up
     cases |= {
+        "bots counted as people": WrongTable(
+            check,
+            "sessions",
+            "select * replace (visitor_id = 'visitor 0' as is_bot) from sessions",
+            bots(5, 0, 9).replace("5, 0 and 9 in sessions", "4, 1 and 9 in sessions"),
+        ),
         "daily_bots with too many sessions": WrongTable(
             check, "daily_bots", increased("daily_bots", "session_count"), bots(6, 0, 9)
         ),
@@ -253,5 +266,6 @@ def test_check_fails_on_a_wrong_table(four_weeks: Deployment, tmp_path: Path, na
     shutil.copytree(four_weeks.folder.path, tmp_path / "data")
     deployment = Deployment(tmp_path / "data", SMALL)
     change(deployment, case.table, case.select)
-    assert asked(deployment, case.check) == case.verdict
-    assert asked(deployment, case.check, day=WEEKS[0]).holds, "other days are left alone"
+    with opened(deployment) as run:
+        assert case.check(run, WEEKS) == case.verdict, "other days are left alone"
+        assert case.check(run, WEEKS[:-1]).holds
