@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from session_pipeline_tests.documents import ROOT
+from session_pipeline_tests.mutation.check_tests import CHECK_OF_QUERY, TESTS_OF_QUERY, CheckTests
 from session_pipeline_tests.mutation.model_tests import InvalidMutantError, ModelTests
 from session_pipeline_tests.mutation.mutants import Mutant, source_of
 from session_pipeline_tests.mutation.python import python_mutants
 from session_pipeline_tests.mutation.sql import parsed, sql_mutants, written
 
 MODEL = "session_pipeline/tables/outcomes/daily_outcomes.sql"
+QUERY = "session_pipeline/checks/queries/wrong_bots.sql"
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,26 @@ def test_known_mutants_of_a_model_are_killed(tmp_path: Path) -> None:
     with pytest.raises(InvalidMutantError):
         tests.failure("daily_outcomes", "select nothing from nowhere")
     tests.close()
+
+
+@pytest.mark.long
+def test_known_mutants_of_a_check_are_killed(tmp_path: Path) -> None:
+    tests = CheckTests(tmp_path)
+    text = source_of(QUERY)
+    assert tests.failure("wrong_bots", written(parsed(text))) is None
+    assert tests.failure("wrong_bots", f"select * from ({text.rstrip()}) where false") is not None
+    with pytest.raises(InvalidMutantError):
+        tests.failure("wrong_bots", "select nothing from nowhere")
+    of_module = source_of(QUERY.replace("wrong_bots", "visitors_of_cohorts"))
+    assert tests.failure("visitors_of_cohorts", written(parsed(of_module))) is None
+    assert tests.failure("visitors_of_cohorts", f"select * from ({of_module.rstrip()}) where false") == "test_checks.py"
+    tests.close()
+
+
+def test_each_query_of_the_checks_has_tests() -> None:
+    queries = {path.stem for path in (ROOT / QUERY).parent.glob("*.sql")}
+    assert {*CHECK_OF_QUERY, *TESTS_OF_QUERY} == queries
+    assert not CHECK_OF_QUERY.keys() & TESTS_OF_QUERY.keys()
 
 
 @pytest.mark.long
