@@ -14,8 +14,8 @@ from session_pipeline.cli.app import app
 from session_pipeline.engines.duckdb_files import Statistics
 from session_pipeline.errors import DiskFullError, StoreError
 from session_pipeline.ingest.mapping.visitors import find_key
-from session_pipeline.store.catalog import Catalog
-from session_pipeline.store.shortage import CATALOG, report_shortage
+from session_pipeline.store.catalog import CATALOG_FILE, Catalog
+from session_pipeline.store.shortage import report_shortage
 from session_pipeline_tests.broken_disks import cannot_read
 
 
@@ -38,17 +38,17 @@ def of_dagster(error: sqlite3.OperationalError) -> sqlalchemy.exc.OperationalErr
 def test_full_disk_of_dagster_home_is_not_blamed_on_the_catalog(tmp_path: Path) -> None:
     store, home = tmp_path / "store", tmp_path / "dagster_home"
     store.mkdir()
-    Catalog(store / CATALOG).close()
+    Catalog(store / CATALOG_FILE).close()
     home.mkdir()
     with pytest.raises(DiskFullError, match=f"cannot write {home}:"), report_shortage(home), report_shortage(store):
         raise of_dagster(FULL)
-    with pytest.raises(DiskFullError, match=f"cannot write {store / CATALOG}:"), report_shortage(store):
+    with pytest.raises(DiskFullError, match=f"cannot write {store / CATALOG_FILE}:"), report_shortage(store):
         raise FULL
 
 
 def test_broken_disk_names_the_catalog(tmp_path: Path) -> None:
-    Catalog(tmp_path / CATALOG).close()
-    with pytest.raises(StoreError, match=f"{tmp_path / CATALOG}: disk I/O error"), report_shortage(tmp_path):
+    Catalog(tmp_path / CATALOG_FILE).close()
+    with pytest.raises(StoreError, match=f"{tmp_path / CATALOG_FILE}: disk I/O error"), report_shortage(tmp_path):
         raise IO_ERROR
 
 
