@@ -38,9 +38,7 @@ from session_pipeline.ingest.reading.small_files import MOST_BYTES_TOGETHER, MOS
 from session_pipeline.ingest.recorder import Recorder
 from session_pipeline.ingest.source_files import write_source_files
 from session_pipeline.ingest.summary import IngestSummary
-from session_pipeline.ingest.taken import (
-    Pending,
-)
+from session_pipeline.ingest.taken import Pending
 from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import Settings
 from session_pipeline.store import crash_points

@@ -19,6 +19,7 @@ CONSTANTS: Mapping[str, Scalar] = {
     "most_pages_of_folder": 5,  # with more pages, a folder is one action, /folder/…
     "many_pages_of_folder": 100,  # their names are probably ids
     "fewest_searchers": 5,  # so that no single visitor's text is shown
+    "fewest_usual_visits": 10,  # on days without visits: by chance, there are none once in 20,000 times
     "many_do": MANY_DO,
     "gain_score": 3.5,  # of a step that more visits take than usual
     # How many rows are shown

@@ -1,7 +1,7 @@
 """Reads admitted files into Parquet files: raw_events, one for each file and UTC date, and quarantined_lines.
 
 Every line is accepted, or quarantined with a reason. read_small.py and read_large.py read the lines. deliveries.py
-decides what is read, and commits the files to the store.
+decides what is read, and recorder.py commits the files to the store.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,9 @@
 """The work of ingest that runs on other machines: a task admits and reads files, or reads a range of lines.
 
 A task takes plain values and returns plain values, and writes files below a folder that all machines see. It never
-touches the catalog: task_reader.py collects the results, and deliveries.py decides and commits. A task can run twice,
-so each attempt writes to a folder of its own; what a lost attempt left is removed with the scratch folder of the run.
+touches the catalog: task_reader.py collects the results, deliveries.py decides, and recorder.py commits. A task can run
+twice, so each attempt writes to a folder of its own; what a lost attempt left is removed with the scratch folder of the
+run.
 """
 
 import tempfile

@@ -68,5 +68,5 @@ inner join weekdays as w
 inner join pauses as p
     on d.silent_site is not distinct from p.silent_site
 group by d.silent_site, p.day_count
-having sum(w.usual_count) >= 10 and count(*) > p.day_count
+having sum(w.usual_count) >= $fewest_usual_visits and count(*) > p.day_count
 order by d.silent_site is not null, usual_count desc, d.silent_site asc
