@@ -81,10 +81,10 @@ def test_dagster_history_has_no_visitor_session_or_event_data(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("sentence", "description"),
     [
-        ("event `a` is ![x](http://a.example/x.png)", r"event \`a\` is !\[x\](http://a.example/x.png)"),
+        ("event `a` is ![x](http://a.example/x.png)", r"event \`a\` is !\[x\](`http://`a.example/x.png)"),
         (
             "goals[0].where: <b> & [click](http://a.example/)",
-            r"goals\[0\].where: &lt;b&gt; &amp; \[click\](http://a.example/)",
+            r"goals\[0\].where: &lt;b&gt; &amp; \[click\](`http://`a.example/)",
         ),
         ("test/2024-05-06.jsonl: 2 of 3 page_view", "test/2024-05-06.jsonl: 2 of 3 page_view"),
     ],
