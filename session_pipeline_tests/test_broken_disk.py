@@ -14,11 +14,13 @@ from typer import Exit
 from session_pipeline.cli.verify import verify
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import StoreError
+from session_pipeline.run.person import Person
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.store.records import Partition
 from session_pipeline_tests.broken_disks import cannot_read
 from session_pipeline_tests.built_week import UNTIL, event
 from session_pipeline_tests.deployment import Deployment, damage
+from session_pipeline_tests.erasures import begin
 
 LATE = [event("v0", "2026-10-05T10:30:00Z", 999)]
 
@@ -83,6 +85,32 @@ def test_unreadable_raw_rows_without_their_file_are_named_and_kept(
     assert damaged(deployment) == []
     deployment.run(UNTIL)  # the disk can read it again
     assert list(deployment.table("sessions")["event_count"]) == [3, 1]
+
+
+def test_erasure_keeps_unreadable_rows_whose_file_is_gone(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in (deployment.folder.raw / "test").iterdir():
+        path.unlink()
+    begin(deployment, Person("v0", None, None), UNTIL)
+    with monkeypatch.context() as broken:
+        cannot_read(broken, file_of(deployment, "raw_events"))
+        with pytest.raises(StoreError, match=r"the disk cannot read .* the delivered file test/.* is missing"):
+            deployment.run(UNTIL)
+    assert damaged(deployment) == []
+    deployment.run(UNTIL)  # the disk can read it again
+    assert deployment.table("raw_events").empty
+
+
+def test_unreadable_rows_are_kept_if_their_file_is_unreadable_too(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment.deliver("late", LATE)
+    delivered = [deployment.folder.raw / "test" / f"{name}.jsonl" for name in ("first", "earlier")]
+    cannot_read(monkeypatch, file_of(deployment, "raw_events"), *delivered)
+    with pytest.raises(StoreError, match=r"the delivered file test/\w+\.jsonl is missing or cannot be read"):
+        deployment.run(UNTIL)
+    assert damaged(deployment) == []
 
 
 def test_unreadable_log_is_named_and_kept(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:

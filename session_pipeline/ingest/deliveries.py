@@ -21,7 +21,7 @@ from session_pipeline.errors import (
     StoreError,
     UnreadableFileError,
 )
-from session_pipeline.ingest.admission.admit import Admitted
+from session_pipeline.ingest.admission.admit import Admitted, can_be_read
 from session_pipeline.ingest.admission.raw_folder import Delivery, deliveries
 from session_pipeline.ingest.erasing.erase_stored import erase_stored
 from session_pipeline.ingest.erasing.erased_rows import without_erased
@@ -43,6 +43,7 @@ from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import Settings
 from session_pipeline.store import crash_points
 from session_pipeline.store.files import remove_temporaries
+from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
 from session_pipeline.tables.identity.from_settings import linking_events
 
@@ -105,11 +106,12 @@ class Ingest:
                 meanwhile is left for the next run.
 
         Raises:
-            StoreError: An erasure is unfinished, and rows of a file are damaged in the store and it is gone.
+            StoreError: An erasure is unfinished, and rows of a file are damaged in the store, or the disk cannot read
+                them, and the file is gone.
         """
         damaged: set[str] = set()
         if self._erasures.unfinished is not None:
-            damaged = erase_stored(self._store, self._erasures, self._run_id)
+            damaged = erase_stored(self._store, self._erasures, self._run_id, self.mark_damaged)
         found = list(deliveries(self._folder))
         self._counts = Counter(found_count=len(found))
         self._read_ledger()
@@ -130,6 +132,33 @@ class Ingest:
             on_file(len(settled), len(settled), "")
         write_source_files(self._store, self._engine, self._run_id)
         return IngestSummary(**self._counts)
+
+    def mark_damaged(self, partition: Partition) -> None:
+        """Mark rows of a delivered file as damaged, so that they are not used any more and the file is read again.
+
+        Raises:
+            StoreError: The disk cannot read the rows, and the delivered file cannot replace them. They are not marked,
+                because the disk may be able to read them later.
+        """
+        self.refuse_unreadable(partition)
+        self._store.mark_damaged(partition)
+
+    def refuse_unreadable(self, partition: Partition) -> None:
+        """Check, before rows of a delivered file are marked as damaged, that the file can replace unreadable ones.
+
+        Raises:
+            StoreError: The disk cannot read the rows, and the delivered file is gone or cannot be read either.
+        """
+        if not self._store.is_unreadable(partition):
+            return
+        path = self._store.catalog.source_files()[partition.key.file_id].facts["path"]
+        paths = {path, *self._store.catalog.paths_of(partition.key.file_id)}
+        if not any(can_be_read(self._folder.raw / each) for each in paths):
+            raise StoreError(
+                f"{partition.key}: the disk cannot read {self._store.path_of(partition)} (Input/output error), and the"
+                f" delivered file {path} is missing or cannot be read; check the disk and run again, or deliver the"
+                " file again under raw/"
+            )
 
     def reread(self, file_id: str) -> None:
         """Read a delivered file again because its rows in the store are damaged.

@@ -339,17 +339,10 @@ class Run(OpenFolder):
         The disk may be able to read the file later. The mark would stay, and its rows would not be used any more.
 
         Raises:
-            StoreError: The disk cannot read rows of a delivered file that is gone.
+            StoreError: The disk cannot read rows of a delivered file that is gone or cannot be read either.
         """
-        if not partition.key.file_id or not self.store.is_unreadable(partition):
-            return
-        paths = self.store.catalog.paths_of(partition.key.file_id)
-        if not any((self.folder.raw / path).is_file() for path in paths):
-            path = self.store.catalog.source_files()[partition.key.file_id].facts["path"]
-            raise StoreError(
-                f"{partition.key}: the disk cannot read {self.store.path_of(partition)} (Input/output error), and the"
-                f" delivered file {path} is missing; check the disk and run again, or deliver the file again under raw/"
-            )
+        if partition.key.file_id:
+            self._work.ingest.refuse_unreadable(partition)
 
     def forget_ingest(self) -> None:
         """Let the next ingest begin with the erasures that are recorded now."""

@@ -6,7 +6,7 @@ another content. erased_rows.py removes the rows; deliveries.py calls this at th
 
 import shutil
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,16 @@ from session_pipeline.store.store import Store
 REASON = "a visitor was erased"
 
 
-def erase_stored(store: Store, erasures: Erasures, run_id: str) -> set[str]:
+def erase_stored(store: Store, erasures: Erasures, run_id: str, mark_damaged: Callable[[Partition], None]) -> set[str]:
     """Remove all erased rows, one delivered file after the other.
 
     The rows of a file and its counts in the ledger change in one transaction.
+
+    Args:
+        store: The store, open for writing.
+        erasures: What is erased.
+        run_id: The run that erases.
+        mark_damaged: Marks a partition as damaged, or raises an error if its rows must not be given up.
 
     Returns:
         The ids of the delivered files that have a damaged partition. It is marked, and its rows stay: the caller must
@@ -47,8 +53,8 @@ def erase_stored(store: Store, erasures: Erasures, run_id: str) -> set[str]:
         site = file.facts["site"]
         if not erasures.kinds(site):
             continue
-        if any(_has_erased(store, each, erasures, site) for each in of_file[file_id]):
-            _erase(store, file, of_file[file_id], erasures, run_id)
+        if any(_has_erased(store, each, erasures, site, mark_damaged) for each in of_file[file_id]):
+            _erase(store, file, of_file[file_id], erasures, run_id, mark_damaged)
             crash_points.reached("erase: file written again")
         if any(_is_damaged(store, each) for each in of_file[file_id]):
             damaged.add(file_id)
@@ -66,19 +72,28 @@ def _is_damaged(store: Store, partition: Partition) -> bool:
     return current is not None and current.is_damaged
 
 
-def _has_erased(store: Store, partition: Partition, erasures: Erasures, site: str) -> bool:
+def _has_erased(
+    store: Store, partition: Partition, erasures: Erasures, site: str, mark_damaged: Callable[[Partition], None]
+) -> bool:
     find = erased_events if partition.key.table == "raw_events" else erased_lines
     try:
         return any(find(path, erasures, site) is not None for path in store.paths_of(partition))
     except (OSError, pa.ArrowException, duckdb.IOException, duckdb.InvalidInputException):
-        store.mark_damaged(partition)
+        mark_damaged(partition)
         return False
 
 
-def _erase(store: Store, file: SourceFile, partitions: Sequence[Partition], erasures: Erasures, run_id: str) -> None:
+def _erase(
+    store: Store,
+    file: SourceFile,
+    partitions: Sequence[Partition],
+    erasures: Erasures,
+    run_id: str,
+    mark_damaged: Callable[[Partition], None],
+) -> None:
     for partition in partitions:
         if not store.is_intact(partition):
-            store.mark_damaged(partition)
+            mark_damaged(partition)
             return
     before = _copied(store, file, partitions)
     left = without_erased(before, erasures, file.facts["site"])
