@@ -102,6 +102,21 @@ def test_erasure_keeps_unreadable_rows_whose_file_is_gone(
     assert deployment.table("raw_events").empty
 
 
+def test_unreadable_rows_are_kept_if_their_path_has_other_content(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = file_of(deployment, "raw_events")
+    for name in ("first", "earlier"):
+        deployment.deliver(name, LATE)
+    with monkeypatch.context() as broken:
+        cannot_read(broken, path)
+        with pytest.raises(StoreError, match=f"the disk cannot read {path} .* the delivered file test/.* is missing"):
+            deployment.run(UNTIL)
+    assert damaged(deployment) == []
+    deployment.run(UNTIL)  # the disk can read it again
+    assert list(deployment.table("sessions")["event_count"]) == [3, 1]
+
+
 def test_unreadable_rows_are_kept_if_their_file_is_unreadable_too(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,7 +21,7 @@ from session_pipeline.errors import (
     StoreError,
     UnreadableFileError,
 )
-from session_pipeline.ingest.admission.admit import Admitted, can_be_read
+from session_pipeline.ingest.admission.admit import Admitted, id_of_content
 from session_pipeline.ingest.admission.raw_folder import Delivery, deliveries
 from session_pipeline.ingest.erasing.erase_stored import erase_stored
 from session_pipeline.ingest.erasing.erased_rows import without_erased
@@ -137,28 +137,10 @@ class Ingest:
         """Mark rows of a delivered file as damaged, so that they are not used any more and the file is read again.
 
         Raises:
-            StoreError: The disk cannot read the rows, and the delivered file cannot replace them. They are not marked,
-                because the disk may be able to read them later.
+            StoreError: As `refuse_unreadable`; then nothing is marked.
         """
-        self.refuse_unreadable(partition)
+        refuse_unreadable(self._folder, self._store, partition)
         self._store.mark_damaged(partition)
-
-    def refuse_unreadable(self, partition: Partition) -> None:
-        """Check, before rows of a delivered file are marked as damaged, that the file can replace unreadable ones.
-
-        Raises:
-            StoreError: The disk cannot read the rows, and the delivered file is gone or cannot be read either.
-        """
-        if not self._store.is_unreadable(partition):
-            return
-        path = self._store.catalog.source_files()[partition.key.file_id].facts["path"]
-        paths = {path, *self._store.catalog.paths_of(partition.key.file_id)}
-        if not any(can_be_read(self._folder.raw / each) for each in paths):
-            raise StoreError(
-                f"{partition.key}: the disk cannot read {self._store.path_of(partition)} (Input/output error), and the"
-                f" delivered file {path} is missing or cannot be read; check the disk and run again, or deliver the"
-                " file again under raw/"
-            )
 
     def reread(self, file_id: str) -> None:
         """Read a delivered file again because its rows in the store are damaged.
@@ -321,3 +303,27 @@ class Ingest:
                 elif not isinstance(reading, Reading):
                     self._recorder.not_read(delivery, self._rules_of(delivery.source), reading, one.admitted.file_id)
         return readings
+
+
+def refuse_unreadable(folder: DataFolder, store: Store, partition: Partition) -> None:
+    """Check, before rows of a delivered file are marked as damaged, that the file can replace unreadable ones.
+
+    The disk may be able to read the rows later. The mark would stay, and they would not be used any more.
+
+    Raises:
+        StoreError: The disk cannot read the rows, and the delivered file is gone or cannot be read either.
+    """
+    if not store.is_unreadable(partition):
+        return
+    file_id = partition.key.file_id
+    facts = store.catalog.source_files()[file_id].facts
+    for path in {facts["path"], *store.catalog.paths_of(file_id)}:
+        # The path can have other content now.
+        found = id_of_content(folder.raw / path, root=folder.raw, source=facts["source"], scratch=store.scratch)
+        if found == file_id:
+            return
+    raise StoreError(
+        f"{partition.key}: the disk cannot read {store.path_of(partition)} (Input/output error), and the delivered"
+        f" file {facts['path']} is missing or cannot be read; check the disk and run again, or deliver the file again"
+        " under raw/"
+    )

@@ -336,13 +336,13 @@ class Run(OpenFolder):
     def refuse_unreadable(self, partition: Partition) -> None:
         """Check, before a partition is marked as damaged, that a delivered file can replace what the disk cannot read.
 
-        The disk may be able to read the file later. The mark would stay, and its rows would not be used any more.
-
         Raises:
             StoreError: The disk cannot read rows of a delivered file that is gone or cannot be read either.
         """
         if partition.key.file_id:
-            self._work.ingest.refuse_unreadable(partition)
+            from session_pipeline.ingest.deliveries import refuse_unreadable  # loads Arrow
+
+            refuse_unreadable(self.folder, self.store, partition)
 
     def forget_ingest(self) -> None:
         """Let the next ingest begin with the erasures that are recorded now."""
