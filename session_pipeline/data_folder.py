@@ -108,10 +108,12 @@ def at(path: Path) -> DataFolder:
             f"{name} cannot be a data folder, because its path is not UTF-8 in the encoding of this terminal;"
             " rename it, or use a terminal with UTF-8"
         )
-    byte_count = max(len(os.fsencode(each)) for each in (folder.path, folder.path.resolve()))
-    if byte_count > MOST_BYTES:
+    # realpath, because resolve() raises an error for links in a circle; what creates or opens the folder names those.
+    longest = max((str(folder.path), os.path.realpath(folder.path)), key=lambda each: len(os.fsencode(each)))
+    if (byte_count := len(os.fsencode(longest))) > MOST_BYTES:
+        where = "its path" if longest == str(folder.path) else f"links lead to {longest}, which"
         raise WrongUseError(
-            f"{folder.path} cannot be a data folder, because its path has {byte_count} bytes; use a path of at most"
+            f"{folder.path} cannot be a data folder, because {where} has {byte_count} bytes; use a path of at most"
             f" {MOST_BYTES} bytes, because SQLite cannot open databases in it otherwise"
         )
     return folder

@@ -63,8 +63,20 @@ def test_longer_path_than_sqlite_opens_cannot_be_a_data_folder(tmp_path: Path) -
     data.mkdir(parents=True)
     link = tmp_path / "link"
     link.symlink_to(data)
-    assert call("init", link)[0] == 2
+    code, _, err = call("init", link)
+    assert (code, f"links lead to {data.resolve()}, which has {MOST_BYTES + 1} bytes;" in " ".join(err.split())) == (
+        2,
+        True,
+    )
     assert list(data.iterdir()) == []
+
+
+def test_links_in_a_circle_are_no_data_folder(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    for arguments in (["init", tmp_path / "a"], ["status", "--data", tmp_path / "a"]):
+        code, _, err = call(*arguments)
+        assert (code in (1, 2), "Traceback" in err, str(tmp_path / "a") in err) == (True, False, True)
 
 
 @pytest.mark.parametrize(
