@@ -1,10 +1,13 @@
 """Tests what a step reads, when it is stale, and the reasons, on constructed catalogs without files."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from session_pipeline.build import fingerprints
+from session_pipeline.build.causes import Causes
 from session_pipeline.build.plan import Certainty, Kind, Staleness
 from session_pipeline.engines.sql import literal
 from session_pipeline.store.files import digest
@@ -233,8 +236,15 @@ def test_added_input_is_named_if_the_recipe_is_the_same() -> None:
 
 def test_bounds_of_the_day_that_a_new_version_adds_are_a_logic_reason() -> None:
     built = built_by_an_older_version("events", "day")
-    found = built.planner().staleness(STEP_OF_TABLE["events"], DAY)
+    planner, step = built.planner(), STEP_OF_TABLE["events"]
+    found = planner.staleness(step, DAY)
     assert found == Staleness(Kind.LOGIC, "model events changed")
+    store: Any = SimpleNamespace(catalog=SimpleNamespace(recipes=lambda: built.recipes))
+    now = planner.fingerprint(step, DAY)
+    assert now is not None
+    before = [built.partitions[Key(name, DAY)] for name in step.tables]
+    causes = Causes(store, planner).of(step, DAY, before, now.parts, {}, found.reason)
+    assert causes.count("model events changed") == 1
 
 
 def test_recipe_covers_everything_except_data(monkeypatch: pytest.MonkeyPatch) -> None:

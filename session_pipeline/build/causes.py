@@ -66,7 +66,8 @@ class Causes:
 
     def _own(self, step: Step, before: Mapping[str, str], now: Mapping[str, str], reason: str) -> list[str]:
         """Return what changed in the bounds of the day, and in the step's settings and models."""
-        own = [reason] if before.get("day") != now.get("day") else []  # the plan names changed bounds before all else
+        # The plan names changed bounds before all else. Bounds that only one version reads are no change of theirs.
+        own = [reason] if len({before.get("day"), now.get("day")} - {None}) > 1 else []
         if before.get("recipe") != now["recipe"]:
             own += changes(self._recipes.get(before.get("recipe", ""), {}), self._planner.recipe(step).parts)
         return own
