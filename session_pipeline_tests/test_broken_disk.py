@@ -140,6 +140,16 @@ def test_unreadable_log_is_named_and_kept(deployment: Deployment, monkeypatch: p
     assert len(deployment.table("session_changes")) > before > 0
 
 
+def test_unreadable_rows_of_a_removed_table_are_damaged(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(open_store(deployment.folder)) as store:
+        partition = store.of_table("sessions")[0]
+        cannot_read(monkeypatch, store.path_of(partition))
+        removed = partition._replace(key=partition.key._replace(table="of_an_older_version"))
+        assert store.damaged_file(removed) == store.path_of(partition)
+
+
 def test_verify_names_each_unreadable_file_and_goes_on(
     own_shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
