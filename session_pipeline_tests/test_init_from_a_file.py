@@ -264,3 +264,16 @@ def test_init_prints_a_command_in_which_names_are_quoted(tmp_path: Path) -> None
     file.write_text("a,b\n1,2\n")
     code, _, err = call("init", tmp_path / "new", "--from", file, "--source", "b;id")
     assert (code, f"session-pipeline try '{file}' --source 'b;id' --data" in err) == (1, True)
+
+
+def test_names_with_invisible_characters_are_written_escaped(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    times = [f"2026-10-05T10:00:{number}Z" for number in range(10, 50)]
+    lines = [{"visitor_id": "v", "event\u2028time": time, "event_name": "page\x7fview"} for time in times]
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    code, out, _ = call("try", file)
+    keys = ['columns = { event_time = "event\\u2028time" }', 'event_names = { "page\\u007fview" = "page_view" }']
+    assert (code, [key for key in keys if key not in out]) == (1, [])
+    assert call("init", tmp_path / "new", "--from", file)[0] == 0
+    source = load_settings(tmp_path / "new").source("web")
+    assert (source.columns, source.event_names) == ({"event_time": "event\u2028time"}, {"page\x7fview": "page_view"})

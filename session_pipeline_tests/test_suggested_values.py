@@ -32,6 +32,13 @@ def test_other_names_are_not_mapped(names: tuple[str, str]) -> None:
     assert "event_names" not in of_log(*[EVENT | {"event_name": name} for name in names]).keys
 
 
+@pytest.mark.parametrize("name", ["pageview\n", "pageview\ud800", "page" + "_" * 97])
+def test_names_that_the_settings_cannot_contain_are_not_mapped(name: str) -> None:
+    mapped = of_log(*[EVENT | {"event_name": each} for each in (name, "pageview")])
+    assert mapped.keys == {"event_names": {"pageview": "page_view"}}
+    assert of_log(EVENT | {"event_name": name}).keys == {}
+
+
 @pytest.mark.parametrize(
     ("line", "event"), [({"url": "/p"}, "page_view"), ({"title": "Lamp"}, "page_view"), ({"revenue": "5"}, "purchase")]
 )

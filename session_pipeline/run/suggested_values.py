@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.run.field_values import FieldValues
+from session_pipeline.settings.values import is_label
 
 NULLS = (r"\N", "NULL")  # as databases write null into text
 PAGE_VIEW = "page_view"
@@ -34,6 +35,8 @@ def without(fields: Sequence[FieldValues], texts: Sequence[str]) -> list[FieldVa
 def page_views_in(fields: Sequence[FieldValues], rules: ReadingRules, columns: Mapping[str, str]) -> dict[str, str]:
     """Return the key `event_names` for names of page views such as pageview; empty if there are page views already.
 
+    Names that the settings cannot contain are left out, such as those with a line break.
+
     Args:
         fields: The fields of the sampled lines.
         rules: How the lines are read at present.
@@ -43,7 +46,9 @@ def page_views_in(fields: Sequence[FieldValues], rules: ReadingRules, columns: M
         return {}
     asked = [columns["event_name"]] if "event_name" in columns else rules.fields_of("event_name")
     names = {str(value) for field in fields if field.name in asked[:1] for value in field.values}
-    alike = sorted(name for name in names if "".join(filter(str.isalpha, name.lower())) in PAGE_VIEWS)
+    alike = sorted(
+        name for name in names if "".join(filter(str.isalpha, name.lower())) in PAGE_VIEWS and is_label(name)
+    )
     return {} if PAGE_VIEW in names else dict.fromkeys(alike, PAGE_VIEW)
 
 

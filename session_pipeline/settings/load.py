@@ -177,11 +177,25 @@ def _as_toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):
-        members = ", ".join(f"{_path((key,))} = {_as_toml(each)}" for key, each in value.items())
+        members = ", ".join(f"{_key(key)} = {_as_toml(each)}" for key, each in value.items())
         return f"{{ {members} }}"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # as JSON, except for this character
+        return _quoted(value)
     return f"[{', '.join(map(_as_toml, value))}]"
+
+
+def _key(name: str) -> str:
+    return name if _BARE_KEY.fullmatch(name) else _quoted(name)
+
+
+def _quoted(text: str) -> str:
+    """Return a text as in TOML, with characters escaped that a terminal cannot show, such as a no-break space."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(char if char.isprintable() else _escaped(char) for char in quoted)
+
+
+def _escaped(char: str) -> str:
+    return f"\\u{ord(char):04x}" if ord(char) <= 0xFFFF else f"\\U{ord(char):08x}"
 
 
 def settings_template(start_date: date | None = None) -> str:
@@ -273,8 +287,7 @@ def _path(location: tuple[int | str, ...]) -> str:
         if isinstance(part, int):
             path += f"[{part}]"
         elif part != "[key]":  # pydantic adds this part if the key itself is invalid
-            quoted = part if _BARE_KEY.fullmatch(part) else json.dumps(part, ensure_ascii=False)
-            path += ("." if path else "") + quoted
+            path += ("." if path else "") + _key(part)
     return path
 
 
