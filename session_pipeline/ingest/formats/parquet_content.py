@@ -138,13 +138,13 @@ def _row_count_without_dictionaries(file: IO[bytes], byte_count: int) -> int:
 
 
 def _rows_at_once(schema: pq.ParquetSchema) -> int:
-    """Return how many rows are decoded at a time: fewer if binary values of fixed length are long.
+    """Return how many rows are decoded at a time: fewer if the binary values of fixed length of a row are long.
 
     pyarrow does not read such values as dictionaries.
     """
     leaves = (schema.column(number) for number in range(len(schema)))
-    longest = max((leaf.length for leaf in leaves if leaf.physical_type == "FIXED_LEN_BYTE_ARRAY"), default=1)
-    return max(min(BATCH_ROWS, EXPANSION_FREE_BYTES // max(longest, 1)), 1)
+    row_bytes: int = sum(leaf.length for leaf in leaves if leaf.physical_type == "FIXED_LEN_BYTE_ARRAY")
+    return max(min(BATCH_ROWS, EXPANSION_FREE_BYTES // max(row_bytes, 1)), 1)
 
 
 def _check_claims(metadata: pq.FileMetaData, byte_count: int) -> None:
