@@ -105,11 +105,15 @@ def test_line_that_duckdb_rejects_is_quarantined_alone(ingest: Ingest, line: byt
 
 def test_event_with_too_many_values_is_quarantined(ingest: Ingest) -> None:
     numbers = [0] * 10_000
-    assert ingest.event(numbers=numbers[:9_990], text="," * 20_000)["properties"] is not None
+    assert ingest.event(numbers=numbers)["properties"] is not None
+    assert ingest.event(numbers=numbers[1:], text="," * 20_000)["properties"] is not None
+    assert ingest.event(properties="0," * 20_000)["properties"] is not None  # a text is one value
+    numbers.append(0)
     detail = ("too_many_values", "more than 10000 values")
     assert ingest.reason(numbers=numbers) == detail
     assert ingest.reason(properties={"numbers": numbers}) == detail
-    assert ingest.reason(properties=json.dumps({"numbers": [*numbers, 0]})) == detail
+    assert ingest.reason(properties=json.dumps({"numbers": numbers})) == detail
+    assert ingest.reason(numbers=numbers[:6_000], properties={"others": numbers[:6_000]}) == detail
 
 
 @pytest.mark.parametrize("blank", [b" ", b"\t"])

@@ -20,9 +20,8 @@ create or replace temp macro is_strict_json(written) as
 json_valid(written)
 and case when may_be_lax(written) then not is_lax(written) else true end;
 
--- bracket_count: the number of objects and lists in a JSON text. comma_count: that of commas, which
--- are also within strings. nesting_depth: the largest number
--- of them within each other; 0 for null.
+-- bracket_count: the number of objects and lists in a JSON text. nesting_depth: the largest number
+-- of them within each other; 0 for null. comma_count: the number of commas, also within strings.
 create or replace temp macro bracket_count(written) as
 strlen(written) - strlen(replace(replace(written, '{', ''), '[', ''));
 

@@ -57,8 +57,7 @@ judged as (
             when not is_json then 'invalid_json'
             when not is_object then 'not_an_object'
             when is_too_nested(line) then 'too_nested'
-            when has_too_many_values(line) or has_too_many_values(properties)
-                then 'too_many_values'
+            when has_too_many_values(_rest) then 'too_many_values'
             when has_repeated_key then 'duplicate_key'
             when visitor_id is null then 'missing_visitor_id'
             when event_time is null then 'missing_event_time'
