@@ -344,3 +344,18 @@ def test_visitor_of_several_users_has_the_history_of_those_that_stay(tmp_path: P
     for name, rows in before.items():
         frozen = rows["session_date"].astype(str) < "2026-10-03"
         assert deployment.table(name)[frozen].equals(rows[frozen])
+
+
+def test_days_without_sessions_do_not_name_an_erased_session_as_the_first(tmp_path: Path) -> None:
+    """The session begins on a day that has expired, with another user; only the erased user's events are left."""
+    lines = [
+        at("tablet", "09-29T23:50:00", "ann"),
+        at("tablet", "09-30T00:05:00", CANARY_USER),
+        at("tablet", "10-01T10:00:00", CANARY_USER),
+        at("other", "10-09T10:00:00", "bob"),
+    ]
+    settings = {**SETTINGS, "start_date": date(2026, 9, 20), "privacy": {"keep_days": {"raw": 7, "events": 10}}}
+    deployment = deployed(tmp_path, settings, test=lines)
+    held = erase(deployment, Person(None, CANARY_USER, None))
+    assert (held.shared_visitors, len(held.session_ids)) == ((("main", "tablet"),), 2)
+    assert texts_left(deployment, list(held.session_ids)) == []

@@ -3,8 +3,7 @@
 A frozen day has no raw events any more, so it cannot be built again without a visitor. Its tables with a row for each
 event, session or visitor are written again without the erased rows. Its counts stay as they are; if they name an erased
 session as an example, they name none. frozen_matches.py finds the rows, and frozen_visitors.py computes the history of
-visitors that an erased user shared with others. erase_stored.py does the same for what was read
-from delivered files.
+visitors that an erased user shared with others. erase_stored.py does the same for what was read from delivered files.
 """
 
 from collections.abc import Sequence
@@ -97,8 +96,8 @@ def _without_erased(key: Key, rows: pa.Table, left: Unfinished, matches: Matches
     is_erased = matches.erased_rows(key.table, key.date, rows)
     kept = rows if is_erased is None else rows.filter(pc.invert(is_erased))
     kept = matches.without_values(kept, key.date)
-    kept = _without_examples(without_former_ids(kept, left), left)
-    return matches.histories.corrected(key.table, key.date, kept)
+    kept = matches.histories.corrected(key.table, key.date, without_former_ids(kept, left))
+    return _without_examples(kept, left)
 
 
 def without_former_ids(rows: pa.Table, left: Unfinished) -> pa.Table:
