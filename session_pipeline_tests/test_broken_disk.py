@@ -71,17 +71,21 @@ def test_rows_that_the_disk_cannot_read_are_made_again(
     assert list(deployment.table("sessions")["event_count"]) == ([3, 1] if table == "raw_events" else [2, 2])
 
 
+@pytest.mark.parametrize("path_has", ["no file", "other content"])
 def test_unreadable_raw_rows_without_their_file_are_named_and_kept(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+    path_has: str, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = file_of(deployment, "raw_events")
-    (deployment.folder.raw / "test" / "first.jsonl").unlink()
-    (deployment.folder.raw / "test" / "earlier.jsonl").unlink()
+    for name in ("first", "earlier"):
+        if path_has == "no file":
+            (deployment.folder.raw / "test" / f"{name}.jsonl").unlink()
+        else:
+            deployment.deliver(name, LATE)
     deployment.deliver("late", LATE)
-    cannot_read(monkeypatch, path)
-    with pytest.raises(StoreError, match=f"the disk cannot read {path} .* the delivered file test/.* is missing"):
-        deployment.run(UNTIL)
-    monkeypatch.undo()
+    with monkeypatch.context() as broken:
+        cannot_read(broken, path)
+        with pytest.raises(StoreError, match=f"the disk cannot read {path} .* the delivered file test/.* is missing"):
+            deployment.run(UNTIL)
     assert damaged(deployment) == []
     deployment.run(UNTIL)  # the disk can read it again
     assert list(deployment.table("sessions")["event_count"]) == [3, 1]
@@ -100,21 +104,6 @@ def test_erasure_keeps_unreadable_rows_whose_file_is_gone(
     assert damaged(deployment) == []
     deployment.run(UNTIL)  # the disk can read it again
     assert deployment.table("raw_events").empty
-
-
-def test_unreadable_rows_are_kept_if_their_path_has_other_content(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = file_of(deployment, "raw_events")
-    for name in ("first", "earlier"):
-        deployment.deliver(name, LATE)
-    with monkeypatch.context() as broken:
-        cannot_read(broken, path)
-        with pytest.raises(StoreError, match=f"the disk cannot read {path} .* the delivered file test/.* is missing"):
-            deployment.run(UNTIL)
-    assert damaged(deployment) == []
-    deployment.run(UNTIL)  # the disk can read it again
-    assert list(deployment.table("sessions")["event_count"]) == [3, 1]
 
 
 def test_unreadable_rows_are_kept_if_their_file_is_unreadable_too(

@@ -260,6 +260,7 @@ def _cases() -> Mapping[str, WrongTable]:
 CASES = _cases()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", CASES)
 def test_check_fails_on_a_wrong_table(four_weeks: Deployment, tmp_path: Path, name: str) -> None:
     case = CASES[name]

@@ -1,24 +1,6 @@
 -- One row is a changed visitor on a frozen day whose sessions have expired. What an erased user did
 -- on such a day is not known any more, so a row that names the user counts as the user's own.
-select
-    session_date,
-    block_days,
-    block_number,
-    site,
-    visitor_id,
-    user_id,
-    first_session_id,
-    first_channel,
-    first_utm_campaign,
-    first_seen_at,
-    last_seen_at,
-    first_visit_date,
-    last_visit_date,
-    first_converted_at,
-    first_conversion_date,
-    session_count,
-    converted_session_count,
-    value
+select * -- noqa: AM04
 from frozen_states
 where
     block_days = 1
