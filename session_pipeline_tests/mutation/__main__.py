@@ -49,7 +49,11 @@ TESTS_OF_MODULE: Mapping[str, Sequence[str]] = {
 }
 
 # Modules whose texts and records many slow tests cover together; only fast ones run here.
-LESS_TESTED = ("session_pipeline/checks/quarantine.py", "session_pipeline/ingest/taken.py")
+LESS_TESTED = (
+    "session_pipeline/build/expiry.py",
+    "session_pipeline/checks/quarantine.py",
+    "session_pipeline/ingest/taken.py",
+)
 
 
 def main(arguments: Sequence[str]) -> int:
