@@ -59,10 +59,6 @@ class Reported:
         ages = {(self.last - row[0]).days for row in rows}
         return {age for age in ages if age < 7} == {age - 7 for age in ages if 7 <= age < 14}
 
-    @property
-    def site_count(self) -> int:
-        return int(self._first("select count(distinct site) from sessions where not is_bot"))
-
     def rows(self, query: str, **parameters: Any) -> Rows:
         """Run a query. $first and $last are the week; visits are the sessions of people, with their outcomes."""
         given = {"first": self.first, "last": self.last, **parameters}

@@ -9,7 +9,6 @@ import pytest
 from session_pipeline.report.figures import run_query
 
 LAST = date(2024, 3, 15)  # a Friday
-WEEKDAYS = range(5)
 ALL_DAYS = range(7)
 
 

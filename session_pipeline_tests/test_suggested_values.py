@@ -10,7 +10,6 @@ from session_pipeline_tests.test_suggested_requests import AT, of_log
 from session_pipeline_tests.test_suggestions import AGENT
 
 EVENT = {"visitor_id": "v", "event_time": AT, "event_name": "page_view"}
-ROW = {**EVENT, "event_name": "pageview", "url": "https://shop.example/"}
 LOG_LINE = f'192.0.2.7 - - [04/May/2026:10:00:00 +0000] "GET /p HTTP/1.1" 200 512 "-" "{AGENT}"'
 
 

@@ -9,9 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
-HOST = "shop.example"
-REFERRER = "https://www.google.com/"  # of Ada's and the bot's first page
-CURRENCY = "EUR"
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:126.0) Gecko/20100101 Firefox/126.0"
 BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 
