@@ -79,16 +79,12 @@ class EventDatabases(SqliteEventLogStorage):
 
     def wipe(self) -> None:
         """Delete all events."""
-        self._close()
+        self.close_files()
         super().wipe()
-
-    def close_files(self) -> None:
-        """Close the databases until the next event, so that nothing keeps them from being written again."""
-        self._close()
 
     def dispose(self) -> None:
         """Close the databases."""
-        self._close()
+        self.close_files()
         super().dispose()
 
     def _delete_shard(self, run_id: str) -> None:
@@ -176,7 +172,8 @@ class EventDatabases(SqliteEventLogStorage):
         finally:
             temporary.unlink(missing_ok=True)
 
-    def _close(self) -> None:
+    def close_files(self) -> None:
+        """Close the databases until the next event, so that nothing keeps them from being written again."""
         self._found.clear()
         with self._db_lock:
             if self._process == os.getpid():
