@@ -10,7 +10,6 @@ This module reads no files, except to see whether the disk can read them now; de
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from hashlib import sha256
 from typing import Any
 
 from session_pipeline.errors import RefusedFileError, UnreadableFileError
@@ -33,11 +32,6 @@ EXPIRED_COUNT = "expired_count"  # fact of a file: accepted lines that are not s
 
 
 RulesOf = Callable[[str, str | None], ReadingRules]
-
-
-def id_of_refused(source: str, name: str) -> str:
-    """Return the file_id of a delivery that cannot be read. It is identified by its path only."""
-    return sha256(f"{source}\n{name}".encode()).hexdigest()[:32]
 
 
 class Ledger:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, TypedDict
 
-from session_pipeline.ingest.admission.admit import Admitted
+from session_pipeline.ingest.admission.admit import Admitted, file_id_of
 from session_pipeline.ingest.admission.raw_folder import Delivery
-from session_pipeline.ingest.ledger import NEW_FILE, id_of_refused
+from session_pipeline.ingest.ledger import NEW_FILE
 from session_pipeline.ingest.mapping.rule_changes import RECORDED, recorded
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.reading.result import Reading
@@ -127,7 +127,7 @@ def facts_of(admitted: Admitted, reading: Reading, rules: ReadingRules) -> dict[
 
 def not_read(delivery: Delivery, rules: ReadingRules, status: str, reason: str) -> SourceFile:
     """Return the ledger row of a delivery that cannot be read."""
-    file_id = id_of_refused(delivery.source, delivery.name)
+    file_id = file_id_of(delivery.source, delivery.name)
     facts = {
         "file_id": file_id,
         "source": delivery.source,

@@ -153,7 +153,7 @@ def admit(
             path=path,
             source=source,
             format=format,
-            file_id=_file_id(source, content_hash),
+            file_id=file_id_of(source, content_hash),
             byte_count=counter.byte_count,
             line_count=line_count,
             blank_line_count=blank_count,
@@ -198,7 +198,7 @@ def id_of_content(path: Path, *, root: Path, source: str, scratch: Path) -> str 
                 digest = sha256()
                 while chunk := plain.read(CHUNK_BYTES):
                     digest.update(chunk)
-                return _file_id(source, digest.hexdigest())
+                return file_id_of(source, digest.hexdigest())
             finally:
                 if plain_path != path:
                     plain_path.unlink()
@@ -214,8 +214,9 @@ def beginning_of(path: Path) -> bytes:
     return b""
 
 
-def _file_id(source: str, content_hash: str) -> str:
-    return sha256(f"{source}\n{content_hash}".encode()).hexdigest()[:32]
+def file_id_of(source: str, content: str) -> str:
+    """Return the file_id of a delivery, from the hash of its content or, if it cannot be read, from its path."""
+    return sha256(f"{source}\n{content}".encode()).hexdigest()[:32]
 
 
 def _check_way(path: Path, root: Path) -> None:
