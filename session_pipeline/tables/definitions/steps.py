@@ -13,8 +13,8 @@ from session_pipeline.tables.sessions.from_settings import passive_events
 from session_pipeline.tables.spans import Span
 
 
-def _around(days_before: int, days_after: int, name: str) -> Span:
-    """Return the span of a day and the days around it; nothing if no definition is counted."""
+def _around(days_before: int, name: str) -> Span:
+    """Return the span of a day, some days before it, and the day after it; nothing if no definition is counted."""
 
     def around(frame: Frame, day: date) -> tuple[date, ...]:
         if not frame.settings.definitions.also:
@@ -22,18 +22,16 @@ def _around(days_before: int, days_after: int, name: str) -> Span:
         days = [day]
         for _ in range(days_before):
             days.insert(0, frame.calendar.previous(days[0]))
-        for _ in range(days_after):
-            days.append(frame.calendar.next(days[-1]))
-        return frame.only_wanted(days)
+        return frame.only_wanted([*days, frame.calendar.next(day)])
 
     return Span(name, around, is_by_settings=True)
 
 
 # A session of a definition can reach the next day. Whether it starts depends on the day before, and on whether the
 # events of that day go on from the day before it. Our sessions with these events start up to a day earlier.
-EVENTS_AROUND = _around(2, 1, "two days before the day to the day after it, if definitions are counted")
-SESSIONS_AROUND = _around(3, 1, "three days before the day to the day after it, if definitions are counted")
-MATCHES_AROUND = _around(1, 1, "the day and the days next to it, if definitions are counted")
+EVENTS_AROUND = _around(2, "two days before the day to the day after it, if definitions are counted")
+SESSIONS_AROUND = _around(3, "three days before the day to the day after it, if definitions are counted")
+MATCHES_AROUND = _around(1, "the day and the days next to it, if definitions are counted")
 
 
 def _once_if_any(settings: Settings) -> Sequence[Mapping[str, Scalar]]:
