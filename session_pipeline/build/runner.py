@@ -222,7 +222,7 @@ class StepRunner:
             return {day: NewFile(path, counts[day]) for day, path in paths_of_days.items()}
 
     def have_equal_rows(
-        self, table_name: str, one: Sequence[Path], other: Sequence[Path], *, sample_divisor: int = 1
+        self, table_name: str, one: Sequence[Path], other: Sequence[Path], *, sample_divisor: int
     ) -> bool:
         """Whether some files of a table and some others have the same rows, or the same rows of a sample."""
         contract = table(table_name)

@@ -159,7 +159,7 @@ def _alert_sensor(folder: DataFolder, alert_settings: AlertSettings) -> dg.Senso
     return send_alerts
 
 
-def run_requests(plan: Plan, unpublished: Sequence[date] = (), *, upgrade: bool = False) -> Requests:
+def run_requests(plan: Plan, unpublished: Sequence[date], *, upgrade: bool) -> Requests:
     """Yield a build for each range of days or, if there is none, one build of the assets without partitions.
 
     The latter happens if only tables without days are stale, or if only the settings changed.

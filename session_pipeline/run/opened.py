@@ -199,7 +199,7 @@ def record_known(store: Store, planner: Planner) -> None:
         store.catalog.set_text(KNOWN, text)
 
 
-def current_plan(folder: DataFolder, settings: Settings, until: date, *, upgrade: bool = False) -> Plan:
+def current_plan(folder: DataFolder, settings: Settings, until: date, *, upgrade: bool) -> Plan:
     """Return what is stale now. Needs no lock."""
     with closing(open_store(folder)) as store:
         return make_planner(settings, store, until).plan(upgrade=upgrade)

@@ -47,7 +47,7 @@ class Walk:
         start: int,
         source: shop.Source,
         planted_pauses: list[int],
-        faults: Sequence[Fault] = (),
+        faults: Sequence[Fault],
     ) -> None:
         """Start a walk. All walks share `planted_pauses`; the next pause of any walk takes one of them.
 
