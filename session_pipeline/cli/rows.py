@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import duckdb
-from rich.console import Console
 from rich.text import Text
 
 from session_pipeline.cli.screen import echo, json_text, nested, plain, ruled, stdout
@@ -39,7 +38,7 @@ Connection = duckdb.DuckDBPyConnection
 Row = tuple[Any, ...]
 
 
-def write_csv(connection: Connection, sql: str, file: IO[str], *, is_raw: bool = False) -> None:
+def write_csv(connection: Connection, sql: str, file: IO[str], *, is_raw: bool) -> None:
     """Write CSV: a header, then one line for each row. NULL is an empty field.
 
     Text that a spreadsheet would read as a formula gets a leading '. So does what follows a semicolon, a tab or a line
@@ -113,31 +112,31 @@ def different_names(names: Sequence[str]) -> list[str]:
     return found
 
 
-def print_table(connection: Connection, sql: str, screen: Console = stdout) -> None:
+def print_table(connection: Connection, sql: str) -> None:
     """Print rows as a table or, if the screen is too narrow for one, each row as a list of fields."""
     cursor = connection.execute(sql)
     names = [column[0] for column in cursor.description or ()]
     rows = cursor.fetchmany(SHOWN_ROWS + 1)
     columns = list(zip(*rows[:SHOWN_ROWS], strict=True)) or [()] * len(names)
     widths = [max(len(_cell(value)) for value in (name, *column)) for name, column in zip(names, columns, strict=True)]
-    if sum(min(width, LONGEST_LINE) + COLUMN_GAP for width in widths) <= screen.width:
+    if sum(min(width, LONGEST_LINE) + COLUMN_GAP for width in widths) <= stdout.width:
         folds = [width > LONGEST_LINE for width in widths]
         cells = ([_cell(value) for value in row] for row in rows[:SHOWN_ROWS])
-        screen.print(ruled(names, [_is_numeric(column) for column in columns], folds, cells))
+        stdout.print(ruled(names, [_is_numeric(column) for column in columns], folds, cells))
     else:
-        _print_fields(names, rows[:SHOWN_ROWS], screen)
+        _print_fields(names, rows[:SHOWN_ROWS])
     if not rows:
         echo("no rows", style="dim")
     if len(rows) > SHOWN_ROWS:
         echo(f"only the first {SHOWN_ROWS} rows are shown; --format csv writes all", style="dim")
 
 
-def _print_fields(names: Sequence[str], rows: Sequence[Row], screen: Console) -> None:
+def _print_fields(names: Sequence[str], rows: Sequence[Row]) -> None:
     widest = max(map(len, names))
     for number, row in enumerate(rows, start=1):
-        screen.print(f"row {number}", style="bold")
+        stdout.print(f"row {number}", style="bold")
         for name, value in zip(names, row, strict=True):
-            screen.print(Text.assemble((f"  {name:<{widest}}  ", "dim"), _cell(value)), soft_wrap=True)
+            stdout.print(Text.assemble((f"  {name:<{widest}}  ", "dim"), _cell(value)), soft_wrap=True)
 
 
 def _execute(connection: Connection, sql: str) -> tuple[list[str], Iterator[Row]]:
