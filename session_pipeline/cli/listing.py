@@ -62,12 +62,13 @@ def _find(
             hint = closest(outcome, known) if known else "there are no sessions"
             raise WrongUseError(f"no session has the outcome {outcome!r}; {hint}")
     asked = {"day": day.date() if day else None, "outcome": outcome, "most_sessions": limit}
-    return _fetch(connection, "sessions", asked)
+    return fetch(connection, query_text(__package__, "sessions"), asked)
 
 
 def sessions_of(connection: duckdb.DuckDBPyConnection, visitor_id: str, limit: int) -> Sequence[Row]:
     """Return the latest sessions of a visitor, at most `limit`, the latest first; none if no session has the id."""
-    return _fetch(connection, "visitor_sessions", {"visitor": visitor_id, "most_sessions": limit})
+    asked = {"visitor": visitor_id, "most_sessions": limit}
+    return fetch(connection, query_text(__package__, "visitor_sessions"), asked)
 
 
 def print_visitor(visitor_id: str, listed: Sequence[Row], settings: Settings, *, has_more: bool) -> None:
@@ -98,8 +99,9 @@ def print_visitor(visitor_id: str, listed: Sequence[Row], settings: Settings, *,
         echo(f"only the latest {listed_words}; use --limit for more", style="dim")
 
 
-def _fetch(connection: duckdb.DuckDBPyConnection, name: str, asked: Mapping[str, Any]) -> Sequence[Row]:
-    cursor = connection.execute(query_text(__package__, name), asked)
+def fetch(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of a query, each by the names of its columns."""
+    cursor = connection.execute(sql, parameters)
     names = [column[0] for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from session_pipeline.cli.app import AsJson, Data, chosen_folder
-from session_pipeline.cli.listing import print_visitor, sessions_of
+from session_pipeline.cli.listing import fetch, print_visitor, sessions_of
 from session_pipeline.cli.screen import counted, echo, echo_json, grid, number, plain, short, span, stdout
 from session_pipeline.engines.sql import query_text
 from session_pipeline.errors import WrongUseError
@@ -75,7 +75,7 @@ def _sessions_like(connection: duckdb.DuckDBPyConnection, beginning: str) -> Seq
     """Return the first sessions whose ids begin with a text, one more than are shown; none for an empty text."""
     if not beginning:
         return []
-    return _fetch(
+    return fetch(
         connection,
         "select * from sessions where starts_with(session_id, $beginning) order by session_id limit $limit",
         {"beginning": beginning, "limit": SHOWN_MATCHES + 1},
@@ -103,13 +103,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, sql: str, session: Row) -> list
         "first": session["session_date"],
         "last": session["session_date"] + WITHIN,
     }
-    return _fetch(connection, sql, {name: value for name, value in known.items() if f"${name}" in sql})
-
-
-def _fetch(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-    cursor = connection.execute(sql, parameters)
-    names = [column[0] for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return fetch(connection, sql, {name: value for name, value in known.items() if f"${name}" in sql})
 
 
 def _print_timeline(facts: Row, settings: Settings) -> None:
