@@ -66,7 +66,7 @@ def export(
             generation = store.catalog.generation()
         with reader.connect(folder.path) as connection:
             info = connection.sql("select * from warehouse_info").to_arrow_table()
-            left_out = TABLES.keys() - reader.tables_of(connection)
+            left_out = TABLES.keys() - warehouse.tables_of(connection)
         if latest is None or {latest.generation, generation} != set(info.column("generation").to_pylist()):
             raise StoreError("the store is newer than what is published; run `session-pipeline run`, then export again")
         partitions = published_state.published_partitions(store)

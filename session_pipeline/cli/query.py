@@ -17,6 +17,7 @@ from session_pipeline.engines.sql import fill, literal, query_text, quote
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish import reader
 from session_pipeline.publish.macros import MACROS, Macro
+from session_pipeline.publish.warehouse import tables_of
 from session_pipeline.tables import TABLES
 
 EXAMPLE = 'session-pipeline query "select count(*) from sessions"'
@@ -65,10 +66,10 @@ def query(
         refuse_own_file(folder, output)
     with reader.connect(folder.path) as connection:
         try:
-            if described and described not in reader.tables_of(connection):
+            if described and described not in tables_of(connection):
                 raise reader.not_built(described)
             if tables and not sql:
-                sql = _all_tables(reader.tables_of(connection))
+                sql = _all_tables(tables_of(connection))
             _refuse_all_but_select(sql)
             with interrupted_by_sigterm():  # here, because `destination` is used in another thread
                 interruptible.run(connection, lambda: _write(connection, sql, form, output, is_raw))

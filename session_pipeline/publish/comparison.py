@@ -14,11 +14,11 @@ import duckdb
 import pyarrow as pa
 
 from session_pipeline.engines.connections import private_connection
-from session_pipeline.engines.sql import query_text, quote, rows_of
+from session_pipeline.engines.sql import quote, rows_of
 from session_pipeline.errors import StoreError
 from session_pipeline.publish import lake, warehouse
 from session_pipeline.publish.native_rows import native_columns
-from session_pipeline.publish.shown_files import PUBLISHED
+from session_pipeline.publish.shown_files import recorded
 from session_pipeline.store.records import Partition, StoredFile
 from session_pipeline.store.store import Store
 from session_pipeline.store.store_files import sha256_of
@@ -91,10 +91,9 @@ def _is_rewritten(stored: Path, shown: Path, contract: Table) -> bool:
 
 def _recorded_difference(connection: duckdb.DuckDBPyConnection, partitions: Sequence[Partition]) -> str | None:
     """Compare the files that the warehouse says it shows with those of the store."""
-    recorded = connection.execute(f"select table_name, date, file_id, sha256 from {PUBLISHED}").fetchall()
-    tables = {row[0] for row in connection.execute(query_text(__package__, "tables_and_views")).fetchall()}
+    tables = warehouse.tables_of(connection)
     expected = {(*partition.key, partition.sha256) for partition in partitions if partition.key.table in tables}
-    different = sorted({row[0] for row in expected.symmetric_difference(recorded)})
+    different = sorted({row[0] for row in expected.symmetric_difference(recorded(connection))})
     return f"{', '.join(different)}: it shows other files than the store has" if different else None
 
 

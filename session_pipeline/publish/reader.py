@@ -115,11 +115,6 @@ def files(
     return [store / file_name(contract, day, sha256) for day, sha256 in rows]
 
 
-def tables_of(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
-    """Return the names of the tables and views of an open warehouse."""
-    return frozenset(name for (name,) in connection.execute(query_text(__package__, "tables_and_views")).fetchall())
-
-
 def not_built(table: str) -> StoreError:
     """Return the error for a published table that a warehouse does not have."""
     return StoreError(

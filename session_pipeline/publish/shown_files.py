@@ -47,14 +47,18 @@ def has_part_files(connection: duckdb.DuckDBPyConnection) -> bool:
     return connection.execute(found, [INTERNAL_SCHEMA]).fetchone() is not None
 
 
+def recorded(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, date | None, str, str]]:
+    """Return the table, the date, the delivered file and the hash of each file that the warehouse shows."""
+    return connection.execute(f"select table_name, date, file_id, sha256 from {PUBLISHED}").fetchall()
+
+
 class ShownFiles:
     """The files that the tables of a warehouse show, and how that changes before it is written."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Read what the warehouse shows."""
         self._hashes: dict[str, dict[Place, str]] = {}
-        rows = connection.execute(f"select table_name, date, file_id, sha256 from {PUBLISHED}").fetchall()
-        for name, day, file_id, sha256 in rows:
+        for name, day, file_id, sha256 in recorded(connection):
             self._hashes.setdefault(name, {})[day, file_id] = sha256
         self._removed: list[tuple[str, date | None, str]] = []
         self._added: list[Partition] = []

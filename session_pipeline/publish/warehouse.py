@@ -165,6 +165,11 @@ class NewFile:
             written.unlink(missing_ok=True)
 
 
+def tables_of(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """Return the names of the tables and views of an open warehouse."""
+    return frozenset(name for (name,) in connection.execute(query_text(__package__, "tables_and_views")).fetchall())
+
+
 def connect(path: Path, store_folder: Path, memory_limit: str | None = None) -> duckdb.DuckDBPyConnection:
     """Open a warehouse read-only and locked down: no other files, no extensions, and these limits cannot be changed.
 
@@ -331,8 +336,7 @@ def _native_bytes(partition: Partition, column_count: int) -> float:
 
 def _drop_unknown(connection: duckdb.DuckDBPyConnection, by_table: Collection[str], shown: ShownFiles) -> None:
     """Drop tables that another version published and this one does not have; they would never be updated again."""
-    rows = connection.execute(query_text(__package__, "tables_and_views")).fetchall()
-    for name in sorted({row[0] for row in rows} - set(by_table)):
+    for name in sorted(tables_of(connection) - set(by_table)):
         drop(connection, name)
         shown.remove_table(name)
 
