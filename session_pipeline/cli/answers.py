@@ -10,7 +10,7 @@ import typer
 
 from session_pipeline.cli.app import Data, Site, User, Visitor, chosen_folder, day_of
 from session_pipeline.cli.output import STANDARD_OUTPUT, destination, is_regular, refuse_own_file
-from session_pipeline.cli.screen import echo, size, stderr
+from session_pipeline.cli.screen import echo
 from session_pipeline.errors import StoreError, WrongUseError
 from session_pipeline.publish import published_state, reader, warehouse
 from session_pipeline.run.person import Person
@@ -74,5 +74,3 @@ def export(
             new = warehouse.NewFile(target)
             new.write(store, partitions, info, native_limit_bytes=math.inf, left_out=left_out)
             new.put_in_place()
-            byte_count = target.stat().st_size
-    stderr.print(f"{file}, {size(byte_count)}", soft_wrap=True)

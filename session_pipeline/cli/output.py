@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from session_pipeline import interrupts
+from session_pipeline.cli.screen import size, stderr
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
 from session_pipeline.store.files import sync_file, sync_folder
@@ -28,6 +29,8 @@ PREFIX = ".session-pipeline-"
 @contextmanager
 def destination(path: Path) -> Iterator[Path]:
     """Yield a temporary file name to write to. If no exception is raised, its content ends up at `path`.
+
+    The path and the size are then printed on standard error.
 
     A regular file is replaced atomically and keeps its permissions. A link stays, and its target is replaced. A device,
     a pipe or an open descriptor (/dev/stdout) is written into. It is opened before the caller writes, so that the
@@ -43,12 +46,14 @@ def destination(path: Path) -> Iterator[Path]:
         folder = None if special else target.parent
         temporary = Path(opened.enter_context(TemporaryDirectory(prefix=PREFIX, dir=folder))) / "written"
         yield temporary
+        byte_count = temporary.stat().st_size
         if special:
             with temporary.open("rb") as written:
                 shutil.copyfileobj(written, special)
             special.flush()
         else:
             _replace(temporary, target)
+    stderr.print(f"{path}, {size(byte_count)}", soft_wrap=True)
 
 
 def refuse_own_file(folder: DataFolder, path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from session_pipeline.cli.app import ended
 from session_pipeline.cli.output import STANDARD_OUTPUT, destination
-from session_pipeline.cli.screen import json_text, size, stderr
+from session_pipeline.cli.screen import json_text
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.run.held import Held, find_held, held_tables
 from session_pipeline.run.opened import OpenFolder, open_folder
@@ -26,11 +26,8 @@ def write(folder: DataFolder, person: Person, file: Path) -> None:
     if file == STANDARD_OUTPUT:
         sys.stdout.write(json_text(document, sys.stdout, indent=1) + "\n")
         return
-    with destination(file) as target:
-        with target.open("w", encoding="utf-8") as written:
-            written.write(json_text(document, written, indent=1) + "\n")
-        byte_count = target.stat().st_size
-    stderr.print(f"{file}, {size(byte_count)}", soft_wrap=True)
+    with destination(file) as target, target.open("w", encoding="utf-8") as written:
+        written.write(json_text(document, written, indent=1) + "\n")
 
 
 def _document(opened: OpenFolder, held: Held) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import typer
 from session_pipeline.cli import interruptible, rows
 from session_pipeline.cli.app import Data, chosen_folder, ended
 from session_pipeline.cli.output import STANDARD_OUTPUT, destination, interrupted_by_sigterm, refuse_own_file
-from session_pipeline.cli.screen import size, stderr
+from session_pipeline.cli.screen import stderr
 from session_pipeline.engines.sql import fill, literal, query_text, quote
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish import reader
@@ -131,8 +131,6 @@ def _write(connection: duckdb.DuckDBPyConnection, sql: str, form: Format, output
             else:
                 with temporary.open("w", encoding="utf-8", newline="") as file:
                     _write_text(connection, sql, form, file, is_raw)
-            byte_count = temporary.stat().st_size
-        stderr.print(f"{output}, {size(byte_count)}", soft_wrap=True)
 
 
 def _write_text(connection: duckdb.DuckDBPyConnection, sql: str, form: Format, file: IO[str], is_raw: bool) -> None:
