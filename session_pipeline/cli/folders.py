@@ -86,11 +86,11 @@ def _section_for(found: Trial, source: str) -> str:
 
 def _what_was_found(found: Trial, source: str) -> list[str]:
     """Return sentences about the settings that were written for a file."""
-    preset, lines = found.facts.get("preset"), counted(found.lines_with_suggested or found.facts["line_count"], "line")
+    preset, lines = found.facts.get("preset"), counted(found.line_count, "line")
     section, file = key_of_source(source), Path(str(found.facts["path"])).name
     if found.facts["status"] != "accepted" and not found.suggested:
         return [f"{file} cannot be read, so nothing is written for it: {found.facts['reason']}"]
-    if not (found.lines_with_suggested or found.facts["line_count"]):
+    if not found.line_count:
         return [f"{file} has no lines, so nothing is written for it"]
     count = accepted_count(found)
     accepted = f"{count:,} of {lines} {'is' if count == 1 else 'are'} accepted"
@@ -118,7 +118,7 @@ def _why_not_usable(found: Trial, source: str, made: DataFolder, command: str) -
     file = plain(found.facts["path"])
     if found.facts["status"] != "accepted" and not found.suggested:
         return f"{file} cannot be read: {found.facts['reason']}; {made.path} was created without settings for it"
-    if not (found.lines_with_suggested or found.facts["line_count"]):
+    if not found.line_count:
         return f"{file} has no lines; {made.path} was created without settings for it"
     if found.remarks and not found.missing:
         return f"no line of {file} is accepted: {'; '.join(found.remarks)}; then `{command}`"

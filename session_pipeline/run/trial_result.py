@@ -91,3 +91,9 @@ class Trial:
     outcomes: Mapping[str, int]
     bot_session_count: int
     sessions: Sequence[Mapping[str, Any]]
+
+    @property
+    def line_count(self) -> int:
+        """The number of lines with the suggested keys, else of the file as it is."""
+        count: int = self.lines_with_suggested or self.facts["line_count"]
+        return count

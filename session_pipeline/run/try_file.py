@@ -101,7 +101,7 @@ def with_start_date(found: Trial, file: Path, source: str) -> tuple[Trial, date 
     It is the first day of a year, so that files with somewhat earlier events are accepted, too. None if the file does
     not need another one.
     """
-    if accepted_count(found) == (found.lines_with_suggested or found.facts["line_count"]):
+    if accepted_count(found) == found.line_count:
         return found, None
     start = FIRST_WEB_TIME.date()
     earlier = try_file(file, folder=None, source=source, start_date=start, has_sessions=False)
