@@ -14,7 +14,7 @@ import duckdb
 
 from session_pipeline.engines.sql import literal, query_text, quote
 from session_pipeline.errors import StoreError
-from session_pipeline.ingest.erasing.erase_frozen import frozen_partitions
+from session_pipeline.ingest.erasing.erase_frozen import frozen_dates
 from session_pipeline.ingest.erasing.erasures import LEAST_SEARCHED, Erasures
 from session_pipeline.ingest.erasing.expired_text import EXPIRED_TEXT
 from session_pipeline.ingest.ledger import EXPIRED_COUNT
@@ -141,7 +141,7 @@ def _find_held(opened: OpenFolder, person: Person) -> Held:
             "select file_id, cast(event_time as date) as utc_date, count(*) as row_count from raw_events"
             f" where {IS_HELD} group by all"
         ).fetchall()
-        frozen = {each.key.date for each in frozen_partitions(store, ("events",)) if each.key.date}
+        frozen = frozen_dates(store, "events")
         read = {day + shift for day in {*frozen, *(utc_date for _, utc_date, _ in rows)} for shift in NEIGHBOURS}
         add(connection, store, "events", read)
         add(connection, store, "duplicate_events", frozen)

@@ -15,7 +15,7 @@ import duckdb
 from session_pipeline.engines.connections import private_connection
 from session_pipeline.engines.sql import query_text, quote, rows_of
 from session_pipeline.errors import WrongUseError
-from session_pipeline.ingest.erasing.erase_frozen import frozen_partitions
+from session_pipeline.ingest.erasing.erase_frozen import frozen_dates, frozen_partitions
 from session_pipeline.ingest.mapping.visitors import USER_PURPOSE, VisitorKey
 from session_pipeline.store.store import Store
 from session_pipeline.tables import table
@@ -115,7 +115,7 @@ def _seen_ids(connection: duckdb.DuckDBPyConnection, store: Store) -> str:
     frozen = {name: _frozen_paths(store, name) for name in ("events", "identity_links", "visitor_states")}
     selects = ["select site, visitor_id, user_id from raw_events"]
     if frozen["events"]:
-        dates = {each.key.date for each in frozen_partitions(store, ("events",)) if each.key.date}
+        dates = frozen_dates(store, "events")
         add(connection, store, "events", dates)
         selects.append("select site, visitor_id, user_id from events")
     if frozen["identity_links"]:

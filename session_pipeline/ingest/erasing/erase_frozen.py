@@ -28,6 +28,11 @@ FORMER_ID = "previous_id"
 EXAMPLE = "session_id"  # in the names of columns that have ids of sessions as examples
 
 
+def frozen_dates(store: Store, table: str) -> set[date]:
+    """Return the frozen days that have rows of a table."""
+    return {partition.key.date for partition in frozen_partitions(store, (table,)) if partition.key.date}
+
+
 def frozen_partitions(store: Store, names: Sequence[str] = ()) -> list[Partition]:
     """Return the partitions of frozen days, of all tables that are not logs or of some tables."""
     frozen_before = store.catalog.frozen_before()
