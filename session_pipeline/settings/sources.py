@@ -41,11 +41,12 @@ MOST_EVENT_NAMES = 2_000
 MOST_EVENT_RULES = 200
 MOST_FIELDS = 20
 MOST_HEADER_NAMES = 5_000
+WHOLE_NUMBER = re.compile(r"[+-]?\d{1,19}(\.0*)?", re.ASCII)
 # How constants of columns with numbers are written, as in numbers.sql, and an example.
 NUMBERS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "value": (re.compile(r"[+-]?(\d{1,12}\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII), "12.5"),
-    "sequence": (re.compile(r"[+-]?\d{1,19}(\.0*)?", re.ASCII), "1"),
-    "status_code": (re.compile(r"[+-]?\d{1,19}(\.0*)?", re.ASCII), "200"),
+    "sequence": (WHOLE_NUMBER, "1"),
+    "status_code": (WHOLE_NUMBER, "200"),
 }
 # Parts of the request that a line of a web server's log describes.
 REQUEST_PARTS = ("line", "method", "target", "path", "query", "host", "scheme")
