@@ -35,7 +35,7 @@ class Stages:
         if self._bars is not None and self._task is not None:
             self._bars.reset(self._task, description=stage, total=total, now="", visible=True)
         else:
-            self._print(f"{stage}: {counted(total, noun)}" if total is not None else stage)
+            self.note(f"{stage}: {counted(total, noun)}" if total is not None else stage)
 
     def show(self, done: int, now: str) -> None:
         """Show how many steps are done and the name of the current item."""
@@ -49,10 +49,7 @@ class Stages:
 
     def note(self, sentence: str) -> None:
         """Print a line that stays on the screen."""
-        self._print(sentence)
-
-    def _print(self, line: str) -> None:
-        self._screen.print(line, soft_wrap=True)
+        self._screen.print(sentence, soft_wrap=True)
 
 
 @contextmanager
