@@ -86,6 +86,11 @@ class Figures:
         """Return the rows of a figure; an empty list if the figure was not queried."""
         return self._by_name[name].rows if name in self._by_name else []
 
+    @property
+    def week(self) -> Row:
+        """The row of the visits of the week."""
+        return next(row for row in self.rows("visits") if row["period"] == "week")
+
     def query(self, name: str) -> str:
         """Return the query of a figure, ready to run."""
         return self._by_name[name].sql

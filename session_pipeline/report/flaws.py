@@ -269,7 +269,7 @@ def _opportunity(number: int, row: Row, window: Window, currencies: Currencies) 
 
 def _friction(connection: duckdb.DuckDBPyConnection, figures: Figures, window: Window, count: int) -> list[Flaw]:
     """Return the actions with most difficulties. The first sentence begins with the share of all visits."""
-    week = next(row for row in figures.rows("visits") if row["period"] == "week")
+    week = figures.week
     dates = formats.short_days(window.first_day, window.last_day)
     found: list[Flaw] = []
     for difficult in _difficult_actions(figures)[:count]:
@@ -338,7 +338,7 @@ def _hard_time(figures: Figures, difficult: DifficultAction) -> str:
 
 def hard_times(figures: Figures) -> str:
     """Say how many visits had a hard time, although no action has enough of them for a flaw of its own."""
-    week = next(row for row in figures.rows("visits") if row["period"] == "week")
+    week = figures.week
     if week["friction_rate"] is None:
         return ""
     if not week["hard_time_count"]:
