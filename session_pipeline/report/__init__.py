@@ -141,7 +141,7 @@ def _page(
         found = figures.read(connection, settings.timezone, last_day)
         if findings is None:
             findings = find(connection, settings, folders_of_sources(folder.raw))
-        look = flaws.look_first(connection, found, settings) if found.window else None
+        look = flaws.look_first(connection, found, settings)
     return page.render(found, settings, findings, look)
 
 

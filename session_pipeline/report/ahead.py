@@ -65,7 +65,7 @@ def read_ahead(new: NewWarehouse, folder: DataFolder, settings: "Settings") -> R
         from session_pipeline.settings_warnings import find, folders_of_sources
 
         found = figures.read(connection, settings.timezone)
-        look = flaws.look_first(connection, found, settings) if found.window else None
+        look = flaws.look_first(connection, found, settings)
         folders = folders_of_sources(folder.raw)
         findings = find(connection, settings, folders)
     return ReadAhead(new.stamp, found, look, folders, findings)

@@ -83,10 +83,10 @@ class Look:
     has_changes: bool
     can_compare: bool
     detectable: Sequence[str]
-    hard_times: str = ""
-    steps: Sequence[Row] = ()
-    outcomes: Sequence[Row] = ()
-    opportunities: Sequence[Row] = ()
+    hard_times: str
+    steps: Sequence[Row]
+    outcomes: Sequence[Row]
+    opportunities: Sequence[Row]
 
 
 class DifficultAction(NamedTuple):
@@ -105,11 +105,11 @@ class DifficultAction(NamedTuple):
     compared: Row | None
 
 
-def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings: Settings) -> Look:
-    """Return the three flaws to look at first, about the visits of figures.window."""
+def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings: Settings) -> Look | None:
+    """Return the three flaws to look at first, about the visits of figures.window; None if there are no visits."""
     window = figures.window
     if window is None:
-        return Look([], has_changes=False, can_compare=False, detectable=[])
+        return None
     conversions = {rule.name for rule in settings.outcomes if rule.is_conversion}
     steps = sites.with_sentences(figures, "changed_steps")
     outcomes = sites.with_sentences(figures, "changed_outcomes")
