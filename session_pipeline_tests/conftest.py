@@ -132,6 +132,12 @@ def ingest(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     ingest.close()
 
 
+@pytest.fixture
+def no_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in an empty folder, where commands find no data folder."""
+    monkeypatch.chdir(tmp_path)
+
+
 # These import where they are used what loads Dagster: it takes seconds, and most modules run without it.
 
 

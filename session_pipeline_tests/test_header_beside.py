@@ -14,14 +14,10 @@ from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.presets.reading import EXAMPLES
 from session_pipeline_tests.shop_commands import call
 
+pytestmark = pytest.mark.usefixtures("no_data_folder")
+
 NAMES = ["visitor", "when", "event", "note"]
 ROWS = [f"v{number}\t2026-05-04T10:00:0{number}Z\tpage_view\tn" for number in range(3)]
-
-
-@pytest.fixture(autouse=True)
-def no_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("SESSION_PIPELINE_DATA", raising=False)
 
 
 def put(folder: Path, lines: list[str], header: str | None = "\t".join(NAMES), name: str = "headers.tsv") -> Path:

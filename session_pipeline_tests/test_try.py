@@ -15,6 +15,8 @@ from session_pipeline_tests.access_logs import combined
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.shop_commands import EVENTS, call
 
+pytestmark = pytest.mark.usefixtures("no_data_folder")
+
 
 def write(path: Path, *lines: dict[str, Any] | str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,12 +29,6 @@ def tried(*arguments: str | Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(out)
     assert code == (0 if found["facts"]["accepted_count"] else 1), err
     return found
-
-
-@pytest.fixture(autouse=True)
-def no_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("SESSION_PIPELINE_DATA", raising=False)
 
 
 def test_file_is_tried_without_a_data_folder(tmp_path: Path) -> None:

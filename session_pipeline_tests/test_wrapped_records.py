@@ -12,14 +12,10 @@ from session_pipeline.settings import load_settings
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.shop_commands import EVENTS, call
 
+pytestmark = pytest.mark.usefixtures("no_data_folder")
+
 POSTHOG = Path(__file__).parent / "presets" / "examples" / "posthog" / "events.jsonl"
 RENAMED = [{"jar": f"c{n % 9}", "at": f"2026-10-05T10:00:{n}Z", "sort": "abc"[n % 3]} for n in range(10, 50)]
-
-
-@pytest.fixture(autouse=True)
-def no_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("SESSION_PIPELINE_DATA", raising=False)
 
 
 @pytest.mark.parametrize(
