@@ -28,11 +28,10 @@ def combined(
     user: str = "-",
     time: str = TIME,
     status: object = 200,
-    size: object = 2326,
     referrer: str = "-",
     agent: str = AGENT,
 ) -> str:
-    return f'{address} - {user} [{time}] "{request}" {status} {size} "{referrer}" "{agent}"'
+    return f'{address} - {user} [{time}] "{request}" {status} 2326 "{referrer}" "{agent}"'
 
 
 def visitor(network: str, agent: str = AGENT) -> str:

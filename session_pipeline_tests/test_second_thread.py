@@ -54,8 +54,8 @@ def second(engine: TwoJobs) -> Iterator[SecondThread[str]]:
     made.close()
 
 
-def returns(value: str, read: str = "inputs") -> Task[str]:
-    return Task(read, lambda jobs: value)
+def returns(value: str) -> Task[str]:
+    return Task("inputs", lambda jobs: value)
 
 
 def in_turn(started: Event, go: Event) -> Callable[[Jobs], str]:
