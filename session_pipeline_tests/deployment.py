@@ -113,6 +113,11 @@ class Deployment:
         columns = [column.name for column in contract.columns]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns, dtype=object)
 
+    def records(self, name: str) -> list[dict[str, Any]]:
+        """Return all rows of a store table as `table` does, each by the names of its columns."""
+        found: list[dict[str, Any]] = self.table(name).to_dict("records")
+        return found
+
     def hashes(self) -> dict[str, str]:
         """Return the SHA-256 of every partition, except those of tables that log history."""
         store = open_store(self.folder)
@@ -150,6 +155,13 @@ def damage(path: Path, data: bytes) -> None:
     """Overwrite a file of the store, which is read-only, with other bytes."""
     path.chmod(0o644)
     path.write_bytes(data)
+
+
+def flipped(data: bytes) -> bytes:
+    """Return the bytes with one bit changed, that in the middle."""
+    damaged = bytearray(data)
+    damaged[len(damaged) // 2] ^= 1
+    return bytes(damaged)
 
 
 def read_parquet(path: Path) -> pd.DataFrame:

@@ -226,7 +226,7 @@ def test_nasa_log_sessions_by_network(tmp_path: Path) -> None:
     ]
     path.write_bytes(gzip.compress("\n".join(written).encode()))
     deployment.run(date(1995, 8, 3))
-    [file] = deployment.table("source_files").to_dict("records")
+    [file] = deployment.records("source_files")
     set_aside = deployment.table("quarantined_lines")
     assert (file["line_count"], file["accepted_count"] + len(set_aside)) == (30_969, 30_969)
     assert len(set_aside) < 5

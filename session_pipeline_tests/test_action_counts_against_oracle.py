@@ -78,17 +78,12 @@ def built(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     return deployment
 
 
-def records(deployment: Deployment, name: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = deployment.table(name).to_dict("records")
-    return found
-
-
 def sessions_of(deployment: Deployment) -> list[Session]:
     """Return the human sessions, from tables that have oracles of their own, with folded dimension values."""
-    people = [row for row in records(deployment, "sessions") if not row["is_bot"]]
+    people = [row for row in deployment.records("sessions") if not row["is_bot"]]
     plans = {
         row["session_id"]: row["dimension_value"]
-        for row in records(deployment, "session_dimensions")
+        for row in deployment.records("session_dimensions")
         if row["dimension"] == "plan"
     }
     values = {
@@ -101,11 +96,11 @@ def sessions_of(deployment: Deployment) -> list[Session]:
         )
     }
     days = {row["session_id"]: row["session_date"] for row in people}
-    outcomes = {row["session_id"]: row for row in records(deployment, "session_outcomes")}
+    outcomes = {row["session_id"]: row for row in deployment.records("session_outcomes")}
     bought = Counter[str]()
-    for row in records(deployment, "outcome_matches"):
+    for row in deployment.records("outcome_matches"):
         bought[row["session_id"]] = max(bought[row["session_id"]], row["event_number"])
-    actions = records(deployment, "session_actions")
+    actions = deployment.records("session_actions")
     return [
         Session(
             days[session_id],
@@ -163,7 +158,7 @@ def test_counts_equal_those_of_the_oracle(built: Deployment) -> None:
             row["is_followed"],
             row["stopped_session_ids"],
         )
-        for row in records(built, "action_visits")
+        for row in built.records("action_visits")
     }
     assert found_visits == visits
     assert {
@@ -172,14 +167,14 @@ def test_counts_equal_those_of_the_oracle(built: Deployment) -> None:
             row["converted_count"],
             row["converted_after_count"],
         )
-        for row in records(built, "action_progress")
+        for row in built.records("action_progress")
     } == progress
-    assert {row["site"] for row in records(built, "action_visits")} == {"main"}
+    assert {row["site"] for row in built.records("action_visits")} == {"main"}
 
 
 @pytest.mark.long
 def test_not_converted_are_sessions_without_a_conversion_that_are_no_bounces(built: Deployment) -> None:
-    outcome_of = {row["session_id"]: row["outcome"] for row in records(built, "session_outcomes")}
+    outcome_of = {row["session_id"]: row["outcome"] for row in built.records("session_outcomes")}
     expected = Counter(
         (one.day, action, segment)
         for one in sessions_of(built)
@@ -189,7 +184,7 @@ def test_not_converted_are_sessions_without_a_conversion_that_are_no_bounces(bui
     )
     found = {
         (row["session_date"], row["action"], (row["dimension"], row["dimension_value"])): row["not_converted_count"]
-        for row in records(built, "action_visits")
+        for row in built.records("action_visits")
     }
     assert set(found.values()) > {0, 1}
     assert found == {key: expected[key] for key in found}
@@ -197,9 +192,9 @@ def test_not_converted_are_sessions_without_a_conversion_that_are_no_bounces(bui
 
 @pytest.mark.long
 def test_value_is_that_of_sessions_that_convert_after_the_action(built: Deployment) -> None:
-    value_of = {row["session_id"]: row["value"] for row in records(built, "session_outcomes")}
+    value_of = {row["session_id"]: row["value"] for row in built.records("session_outcomes")}
     sessions = sessions_of(built)
-    for row in records(built, "action_visits"):
+    for row in built.records("action_visits"):
         if (row["dimension"], row["dimension_value"]) == WHOLE:
             converted = [
                 value_of[one.session_id]

@@ -88,7 +88,7 @@ def test_lines_are_accepted_after_the_named_setting_changes(tmp_path: Path, reas
     path.parent.mkdir(parents=True)
     path.write_text(content + "\n")
     assert ingested(deployment)["accepted_count"] == 0
-    [facts] = deployment.table("source_files").to_dict("records")
+    [facts] = deployment.records("source_files")
     counts = deployment.table("quarantined_lines")["reason"].value_counts().to_dict()
     sentence = too_many_quarantined(facts, counts)
     key = str(key_to_change(reason, "web"))
@@ -287,7 +287,7 @@ def test_named_keys_can_be_written_for_any_source(tmp_path: Path, source: str) -
     path.parent.mkdir(parents=True)
     path.write_text(CASES["log_format_is_common"][1] + "\n")
     ingested(deployment)
-    [line] = deployment.table("quarantined_lines").to_dict("records")
+    [line] = deployment.records("quarantined_lines")
     keys.append(key_in(line["detail"], r"set (\S.+) = "))
     for key in keys:
         assert tomllib.loads(f"{key} = 1")["sources"].keys() == {source}, key

@@ -12,7 +12,7 @@ import pytest
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.built_week import UNTIL, clean, event
-from session_pipeline_tests.deployment import Deployment, damage
+from session_pipeline_tests.deployment import Deployment, damage, flipped
 
 # The usual tests have every fourth table, the long ones all of them.
 DAMAGED = [
@@ -101,12 +101,6 @@ def test_damaged_raw_rows_without_delivered_file_are_reported(week: Deployment) 
 
 def bytes_of(path: Path) -> bytes:
     return path.read_bytes()
-
-
-def flipped(data: bytes) -> bytes:
-    damaged = bytearray(data)
-    damaged[len(damaged) // 2] ^= 1
-    return bytes(damaged)
 
 
 def test_damaged_raw_rows_are_read_from_the_path_that_still_has_the_content(tmp_path: Path) -> None:

@@ -209,7 +209,7 @@ def test_unreadable_raw_folder_is_an_error(deployment: Deployment) -> None:
 def test_process_without_utf8_names_keeps_an_accepted_file(deployment: Deployment) -> None:
     deployment.deliver("ä", [{**LINE, "visitor_id": "bob"}], "web")
     deployment.run(UNTIL)
-    before = deployment.table("source_files").to_dict("records")
+    before = deployment.records("source_files")
     done = subprocess.run(
         [sys.executable, "-c", RUN_ONCE, str(deployment.folder.path)],
         env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0"},
@@ -219,7 +219,7 @@ def test_process_without_utf8_names_keeps_an_accepted_file(deployment: Deploymen
     )
     assert done.returncode == 1
     assert "web/\\xe4.jsonl cannot be read, because this process does not use UTF-8 for the names" in done.stderr
-    assert deployment.table("source_files").to_dict("records") == before
+    assert deployment.records("source_files") == before
     assert len(deployment.table("events")) == 2
 
 

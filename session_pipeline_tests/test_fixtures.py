@@ -52,7 +52,7 @@ def test_nasa_day_is_fully_accounted_for(tmp_path: Path) -> None:
     path = delivered(deployment, "nasa", "nasa_http_19950801/nasa_19950801.tsv")
     deployment.run(date(1995, 8, 3))
 
-    (file,) = deployment.table("source_files").to_dict("records")
+    (file,) = deployment.records("source_files")
     assert file["line_count"] == 30_969
     assert file["accepted_count"] + file["set_aside_count"] == 30_969
     assert len(deployment.table("events")) + len(deployment.table("duplicate_events")) == file["accepted_count"]

@@ -169,7 +169,7 @@ def test_redelivery_in_the_same_format_adds_nothing(deployment: Deployment, tmp_
     put(deployment, gzip.compress(CONTENTS["csv"]), "b.CSV.gz")
     put(deployment, CONTENTS["csv"], "c.csv")
     assert ingest(deployment).redelivered_count == 2
-    [file] = deployment.table("source_files").to_dict("records")
+    [file] = deployment.records("source_files")
     assert (file["delivery_count"], file["accepted_count"]) == (3, 2)
     require_clean(deployment, tmp_path / "clean")
 

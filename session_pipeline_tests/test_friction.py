@@ -146,7 +146,7 @@ def test_friction_equals_oracle(built: list[tuple[Deployment, oracle.Options]], 
     key = ["session_date", *table(name).key]
     columns = ["session_date", *(column.name for column in table(name).columns)]
     for seed, (deployment, options) in enumerate(built):
-        expected = getattr(oracle, name)(deployment.table("events").to_dict("records"), options)
+        expected = getattr(oracle, name)(deployment.records("events"), options)
         pd.testing.assert_frame_equal(
             deployment.table(name)[columns].sort_values(key, ignore_index=True),
             pd.DataFrame(expected, columns=columns, dtype=object).sort_values(key, ignore_index=True),

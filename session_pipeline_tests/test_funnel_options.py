@@ -255,7 +255,7 @@ def test_closed_entries_do_not_change(tmp_path: Path) -> None:
     closed: Counter[tuple[tuple[str, Any], ...]] = Counter()
     for days in (0, 1, 2, 9):
         deployment.run(until=DAY + timedelta(days=days))
-        rows = [plain(row) for row in deployment.table("funnel_entries").to_dict("records")]
+        rows = [plain(row) for row in deployment.records("funnel_entries")]
         changed = closed - Counter(rows)
         assert not changed, next(iter(changed))
         closed = Counter(row for row in rows if dict(row)["is_window_closed"])

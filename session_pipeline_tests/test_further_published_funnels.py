@@ -39,7 +39,7 @@ def funnels(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @pytest.fixture(scope="module")
 def funnel_entries(funnels: Deployment) -> list[Row]:
-    return funnels.table("funnel_entries").to_dict("records")
+    return funnels.records("funnel_entries")
 
 
 def test_cases_have_names_of_their_own() -> None:

@@ -239,7 +239,7 @@ def test_multiline_records_use_the_delimiter_of_the_source(tmp_path: Path) -> No
         'v2;2026-10-05T11:00:00Z;contact;"one line"\n'
     )
     deployment.run(UNTIL)
-    (file,) = deployment.table("source_files").to_dict("records")
+    (file,) = deployment.records("source_files")
     assert (file["line_count"], file["accepted_count"], file["set_aside_count"]) == (2, 2, 0)
     assert sorted(deployment.table("events")["visitor_id"]) == ["v1", "v2"]
 

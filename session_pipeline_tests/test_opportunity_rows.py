@@ -335,4 +335,4 @@ def test_rows_of_the_sample_equal_those_of_the_oracle(sample_deployment: Deploym
     }
     for name, rows in expected.items():
         assert len(rows) > 10
-        assert_rows_equal(name, sample_deployment.table(name).to_dict("records"), rows)
+        assert_rows_equal(name, sample_deployment.records(name), rows)

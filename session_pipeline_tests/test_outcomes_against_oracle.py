@@ -113,25 +113,20 @@ DELAYS = (timedelta(0), timedelta(minutes=20), timedelta(hours=12))
 
 def events_of(deployment: Deployment) -> list[Row]:
     """Return the events with the values of their own fields."""
-    return [row | {"own": json.loads(row["properties"] or "{}")} for row in records(deployment, "events")]
-
-
-def records(deployment: Deployment, name: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = deployment.table(name).to_dict("records")
-    return found
+    return [row | {"own": json.loads(row["properties"] or "{}")} for row in deployment.records("events")]
 
 
 def expected(deployment: Deployment, settings: Settings) -> dict[str, list[oracle.Row]]:
     events = events_of(deployment)
     sessions = oracle.sessions_of(events, settings)
-    incomplete = {row["session_id"] for row in records(deployment, "sessions") if not row["is_complete"]}
+    incomplete = {row["session_id"] for row in deployment.records("sessions") if not row["is_complete"]}
     ends = {event["event_date"]: day_end(event["event_date"], ZONE) for event in events}
     return {
         **oracle.session_tables(sessions, settings),
         "daily_outcomes": oracle.daily_outcomes(sessions),
         "daily_bots": oracle.daily_bots(sessions),
         "daily_summary": oracle.daily_summary(
-            sessions, events, records(deployment, "duplicate_events"), incomplete, ends
+            sessions, events, deployment.records("duplicate_events"), incomplete, ends
         ),
     }
 
@@ -160,7 +155,7 @@ def assert_equal(deployment: Deployment, tables: Mapping[str, Sequence[Row]]) ->
     for name in TABLES:
         wanted = tables[name]
         assert wanted, name
-        found = [{column: row[column] for column in wanted[0]} for row in records(deployment, name)]
+        found = [{column: row[column] for column in wanted[0]} for row in deployment.records(name)]
         differing = (countable(wanted) - countable(found), countable(found) - countable(wanted))
         assert differing == (Counter(), Counter()), name
 

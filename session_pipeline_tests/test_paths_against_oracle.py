@@ -37,10 +37,6 @@ class Case(Deployment):
 
     group: Group
 
-    def records(self, name: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.table(name).to_dict("records")
-        return found
-
 
 @pytest.fixture(
     scope="module",

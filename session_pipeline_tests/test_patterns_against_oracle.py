@@ -89,7 +89,7 @@ def built(request: pytest.FixtureRequest, tmp_path: Path) -> Deployment:
 
 def actions_of(deployment: Deployment) -> dict[str, list[tuple[str, datetime]]]:
     actions: dict[str, list[tuple[str, datetime]]] = {}
-    for row in sorted(deployment.table("session_actions").to_dict("records"), key=lambda row: row["action_number"]):
+    for row in sorted(deployment.records("session_actions"), key=lambda row: row["action_number"]):
         actions.setdefault(row["session_id"], []).append((row["action"], row["occurred_at"]))
     return actions
 
@@ -101,7 +101,7 @@ def test_session_patterns_equal_the_oracle(built: Deployment) -> None:
             row["first_action_number"],
             row["last_action_number"],
         )
-        for row in built.table("session_patterns").to_dict("records")
+        for row in built.records("session_patterns")
     }
     expected = {}
     for session_id, actions in actions_of(built).items():

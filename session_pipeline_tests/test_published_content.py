@@ -18,17 +18,12 @@ from session_pipeline.publish import comparison, published_state
 from session_pipeline.run.opened import open_store
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.store.records import Key
+from session_pipeline_tests.deployment import flipped
 from session_pipeline_tests.shop_commands import EVENTS, call, deliver, run
 
 pytestmark = pytest.mark.long  # each takes seconds
 
 SESSIONS = Path("lake") / "sessions" / "session_date=2024-03-05" / "data.parquet"
-
-
-def flipped(data: bytes) -> bytes:
-    damaged = bytearray(data)
-    damaged[len(damaged) // 2] ^= 1
-    return bytes(damaged)
 
 
 def replace(path: Path, content: bytes) -> None:

@@ -79,10 +79,10 @@ def test_sessions_are_in_the_order_of_their_events(sessions: dict[str, Any], tmp
     assert (facts.groupby("visitor_id").cumcount() + 1 == facts["visit_number"]).all()
 
     channel_of = dict(table[["session_id", "channel"]].itertuples(index=False))
-    for visitor in shop.table("visitors").to_dict("records"):
+    for visitor in shop.records("visitors"):
         first = expected[visitor["visitor_id"]][0]
         assert (visitor["first_session_id"], visitor["first_channel"]) == (first, channel_of[first])
-    for visit in shop.table("visitor_days").to_dict("records"):
+    for visit in shop.records("visitor_days"):
         assert expected[visit["visitor_id"]][visit["visit_number"] - 1] == visit["first_session_id"]
 
     own = max(expected.values(), key=len)

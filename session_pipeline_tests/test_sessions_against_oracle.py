@@ -88,7 +88,7 @@ def build_piecewise(group: Group, folder: Path) -> Deployment:
 
 def file_ids(group: Group, deployment: Deployment) -> dict[str, str]:
     """Return the file_id of each delivery by name; content delivered twice has one file_id."""
-    by_path = {Path(row["path"]).stem: row["file_id"] for row in deployment.table("source_files").to_dict("records")}
+    by_path = {Path(row["path"]).stem: row["file_id"] for row in deployment.records("source_files")}
     by_content = {
         delivered.content: by_path[delivered.name] for delivered in group.deliveries if delivered.name in by_path
     }

@@ -263,7 +263,7 @@ def test_no_warning_names_a_value_of_a_single_visitor(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     deployment.deliver("a", [line(DAY, "ann", 0, "page_view", **texts, properties={"whose": "mine"})], source="web")
     deployment.run()
-    [event] = deployment.table("events").to_dict("records")
+    [event] = deployment.records("events")
     for column in ("event_id", "visitor_id", "properties", *texts):
         condition = f"{column} = '{event[column]}0'"
         [warning] = warnings_of(deployment, {"goals": [{"name": "g", "where": condition}]}).values()

@@ -81,7 +81,7 @@ def test_rows_are_the_same_as_those_of_a_large_file(
     monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", -1)
     ingest(deployments[1])
     for name in ("raw_events", "quarantined_lines", "source_files"):
-        small, large = (deployment.table(name).to_dict("records") for deployment in deployments)
+        small, large = (deployment.records(name) for deployment in deployments)
         assert small == large
 
 

@@ -68,7 +68,7 @@ def test_any_folder_can_have_settings(deployment: Deployment, folder: str) -> No
     assert warnings(deployment) == []
     deployment.only = ("raw_events",)
     deployment.run(UNTIL)
-    [event] = deployment.table("raw_events").to_dict("records")
+    [event] = deployment.records("raw_events")
     assert (event["source"], event["site"]) == (folder, "shop")
 
 

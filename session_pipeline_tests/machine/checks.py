@@ -59,7 +59,7 @@ def ledger_closes(deployment: Deployment, mirror: Mirror, until: date) -> None:
 
     For each file, lines = accepted + quarantined. Over all days, accepted = events + duplicates + pending.
     """
-    files = {row["file_id"]: row for row in deployment.table("source_files").to_dict("records")}
+    files = {row["file_id"]: row for row in deployment.records("source_files")}
     accepted_files = {file_id for file_id, row in files.items() if row["status"] == "accepted"}
     assert accepted_files == {content.file_id for content in mirror.read}, "the ledger has other files than were read"
     not_read = {row["path"] for row in files.values() if row["status"] != "accepted"}

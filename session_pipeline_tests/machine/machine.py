@@ -26,7 +26,7 @@ from session_pipeline.store import crash_points
 from session_pipeline.tables.graph import Step
 from session_pipeline_tests.crashes.killed_runs import Ended, KillAt, run_in_child
 from session_pipeline_tests.crashes.power_loss import Lost, SimulatedDisk
-from session_pipeline_tests.deployment import Deployment, damage
+from session_pipeline_tests.deployment import Deployment, damage, flipped
 from session_pipeline_tests.machine import checks as machine_checks
 from session_pipeline_tests.machine.expected_state import Mirror
 from session_pipeline_tests.machine.file_contents import Content
@@ -37,11 +37,6 @@ KEPT_FOR_READERS = 3  # number of publications during which an open connection c
 UNTIL = DAYS[-2]
 
 Harm = Callable[[bytes], bytes | None]
-
-
-def flipped(data: bytes) -> bytes:
-    """Return the bytes with one bit changed."""
-    return data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :]
 
 
 def cut_short(data: bytes) -> bytes:
