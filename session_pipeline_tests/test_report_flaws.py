@@ -13,8 +13,8 @@ import pytest
 from session_pipeline.publish import warehouse
 from session_pipeline.reference.changes import is_worse
 from session_pipeline.report.figures import Figure, Figures
-from session_pipeline.report.flaws import hard_times
 from session_pipeline.report.formats import THIN_SPACE
+from session_pipeline.report.hard_times import hard_times
 from session_pipeline.report.page import fitting
 from session_pipeline.report.quiet import visits_needed
 from session_pipeline_tests.changed_reports import LAST, OTHER_SITE, STEP, flaws_of, page_with

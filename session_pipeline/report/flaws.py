@@ -2,68 +2,32 @@
 
 The order is: sites without visits for days, steps that fewer visits take than before, outcomes that left their usual
 range, difficulties after which fewer visits convert, a change that is over, sites without visits on the last day, and
-the actions with most difficulties. All but those without visits are associations, and the page says so. places.py
-decides what has a place, and quiet.py says what would usually have been found if there are no changes.
+the actions with most difficulties. All but those without visits are associations, and the page says so. silence.py
+finds the sites without visits, and hard_times.py the actions with most difficulties; places.py decides what has a
+place, and quiet.py says what would usually have been found if there are no changes.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import duckdb
-from markupsafe import Markup
 
 from session_pipeline.reference.changes import is_worse
 from session_pipeline.reference.days import ONE_DAY
-from session_pipeline.report import charts, formats, lost_values, names, places, sites
+from session_pipeline.report import charts, formats, lost_values, places, sites
 from session_pipeline.report.constants import EXAMPLES
-from session_pipeline.report.figures import FEWEST_SILENT_DAYS, Figures, Row, filled, run_query
+from session_pipeline.report.figures import Figures, Row, filled, run_query
+from session_pipeline.report.flaw import CHART_WIDTH, MOST, Flaw
+from session_pipeline.report.hard_times import hard_times, most_difficult
 from session_pipeline.report.lost_values import Currencies
-from session_pipeline.report.observed import observed_visits
 from session_pipeline.report.quiet import detectable
+from session_pipeline.report.silence import lasting_silence, silence_of_the_last_day
 from session_pipeline.report.window import Window
 from session_pipeline.settings import Settings
 
-MOST = 3
-FEWEST_HARD_TIMES = 5
-FOLDER_END = "/…"  # of the name of all pages of a folder
-HARDLY_ANY = 0.01  # of all visits
-CHART_WIDTH = 250
-
 OVER = "Usual again"  # windows with the days since: their rates are not those of the change, so they have no chart
-
-SIGNALS = {
-    "error": "saw an error",
-    "error_loop": "saw several errors",
-    "u_turn": "came and left within seconds",
-    "repeated_search": "searched again without opening a result",
-    "rage_click": "clicked repeatedly",
-    "abandoned_form": "started a form and did not send it",
-}
-
-
-@dataclass(frozen=True)
-class Flaw:
-    """Something to look at first.
-
-    Attributes:
-        kind: What it is, in two or three words.
-        sentence: What happens, in plain words.
-        notes: Since when, until when, and what is missing.
-        examples: Session ids for `session-pipeline show`.
-        query: A query of the figures behind it.
-        chart: The rates that are compared.
-        is_mild: Whether it is over, or only the action with most difficulties, without a comparison.
-    """
-
-    kind: str
-    sentence: str
-    query: str
-    notes: Sequence[str] = ()
-    examples: Sequence[str] = ()
-    chart: Markup | None = None
-    is_mild: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,22 +53,6 @@ class Look:
     opportunities: Sequence[Row]
 
 
-class DifficultAction(NamedTuple):
-    """An action at which visits had a hard time.
-
-    Attributes:
-        row: Its row of the figure friction_by_page.
-        signal: The signal that most of these visits have.
-        signal_count: The visits with this signal.
-        compared: The row of opportunities for this signal, if conversions are missing after it.
-    """
-
-    row: Row
-    signal: str
-    signal_count: int
-    compared: Row | None
-
-
 def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings: Settings) -> Look | None:
     """Return the three flaws to look at first, about the visits of figures.window; None if there are no visits."""
     window = figures.window
@@ -124,8 +72,8 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     worse = [row for row in outcomes if is_worse(row, conversions)]
     first = {(row["site"], row["action"]): row for row in reversed(opportunities)}  # one error can be several signals
     moments = [row for row in opportunities if first[row["site"], row["action"]] is row]
-    found = _silence(figures)
-    silent_day = _silent_day(figures)
+    found = lasting_silence(figures)
+    silent_day = silence_of_the_last_day(figures)
     chosen = places.chosen(steps, worse, moments, window, MOST - len(found) - len(silent_day))
     for number, (kind, row) in enumerate(chosen, start=1):
         if kind == "step":
@@ -137,57 +85,11 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     has_changes = bool(found)
     found += silent_day
     if len(found) < MOST:
-        found += _friction(connection, figures, window, MOST - len(found))
+        found += most_difficult(connection, figures, window, MOST - len(found))
     could_find = [] if has_changes and (steps or outcomes) else detectable(figures, window)
     can_compare = any(row["step_count"] or row["outcome_count"] for row in figures.rows("comparisons"))
     few = "" if found else hard_times(figures)
     return Look(found, has_changes, can_compare, could_find, few, steps, outcomes, opportunities)
-
-
-def _silence(figures: Figures) -> list[Flaw]:
-    """Return one flaw about the sites that have no visits any more, or about all sites together."""
-    lasting = [row for row in figures.rows("silent_sites") if row["day_count"] >= FEWEST_SILENT_DAYS]
-    sentences = [
-        f"No visits{_of_site(row)} since {formats.day(row['since'])}; usually there are"
-        f" {formats.number(row['usual_count'])} in these {row['day_count']} days."
-        for row in _all_or_each(lasting)
-    ]
-    if not sentences:
-        return []
-    return [_no_visits(figures, [*_first(sentences), "Check the tracking and the delivery of events."])]
-
-
-def _silent_day(figures: Figures) -> list[Flaw]:
-    """Return one mild flaw about the sites that have no visits on the last day: files often arrive later."""
-    rows = figures.rows("silent_sites")
-    if any(row["silent_site"] is None and row["day_count"] >= FEWEST_SILENT_DAYS for row in rows):
-        return []
-    sentences = [
-        f"No visits{_of_site(row)} on {formats.day(row['since'])} so far; usually there are"
-        f" {formats.number(row['usual_count'])}."
-        for row in _all_or_each([row for row in rows if row["day_count"] < FEWEST_SILENT_DAYS])
-    ]
-    if not sentences:
-        return []
-    return [_no_visits(figures, [*_first(sentences), "Files of the last day often arrive later."], is_mild=True)]
-
-
-def _no_visits(figures: Figures, sentences: Sequence[str], *, is_mild: bool = False) -> Flaw:
-    return Flaw("No visits", " ".join(sentences), figures.query("silent_sites"), is_mild=is_mild)
-
-
-def _all_or_each(rows: Sequence[Row]) -> Sequence[Row]:
-    """Return the row of all sites together if there is one; it comes first."""
-    return rows[:1] if rows and rows[0]["silent_site"] is None else rows
-
-
-def _first(sentences: Sequence[str]) -> list[str]:
-    more = [f"And {formats.counted(len(sentences) - MOST, 'more site')}."] if len(sentences) > MOST else []
-    return [*sentences[:MOST], *more]
-
-
-def _of_site(row: Row) -> str:
-    return "" if row["silent_site"] is None else f" on site {formats.isolated(row['silent_site'])}"
 
 
 def _changed_step(
@@ -265,94 +167,6 @@ def _opportunity(number: int, row: Row, window: Window, currencies: Currencies) 
         _ids(row["example_session_ids"]),
         charts.comparison(key, CHART_WIDTH, "Share of visits that convert later", rates),
     )
-
-
-def _friction(connection: duckdb.DuckDBPyConnection, figures: Figures, window: Window, count: int) -> list[Flaw]:
-    """Return the actions with most difficulties. The first sentence begins with the share of all visits."""
-    week = figures.week
-    dates = formats.short_days(window.first_day, window.last_day)
-    found: list[Flaw] = []
-    for difficult in _difficult_actions(figures)[:count]:
-        row, other = difficult.row, difficult.compared
-        sentence = _hard_time(figures, difficult)
-        chart = None
-        if other:
-            rates = [("with it", other["rate_with"], "other-1"), ("without", other["rate_without"], "ghost-strong")]
-            chart = charts.comparison(
-                f"flaw-hard-{len(found)}", CHART_WIDTH, "Share of visits that convert later", rates
-            )
-            sentence += " They converted less often later than comparable visits; this can be chance."
-        if not found:
-            share = f"{formats.percent(week['friction_rate'])} of {observed_visits(week)}"
-            sentence = f"{share} had a hard time. {sentence}"
-        query = run_query(
-            connection, "flaw_friction", {**window.parameters, "site": row["site"], "action": row["action"]}
-        )
-        examples = list(dict.fromkeys(example["session_id"] for example in query.rows))[:EXAMPLES]
-        found.append(Flaw("Hard time", sentence, query.sql, [dates], examples, chart, is_mild=True))
-    return found
-
-
-def _difficult_actions(figures: Figures) -> list[DifficultAction]:
-    """Return the actions with enough difficulties, those that go with most missing conversions first.
-
-    Actions with a significant difficulty are left out, because they have a place of their own.
-    """
-    compared = {(row["site"], row["action"], row["signal"]): row for row in figures.rows("opportunities")}
-    significant = {(row["site"], row["action"]) for row in compared.values() if row["is_significant"]}
-    found = []
-    for row in figures.rows("friction_by_page"):
-        is_action = row["action"] is not None  # the last row is all others
-        if (
-            is_action
-            and row["hard_time_count"] >= FEWEST_HARD_TIMES
-            and (row["site"], row["action"]) not in significant
-        ):
-            counts = {signal: row[f"{signal}_count"] or 0 for signal in SIGNALS}
-            most = max(counts, key=lambda signal: counts[signal])
-            other = compared.get((row["site"], row["action"], most))
-            found.append(DifficultAction(row, most, counts[most], other if _lost(other) >= 1 else None))
-    return sorted(
-        found,
-        key=lambda each: (
-            -_lost(each.compared),
-            -each.row["hard_time_count"],
-            each.row["action"],
-            each.row["site"],
-        ),
-    )
-
-
-def _hard_time(figures: Figures, difficult: DifficultAction) -> str:
-    """Say how many visits had a hard time at an action, and what they met most often."""
-    row = difficult.row
-    place, action = sites.place(figures, row), names.action_in_sentence(row["action"])
-    # An event without a page that is itself the error, so each visit there had it.
-    if not row["action"].startswith("/") and row["error_count"] == row["session_count"]:
-        return f"{formats.counted(row['error_count'], 'visit')}{place} saw an error: {action}."
-    unit = "page visit" if row["action"].endswith(FOLDER_END) else "visit"  # it has a visit for each page
-    visits = f"{formats.number(row['hard_time_count'])} of {formats.counted(row['session_count'], unit)}"
-    met = f"{formats.number(difficult.signal_count)} {SIGNALS[difficult.signal]}"
-    return f"At {action}{place}, {visits} had a hard time: {met}."
-
-
-def hard_times(figures: Figures) -> str:
-    """Say how many visits had a hard time, although no action has enough of them for a flaw of its own."""
-    week = figures.week
-    if week["friction_rate"] is None:
-        return ""
-    if not week["hard_time_count"]:
-        return "No visit of this week had a hard time that its events can show."
-    if week["friction_rate"] < HARDLY_ANY:
-        return "Hardly any visit of this week had a hard time."
-    return (
-        f"{formats.percent(week['friction_rate'])} of {observed_visits(week)} had a hard time, but fewer than"
-        f" {FEWEST_HARD_TIMES} at any one page; see Hard times."
-    )
-
-
-def _lost(row: Row | None) -> float:
-    return (row["associated_lost_conversions"] or 0.0) if row else 0.0
 
 
 def _time_of(row: Row, window: Window) -> str:

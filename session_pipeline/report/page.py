@@ -21,7 +21,8 @@ from session_pipeline.report import charts, formats, names, outcomes, paths
 from session_pipeline.report.chance import FEWEST, is_significant
 from session_pipeline.report.compiled import CompiledTemplates
 from session_pipeline.report.figures import Figures, Row
-from session_pipeline.report.flaws import Flaw, Look
+from session_pipeline.report.flaw import Flaw
+from session_pipeline.report.flaws import Look
 from session_pipeline.report.funnels import funnel_views, unit
 from session_pipeline.report.glossary import GLOSSARY
 from session_pipeline.report.long_names import long_names
