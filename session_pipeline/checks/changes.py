@@ -55,7 +55,7 @@ def outcome_alerts(run: "Run", days: Sequence[date]) -> Verdict:
     with run.engine.job() as job:
         add_input(job, run, "outcome_changes", read)
         found = job.rows(query_text(__package__, "outcome_alerts")).to_pylist()
-    conversions = {rule.name for rule in run.settings.outcomes if rule.is_conversion}
+    conversions = run.settings.conversions
     alerts = [row for row in found if is_worse(row, conversions)]
     if not alerts:
         return Verdict(True, "visits end as well as before", {"alerts": 0})

@@ -58,7 +58,6 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     window = figures.window
     if window is None:
         return None
-    conversions = {rule.name for rule in settings.outcomes if rule.is_conversion}
     steps = sites.with_sentences(figures, "changed_steps")
     outcomes = sites.with_sentences(figures, "changed_outcomes")
     opportunities = [row for row in sites.with_sentences(figures, "opportunities") if row["is_significant"]]
@@ -69,6 +68,7 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
         row["sentence"] = currencies.in_sentence(row["sentence"], lost)
     steps = currencies.ordered(steps, step_values, "associated_lost")
     opportunities = currencies.ordered(opportunities, opportunity_values, "associated_lost_conversions")
+    conversions = settings.conversions
     worse = [row for row in outcomes if is_worse(row, conversions)]
     first = {(row["site"], row["action"]): row for row in reversed(opportunities)}  # one error can be several signals
     moments = [row for row in opportunities if first[row["site"], row["action"]] is row]

@@ -19,7 +19,7 @@ TREND_WIDTH, TREND_HEIGHT = 92, 20
 
 def outcome_rows(figures: Figures, settings: Settings) -> list[Row]:
     """Return the outcomes in the order of the settings, each with is_converted."""
-    conversions = {rule.name for rule in settings.outcomes if rule.is_conversion}
+    conversions = settings.conversions
     rows = ordered(figures.rows("outcomes"), [rule.name for rule in settings.outcomes])
     return [{**row, "is_converted": row["outcome"] in conversions} for row in rows]
 

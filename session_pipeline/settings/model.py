@@ -262,6 +262,11 @@ class Settings(Section):
             raise refusal(f"has {taken[0]}, which is a packaged dimension", "choose another name")
         return dimensions
 
+    @property
+    def conversions(self) -> frozenset[str]:
+        """The names of the outcomes that are conversions."""
+        return frozenset(rule.name for rule in self.outcomes if rule.is_conversion)
+
     def source(self, name: str, recognized: str | None = None) -> SourceSettings:
         """Return the settings for the files under raw/<name>; the defaults if the settings do not name the source.
 
