@@ -282,7 +282,7 @@ class Store:
         if len(publications) < KEPT_PUBLICATIONS:
             return 0
         paths = self.catalog.retired(publications[KEPT_PUBLICATIONS - 1].generation)
-        named = {path for partition in self.partitions.values() for path in partition.file_paths} if paths else set()
+        named = self._named_paths() if paths else set()
         # After a power loss, a file that was deleted just before can be back. So the record of a retired file is
         # deleted only by a later sweep, which finds the file gone.
         there = [path for path in paths if path not in named and self.files.exists(path)]
@@ -306,7 +306,7 @@ class Store:
             StoreError: Another process reads the catalog for too long.
         """
         self.compacted.remove_outdated(self.partitions)
-        named = {path for partition in self.partitions.values() for path in partition.file_paths}
+        named = self._named_paths()
         gone = [name for name in self.files.names() if name not in named and not name.startswith(f"{SCRATCH}/")]
         for name in gone:
             self.files.remove(name)
@@ -317,6 +317,10 @@ class Store:
         self.catalog.shrink()
         crash_points.reached("erase: catalog shrunk")
         return len(gone)
+
+    def _named_paths(self) -> set[str]:
+        """Return the paths of the files of all partitions."""
+        return {path for partition in self.partitions.values() for path in partition.file_paths}
 
     def verify(self) -> Iterator[tuple[Partition, str | None]]:
         """Compare the hash of every file with the catalog; yield each partition with its first problem, or None."""
