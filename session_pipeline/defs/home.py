@@ -32,17 +32,21 @@ def has_own_storage(folder: DataFolder) -> bool:
 
     This is false if dagster.yaml names another storage.
     """
-    settings = settings_of(folder)
-    text = settings.read_text(encoding="utf-8") if settings.is_file() else ""
+    text = _written(folder)
     return not OTHER_STORAGE.search(text) and _is_ours("run_storage", text) and _is_ours("event_log_storage", text)
 
 
 def own_storages(folder: DataFolder) -> dict[str, Any]:
     """Return our storages as in dagster.yaml, for the folder as it is called now, without those that a user chose."""
-    settings = settings_of(folder)
-    text = settings.read_text(encoding="utf-8") if settings.is_file() else ""
+    text = _written(folder)
     config = {"config": {"base_dir": str(folder.dagster_home)}}
     return {key: {**name, **config} for key, name in STORAGES.items() if _is_ours(key, text)}
+
+
+def _written(folder: DataFolder) -> str:
+    """Return the text of Dagster's settings file; empty if there is none."""
+    settings = settings_of(folder)
+    return settings.read_text(encoding="utf-8") if settings.is_file() else ""
 
 
 def _is_ours(key: str, text: str) -> bool:
