@@ -160,29 +160,13 @@ def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled
     suggested: dict[str, str] = {}
     for column, usual_names in USUAL_NAMES.items():
         current = next((found[name] for name in rules.fields_of(column) if name in found), None)
-        if (
-            column in filled
-            or column in rules.constants
-            or column in rules.expressions
-            or not rules.fields_of(column)
-            or (current is not None and CAN_BE[column](current))
-            or (column in OF_REQUEST and rules.request)
-        ):
+        if column in filled or _needs_no_field(column, current, rules):
             continue
-        if column == "visitor_id" and rules.visitor_address is not None:
-            continue
-        if column == "event_time" and current is not None and current.is_readable_time():
-            continue  # its times are before start_date
         if column == "visitor_id" and rules.request:
             usual_names = tuple(name for name in usual_names if name != "user")  # of HTTP authentication
-        others = {name: field for name, field in found.items() if field is not current}
-        free = {name: field for name, field in others.items() if CAN_BE[column](field)}
-        if column == "event_time" and not free and not (current and _could_be_time(current)):
-            free = {name: field for name, field in others.items() if _could_be_time(field)}
-        if column == "value" and not free and not (current and current.has_decimal_comma()):
-            free = {name: field for name, field in others.items() if field.has_decimal_comma()}
         unfit = {*suggested.values(), *(taken - set(usual_names))}
-        free = {name: field for name, field in free.items() if name not in unfit}
+        others = [field for field in found.values() if field is not current]
+        free = {field.name: field for field in _fitting(column, current, others) if field.name not in unfit}
         # A word that is the same in every line is less sure than a name within: "type": "record".
         several = {
             name: field for name, field in free.items() if not (name.lower() in TOP_ONLY and field.is_constant())
@@ -193,6 +177,29 @@ def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled
         if match:
             suggested[column] = match
     return suggested
+
+
+def _needs_no_field(column: str, current: FieldValues | None, rules: ReadingRules) -> bool:
+    """Whether a column is read from a field with fitting values, the current one, or from none."""
+    return (
+        column in rules.constants
+        or column in rules.expressions
+        or not rules.fields_of(column)
+        or (column in OF_REQUEST and bool(rules.request))
+        or (column == "visitor_id" and rules.visitor_address is not None)
+        or (current is not None and CAN_BE[column](current))
+        or (column == "event_time" and current is not None and current.is_readable_time())  # before start_date
+    )
+
+
+def _fitting(column: str, current: FieldValues | None, others: Sequence[FieldValues]) -> list[FieldValues]:
+    """Return the fields whose values fit a column; if there are none, those that fit it with another key."""
+    fitting = [field for field in others if CAN_BE[column](field)]
+    if column == "event_time" and not fitting and not (current and _could_be_time(current)):
+        return [field for field in others if _could_be_time(field)]
+    if column == "value" and not fitting and not (current and current.has_decimal_comma()):
+        return [field for field in others if field.has_decimal_comma()]
+    return fitting
 
 
 def needs_decimal_comma(fields: Sequence[FieldValues], rules: ReadingRules, columns: Mapping[str, str]) -> bool:
