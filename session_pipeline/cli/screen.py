@@ -8,7 +8,6 @@ import math
 import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import IO, Any, Literal
 
@@ -203,8 +202,3 @@ def span(seconds: float) -> str:
             rest = whole % length // below_length
             return f"{whole // length} {unit} {rest} {below}" if rest else f"{whole // length} {unit}"
     return f"{whole} s"
-
-
-def ago(then: datetime, now: datetime) -> str:
-    """Return how long ago a time was."""
-    return f"{span((now - then).total_seconds())} ago"

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ import typer
 
 from session_pipeline.cli import problems
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
-from session_pipeline.cli.screen import ago, counted, echo, echo_json, grid, plain, size, span, stdout
+from session_pipeline.cli.screen import counted, echo, echo_json, grid, plain, size, span, stdout
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import history
 from session_pipeline.defs.history import PastRun
@@ -191,12 +191,21 @@ def _overdue(found: Status, oldest: timedelta) -> list[str]:
 
 
 def _show(found: Status) -> None:
-    now = datetime.now(UTC)
+    stdout.print(grid(("", "left"), ("", "left"), rows=_rows(found)))
+    problems.show(problems.Problems(found.problems, found.warnings))
+    for source, sentences in found.changed_fields.items():
+        echo(plain(f"Fields of {source}: {'; '.join(sentences)}"), style="yellow")
+    if found.runs:
+        echo()
+        _show_runs(found.runs)
+
+
+def _rows(found: Status) -> list[tuple[str, str]]:
     days = [datetime.fromisoformat(day).date() for day in found.days]
     not_accepted = [f"{count:,} {word}" for word, count in sorted(found.files.items()) if word != "accepted"]
     waiting = f"{counted(len(found.files_to_read), 'file')} to be read by the next run" if found.files_to_read else ""
-    if found.published_at and found.age_seconds is not None:
-        published = f"{ago(datetime.fromisoformat(found.published_at), now)}, days through {found.published_until}"
+    if found.age_seconds is not None:
+        published = f"{span(found.age_seconds)} ago, days through {found.published_until}"
         published += "" if found.is_published else "; newer data is not published yet"
     else:
         published = "not yet"
@@ -224,29 +233,24 @@ def _show(found: Status) -> None:
     if found.outdated_days:
         older = f"{counted(len(found.outdated_days), 'day')} of older settings; `run --upgrade` rebuilds them"
         rows.append(("Outdated", older))
-    rows += [
-        ("Published", published),
-        ("Sizes", ", ".join(f"{name} {size(count)}" for name, count in found.byte_counts.items())),
+    sizes = ", ".join(f"{name} {size(count)}" for name, count in found.byte_counts.items())
+    return [*rows, ("Published", published), ("Sizes", sizes)]
+
+
+def _show_runs(runs: Sequence[Mapping[str, Any]]) -> None:
+    rows = [
+        (
+            past["run_id"][:8],
+            SHOWN_JOBS.get(past["job"], past["job"]),
+            past["status"],
+            f"{past['started_at']:%Y-%m-%d %H:%M} UTC",
+            span(past["seconds"]) if past["seconds"] is not None else "",
+            past["reason"],
+        )
+        for past in runs
     ]
-    stdout.print(grid(("", "left"), ("", "left"), rows=rows))
-    problems.show(problems.Problems(found.problems, found.warnings))
-    for source, sentences in found.changed_fields.items():
-        echo(plain(f"Fields of {source}: {'; '.join(sentences)}"), style="yellow")
-    if found.runs:
-        echo()
-        rows_of_runs = [
-            (
-                past["run_id"][:8],
-                SHOWN_JOBS.get(past["job"], past["job"]),
-                past["status"],
-                f"{past['started_at']:%Y-%m-%d %H:%M} UTC",
-                span(past["seconds"]) if past["seconds"] is not None else "",
-                past["reason"],
-            )
-            for past in found.runs
-        ]
-        headings = ("last runs", "job", "status", "started", "took", "reason")
-        stdout.print(grid(*[(heading, "left") for heading in headings], rows=rows_of_runs))
+    headings = ("last runs", "job", "status", "started", "took", "reason")
+    stdout.print(grid(*[(heading, "left") for heading in headings], rows=rows))
 
 
 def _age(text: str) -> timedelta:
