@@ -222,13 +222,7 @@ def _bars(counts: Sequence[int]) -> str:
 
 def _counts(run: Run, name: str, partitions: Sequence[Partition]) -> dict[date | None, dict[str, Any]]:
     """Count, for each day, visitors, rows for which each flag is set, sums of counts, and the groups of COUNTED_BY."""
-    contract = table(name)
-    columns = {column.name: column.type for column in contract.columns}
-    sums = {column: f"sum(cast({column} as bigint))" for column, kind in columns.items() if kind == "BOOLEAN"}
-    if name == "daily_summary":
-        sums |= {column: f"sum({column})" for column in columns if column.endswith("_count")}
-    if "visitor_id" in columns:
-        sums["visitors"] = "count(distinct (site, visitor_id))"
+    contract, sums = table(name), _sums(name)
     by, summed = COUNTED_BY.get(name, ((), None))
     if not partitions or not (sums or by):
         return {}
@@ -256,6 +250,17 @@ def _counts(run: Run, name: str, partitions: Sequence[Partition]) -> dict[date |
             for counted_day, values in of_day.items():
                 found.setdefault(counted_day, {})["counts"] = _table([*by, heading], values[:MOST_ROWS])
     return found
+
+
+def _sums(name: str) -> dict[str, str]:
+    """Return the SQL of the figures of a table that are one number, by their labels."""
+    columns = {column.name: column.type for column in table(name).columns}
+    sums = {column: f"sum(cast({column} as bigint))" for column, kind in columns.items() if kind == "BOOLEAN"}
+    if name == "daily_summary":
+        sums |= {column: f"sum({column})" for column in columns if column.endswith("_count")}
+    if "visitor_id" in columns:
+        sums["visitors"] = "count(distinct (site, visitor_id))"
+    return sums
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.MetadataValue[Any]:
