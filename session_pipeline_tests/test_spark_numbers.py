@@ -13,6 +13,7 @@ import sqlglot
 from sqlglot import exp
 
 from session_pipeline.engines.spark import SparkEngine
+from session_pipeline.engines.spark_macros import expand
 from session_pipeline.engines.spark_numbers import count_in_many_tasks
 from session_pipeline.engines.spark_sql import for_spark
 from session_pipeline.settings.engine import EngineSettings
@@ -144,7 +145,7 @@ def test_windows_of_the_models_in_one_task_are_those_with_few_rows() -> None:
 def test_windows_by_keys_with_few_values_are_documented() -> None:
     found = set()
     for model in models.names():
-        query = models.expanded(model)
+        query = expand(sqlglot.parse_one(models.text(model), read="duckdb"))
         named = {each.name: each for select in query.find_all(exp.Select) for each in select.args.get("windows") or []}
         for window in query.find_all(exp.Window):
             name = window.args.get("alias")

@@ -6,6 +6,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
+from session_pipeline.engines.spark_macros import expand
 from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import parse_settings
 from session_pipeline.tables import TABLES, models, spans
@@ -309,7 +310,7 @@ def test_distance_of_a_span_is_to_its_furthest_later_date(span: spans.Span, dist
 @pytest.mark.parametrize("step", [step for step in STEPS if step.copied], ids=lambda step: step.name)
 def test_columns_said_to_be_copied_are_copied(step: Step) -> None:
     for name, copied in step.copied.items():
-        query = models.expanded(name)
+        query = expand(sqlglot.parse_one(models.text(name), read="duckdb"))
         assert isinstance(query, exp.Select)
         read = [each for each in query.find_all(exp.Table) if each.parent_select is query]
         aliases = {each.alias for each in read if each.name == copied.table}

@@ -13,6 +13,7 @@ from sqlglot import exp
 from sqlglot.expressions.builders import apply_index_offset
 
 from session_pipeline.engines.spark_functions import IN_DUCKDB
+from session_pipeline.engines.spark_macros import expand
 from session_pipeline.engines.spark_numbers import count_in_many_tasks
 from session_pipeline.engines.sql import fill
 from session_pipeline.tables import models
@@ -60,7 +61,7 @@ def model_for_spark(model: str, parameters: Mapping[str, Scalar]) -> str:
 @lru_cache(maxsize=1024)
 def for_spark(sql: str) -> str:
     """Return a SELECT in DuckDB's SQL as Spark's SQL, with macros expanded."""
-    query = models.expand(sqlglot.parse_one(sql, read="duckdb"))
+    query = expand(sqlglot.parse_one(sql, read="duckdb"))
     query = count_in_many_tasks(query.transform(_corrected, copy=False))
     return query.sql("spark", comments=False)
 

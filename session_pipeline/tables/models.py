@@ -1,4 +1,4 @@
-"""Finds and parses the models: .sql files with one SELECT each, over named tables and `$parameters`.
+"""Finds and reads the models: .sql files with one SELECT each, over named tables and `$parameters`.
 
 Returns what a model reads and a hash of its meaning. engines/ runs the models.
 """
@@ -10,9 +10,6 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-
-import sqlglot
-from sqlglot import exp
 
 from session_pipeline.errors import ModelError
 
@@ -45,17 +42,6 @@ def names() -> tuple[str, ...]:
 def macros() -> str:
     """Return the SQL that creates the shared macros."""
     return files(__package__).joinpath(f"{MACROS}.sql").read_text(encoding="utf-8")
-
-
-@cache
-def expanded(model: str) -> exp.Expr:
-    """Return the parsed SQL of a model, with its macros expanded."""
-    return expand(_parsed(model))
-
-
-def expand(query: exp.Expr) -> exp.Expr:
-    """Return a copy of a query with the shared macros expanded."""
-    return query.transform(_expand_call)
 
 
 @cache
@@ -113,40 +99,10 @@ def columns_read(model: str) -> frozenset[str]:
 
 
 @cache
-def _parsed(model: str) -> exp.Expr:
-    return sqlglot.parse_one(text(model), read="duckdb")
-
-
-@cache
 def _paths() -> Mapping[str, Traversable]:
     groups = [entry for entry in files(__package__).iterdir() if entry.is_dir()]
     found = [path for group in groups for path in group.iterdir() if path.name.endswith(".sql")]
     return {path.name.removesuffix(".sql"): path for path in found}
-
-
-@cache
-def _macros() -> Mapping[str, tuple[tuple[str, ...], exp.Expression]]:
-    """Return the parameters and the body of each macro."""
-    found = {}
-    for create in sqlglot.parse(macros(), read="duckdb"):
-        assert isinstance(create, exp.Create)
-        signature, body = create.this, create.expression
-        found[signature.this.name] = (tuple(each.name for each in signature.expressions), body)
-    return found
-
-
-def _expand_call(node: exp.Expression) -> exp.Expression:
-    if not isinstance(node, exp.Anonymous) or node.name.lower() not in _macros():
-        return node
-    names, body = _macros()[node.name.lower()]
-    values = dict(zip(names, node.expressions, strict=True))
-
-    def fill(inner: exp.Expression) -> exp.Expression:
-        if isinstance(inner, exp.Column) and not inner.table and inner.name in values:
-            return exp.paren(values[inner.name].copy(), copy=False)
-        return inner
-
-    return exp.paren(body.transform(fill).transform(_expand_call, copy=False), copy=False)
 
 
 def _tokens_of(sql: str) -> tuple[str, ...]:
