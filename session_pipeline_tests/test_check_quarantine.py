@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.checks import key_to_change, rejected_files, too_many_quarantined
+from session_pipeline.checks import rejected_files
+from session_pipeline.checks.quarantine import key_to_change, too_many_quarantined
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.settings import parse_settings
 from session_pipeline_tests.corpus import CORPUS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from session_pipeline.checks import too_many_quarantined
+from session_pipeline.checks.quarantine import too_many_quarantined
 from session_pipeline.reference.log_formats import NAMED_FORMATS, OTHER_LOG_FORMAT, parse_log_format
 from session_pipeline_tests.access_logs import AGENT, RULES, TIME, visitor
 from session_pipeline_tests.deployment import Deployment, looking

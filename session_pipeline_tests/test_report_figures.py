@@ -73,7 +73,7 @@ def test_days_with_visits_are_counted() -> None:
 def test_ticks_of_an_axis_are_round_numbers(
     highest: float, count: int, smallest_step: float, expected: list[float]
 ) -> None:
-    assert charts.nice_ticks(highest, count, smallest_step) == expected
+    assert marks.nice_ticks(highest, count, smallest_step) == expected
 
 
 def test_svg_escapes_texts_and_shortens_numbers() -> None:

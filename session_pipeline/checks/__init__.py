@@ -17,7 +17,7 @@ from session_pipeline.checks.deliveries import (
 from session_pipeline.checks.friction import friction_adds_up
 from session_pipeline.checks.moments import moments_add_up
 from session_pipeline.checks.paths import paths_add_up
-from session_pipeline.checks.quarantine import LARGEST_QUARANTINED_RATE, key_to_change, too_many_quarantined
+from session_pipeline.checks.quarantine import LARGEST_QUARANTINED_RATE
 from session_pipeline.checks.settings import settings_match_data
 from session_pipeline.checks.silence import silent_sites
 from session_pipeline.checks.tables import (
@@ -67,34 +67,7 @@ __all__ = [
     "LARGEST_QUARANTINED_RATE",
     "Check",
     "Verdict",
-    "audit_recompute",
-    "bot_share",
-    "bots_add_up",
-    "built_by_current_rules",
-    "cohorts_cover_visitors",
-    "conflicting_event_ids",
-    "definitions_add_up",
-    "drops_add_up",
-    "friction_adds_up",
-    "funnels_monotone",
-    "key_to_change",
     "ledger_closes",
     "missing_sources",
-    "moments_add_up",
-    "outcome_alerts",
-    "outcomes_add_up",
-    "paths_add_up",
-    "progress_adds_up",
-    "progress_alerts",
     "rejected_files",
-    "sessions_cover_events",
-    "set_aside_rate",
-    "settings_match_data",
-    "silent_sites",
-    "source_arrived",
-    "too_many_quarantined",
-    "unfolded_actions",
-    "visitor_key_kept",
-    "visitors_add_up",
-    "volume_unusual",
 ]

@@ -21,7 +21,7 @@ from session_pipeline.run.opened import (
     open_folder,
     open_store,
 )
-from session_pipeline.run.outcome import Outcome, Progress
+from session_pipeline.run.outcome import Progress
 from session_pipeline.run.run import Run
 from session_pipeline.settings import Settings
 from session_pipeline.store.catalog import FROZEN_TIMEZONE
@@ -31,9 +31,6 @@ LOCK_WAIT_SECONDS = 3600.0
 
 __all__ = [
     "LOCK_WAIT_SECONDS",
-    "OpenFolder",
-    "Outcome",
-    "Progress",
     "Run",
     "current_plan",
     "horizon",

@@ -3,7 +3,7 @@
 The packaged defaults are in template.toml, the file that `init` writes. There is no second list of defaults.
 """
 
-from session_pipeline.settings.funnels import SESSION_BREAKDOWNS, ExclusionSettings, FunnelSettings, StepSettings
+from session_pipeline.settings.funnels import SESSION_BREAKDOWNS, FunnelSettings
 from session_pipeline.settings.load import (
     key_of_source,
     load_settings,
@@ -12,19 +12,9 @@ from session_pipeline.settings.load import (
     settings_template,
     source_section,
 )
-from session_pipeline.settings.model import (
-    LIFECYCLE,
-    ActionSettings,
-    AlertSettings,
-    FoldSettings,
-    HistorySettings,
-    SessionSettings,
-    Settings,
-)
-from session_pipeline.settings.outcomes import GoalSettings, OutcomeSettings
-from session_pipeline.settings.paths import PathSettings, PatternSettings
+from session_pipeline.settings.model import AlertSettings, HistorySettings, Settings
+from session_pipeline.settings.paths import PatternSettings
 from session_pipeline.settings.presets import (
-    NO_PRESET,
     OWN_FOLDER,
     packaged_names,
     packaged_preset,
@@ -33,26 +23,16 @@ from session_pipeline.settings.presets import (
 from session_pipeline.settings.sources import Preset, Recognition, SourceSettings
 
 __all__ = [
-    "LIFECYCLE",
-    "NO_PRESET",
     "OWN_FOLDER",
     "SESSION_BREAKDOWNS",
-    "ActionSettings",
     "AlertSettings",
-    "ExclusionSettings",
-    "FoldSettings",
     "FunnelSettings",
-    "GoalSettings",
     "HistorySettings",
-    "OutcomeSettings",
-    "PathSettings",
     "PatternSettings",
     "Preset",
     "Recognition",
-    "SessionSettings",
     "Settings",
     "SourceSettings",
-    "StepSettings",
     "key_of_source",
     "load_settings",
     "packaged_names",

@@ -22,7 +22,7 @@ from session_pipeline.settings_warnings.model import SettingsWarning
 from session_pipeline.settings_warnings.sources import folders_of_sources
 from session_pipeline.settings_warnings.window import Window, recent_days
 
-__all__ = ["Findings", "SettingsWarning", "find", "find_for_folder", "folders_of_sources"]
+__all__ = ["Findings", "find", "find_for_folder", "folders_of_sources"]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ build/ decides which days are built.
 
 from collections.abc import Mapping
 
-from session_pipeline.reference.column import Column
 from session_pipeline.tables.changes import contracts as changes
 from session_pipeline.tables.contract import Table
 from session_pipeline.tables.definitions import contracts as definitions
@@ -25,7 +24,7 @@ from session_pipeline.tables.publish import contracts as publish
 from session_pipeline.tables.sessions import contracts as sessions
 from session_pipeline.tables.visitors import contracts as visitors
 
-__all__ = ["TABLES", "Column", "Table", "table"]
+__all__ = ["TABLES", "Table", "table"]
 
 GROUPS = (
     ingest,
