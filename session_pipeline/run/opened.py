@@ -230,8 +230,8 @@ class OpenFolder:
     _plans: dict[bool, tuple[int, Plan]] = field(default_factory=dict, repr=False, kw_only=True)
     # What `files_to_read` returned last.
     _to_read: dict[str, str] = field(default_factory=dict, repr=False, kw_only=True)
-    # What the caller gave instead of the settings file and of the usual last day.
-    _given: tuple[Settings | None, date | None] = field(default=(None, None), repr=False, kw_only=True)
+    # The last day that the caller gave instead of the usual one.
+    _given_until: date | None = field(default=None, repr=False, kw_only=True)
     _planner: Planner | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -240,15 +240,14 @@ class OpenFolder:
         _refuse_other_timezone(self.store, self.settings.timezone)
 
     def renewed(self) -> "OpenFolder":
-        """Return the folder with the settings and the last day of now, if the caller gave none.
+        """Return the folder with the settings of now and, if the caller gave none, the last day of now.
 
         Raises:
             SettingsError: The settings are invalid.
             WrongUseError: The given last day is before the start_date of now.
         """
-        settings, until = self._given
-        settings = settings or load_settings(self.folder.path)
-        return replace(self, settings=settings, until=horizon(settings, until), _plans={}, _to_read={})
+        settings = load_settings(self.folder.path)
+        return replace(self, settings=settings, until=horizon(settings, self._given_until), _plans={}, _to_read={})
 
     @property
     def planner(self) -> Planner:
@@ -310,14 +309,11 @@ class OpenFolder:
 
 
 @contextmanager
-def open_folder(
-    folder: DataFolder, settings: Settings | None = None, *, until: date | None = None, upgrade: bool = False
-) -> Iterator[OpenFolder]:
+def open_folder(folder: DataFolder, *, until: date | None = None, upgrade: bool = False) -> Iterator[OpenFolder]:
     """Open a data folder to look at it. Needs no lock.
 
     Args:
         folder: The data folder.
-        settings: Its settings; None to load them.
         until: The last day that counts; None for the usual one.
         upgrade: Whether to plan without the limit max_rebuild_days.
 
@@ -325,7 +321,7 @@ def open_folder(
         SettingsError: The settings are invalid.
         WrongUseError: `until` is in the future or before start_date.
     """
-    loaded = settings or load_settings(folder.path)
-    last_day = horizon(loaded, until)
+    settings = load_settings(folder.path)
+    last_day = horizon(settings, until)
     with closing(open_store(folder)) as store:
-        yield OpenFolder(folder, loaded, store, last_day, upgrade, _given=(settings, until))
+        yield OpenFolder(folder, settings, store, last_day, upgrade, _given_until=until)

@@ -23,7 +23,6 @@ from session_pipeline.run.opened import (
 )
 from session_pipeline.run.outcome import Progress
 from session_pipeline.run.run import Run
-from session_pipeline.settings import Settings
 from session_pipeline.store.catalog import FROZEN_TIMEZONE
 from session_pipeline.store.shortage import report_shortage
 
@@ -96,7 +95,6 @@ def open_run(
     folder: DataFolder,
     *,
     run_id: str,
-    settings: Settings | None = None,
     until: date | None = None,
     upgrade: bool = False,
     wait_seconds: float = LOCK_WAIT_SECONDS,
@@ -107,7 +105,6 @@ def open_run(
     Args:
         folder: The data folder.
         run_id: The id of the run.
-        settings: The settings; None to load them.
         until: The last day that counts; None for the usual one.
         upgrade: Whether to rebuild days whose settings or models changed without the limit max_rebuild_days.
         wait_seconds: How long to wait for another writer of the store.
@@ -123,7 +120,7 @@ def open_run(
     progress = Progress(on_wait=on_wait) if on_wait else Progress()
     with (
         report_shortage(folder.store),
-        open_folder(folder, settings, until=until, upgrade=upgrade) as opened,
+        open_folder(folder, until=until, upgrade=upgrade) as opened,
         writing(opened, run_id=run_id, progress=progress, wait_seconds=wait_seconds) as run,
     ):
         yield run
