@@ -2,11 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -71,7 +71,7 @@ class Status:
     age_seconds: float | None
     is_published: bool
     byte_counts: dict[str, int]
-    runs: list[dict[str, Any]]
+    runs: list[PastRun]
 
 
 def status(
@@ -148,7 +148,7 @@ def _status(folder: DataFolder) -> Status:
                 "warehouse": folder.warehouse.stat().st_size if folder.warehouse.is_file() else 0,
                 "raw": _delivered_bytes(folder),
             },
-            runs=[asdict(past) for past in runs[:LAST_RUNS]],
+            runs=runs[:LAST_RUNS],
         )
 
 
@@ -237,15 +237,15 @@ def _rows(found: Status) -> list[tuple[str, str]]:
     return [*rows, ("Published", published), ("Sizes", sizes)]
 
 
-def _show_runs(runs: Sequence[Mapping[str, Any]]) -> None:
+def _show_runs(runs: Sequence[PastRun]) -> None:
     rows = [
         (
-            past["run_id"][:8],
-            SHOWN_JOBS.get(past["job"], past["job"]),
-            past["status"],
-            f"{past['started_at']:%Y-%m-%d %H:%M} UTC",
-            span(past["seconds"]) if past["seconds"] is not None else "",
-            past["reason"],
+            past.run_id[:8],
+            SHOWN_JOBS.get(past.job, past.job),
+            past.status,
+            f"{past.started_at:%Y-%m-%d %H:%M} UTC",
+            span(past.seconds) if past.seconds is not None else "",
+            past.reason,
         )
         for past in runs
     ]
