@@ -16,7 +16,7 @@ from typing import IO, Any
 import duckdb
 from rich.text import Text
 
-from session_pipeline.cli.screen import echo, json_text, nested, plain, ruled, stdout
+from session_pipeline.cli.screen import echo, json_text, nested, plain, ruled, short, stdout
 from session_pipeline.errors import WrongUseError
 from session_pipeline.reference import markdown
 
@@ -169,9 +169,7 @@ def _is_number(duckdb_type: object) -> bool:
 
 
 def _cell(value: object) -> Text:
-    text = plain(value)
-    shown = text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
-    return Text(shown, style="dim" if value is None else "")
+    return Text(short(value, LONGEST_TEXT), style="dim" if value is None else "")
 
 
 def _is_numeric(column: Sequence[object]) -> bool:

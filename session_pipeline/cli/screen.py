@@ -161,10 +161,10 @@ def nested(value: object) -> str:
     return str(value)
 
 
-def short(value: object) -> str:
-    """Return a value as text on one line, at most LONGEST_TEXT characters long."""
+def short(value: object, longest: int = LONGEST_TEXT) -> str:
+    """Return a value as text on one line, at most so many characters long."""
     text = plain(value)
-    return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def number(count: int) -> str:
