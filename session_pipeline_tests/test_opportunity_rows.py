@@ -271,14 +271,10 @@ def test_each_moment_of_a_day_gives_one_example(engine: DuckDBEngine) -> None:
 SEEDS = (*range(6), 24, 28, 48, 77, 88, 103, 151)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    "seed", [*SEEDS, *(pytest.param(seed, marks=pytest.mark.long) for seed in sorted({*range(300)} - {*SEEDS}))]
+)
 def test_rows_equal_those_of_the_oracle(engine: DuckDBEngine, seed: int) -> None:
-    compare_with_oracle(engine, seed, Random(seed).choice((3, 6, 20)))
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("seed", sorted(set(range(300)) - {*SEEDS}))
-def test_rows_of_many_generated_sessions_equal_those_of_the_oracle(engine: DuckDBEngine, seed: int) -> None:
     compare_with_oracle(engine, seed, Random(seed).choice((3, 6, 20)))
 
 
