@@ -35,6 +35,12 @@ def test_week_is_seven_days_after_the_seven_before() -> None:
     assert found.trend_first_day == found.first_known_day == date(2024, 3, 2)
 
 
+def test_days_of_trends_and_alerts_are_counted_from_the_last_day() -> None:
+    found = window(28, 0)
+    assert (found.trend_first_day, found.alerts_first_day) == (date(2024, 2, 17), date(2024, 3, 2))
+    assert (found.first_known_day, found.latest_day, found.known_days) == (date(2024, 2, 16), LAST, 29)
+
+
 @pytest.mark.parametrize(
     ("days_ago", "has_before", "has_some_before"),
     [

@@ -132,3 +132,48 @@ def test_values_of_a_dimension_with_a_change_in_the_week_are_no_finding(
     found |= {figure: [changed]}
     works = strengths(Figures({}, None, {name: Figure("", rows) for name, rows in found.items()}), WINDOW)
     assert bool(works) == is_found
+
+
+def works_of(**rows: list[dict[str, Any]]) -> list[str]:
+    """Return the sentences of what works in a week in which 10 % of the visits convert."""
+    visits = [{"period": "before", "conversion_rate": 0.9}, {"period": "week", "conversion_rate": 0.1}]
+    found = {"visits": visits} | rows
+    figures = Figures({}, None, {name: Figure("", each) for name, each in found.items()})
+    return [strength.sentence for strength in strengths(figures, WINDOW)]
+
+
+def group(dimension: str, value: str | None, low: float = 0.4, visits: int = 100) -> dict[str, Any]:
+    """Return a group of which half converts."""
+    counts = {"session_count": visits, "converted_count": visits // 2, "conversion_rate": 0.5}
+    return {"dimension": dimension, "dimension_value": value, "low": low, "high": 0.6} | counts
+
+
+def test_two_things_of_different_kinds_come_first() -> None:
+    actions = [
+        {"site": "main", "at_action": "/a", "seen_action": f"/{n}", "window_days": 28, "sentence": f"Action {n}."}
+        for n in (1, 2, 3)
+    ]
+    gain = {"site": "main", "dimension": "all", "dimension_value": "all", "action": "/a", "next_action": "/b"}
+    gains = [gain | {"sentence": "Gain."}]
+    groups = [group("device", "mobile")]
+    assert works_of(next_best_actions=actions) == ["Action 1.", "Action 2."]
+    assert works_of(next_best_actions=actions, gains=gains, breakdowns=groups) == ["Action 1.", "Gain."]
+    assert [sentence[:16] for sentence in works_of(next_best_actions=actions, breakdowns=groups)] == [
+        "Action 1.",
+        "Visits on mobile",
+    ]
+
+
+def test_each_dimension_has_its_best_value_and_the_surest_comes_first() -> None:
+    channels = [group("channel", "email", 0.42), group("channel", "social", 0.43), group("channel", "direct", 0.41)]
+    found = works_of(breakdowns=[*channels, group("device", "mobile", 0.44)])
+    assert [sentence.partition(" convert")[0] for sentence in found] == [
+        "Visits on mobile",
+        "Visits with channel social",
+    ]
+
+
+@pytest.mark.parametrize(("value", "visits"), [("email", 29), ("(none)", 30), (None, 30)])
+def test_few_visits_and_visits_without_a_value_are_no_finding(value: str | None, visits: int) -> None:
+    assert works_of(breakdowns=[group("channel", value, visits=visits)]) == []
+    assert works_of(breakdowns=[group("channel", "email", visits=30)])

@@ -44,6 +44,14 @@ def test_stretch_is_limited_to_a_number_of_events() -> None:
     assert len(first_stretch(DAYS[: days + 5], lambda day: BIG_DAY_EVENTS)) == days
 
 
+def test_engine_that_builds_more_events_at_once_has_longer_stretches() -> None:
+    days = MOST_EVENTS // BIG_DAY_EVENTS
+    assert len(first_stretch(DAYS, lambda day: 2 * BIG_DAY_EVENTS, scale=2)) == days
+    events = counts(10, 2 * BIG_DAY_EVENTS + 1, 10)
+    assert first_stretch(DAYS[:3], events, scale=2) == (DAYS[0],)
+    assert first_stretch(DAYS[1:3], events, scale=2) == (DAYS[1],)
+
+
 def test_stretch_is_limited_to_a_number_of_days() -> None:
     assert len(first_stretch(DAYS, lambda day: 1)) == MOST_DAYS
 
