@@ -108,6 +108,26 @@ def test_runs_of_live_processes_and_other_machines_are_kept(deployment: Orchestr
     assert [status_of(deployment, run) for run in runs] == [STARTED, STARTED]
 
 
+def test_run_in_another_container_is_kept(deployment: Orchestrated, gone: str) -> None:
+    """Its process id says nothing here, and may be that of another process."""
+    host, boot, _, pid, start = gone.split("/")
+    run = remember(deployment, STARTED, f"{host}/{boot}/pid:[1]/{pid}/{start}")
+    assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 0
+    assert status_of(deployment, run) is STARTED
+
+
+def test_run_without_a_process_and_a_code_server_dies_after_a_long_silence(
+    deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = remember(deployment, STARTING)
+    assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 0
+    monkeypatch.setattr(dead_runs, "LAUNCH", timedelta(0))
+    assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 0, "it can still be started"
+    monkeypatch.setattr(dead_runs, "LONGEST_START", timedelta(0))
+    assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 1
+    assert status_of(deployment, run) is FAILURE
+
+
 def test_retry_with_the_tags_of_a_dead_run_is_kept(deployment: Orchestrated, gone: str) -> None:
     dead = remember(deployment, STARTED, gone)
     assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 1

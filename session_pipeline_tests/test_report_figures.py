@@ -48,9 +48,10 @@ def test_days_of_trends_and_alerts_are_counted_from_the_last_day() -> None:
         (range(12, -1, -1), False, True),
         ((13, 12, 9, 8, 7, 6, 5, 2, 1, 0), True, True),
         ((13, 9, 8, 7, 6, 5, 2, 1, 0), False, True),
+        ((*range(14, 7, -1), *range(6, -1, -1)), False, True),
         ((20, 6, 5, 2, 1, 0), False, False),
     ],
-    ids=["each day", "a day of the week before is missing", "closed weekdays", "a holiday", "no week before"],
+    ids=["each day", "its first day is missing", "closed weekdays", "a holiday", "its last day is missing", "no week"],
 )
 def test_weeks_are_compared_if_they_have_the_same_weekdays(
     days_ago: Sequence[int], has_before: bool, has_some_before: bool

@@ -83,10 +83,18 @@ def test_page_is_compared_with_the_visits_to_its_site(converted: int, is_found: 
 
 @pytest.mark.parametrize(
     ("converted", "visits", "rate", "expected"),
-    [(2, 2, 0.5, 0.25), (2, 3, 0.5, 0.5), (1, 2, 0.5, 1.0), (3, 3, 0.0, 0.0), (9_000, 10**6, 0.5, 1.0)],
+    [
+        (2, 2, 0.5, 0.25),
+        (2, 3, 0.5, 0.5),
+        (3, 5, 0.5, 0.5),
+        (12, 100, 0.1, 0.29697),
+        (1, 2, 0.5, 1.0),
+        (3, 3, 0.0, 0.0),
+        (9_000, 10**6, 0.5, 1.0),
+    ],
 )
 def test_chance_of_conversions(converted: int, visits: int, rate: float, expected: float) -> None:
-    assert chance_of(converted, visits, rate) == pytest.approx(expected)
+    assert chance_of(converted, visits, rate) == pytest.approx(expected, rel=1e-4)
 
 
 def test_gain_has_no_value_because_it_can_be_in_several_currencies() -> None:
@@ -114,6 +122,7 @@ def test_actions_before_conversions_have_their_days(window_days: int, days: int)
     ("figure", "change", "is_found"),
     [
         ("changed_steps", {}, False),
+        ("changed_steps", {"last_seen_day": LAST - timedelta(days=6)}, False),
         ("changed_steps", {"last_seen_day": LAST - timedelta(days=7)}, True),
         ("changed_steps", {"dimension": "all"}, True),
         ("changed_steps", {"dimension": "channel"}, True),

@@ -57,6 +57,21 @@ def test_ignored_user_ids_are_rules_only_if_persons_have_keyed_users(by: str, us
     assert (rules.fingerprint("jsonl") != others.fingerprint("jsonl")) is is_by_person
 
 
+def test_only_rules_that_differ_from_the_defaults_are_recorded() -> None:
+    """So a rule that a later version adds is not named as changed, and the record of each file is short."""
+    usual = recorded(RULES)
+    assert usual.keys() == {"version", "earliest", "keep_query_parameters", "drop_properties"}
+    changed = recorded(replace(RULES, columns={"visitor_id": "uid"}, log_format="common", decimal_comma=True))
+    assert changed.keys() - usual.keys() == {"columns", "log_format", "decimal_comma"}
+    assert len(changed["columns"]) == 8
+
+
+def test_order_of_keys_is_no_change() -> None:
+    columns = {"visitor_id": "uid", "event_time": "at"}
+    before = recorded(replace(RULES, columns=columns))
+    assert before == recorded(replace(RULES, columns=dict(reversed(columns.items()))))
+
+
 def test_setting_that_is_removed_is_named() -> None:
     before = recorded(replace(RULES, columns={"visitor_id": "uid"}))
     assert what_changed({RECORDED: before}, RULES) == "[sources.web] columns changed"

@@ -28,6 +28,8 @@ RENAMED = [{"jar": f"c{n % 9}", "at": f"2026-10-05T10:00:{n}Z", "sort": "abc"[n 
             1,
         ),
         ('{"data": {"orders": [{"a": 1}]}}', "data.orders", 1),
+        ('{"n":1,"page":{"tags":["a"]},"results":[{"a":1}]}', "results", 1),
+        ('{"results"; [{"a": 1}]}', None, 0),
         ('{"events": [{"a": 1}, {"a": 2}, {"a"', "events", 2),
         ('{"a": [{"b": 1}], "c": [{"d": 1}]}', None, 0),
         ('{"a": {"b": {"c": [{"d": 1}]}}}', "a.b.c", 1),
