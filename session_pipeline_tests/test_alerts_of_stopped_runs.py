@@ -1,4 +1,4 @@
-"""Tests the alerts of runs that did not end by themselves: canceled in the UI, or killed under a code server."""
+"""Tests alerts of runs whose events a test reports: canceled in the UI, killed under a code server, or very many."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,3 +85,29 @@ def test_alert_of_a_killed_run_worker_says_how_it_ended(watched: Watched) -> Non
         "The process of this run was terminated by signal 9 (SIGKILL). What it built is kept, and the next run builds"
         " the rest."
     )
+
+
+def test_alerts_of_more_runs_than_are_examined_at_once_are_sent_later(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs that ended in different ways are examined in the order in which they ended, so that none is left out."""
+    watched.instance.report_run_failed(watched.run())
+    monkeypatch.setattr(alerts, "PAGE", 2)
+    assert len(watched.heard()) == 1
+    for reason in ("a", "b", "c"):
+        failed = watched.run()
+        watched.report_check(failed, f"{DAY}: {reason}")
+        watched.instance.report_run_failed(failed)
+    watched.instance.report_run_canceled(watched.run())
+    sent = [alert["sentence"] for alert in (*watched.heard(), *watched.heard()) if alert["what"] == "check_failed"]
+    assert sent == [f"{DAY}: a", f"{DAY}: b", f"{DAY}: c"]
+
+
+def test_first_look_examines_the_latest_runs(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alerts, "FIRST_RUNS", 2)
+    for reason in ("a", "b", "c"):
+        ended = watched.run()
+        watched.report_check(ended, f"{DAY}: {reason}")
+        watched.instance.report_run_canceled(ended)
+    assert [alert["sentence"] for alert in watched.heard()] == [f"{DAY}: b", f"{DAY}: c"]
+    assert watched.heard() == []

@@ -106,6 +106,9 @@ def test_runs_of_live_processes_and_other_machines_are_kept(deployment: Orchestr
     ]
     assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 0
     assert [status_of(deployment, run) for run in runs] == [STARTED, STARTED]
+    dead = remember(deployment, STARTED, gone)
+    assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 1
+    assert [status_of(deployment, run) for run in (*runs, dead)] == [STARTED, STARTED, FAILURE]
 
 
 def test_run_in_another_container_is_kept(deployment: Orchestrated, gone: str) -> None:

@@ -2,11 +2,14 @@
 
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta
+from pathlib import Path
 
 import duckdb
 import pytest
 
 from session_pipeline.report.figures import run_query
+from session_pipeline_tests.changed_reports import OTHER_SITE, flaws_of, page_with
+from session_pipeline_tests.deployment import Deployment
 
 LAST = date(2024, 3, 15)  # a Friday
 ALL_DAYS = range(7)
@@ -73,3 +76,18 @@ def test_site_is_named_for_four_weeks_if_it_had_four_weeks() -> None:
     assert not silent({"a": visits(0), "b": visits(29)})
     assert silent({"a": visits(0), "b": visits(1, weeks=4)})
     assert not silent({"a": visits(0), "b": visits(1, weeks=3)})
+
+
+@pytest.mark.parametrize(("site_count", "ending"), [(3, ""), (4, " And 1 more site."), (5, " And 2 more sites.")])
+def test_three_silent_sites_are_named_and_the_others_counted(
+    site_count: int, ending: str, reported_week: Deployment, tmp_path: Path
+) -> None:
+    rows = [
+        OTHER_SITE | {"site": f"site{site}", "session_date": LAST - timedelta(days=days), "session_count": 50}
+        for site in range(site_count)
+        for days in range(4, 39)
+    ]
+    flaw = flaws_of(page_with(reported_week, tmp_path, {"daily_summary": rows}))[0]
+    sites, _, rest = flaw.partition("site2 since Tue 12 Mar; usually there are 200 in these 4 days.")
+    assert sites.count("No visits on site") == 3
+    assert rest == f"{ending} Check the tracking and the delivery of events."

@@ -34,6 +34,10 @@ BERLIN = datetime(2019, 12, 31, 23)
             {"site": "b", "format": "csv", "constants": {"currency": "EUR"}, "delimiter": ";", "header": ("a",)},
             "[sources.web] site, [sources.web] format, [sources.web] constants and 2 more changed",
         ),
+        (
+            {"format": "csv", "delimiter": ";", "header": ("a",)},
+            "[sources.web] format, [sources.web] delimiter, [sources.web] header changed",
+        ),
         ({}, CHANGED_SETTINGS),
     ],
 )
@@ -80,6 +84,10 @@ def test_setting_that_is_removed_is_named() -> None:
 def test_other_reasons_than_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = {RECORDED: recorded(RULES), "visitor_key": "another"}
     assert what_changed(facts, replace(RULES, visitor_key=VisitorKey(bytes(32)))) == "visitor_key changed"
+    assert what_changed(facts, replace(RULES, visitor_key=None)) == "visitor_key changed"
+    assert RULES.visitor_key is not None
+    same_key = facts | {"visitor_key": RULES.visitor_key.fingerprint}
+    assert what_changed(same_key, RULES) == CHANGED_SETTINGS
     assert what_changed({}, RULES) == CHANGED_SETTINGS, "read by a version that recorded no rules"
     monkeypatch.setattr(rule_changes, "LOGIC_VERSION", 999)
     assert what_changed(facts, RULES) == "session_pipeline was upgraded, and visitor_key changed"

@@ -14,10 +14,12 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from session_pipeline import report
 from session_pipeline.checks import CHECKS
+from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import code_location, sensors, tags
 from session_pipeline.defs.assets import INGESTED
 from session_pipeline.defs.dead_runs import PROCESS, process_name
 from session_pipeline.defs.jobs import REPORT, UNDATED
+from session_pipeline.defs.local_runs import instance_of
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.store.records import Key
 from session_pipeline_tests.dying_runs import partitions
@@ -276,6 +278,23 @@ def test_wait_doubles_with_each_failure_of_the_same_plan(
     assert len(tick(deployment, "stale_days").run_requests or []) == 0
     monkeypatch.setattr(sensors, "LONGEST_WAIT", timedelta(0))
     assert len(tick(deployment, "stale_days").run_requests or []) == 2
+
+
+@pytest.mark.parametrize(
+    ("letters", "minutes"),
+    [("FS", 5), ("F", 5), ("FFF", 20), ("FFSFF", 10), ("F" * 9, 360)],
+)
+def test_wait_doubles_from_five_minutes_to_six_hours(letters: str, minutes: int, tmp_path: Path) -> None:
+    """S is a run of the plan that succeeded, F one that failed."""
+    status = {"S": dg.DagsterRunStatus.SUCCESS, "F": dg.DagsterRunStatus.FAILURE}
+    with simulated(datetime.now(UTC)) as clock, instance_of(DataFolder(tmp_path)) as instance:
+        for letter in letters:
+            instance.add_run(dg.DagsterRun(job_name="build", status=status[letter], tags={tags.PLANNED: "plan"}))
+        assert sensors._waits(instance, "build", "another plan") is None
+        clock.go_on(timedelta(minutes=minutes - 2))
+        assert sensors._waits(instance, "build", "plan") is not None
+        clock.go_on(timedelta(minutes=2))
+        assert sensors._waits(instance, "build", "plan") is None
 
 
 def test_failures_of_another_plan_cause_no_wait(deployment: Orchestrated) -> None:

@@ -1,11 +1,13 @@
 """Tests what is suggested about values: texts for null, names of page views, lines that are all the same event."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from session_pipeline.run.suggested_keys import ONLY_COUNTS, Suggested
+from session_pipeline_tests.ingesting import RULES
 from session_pipeline_tests.test_suggested_requests import AT, of_log
 from session_pipeline_tests.test_suggestions import AGENT
 
@@ -21,6 +23,12 @@ def test_texts_for_null_are_named_and_their_fields_are_judged_without_them() -> 
     assert "null_values" not in of_log({**EVENT, "text": "NULLABLE"}).keys
 
 
+def test_text_for_null_that_the_settings_name_is_not_suggested_again() -> None:
+    line = {**EVENT, "amount": "NULL", "referer": r"\N"}
+    assert of_log(line, rules=replace(RULES, null_values=("NULL",))).keys == {"null_values": [r"\N"]}
+    assert of_log(line, rules=replace(RULES, null_values=("NULL", r"\N"))).keys == {}
+
+
 @pytest.mark.parametrize("name", ["pageview", "$pageview", "Page View", "page", "screen_view"])
 def test_names_of_page_views_are_mapped(name: str) -> None:
     assert of_log(EVENT | {"event_name": name}).keys == {"event_names": {name: "page_view"}}
@@ -29,6 +37,22 @@ def test_names_of_page_views_are_mapped(name: str) -> None:
 @pytest.mark.parametrize("names", [("page_view", "pageview"), ("view", "cart"), ("page_left", "page_review")])
 def test_other_names_are_not_mapped(names: tuple[str, str]) -> None:
     assert "event_names" not in of_log(*[EVENT | {"event_name": name} for name in names]).keys
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"event_names": {"view": "page_view"}},
+        {"events": ({"url": "page_view"},)},
+        {"request": {"/": "page_view"}},
+        {"constants": {"event_name": "page_view"}},
+        {"expressions": {"event_name": "line ->> 'name'"}},
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_names_are_not_mapped_if_the_settings_say_how_events_are_called(given: dict[str, Any]) -> None:
+    found = of_log(EVENT | {"event_name": "pageview"}, rules=replace(RULES, **given))
+    assert "event_names" not in found.keys
 
 
 @pytest.mark.parametrize("name", ["pageview\n", "pageview\ud800", "page" + "_" * 97])
