@@ -65,7 +65,9 @@ def test_run_with_a_dead_process_is_failed(deployment: Orchestrated, gone: str, 
     ended = deployment.instance.get_run_by_id(run.run_id)
     assert ended is not None
     assert dead_runs.has_died(ended)
-    assert any(dead_runs.MESSAGE in entry.message for entry in deployment.instance.all_logs(run.run_id))
+    said = [entry.message for entry in deployment.instance.all_logs(run.run_id)]
+    assert any(dead_runs.MESSAGE in text for text in said)
+    assert any(dead_runs.NOT_STARTED in text for text in said) is (status is not STARTED)
     if status is not STARTED:  # for STARTED, Dagster has a start time already, which `remember` does not write
         [record] = deployment.instance.get_run_records(dg.RunsFilter(run_ids=[run.run_id]))
         assert record.start_time is not None, "the UI would say that it failed to start"
@@ -82,6 +84,7 @@ def test_dead_run_in_cancellation_is_canceled(deployment: Orchestrated, gone: st
     run = remember(deployment, dg.DagsterRunStatus.CANCELING, gone)
     assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 1
     assert status_of(deployment, run) is CANCELED
+    assert any(dead_runs.MESSAGE in entry.message for entry in deployment.instance.all_logs(run.run_id))
 
 
 def test_run_that_succeeds_during_the_check_stays_a_success(
@@ -182,6 +185,15 @@ def test_run_without_a_process_is_dead_if_the_caller_holds_the_store(
         assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 0
         assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder, is_held=True) == 1
     assert status_of(deployment, run) is FAILURE
+
+
+def test_run_stops_if_it_was_canceled_finished_or_deleted(deployment: Orchestrated) -> None:
+    dead_runs.stop_if_ended(deployment.instance, remember(deployment, STARTED).run_id)
+    with pytest.raises(dg.DagsterExecutionInterruptedError):
+        dead_runs.stop_if_ended(deployment.instance, remember(deployment, dg.DagsterRunStatus.CANCELING).run_id)
+    for run_id in (remember(deployment, FAILURE).run_id, str(uuid4())):
+        with pytest.raises(dead_runs.RunGivenUpError, match="reported as finished"):
+            dead_runs.stop_if_ended(deployment.instance, run_id)
 
 
 def test_run_reported_as_failed_does_no_more_work(deployment: Orchestrated) -> None:
