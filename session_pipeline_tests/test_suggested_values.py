@@ -29,6 +29,13 @@ def test_text_for_null_that_the_settings_name_is_not_suggested_again() -> None:
     assert of_log(line, rules=replace(RULES, null_values=("NULL", r"\N"))).keys == {}
 
 
+def test_format_of_times_is_suggested_unless_the_settings_say_how_they_are_read() -> None:
+    line, key = EVENT | {"event_time": "23.05.2026 10:00:00"}, {"time_format": "%d.%m.%Y %H:%M:%S"}
+    assert of_log(line).keys == key
+    for given in (key, {"constants": {"event_time": AT}}, {"expressions": {"event_time": "line ->> 'at'"}}):
+        assert "time_format" not in of_log(line, rules=replace(RULES, **given)).keys
+
+
 @pytest.mark.parametrize("name", ["pageview", "$pageview", "Page View", "page", "screen_view"])
 def test_names_of_page_views_are_mapped(name: str) -> None:
     assert of_log(EVENT | {"event_name": name}).keys == {"event_names": {name: "page_view"}}
