@@ -1,12 +1,17 @@
 """Tests what is suggested about values: texts for null, names of page views, lines that are all the same event."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from session_pipeline.run.suggested_keys import ONLY_COUNTS, Suggested
+from session_pipeline.run.try_file import try_file
+from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.ingesting import RULES
 from session_pipeline_tests.test_suggested_requests import AT, of_log
 from session_pipeline_tests.test_suggestions import AGENT
@@ -126,3 +131,19 @@ def test_names_of_some_events_are_named() -> None:
 def test_report_of_counts_has_no_events(row: Mapping[str, str]) -> None:
     assert of_log(row) == Suggested(remarks=[ONLY_COUNTS])
     assert of_log({**row, "visitor_id": "v"}).remarks != [ONLY_COUNTS]
+
+
+def test_suggested_keys_keep_what_the_settings_have_there(tmp_path: Path) -> None:
+    """Settings with the keys as they are shown lose nothing, and nothing more is suggested."""
+    source = {"columns": {"visitor_id": "uid"}, "null_values": ["NULL"]}
+    deployment = Deployment(tmp_path / "data", {"start_date": date(2026, 1, 1), "sources": {"web": source}})
+    line = {"uid": "v", "happened_at": AT, "event_name": "page_view", "referrer": r"\N", "text": "NULL"}
+    file = tmp_path / "a.jsonl"
+    file.write_text(json.dumps(line) + "\n")
+    suggested = try_file(file, folder=deployment.folder, source="web", has_sessions=False).suggested
+    assert suggested == {
+        "columns": {"visitor_id": "uid", "event_time": "happened_at"},
+        "null_values": ["NULL", r"\N"],
+    }
+    deployment.set({"start_date": date(2026, 1, 1), "sources": {"web": source | suggested}})
+    assert try_file(file, folder=deployment.folder, source="web", has_sessions=False).suggested == {}

@@ -23,7 +23,9 @@ from session_pipeline.run.sampled_fields import FIRST_WEB_TIME
 from session_pipeline.run.suggested_reading import INVALID_LOG_LINE
 from session_pipeline.run.trial import attempt
 from session_pipeline.run.trial_result import NO_SOURCE, Trial
-from session_pipeline.settings import load_settings
+from session_pipeline.settings import SourceSettings, load_settings
+
+ADDED = ("null_values", "key_values")  # lists that a suggestion adds to
 
 
 def source_of(file: Path, folder: DataFolder | None) -> str:
@@ -78,15 +80,23 @@ def try_file(
         raise WrongUseError(
             f"{source!r} is not the name of a source; a source is called like its folder under raw/, such as web"
         )
-    has_settings = folder is not None and source in load_settings(folder.path).sources
+    present = None if folder is None else load_settings(folder.path).sources.get(source)
     found = attempt(file, folder, source, {}, start_date=start_date, has_sessions=has_sessions)
     try_with = partial(attempt, file, folder, source, start_date=start_date, has_sessions=False)
-    if has_settings:
-        return found
+    if present is not None:
+        together = {key: _with_present(present, key, value) for key, value in found.suggested.items()}
+        return replace(found, suggested=together)
     is_unread = found.facts["status"] != "accepted" or not found.facts["accepted_count"]
     if is_unread and (keys := keys_of_header_beside(file)):
         return _with_keys(found, keys, try_with)
     return _with_format(found, file, try_with) if _has_other_format(found, file) else _with_suggested(found, try_with)
+
+
+def _with_present(present: SourceSettings, key: str, value: Any) -> Any:
+    """Return a suggested value of a key together with what the settings have there, which stays."""
+    if isinstance(value, Mapping):
+        return {**getattr(present, key), **value}
+    return list(dict.fromkeys((*getattr(present, key), *value))) if key in ADDED else value
 
 
 def accepted_count(found: Trial) -> int:
