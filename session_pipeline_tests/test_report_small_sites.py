@@ -47,6 +47,19 @@ def test_steps_without_any_conversion_are_not_said_to_have_too_few(converted_cou
     assert expected in sentence
 
 
+@pytest.mark.parametrize(
+    ("day_count", "expected"),
+    [
+        (1, "That takes 29 days with visits in eight weeks; so far there is 1."),
+        (28, "That takes 29 days with visits in eight weeks; so far there are 28."),
+        (29, "Steps could not be compared, because no visit of the last four weeks converted."),
+    ],
+)
+def test_changes_are_found_from_29_days_on(day_count: int, expected: str) -> None:
+    window = Window(FOUR_WEEKS[-day_count:], LAST, LAST, is_full=True)
+    assert detectable(Figures({}, window, {}), window) == [expected]
+
+
 @pytest.mark.parametrize(("rate", "expected"), [(0.0459, "4.5"), (0.29, "29.0"), (0.0, "0.0")])
 def test_largest_share_that_would_be_found_is_rounded_down(rate: float, expected: str) -> None:
     row = STEP | {"detectable_rate": rate}
