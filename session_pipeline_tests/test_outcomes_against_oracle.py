@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from session_pipeline.tables import table
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.oracles import outcomes as oracle
 from session_pipeline_tests.oracles.outcomes import Engagement, Rule, Settings
@@ -155,6 +156,8 @@ def assert_equal(deployment: Deployment, tables: Mapping[str, Sequence[Row]]) ->
     for name in TABLES:
         wanted = tables[name]
         assert wanted, name
+        missing = {column.name for column in table(name).columns} - wanted[0].keys()
+        assert not missing, f"compute {missing} of {name} in oracles/outcomes.py"
         found = [{column: row[column] for column in wanted[0]} for row in deployment.records(name)]
         differing = (countable(wanted) - countable(found), countable(found) - countable(wanted))
         assert differing == (Counter(), Counter()), name
