@@ -9,8 +9,9 @@ import pytest
 
 import session_pipeline
 from session_pipeline.engines.connections import private_connection
-from session_pipeline.tables import TABLES
+from session_pipeline.tables import TABLES, models
 from session_pipeline.tables.page import HEAD
+from session_pipeline.tables.steps import STEP_OF_TABLE
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.older_versions import SETTINGS, UNTIL, copy_of, query
 
@@ -35,6 +36,17 @@ def test_only_tables_that_the_page_names_have_keys_without_a_site() -> None:
     sentence = re.search(r"Only (.+?) have no site", HEAD, re.DOTALL)
     assert sentence
     assert set(re.findall(r"`(\w+)`", sentence[1])) == without_site
+
+
+@pytest.mark.parametrize("name", STEP_OF_TABLE)
+def test_last_select_of_a_model_lists_the_columns_of_its_contract(name: str) -> None:
+    """A missing column fails in DuckDB without the name of the model; one more is dropped silently."""
+    contract = TABLES[name]
+    columns = [column.name for column in contract.columns]
+    dates = [contract.date_column] if contract.date_column and contract.date_column not in columns else []
+    assert models.expanded(name).named_selects == dates + columns, (
+        f"{name}.sql and the contract of {name} in contracts.py of its group list different columns"
+    )
 
 
 def meanings(column: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Tests the table macros of the warehouse: on native tables, on views, in an export, and against other tables."""
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -9,8 +10,10 @@ import duckdb
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
+from session_pipeline.engines.sql import query_text
 from session_pipeline.publish import reader
 from session_pipeline.publish.macros import MACROS
+from session_pipeline.tables import models
 from session_pipeline_tests.deployment import Deployment
 
 PATHS = (
@@ -51,6 +54,12 @@ def warehouse(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 def rows(deployment: Deployment, sql: str) -> list[tuple[Any, ...]]:
     with reader.connect(deployment.folder.path) as connection:
         return connection.execute(sql).fetchall()
+
+
+def test_every_macro_is_described() -> None:
+    sql = models.macros() + query_text("session_pipeline.publish", "macros")
+    created = re.findall(r"create or replace macro (\w+)", sql)
+    assert set(created) == MACROS.keys(), "publish/macros.py describes each macro: comments, `query --tables`"
 
 
 @pytest.mark.long
