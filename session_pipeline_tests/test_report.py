@@ -16,6 +16,7 @@ from session_pipeline import report
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish import warehouse
 from session_pipeline.report import figures, formats
+from session_pipeline.report.page import TEMPLATES
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.report_pages import BROWSING, BUYING, HOSTILE, HOSTILE_STEP, LAST, Page, Visits, written
 
@@ -57,6 +58,16 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 @pytest.fixture(scope="module")
 def page(deployment: Deployment) -> Page:
     return written(deployment)
+
+
+def test_contents_link_each_section_below_them() -> None:
+    page = (TEMPLATES / "page.html").read_text(encoding="utf-8")
+    below = re.findall(r'include "(\w+\.html)"', page.split("{% set below %}")[1].split("{% endset %}")[0])
+    sections = [(TEMPLATES / file).read_text(encoding="utf-8") for file in below]
+    headings = {name for section in sections for name in re.findall(r'<h2 id="(\w+)"', section)}
+    linked = re.findall(r'href="#(\w+)"', (TEMPLATES / "contents.html").read_text(encoding="utf-8"))
+    assert headings
+    assert headings - set(linked) == set(), "link the section in contents.html"
 
 
 @pytest.mark.long
