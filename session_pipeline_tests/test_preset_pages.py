@@ -6,18 +6,32 @@ from pathlib import Path
 import pytest
 
 from session_pipeline.settings import Preset, packaged_names, packaged_preset, parse_settings
-from session_pipeline_tests.presets.pages import PAGES, with_generated_part
+from session_pipeline_tests.presets import pages
+from session_pipeline_tests.presets.pages import END, PAGES, START, page_of, with_generated_part
 
 BLOCK = re.compile(r"^```toml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("name", packaged_names())
 def test_preset_has_a_page_with_its_tables(name: str) -> None:
-    page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
+    page = page_of(name)
     assert page == with_generated_part(page, packaged_preset(name)), (
         "run python -m session_pipeline_tests.presets.pages"
     )
     assert f'preset = "{name}"' in page
+
+
+@pytest.mark.parametrize("page", [None, "# A new source\n"], ids=["missing", "no generated part"])
+def test_a_page_without_generated_part_is_named(
+    page: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(pages, "PAGES", tmp_path)
+    monkeypatch.setattr(pages, "packaged_names", lambda: ["new"])
+    if page:
+        (tmp_path / "new.md").write_text(page)
+    with pytest.raises(SystemExit, match=f"{tmp_path}/new.md has no generated part") as ended:
+        pages.main()
+    assert f"{START}\n{END}" in str(ended.value)
 
 
 def test_overview_links_every_page() -> None:

@@ -4,12 +4,22 @@
 current.
 """
 
+import sys
 from pathlib import Path
 
 from session_pipeline.settings import Preset, packaged_names, packaged_preset
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "sources"
 START, END = "<!-- generated: python -m session_pipeline_tests.presets.pages -->", "<!-- end of the generated part -->"
+
+
+def page_of(name: str) -> str:
+    """Return the page of a preset. Without a page that has a generated part, exit with the lines to write."""
+    path = PAGES / f"{name}.md"
+    page = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if START not in page or END not in page:
+        sys.exit(f"{path} has no generated part: write the page of the preset, with these two lines:\n{START}\n{END}")
+    return page
 
 
 def with_generated_part(page: str, preset: Preset) -> str:
@@ -46,8 +56,8 @@ def generated_part(preset: Preset) -> str:
 def main() -> None:
     """Write all pages."""
     for name in packaged_names():
-        path = PAGES / f"{name}.md"
-        path.write_text(with_generated_part(path.read_text(encoding="utf-8"), packaged_preset(name)), encoding="utf-8")
+        page = with_generated_part(page_of(name), packaged_preset(name))
+        (PAGES / f"{name}.md").write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":
