@@ -49,7 +49,7 @@ def test_only_these_checks_warn_and_only_one_blocks(four_weeks: Deployment) -> N
         "unfolded_actions",
         "visitor_key_kept",
         "volume_unusual",
-    }
+    }, "list a new check that only warns here"
     assert [check.name for check in CHECKS if check.is_blocking] == ["ledger_closes"]
 
 

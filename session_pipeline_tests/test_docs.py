@@ -21,7 +21,7 @@ from session_pipeline.publish import reader
 from session_pipeline.settings import Settings, load_settings, parse_settings, settings_template
 from session_pipeline.tables.page import tables_page
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.documented_output import with_outputs
+from session_pipeline_tests.documented_output import OUTPUT_AGAIN, with_outputs
 from session_pipeline_tests.documents import DOCUMENTS, README, ROOT, anchors, blocks, links, prose
 
 COMMAND = re.compile(r"\bsession-pipeline ([a-z]+)\b")
@@ -50,7 +50,8 @@ def test_first_command_shows_progress_and_skips_test_packages() -> None:
 
 
 def test_tables_page_is_current() -> None:
-    assert (ROOT / "docs" / "tables.md").read_text() == tables_page()
+    page = ROOT / "docs" / "tables.md"
+    assert page.read_text() == tables_page(), "run python -m session_pipeline.tables.page > docs/tables.md"
 
 
 def test_tables_page_lists_columns_in_the_order_of_the_warehouse(sample_deployment: Deployment) -> None:
@@ -137,7 +138,8 @@ def test_every_dependency_is_explained() -> None:
 
 
 def test_command_outputs_equal_the_readme(sample_deployment: Deployment) -> None:
-    assert with_outputs(README.read_text(), sample_deployment.folder.path) == README.read_text()
+    shown = with_outputs(README.read_text(), sample_deployment.folder.path)
+    assert shown == README.read_text(), OUTPUT_AGAIN
 
 
 def test_readme_summary_equals_the_sample(sample_deployment: Deployment) -> None:

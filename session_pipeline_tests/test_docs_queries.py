@@ -13,7 +13,7 @@ import pytest
 
 from session_pipeline.publish import reader
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.documented_output import QUERIES, answer, with_answers
+from session_pipeline_tests.documented_output import OUTPUT_AGAIN, QUERIES, answer, with_answers
 from session_pipeline_tests.documents import ROOT, Block, blocks
 
 SQL = [block for block in blocks(QUERIES.read_text()) if block.language == "sql"]
@@ -29,7 +29,7 @@ def test_query_results_equal_the_page(sample_deployment: Deployment) -> None:
     with reader.connect(sample_deployment.folder.path) as warehouse:
         without_rows = {block.heading for block in SQL if answer(warehouse, block.code).count("\n") <= 2}
         assert without_rows == {NEEDS_MORE_DAYS}
-        assert with_answers(QUERIES.read_text(), warehouse) == QUERIES.read_text()
+        assert with_answers(QUERIES.read_text(), warehouse) == QUERIES.read_text(), OUTPUT_AGAIN
 
 
 # Of two sites with equal visits, this lists single sessions. All other queries count both sites, or have rows for each.

@@ -66,7 +66,10 @@ def test_known_mutants_of_a_check_are_killed(tmp_path: Path) -> None:
 
 def test_each_query_of_the_checks_has_tests() -> None:
     queries = {path.stem for path in (ROOT / QUERY).parent.glob("*.sql")}
-    assert {*CHECK_OF_QUERY, *TESTS_OF_QUERY} == queries
+    listed = {*CHECK_OF_QUERY, *TESTS_OF_QUERY}
+    assert listed == queries, (
+        "list each query of checks/queries/ in mutation/check_tests.py, with its check or its tests"
+    )
     assert not CHECK_OF_QUERY.keys() & TESTS_OF_QUERY.keys()
 
 
