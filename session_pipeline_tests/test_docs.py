@@ -66,6 +66,11 @@ def test_tables_page_lists_columns_in_the_order_of_the_warehouse(sample_deployme
     assert [name for name, names in columns if listed[name] != names] == []
 
 
+def defaults_in(text: str) -> list[tuple[str, str]]:
+    """Return the settings with their defaults, as in `inactivity_minutes` (30)."""
+    return re.findall(r"`(\w+)` \((\d+)\)", text)
+
+
 def commands_in(text: str) -> list[str]:
     return COMMAND.findall(text)
 
@@ -82,7 +87,7 @@ def settings_in(text: str) -> list[tuple[str, str]]:
     return SETTING.findall(prose(text))
 
 
-@pytest.mark.parametrize("found_in", [commands_in, local_links_in, anchored_links_in, settings_in])
+@pytest.mark.parametrize("found_in", [commands_in, local_links_in, anchored_links_in, settings_in, defaults_in])
 def test_documents_contain_what_the_next_tests_look_for(found_in: Callable[[str], Sequence[object]]) -> None:
     assert any(found_in(path.read_text()) for path in DOCUMENTS)
 
@@ -108,6 +113,14 @@ def test_settings_exist(path: Path) -> None:
     for section, key in settings_in(path.read_text()):
         assert section in template, section
         assert not key or key in template[section], f"[{section}] {key}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_defaults_beside_settings_are_those_of_the_template(path: Path) -> None:
+    # Keys of sources and funnels are comments.
+    defaults = re.findall(r"^(?:# )?(\w+) = (\d+)\b", settings_template(), re.MULTILINE)
+    for key, value in defaults_in(path.read_text()):
+        assert (key, value) in defaults, f"`{key}` ({value}) is no default of template.toml"
 
 
 def test_committed_settings_differ_only_in_start_date() -> None:
