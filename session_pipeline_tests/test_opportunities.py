@@ -14,7 +14,7 @@ import pytest
 from statsmodels.stats import contingency_tables
 
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
-from session_pipeline.reference.signals import SIGNALS
+from session_pipeline.reference.signals import COMPARISONS, SIGNALS
 from session_pipeline.tables import statistics
 from session_pipeline.tables.opportunities import findings, matched, steps, windows
 from session_pipeline.tables.spans import days_back
@@ -345,10 +345,10 @@ def test_the_longest_window_is_the_span_of_the_inputs() -> None:
 
 
 def test_each_signal_is_compared_or_left_out_on_purpose() -> None:
-    assert set(SIGNALS) - steps.COMPARED_SIGNALS.keys() == {"dead_end", "abandoned_form", "long_dwell"}
-    assert steps.COMPARED_SIGNALS.keys() == findings.SIGNAL_PHRASES.keys()
-    assert {name for name, is_of_a_visit in steps.COMPARED_SIGNALS.items() if is_of_a_visit} == OF_A_VISIT
-    assert {name for name, is_of_a_visit in steps.COMPARED_SIGNALS.items() if not is_of_a_visit} == WAYS
+    left_out = {"dead_end", "abandoned_form", "long_dwell"}
+    assert set(SIGNALS) - COMPARISONS.keys() == left_out, "the columns `signal` of opportunities name these, too"
+    assert {name for name, comparison in COMPARISONS.items() if comparison.is_of_a_visit} == OF_A_VISIT
+    assert {name for name, comparison in COMPARISONS.items() if not comparison.is_of_a_visit} == WAYS
 
 
 def test_logic_version_stands_for_this_source() -> None:
@@ -356,4 +356,5 @@ def test_logic_version_stands_for_this_source() -> None:
     folder = Path(findings.__file__).parent
     modules = [*(folder / f"{name}.py" for name in ("findings", "matched", "windows")), Path(statistics.__file__)]
     source = "".join("".join(path.read_text().split()) for path in modules)
-    assert (steps.LOGIC_VERSION, hashlib.sha256(source.encode()).hexdigest()[:16]) == ("6", "9119b9e41bf7c4c2")
+    source += "".join(comparison.did for comparison in COMPARISONS.values())  # for sentences
+    assert (steps.LOGIC_VERSION, hashlib.sha256(source.encode()).hexdigest()[:16]) == ("6", "34fecd9a239ad4e9")

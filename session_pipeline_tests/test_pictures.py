@@ -5,7 +5,7 @@ import json
 import pytest
 
 from session_pipeline.publish import warehouse
-from session_pipeline.report import hard_times
+from session_pipeline.reference.signals import USES, SignalUse
 from session_pipeline.settings import load_settings
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.pictures import HASHES, IMAGES, MOST_BYTES, REPORT, ROOT, UI, report_text, shown
@@ -26,7 +26,7 @@ def test_changes_of_modules_and_settings_are_seen(
     with warehouse.connect(folder.warehouse, folder.store) as connection:
         before = report_text(connection, settings, folder)
         elsewhere = report_text(connection, settings.model_copy(update={"timezone": "Etc/UTC"}), folder)
-        monkeypatch.setitem(hard_times.SIGNALS, "error", "had bad luck")
+        monkeypatch.setitem(USES, "error", SignalUse("had bad luck"))
         reworded = report_text(connection, settings, folder)
     assert before.replace("(UTC)", "(Etc/UTC)") == elsewhere != before
     assert before.replace("saw an error", "had bad luck") == reworded != before

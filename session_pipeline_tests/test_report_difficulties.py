@@ -1,11 +1,27 @@
 """Tests what the report says about hard times, and about difficulties that were or were not compared."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from session_pipeline.engines.sql import query_text
+from session_pipeline.reference.signals import HARD_TIME_SIGNALS
+from session_pipeline.report.hard_times import NAMED_FIRST
+from session_pipeline.report.page import TEMPLATES
 from session_pipeline_tests.changed_reports import OTHER_SITE, flaws_of, page_with
 from session_pipeline_tests.deployment import Deployment
+
+
+def test_each_signal_of_a_hard_time_is_counted_and_shown() -> None:
+    """Without its count, an action could have a hard time of which the report says: 0 saw an error."""
+    query = query_text("session_pipeline.report", "friction_by_page")
+    section = (TEMPLATES / "friction.html").read_text(encoding="utf-8")
+    counts = {f"{signal}_count" for signal in HARD_TIME_SIGNALS}
+    others = {"session_count", "hard_time_count"}
+    assert set(re.findall(r"as (\w+_count)", query)) - others - {"observed_count"} == counts
+    assert set(re.findall(r"row\.(\w+_count)", section)) - others == counts
+    assert set(NAMED_FIRST) <= set(HARD_TIME_SIGNALS)
 
 
 def test_share_of_hard_times_names_the_days_that_can_show_one(reported_week: Deployment, tmp_path: Path) -> None:

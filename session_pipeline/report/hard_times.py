@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import duckdb
 
+from session_pipeline.reference.signals import HARD_TIME_SIGNALS, USES, Signal
 from session_pipeline.report import charts, formats, names, sites
 from session_pipeline.report.constants import EXAMPLES
 from session_pipeline.report.figures import Figures, Row, run_query
@@ -15,14 +16,8 @@ FEWEST_HARD_TIMES = 5
 FOLDER_END = "/…"  # of the name of all pages of a folder
 HARDLY_ANY = 0.01  # of all visits
 
-SIGNALS = {
-    "error": "saw an error",
-    "error_loop": "saw several errors",
-    "u_turn": "came and left within seconds",
-    "repeated_search": "searched again without opening a result",
-    "rage_click": "clicked repeatedly",
-    "abandoned_form": "started a form and did not send it",
-}
+# Of signals that equally many visits have, the first is named: these, and then the others.
+NAMED_FIRST: tuple[Signal, ...] = ("error", "error_loop", "u_turn", "repeated_search")
 
 
 class DifficultAction(NamedTuple):
@@ -36,7 +31,7 @@ class DifficultAction(NamedTuple):
     """
 
     row: Row
-    signal: str
+    signal: Signal
     signal_count: int
     compared: Row | None
 
@@ -74,6 +69,7 @@ def _difficult_actions(figures: Figures) -> list[DifficultAction]:
     """
     compared = {(row["site"], row["action"], row["signal"]): row for row in figures.rows("opportunities")}
     significant = {(row["site"], row["action"]) for row in compared.values() if row["is_significant"]}
+    signals = dict.fromkeys((*NAMED_FIRST, *HARD_TIME_SIGNALS))
     found = []
     for row in figures.rows("friction_by_page"):
         is_action = row["action"] is not None  # the last row is all others
@@ -82,7 +78,7 @@ def _difficult_actions(figures: Figures) -> list[DifficultAction]:
             and row["hard_time_count"] >= FEWEST_HARD_TIMES
             and (row["site"], row["action"]) not in significant
         ):
-            counts = {signal: row[f"{signal}_count"] or 0 for signal in SIGNALS}
+            counts = {signal: row[f"{signal}_count"] or 0 for signal in signals}
             most = max(counts, key=lambda signal: counts[signal])
             other = compared.get((row["site"], row["action"], most))
             found.append(DifficultAction(row, most, counts[most], other if _lost(other) >= 1 else None))
@@ -106,7 +102,7 @@ def _hard_time(figures: Figures, difficult: DifficultAction) -> str:
         return f"{formats.counted(row['error_count'], 'visit')}{place} saw an error: {action}."
     unit = "page visit" if row["action"].endswith(FOLDER_END) else "visit"  # it has a visit for each page
     visits = f"{formats.number(row['hard_time_count'])} of {formats.counted(row['session_count'], unit)}"
-    met = f"{formats.number(difficult.signal_count)} {SIGNALS[difficult.signal]}"
+    met = f"{formats.number(difficult.signal_count)} {USES[difficult.signal].hard_time}"
     return f"At {action}{place}, {visits} had a hard time: {met}."
 
 

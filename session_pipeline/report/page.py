@@ -17,6 +17,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from session_pipeline.reference.signals import COMPARISONS
 from session_pipeline.report import charts, formats, names, outcomes, paths
 from session_pipeline.report.chance import FEWEST, is_significant
 from session_pipeline.report.compiled import CompiledTemplates
@@ -34,7 +35,6 @@ from session_pipeline.report.tiles import has_one_currency, tiles
 from session_pipeline.report.window import Window
 from session_pipeline.settings import Settings
 from session_pipeline.settings_warnings import Findings
-from session_pipeline.tables.opportunities.steps import COMPARED_SIGNALS
 
 TEMPLATES = Path(__file__).with_name("templates")
 CHART_ROWS = 8
@@ -233,7 +233,7 @@ def _visit_content(
         "retention": cohorts,
         "fewest": FEWEST,
         "has_compared_difficulties": bool(figures.rows("opportunities")),
-        "compares_difficulties": not COMPARED_SIGNALS.keys().isdisjoint(settings.friction.signals),
+        "compares_difficulties": not COMPARISONS.keys().isdisjoint(settings.friction.signals),
         "has_first_weeks": any(first["first_day"] < window.first_known_day + FIRST_WEEKS for first, _ in cohorts),
         "days": days,
         "one_currency": has_one_currency(figures),

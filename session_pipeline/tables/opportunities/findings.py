@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from session_pipeline.reference.column import arrow_schema
 from session_pipeline.reference.column import date as date_column
+from session_pipeline.reference.signals import COMPARISONS
 from session_pipeline.tables import table
 from session_pipeline.tables.opportunities.matched import Estimates, Floats, estimates, ranks
 from session_pipeline.tables.opportunities.steps import LONGEST_WINDOW
@@ -26,18 +27,6 @@ MOST_ROWS = 20  # of a site, day and window
 MOST_EXAMPLES = 3
 ALL_SESSIONS = "(all)"  # the segment
 EPOCH = date(1970, 1, 1)
-
-# What sessions with a signal did, for sentences.
-SIGNAL_PHRASES: Mapping[str, str] = {
-    "rage_click": "clicked again and again at {}",
-    "u_turn": "went back at once from {}",
-    "back_track": "went back from {}",
-    "repeated_search": "searched again for something else at {}",
-    "repeated_submit": "sent the same thing twice at {}",
-    "error": "had an error at {}",
-    "error_loop": "had several errors at {}",
-    "repeat": "came to {} again",
-}
 
 
 def opportunities(rows: pa.Table) -> pa.Table:
@@ -70,7 +59,7 @@ def opportunities(rows: pa.Table) -> pa.Table:
             each if values else None for each, values in zip(_rounded(value[kept], 2), sums.values[kept], strict=True)
         ],
         "sentence": [
-            f"Sessions that {SIGNAL_PHRASES[factor.name].format(factor.action)} ({sums.with_count[index]:,}):"
+            f"Sessions that {COMPARISONS[factor.name].did.format(factor.action)} ({sums.with_count[index]:,}):"
             f" {_rates(found, index)} without it. {lost_text(lost[index], low[index], high[index])}"
             f"{_if_by_chance(found, index)}"
             for index, factor in zip(kept, factors, strict=True)

@@ -1,9 +1,8 @@
 """Defines the steps that build opportunities and next best actions, from daily counts of moments."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from session_pipeline.reference.signals import Signal
+from session_pipeline.reference.signals import COMPARISONS
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
 from session_pipeline.tables.graph import Computation, PythonTable, Step
@@ -13,26 +12,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LONGEST_WINDOW = 84  # days
-LOGIC_VERSION = "6"  # of findings.py, matched.py, windows.py and statistics.py; a test says when it must change
-
-# Signals that are compared, and whether each belongs to the visit of a page: it occurs while the visitor is there. The
-# others are a way to come to the present action. dead_end, abandoned_form and long_dwell are left out: they are known
-# only when the session ends or goes on, and that alone says whether it can convert.
-COMPARED_SIGNALS: Mapping[Signal, bool] = {
-    "rage_click": True,
-    "u_turn": False,
-    "back_track": False,
-    "repeated_search": False,
-    "repeated_submit": True,
-    "error": True,
-    "error_loop": True,
-    "repeat": False,
-}
+# Of findings.py, matched.py, windows.py, statistics.py and sentences of signals.py; a test says when it must change.
+LOGIC_VERSION = "6"
 
 
 def _compared_signals(settings: Settings) -> SmallTable:
     """Return the signals that are compared: (signal, is_of_a_visit)."""
-    rows = [{"signal": signal, "is_of_a_visit": is_of_a_visit} for signal, is_of_a_visit in COMPARED_SIGNALS.items()]
+    rows = [{"signal": signal, "is_of_a_visit": compared.is_of_a_visit} for signal, compared in COMPARISONS.items()]
     return SmallTable({"signal": "VARCHAR", "is_of_a_visit": "BOOLEAN"}, rows)
 
 
