@@ -13,11 +13,13 @@ from session_pipeline.tables import TABLES, models
 from session_pipeline.tables.page import HEAD
 from session_pipeline.tables.steps import STEP_OF_TABLE
 from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.older_versions import SETTINGS, UNTIL, copy_of, query
 
 CONNECT = "duckdb.connect("
 PACKAGE = Path(session_pipeline.__file__).parent
-DESCRIBED = ("build", "engines", "publish", "run", "store")  # packages whose docstring says what each module does
+# Packages whose docstring says what each module does.
+DESCRIBED = ("build", "engines", "ingest", "publish", "reference", "run", "settings", "store", "tables")
 
 
 def test_published_tables_by_session_have_is_bot() -> None:
@@ -150,6 +152,14 @@ def test_docstring_of_a_package_names_each_module(package: str) -> None:
     modules = {path.name for path in (PACKAGE / package).glob("*.py")} - {"__init__.py"}
     assert len(modules) >= 5
     assert {name for name in modules if name not in described} == set()
+
+
+def test_layout_in_the_architecture_names_each_package() -> None:
+    layout = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split("## Layout\n")[1].split("```")[1]
+    named = set(re.findall(r"  (\w+/|\w+\.py)(?=  |\n)", layout))
+    packages = {f"{path.parent.name}/" for path in PACKAGE.rglob("__init__.py")} - {"session_pipeline/"}
+    modules = {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py", "__main__.py"}
+    assert named - {"presets/"} == packages | modules
 
 
 @pytest.mark.parametrize("native_limit_gb", [2.0, 0.0], ids=["native", "views"])

@@ -107,6 +107,15 @@ def test_links_are_valid(path: Path) -> None:
         assert not anchor or anchor in anchors(file.read_text()), link
 
 
+def test_files_that_contributors_are_sent_to_exist() -> None:
+    text = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.(?:html|md|py|sql|toml))`", text)
+    folders = ("docs", "session_pipeline", "session_pipeline_tests")
+    paths = [path.as_posix() for folder in folders for path in (ROOT / folder).rglob("*.*")]
+    assert len(named) >= 30
+    assert [name for name in named if not any(path.endswith(f"/{name}") for path in paths)] == []
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
 def test_settings_exist(path: Path) -> None:
     template = tomllib.loads(settings_template())

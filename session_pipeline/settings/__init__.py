@@ -1,6 +1,11 @@
 """Reads and validates the settings: `settings.toml` of a data folder, over the packaged defaults.
 
 The packaged defaults are in template.toml, the file that `init` writes. There is no second list of defaults.
+model.py defines all settings, each from a section.py, and values.py the types of single values: sources.py, privacy.py,
+identity.py, bots.py, outcomes.py, funnels.py, friction.py, paths.py, definitions.py and engine.py have those of one
+topic. load.py reads the file, environment.py the environment variables, and presets.py the presets of sources.
+action_patterns.py has the patterns of actions, which pattern_parser.py parses; pattern_times.py computes how long they
+take. conditions/ checks the SQL expressions in the settings.
 """
 
 from session_pipeline.settings.funnels import SESSION_BREAKDOWNS, FunnelSettings

@@ -2,8 +2,14 @@
 
 `<group>/contracts.py` defines the columns and their meanings, `<group>/<table>.sql` is the model, and
 `<group>/steps.py` defines the step that builds the table. Arrow schemas, casts, Dagster's column metadata, the comments
-in the warehouse and the table pages of the documentation are all derived from the contracts. engines/ runs the models;
-build/ decides which days are built.
+in the warehouse and the table pages of the documentation are all derived from the contracts.
+
+contract.py defines contracts, and page.py renders them. models.py finds the models, parameters.py computes their
+parameters, and settings_sql.py generates SQL from the settings. graph.py defines steps and their inputs, spans.py which
+dates of an input are read, blocks.py and frame.py the days, and steps.py lists all steps. statistics.py has what
+several groups compute about rates.
+
+engines/ runs the models; build/ decides which days are built.
 """
 
 from collections.abc import Mapping
