@@ -148,7 +148,10 @@ CONSTANTS = frozenset(
 
 @dataclass(frozen=True)
 class Change:
-    """Another value of a setting, the tables it makes stale, and the reason that the plan gives."""
+    """Another value of a setting, the tables it makes stale, and the reason that the plan gives.
+
+    {default} in the reason is the packaged default, as SQL. Several reasons are separated by semicolons.
+    """
 
     value: Any
     stale: Sequence[str]
@@ -165,36 +168,36 @@ CHANGES: Mapping[str, Change] = {
     "include_today": Change(True, NOTHING),
     "daily_at": Change("04:30", NOTHING),
     "max_rebuild_days": Change(7, NOTHING),
-    "sessions.inactivity_minutes": Change(20, SESSIONIZED, "setting inactivity_minutes changed from 30 to 20"),
+    "sessions.inactivity_minutes": Change(20, SESSIONIZED, "setting inactivity_minutes changed from {default} to 20"),
     "sessions.definition": Change(
         "posthog",
         SESSIONIZED,
         "setting client_sessions changed from 'ignore' to 'key_without_timeout'",
     ),
     "sessions.at_border": Change("starts", SESSIONIZED, "setting at_border changed"),
-    "sessions.split_at_utc_hour": Change(True, SESSIONIZED, "setting split_at_utc_hour changed from false to true"),
+    "sessions.split_at_utc_hour": Change(True, SESSIONIZED, "setting split_at_utc_hour changed from {default} to true"),
     "sessions.split_on_new_campaign": Change(
-        True, SESSIONIZED, "setting split_on_new_campaign changed from false to true"
+        True, SESSIONIZED, "setting split_on_new_campaign changed from {default} to true"
     ),
-    "sessions.max_hours": Change(1, SESSIONIZED, "setting max_hours changed from 24 to 1"),
-    "sessions.split_at_midnight": Change(True, SESSIONIZED, "setting split_at_midnight changed from false to true"),
-    "sessions.separator": Change("cart", SESSIONIZED, "setting separator changed from '' to 'cart'"),
+    "sessions.max_hours": Change(1, SESSIONIZED, "setting max_hours changed from {default} to 1"),
+    "sessions.split_at_midnight": Change(True, SESSIONIZED, "setting split_at_midnight changed from {default} to true"),
+    "sessions.separator": Change("cart", SESSIONIZED, "setting separator changed from {default} to 'cart'"),
     "sessions.split_on_client_session": Change(
-        True, SESSIONIZED, "setting split_on_client_session changed from false to true"
+        True, SESSIONIZED, "setting split_on_client_session changed from {default} to true"
     ),
-    "sessions.client_sessions": Change("key", SESSIONIZED, "setting client_sessions changed from 'ignore' to 'key'"),
-    "sessions.split_on_user": Change(True, SESSIONIZED, "setting split_on_user changed from false to true"),
-    "sessions.split_on_campaign": Change(True, SESSIONIZED, "setting split_on_campaign changed from false to true"),
-    "sessions.engaged_seconds": Change(30, ("sessions",), "setting engaged_seconds changed from 10 to 30"),
-    "sessions.engaged_page_views": Change(3, ("sessions",), "setting engaged_page_views changed from 2 to 3"),
-    "sessions.engaged_gap_seconds": Change(5, ("sessions",), "setting engaged_gap_seconds changed from 60 to 5"),
+    "sessions.client_sessions": Change("key", SESSIONIZED, "setting client_sessions changed from {default} to 'key'"),
+    "sessions.split_on_user": Change(True, SESSIONIZED, "setting split_on_user changed from {default} to true"),
+    "sessions.split_on_campaign": Change(True, SESSIONIZED, "setting split_on_campaign changed from {default} to true"),
+    "sessions.engaged_seconds": Change(30, ("sessions",), "setting engaged_seconds changed from {default} to 30"),
+    "sessions.engaged_page_views": Change(3, ("sessions",), "setting engaged_page_views changed from {default} to 3"),
+    "sessions.engaged_gap_seconds": Change(5, ("sessions",), "setting engaged_gap_seconds changed from {default} to 5"),
     "sessions.passive_events": Change(["logout"], ("action_labels",), "setting passive_events changed"),
     "bots.patterns": Change(["^Mozilla"], ("agents_seen",), "setting bots changed"),
     "bots.exceptions": Change(["^Mozilla"], ("agents_seen",), "setting bots changed"),
-    "bots.no_user_agent": Change(False, SESSIONIZED, "setting no_user_agent changed from true to false"),
-    "bots.page_views_per_minute": Change(60, SESSIONIZED, "setting page_views_per_minute changed from 0 to 60"),
-    "bots.page_views_per_day": Change(900, SESSIONIZED, "setting page_views_per_day changed from 0 to 900"),
-    "bots.single_hit": Change(True, SESSIONIZED, "setting single_hit changed from false to true"),
+    "bots.no_user_agent": Change(False, SESSIONIZED, "setting no_user_agent changed from {default} to false"),
+    "bots.page_views_per_minute": Change(60, SESSIONIZED, "setting page_views_per_minute changed from {default} to 60"),
+    "bots.page_views_per_day": Change(900, SESSIONIZED, "setting page_views_per_day changed from {default} to 900"),
+    "bots.single_hit": Change(True, SESSIONIZED, "setting single_hit changed from {default} to true"),
     "definitions.also": Change(
         ["ga4", "mine"], ("daily_definitions",), "setting definitions, sessions or outcomes changed"
     ),
@@ -264,25 +267,33 @@ CHANGES: Mapping[str, Change] = {
     "funnels[].exclusions[].where": Change("event_name = 'scroll'", MATCHES, "setting funnels changed"),
     "friction.signals": Change(["error", "repeat"], FRICTION, "setting friction.signals changed"),
     "friction.click": Change("event_name = 'cart'", FRICTION, "setting friction changed"),
-    "friction.rage_click_clicks": Change(4, FRICTION, "setting rage_click_clicks changed from 3 to 4"),
-    "friction.rage_click_seconds": Change(2, FRICTION, "setting rage_click_seconds changed from 1 to 2"),
-    "friction.u_turn_seconds": Change(5, FRICTION, "setting u_turn_seconds changed from 10 to 5"),
+    "friction.rage_click_clicks": Change(4, FRICTION, "setting rage_click_clicks changed from {default} to 4"),
+    "friction.rage_click_seconds": Change(2, FRICTION, "setting rage_click_seconds changed from {default} to 2"),
+    "friction.u_turn_seconds": Change(5, FRICTION, "setting u_turn_seconds changed from {default} to 5"),
     "friction.search_results": Change("event_name = 'cart'", FRICTION, "setting friction changed"),
     "friction.submit": Change("event_name = 'cart'", FRICTION, "setting friction changed"),
-    "friction.repeated_submit_seconds": Change(5, FRICTION, "setting repeated_submit_seconds changed from 3 to 5"),
+    "friction.repeated_submit_seconds": Change(
+        5, FRICTION, "setting repeated_submit_seconds changed from {default} to 5"
+    ),
     "friction.error": Change("event_name = 'cart'", FRICTION, "setting friction changed"),
-    "friction.error_loop_actions": Change(3, FRICTION, "setting error_loop_actions changed from 4 to 3"),
-    "friction.dead_end_sessions": Change(1, FRICTION, "setting dead_end_sessions changed from 20 to 1"),
-    "friction.dead_end_exit_percent": Change(60, FRICTION, "setting dead_end_exit_percent changed from 20 to 60"),
-    "friction.long_dwell_seconds": Change(60, FRICTION, "setting long_dwell_seconds changed from 120 to 60"),
+    "friction.error_loop_actions": Change(3, FRICTION, "setting error_loop_actions changed from {default} to 3"),
+    "friction.dead_end_sessions": Change(1, FRICTION, "setting dead_end_sessions changed from {default} to 1"),
+    "friction.dead_end_exit_percent": Change(
+        60, FRICTION, "setting dead_end_exit_percent changed from {default} to 60"
+    ),
+    "friction.long_dwell_seconds": Change(60, FRICTION, "setting long_dwell_seconds changed from {default} to 60"),
     "friction.forms[].start": Change("event_name = 'logout'", FRICTION, "setting friction changed"),
     "friction.forms[].submit": Change("event_name = 'logout'", FRICTION, "setting friction changed"),
-    "paths.max_steps": Change(5, PATHS, "setting max_steps changed from 10 to 5"),
+    "paths.max_steps": Change(5, PATHS, "setting max_steps changed from {default} to 5"),
     "paths.max_path_actions": Change(
-        5, (*PATHS, "typical_paths"), "setting max_path_actions changed from 12 to 5; setting max_path_actions changed"
+        5,
+        (*PATHS, "typical_paths"),
+        "setting max_path_actions changed from {default} to 5; setting max_path_actions changed",
     ),
-    "paths.max_paths": Change(5, PATHS, "setting max_paths changed from 1000 to 5"),
-    "paths.min_session_count": Change(5, (*PATHS, "typical_paths"), "setting min_session_count changed from 1 to 5"),
+    "paths.max_paths": Change(5, PATHS, "setting max_paths changed from {default} to 5"),
+    "paths.min_session_count": Change(
+        5, (*PATHS, "typical_paths"), "setting min_session_count changed from {default} to 5"
+    ),
     "patterns[].name": Change("once more", ("session_patterns",), "setting patterns changed"),
     "patterns[].pattern": Change("cart -> cart", ("session_patterns",), "setting patterns changed"),
     "patterns[].within_seconds": Change(5, ("session_patterns",), "setting patterns changed"),
