@@ -3,7 +3,7 @@
 import asyncio
 import errno
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -14,11 +14,13 @@ from dagster._core.definitions.freshness_evaluator import CronFreshnessPolicyEva
 from dagster._core.loader import LoadingContextForTest
 from dagster._core.test_utils import freeze_time
 
+import session_pipeline
 from session_pipeline.checks import CHECKS
 from session_pipeline.defs import assets, resources, tags
 from session_pipeline.defs.check_results import sentence_of
 from session_pipeline.defs.history import failed_checks
 from session_pipeline.defs.jobs import UNDATED
+from session_pipeline.defs.sensors import run_requests
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.store.records import Key
 from session_pipeline_tests.built_tables import TABLES
@@ -31,6 +33,7 @@ from session_pipeline_tests.orchestration import (
     shop_lines,
     steps_run,
 )
+from session_pipeline_tests.simulation.simulated_clock import simulated
 
 DAILY = {name for name, contract in TABLES.items() if contract.date_column and not contract.is_log} - {"raw_events"}
 MONDAY, TUESDAY, NEXT_MONDAY = date(2024, 5, 6), date(2024, 5, 7), date(2024, 5, 13)
@@ -323,6 +326,45 @@ def test_damaged_input_is_rebuilt_by_the_run_that_reads_it(deployment: Orchestra
     store = open_store(deployment.folder)
     assert store.is_intact(store.partitions[Key("events", MONDAY)])
     store.close()
+
+
+@pytest.mark.long
+def test_build_with_an_earlier_last_day_keeps_the_days_published_since(deployment: Orchestrated) -> None:
+    """Such a build waited while a run published the next day, or is an old one that was executed again."""
+    before = published_days(deployment)
+    run_tags = {**deployment.run_tags(MONDAY, TUESDAY), tags.UNTIL: str(TUESDAY)}
+    assert deployment.execute("build", run_tags).success
+    assert published_days(deployment) == before
+    assert deployment.planned().is_empty
+
+
+@pytest.mark.long
+def test_build_publishes_no_day_after_its_last_day(deployment: Orchestrated) -> None:
+    """The sensor asks for such a build after `run --until` today, or after include_today was set to false."""
+    with simulated(datetime.combine(NEXT_MONDAY, time(12), tzinfo=UTC)):
+        for request in run_requests(deployment.planned()):
+            result = deployment.execute("build", request.tags, request.asset_selection)
+            assert result.success
+            assert all(checks_of(result).values())
+        assert deployment.planned().is_empty
+    last_day = NEXT_MONDAY - timedelta(days=1)
+    assert published_days(deployment) == (last_day, TUESDAY, TUESDAY, TUESDAY)
+
+
+def published_days(deployment: Orchestrated) -> tuple[date, ...]:
+    """Return the last day of the publication, and those of tables with and without days."""
+    with session_pipeline.connect(deployment.folder.path) as connection:
+        found = connection.execute(
+            """
+            select
+                (select data_until from warehouse_info),
+                (select max(session_date) from sessions),
+                (select max(event_date) from events),
+                (select max(last_seen_at)::date from visitors)
+            """
+        ).fetchone()
+    assert found is not None
+    return found
 
 
 @pytest.mark.long

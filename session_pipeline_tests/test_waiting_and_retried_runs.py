@@ -3,7 +3,7 @@
 import errno
 import shutil
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from session_pipeline.build import stale_days
+from session_pipeline.publish.publication import Published
 from session_pipeline.reference.days import ONE_DAY
 from session_pipeline.run.pipeline import open_folder, open_run, writing
 from session_pipeline.store import store_files
@@ -125,6 +126,47 @@ def test_run_that_waited_until_after_midnight_keeps_the_new_day(tmp_path: Path) 
             assert run.until == DAYS[2]
             assert run.drop_unwanted() == ()
     opening.__exit__(None, None, None)
+
+
+def test_publication_with_an_earlier_last_day_has_no_later_days(tmp_path: Path) -> None:
+    clean, deployment = (Deployment(tmp_path / name, SETTINGS) for name in ("clean", "data"))
+    for each, until in ((clean, DAYS[1]), (deployment, DAYS[2])):
+        each.deliver("events", lines(DAYS[:3]))
+        each.run(until)
+    with open_run(deployment.folder, run_id="build", until=DAYS[1]) as run:
+        for step, days in by_step(run.plan()):
+            run.build(step, days)
+        assert isinstance(run.publish(), Published)
+        assert run.is_done()
+    assert deployment.hashes() == clean.hashes()
+
+
+def test_nothing_is_dropped_while_a_day_is_stale(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data", SETTINGS)
+    deployment.deliver("events", lines(DAYS[:3]))
+    deployment.run(DAYS[2])
+    before = deployment.hashes()
+    with open_run(deployment.folder, run_id="build", until=DAYS[1]) as run:
+        assert "is stale" in str(run.publish())
+    assert deployment.hashes() == before
+
+
+def test_build_keeps_published_days_up_to_the_usual_last_day(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data", SETTINGS)
+    deployment.deliver("events", lines(DAYS[:3]))
+    with open_run(deployment.folder, run_id="first", until=DAYS[0]) as run:
+        run.keep_published_days()
+        assert run.until == DAYS[0]
+    deployment.run(DAYS[2])
+    at_noon = time(12, tzinfo=UTC)
+    for today, last_day in ((DAYS[1], DAYS[0]), (DAYS[2], DAYS[1]), (UNTIL, DAYS[2])):
+        with (
+            simulated(datetime.combine(today, at_noon)),
+            open_run(deployment.folder, run_id="build", until=DAYS[0]) as run,
+        ):
+            run.keep_published_days()
+            assert run.until == last_day
+            assert run.planner.frame.until == last_day
 
 
 def test_run_that_did_not_wait_keeps_what_it_was_given(tmp_path: Path) -> None:

@@ -111,6 +111,7 @@ def make_resource(folder: DataFolder, shared: Run | None = None) -> dg.ResourceD
 
             def opened() -> Run:
                 run = held.enter_context(open_now())
+                run.keep_published_days()
                 if days := tags.planned_days(run_tags):
                     run.begin_ahead(*days)
                 return run

@@ -25,7 +25,7 @@ from session_pipeline.publish.new_warehouse import NewWarehouse
 from session_pipeline.publish.publication import Published
 from session_pipeline.reference.days import dates
 from session_pipeline.run import delivered_files
-from session_pipeline.run.opened import OpenFolder, package_version, record_known
+from session_pipeline.run.opened import OpenFolder, horizon, package_version, record_known
 from session_pipeline.run.outcome import Outcome, Progress
 from session_pipeline.run.profile import INGEST, PLAN, PUBLISH, REPORT
 from session_pipeline.run.work import Work
@@ -200,7 +200,7 @@ class Run(OpenFolder):
         if self._written_ahead.has_begun:
             return
         plan = self.plan()
-        if publication.why_not(plan) is not None or not self.expiry().is_empty:
+        if publication.why_not(plan) is not None or plan.unwanted or not self.expiry().is_empty:
             return
         new = NewWarehouse(self.folder, self.store, plan, package_version=package_version(), run_id=self.run_id)
         connection = self.engine.connection.cursor()
@@ -233,6 +233,20 @@ class Run(OpenFolder):
         if unwanted:
             self.store.commit([], run_id=self.run_id, drop=unwanted)
         return unwanted
+
+    def keep_published_days(self) -> None:
+        """Move the last day to that of the latest publication if that is later, so that no published day is dropped.
+
+        A build has the last day of its plan. It may have waited while another run published the next day, or be an old
+        one that a user executes again. Days after the usual last day are not kept.
+        """
+        latest = self.store.catalog.latest_publication()
+        if latest is None:
+            return
+        until = min(latest.data_until, horizon(self.settings, None))
+        if self.until < until:
+            self.until = until
+            self._forget_state()
 
     def expire(self) -> Expiry | None:
         """Remove what has expired, in one transaction, and record which days are frozen; return it, or None if nothing.
@@ -291,6 +305,9 @@ class Run(OpenFolder):
         reason = publication.why_not(plan)
         if reason is not None:
             return reason
+        # After an earlier last day than that of the run before: tables without days do not have the later days either.
+        if self.drop_unwanted():
+            plan = self.plan()
         if (left := unfinished_in(self.folder)) is not None:
             from session_pipeline.run import erasure  # loads Arrow, and hardly any run finishes an erasure
 
