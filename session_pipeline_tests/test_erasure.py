@@ -4,14 +4,18 @@ How rows and lines are found and erased is tested in test_erased_rows.py, and ki
 """
 
 import shutil
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from session_pipeline import report
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.erasing.erasures import Unfinished, unfinished_in
+from session_pipeline.report import figures
 from session_pipeline.run import erasure
 from session_pipeline.run.held import find_held, held_tables
 from session_pipeline.run.person import Person
@@ -307,6 +311,46 @@ def test_reports_since_the_first_erased_day_are_deleted(tmp_path: Path) -> None:
         (deployment.folder.reports / f"{day}.html").write_text("a report")
     begin(deployment, Person(CANARY, None, None))
     assert [path.name for path in complete(deployment)] == ["2026-10-06.html", "2026-11-03.html", "2026-11-04.html"]
+
+
+@pytest.mark.long
+def test_report_written_during_an_erasure_shows_nothing_of_it(
+    with_canary: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment = copy_of(with_canary, tmp_path / "data")
+    day = date(2026, 10, 6)  # the canary and others were there
+    before = report.write_day(deployment.folder, day).read_bytes()
+    begin(deployment, Person(CANARY, None, None))
+    while_read(monkeypatch, lambda: complete(deployment))
+    written = report.write_day(deployment.folder, day).read_bytes()
+    assert written != before
+    assert report.write_day(deployment.folder, day).read_bytes() == written
+
+
+@pytest.mark.long
+def test_report_of_a_day_erased_meanwhile_is_removed(
+    with_canary: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment = copy_of(with_canary, tmp_path / "data")
+    canary_alone = date(2026, 10, 5)
+    begin(deployment, Person(CANARY, None, None))
+    while_read(monkeypatch, lambda: complete(deployment))
+    with pytest.raises(WrongUseError, match="there is no report of 2026-10-05"):
+        report.write_day(deployment.folder, canary_alone)
+    assert not report.day_file(deployment.folder, canary_alone).exists()
+
+
+def while_read(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> None:
+    """Let something happen once, after the next report has read its figures and before it is written."""
+    read = figures.read
+
+    def read_then_act(*arguments: Any) -> figures.Figures:
+        found = read(*arguments)
+        monkeypatch.setattr(figures, "read", read)
+        action()
+        return found
+
+    monkeypatch.setattr(figures, "read", read_then_act)
 
 
 def test_pages_that_are_no_reports_are_named_and_stay(tmp_path: Path) -> None:

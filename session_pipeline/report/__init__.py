@@ -86,11 +86,15 @@ def write_day(folder: DataFolder, last_day: date, settings: "Settings | None" = 
         WrongUseError: The warehouse has no such day.
         StoreError, DiskFullError, SettingsError: As for write().
     """
-    made_from = _time_of_warehouse(folder)
-    page = _page(folder, settings, last_day)
     path = day_file(folder, last_day)
-    _replace(folder, path, page.text, made_from)
-    return path
+    while True:
+        made_from = _time_of_warehouse(folder)
+        page = _page(folder, settings, last_day)
+        _replace(folder, path, page.text, made_from)
+        if made_from == _time_of_warehouse(folder):
+            return path
+        # An erasure can have ended in the meantime. Removed first, because the day can be gone or the disk full.
+        path.unlink(missing_ok=True)
 
 
 def day_file(folder: DataFolder, last_day: date) -> Path:
