@@ -1,5 +1,6 @@
 """Tests what a run of the command line does before its first job: lock, Dagster, waiting, errors, alerts."""
 
+import json
 import re
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -18,6 +19,7 @@ from session_pipeline.store import locks
 from session_pipeline.store.catalog import RUN_IS_OPEN
 from session_pipeline_tests.built_week import UNTIL, day_of_events
 from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.shop_commands import call
 
 
 @pytest.fixture
@@ -105,6 +107,24 @@ def test_run_that_waits_opens_dagster_before(
         begin(deployment)
     assert steps.names[::2] == ["dead runs, not held", "alerts, free"]
     assert re.fullmatch(r"waiting for process \d+ since .*, which is writing the store", steps.names[1])
+
+
+@pytest.mark.long
+def test_run_that_waited_counts_files_that_arrived_during_the_wait(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other_run_ends(seconds: float) -> None:
+        other_run.close()
+        deployment.deliver("day-7", day_of_events(7))
+        deployment.run(UNTIL)
+
+    with closing(open_store(deployment.folder)) as store, ExitStack() as other_run:
+        other_run.enter_context(store.writing())
+        monkeypatch.setattr(locks, "sleep", other_run_ends)
+        code, printed, _ = call("run", "--json", "--until", str(UNTIL), "--data", deployment.folder.path)
+    assert code == 0
+    files = json.loads(printed)["files"]
+    assert (files["found_count"], files["read_count"]) == (3, 0)
 
 
 def test_broken_history_leaves_the_store_as_it_was(

@@ -65,13 +65,14 @@ def run(
     with report_shortage(folder.dagster_home), ExitStack() as stack:
         last_day = until.date() if until else None
         opened = stack.enter_context(pipeline.open_folder(folder, until=last_day, upgrade=upgrade))
-        outcome = Outcome(files=IngestSummary(found_count=sum(1 for _ in deliveries(folder))))
         exclusive = None if opened.is_done() else stack.enter_context(exclusive_run(opened, reads_ahead=True))
         now = opened if exclusive is None else exclusive.run
         # If this run waited for another one, that one may have done the work.
         if exclusive is not None and (now.has_unfinished_erasure() or not now.is_done()):
             work(*exclusive)
             outcome = exclusive.run.outcome
+        else:
+            outcome = Outcome(files=IngestSummary(found_count=sum(1 for _ in deliveries(folder))))
         if exclusive is None and now.settings.alerts.command:
             with dagster_instance(now):  # alerts of runs that others launched
                 pass
