@@ -303,6 +303,9 @@ def test_long_decimals_are_not_rounded(data: Path) -> None:
     number = "12345678901234567890123456789012.3456"
     assert number in call("query", f"select {number}00::decimal(38, 6) as a", "--data", data)[1]
     assert "100\n" in call("query", "select 100.00 as a", "--data", data)[1]
+    sum_of_values = "select 111111110295.111118::decimal(38, 6) as a, 100.00 as b"
+    written = call("query", sum_of_values, "-f", "json", "--data", data)[1]
+    assert written == '[\n{"a": 111111110295.111118, "b": 100}\n]\n'
 
 
 def test_session_ids_are_whole_on_a_narrow_terminal(data: Path) -> None:

@@ -7,7 +7,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import IO, Any, Literal
 
@@ -21,6 +21,7 @@ PIPE_WIDTH = 200  # used if the output is not a terminal
 LONGEST_TEXT = 120
 
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")  # all except the line feed
+JSON_IN_UNICODE, JSON_IN_ASCII = json.JSONEncoder(ensure_ascii=False), json.JSONEncoder()
 STEERING_IN_JSON = re.compile(r"[\x7f-\x9f]")  # JSON allows these unescaped, but a terminal interprets them
 
 
@@ -73,30 +74,57 @@ def echo_json(value: Any) -> None:
 
 
 def json_text(value: Any, file: IO[str], indent: int | None = None) -> str:
-    """Return a value as JSON that the encoding of the file can represent and that contains no terminal controls."""
+    """Return a value as JSON that the encoding of the file can represent and that contains no terminal controls.
+
+    Decimals become numbers with all their digits, NaN and infinite values null. What JSON has no type for becomes text.
+    """
     is_unicode = (getattr(file, "encoding", None) or "utf-8").lower().startswith("utf")
-    text = json.dumps(_for_json(value), default=as_json, indent=indent, ensure_ascii=not is_unicode)
+    text = _json(value, (JSON_IN_UNICODE if is_unicode else JSON_IN_ASCII).encode, indent, "\n")
     return STEERING_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def _for_json(value: Any) -> Any:
-    """Convert what json.dumps refuses or writes as no JSON, at any depth: NaN, infinite values, keys of maps."""
+def _json(value: Any, encode: Callable[[str], str], indent: int | None, line: str) -> str:
+    """Return what json.dumps would, with exact decimals: it can write no number with more digits than a float has.
+
+    Args:
+        value: Any value.
+        encode: Returns a text in quotes.
+        indent: The spaces of each level; None for a single line.
+        line: The line end and the indentation of the value.
+    """
+    if isinstance(value, str):
+        return encode(value)
     if isinstance(value, dict):
-        return {_key(key): _for_json(item) for key, item in value.items()}
+        inner = line + " " * (indent or 0)
+        items = [f"{encode(_key(key))}: {_json(item, encode, indent, inner)}" for key, item in value.items()]
+        return _enclosed("{}", items, indent, line)
     if isinstance(value, list | tuple):
-        return [_for_json(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        inner = line + " " * (indent or 0)
+        return _enclosed("[]", [_json(item, encode, indent, inner) for item in value], indent, line)
+    if isinstance(value, int | float | Decimal) or value is None:
+        return _number(value)
+    return encode(str(value))
 
 
-def _key(key: Any) -> Any:
-    return key if key is None or isinstance(key, str | bool | int | float) else str(key)
+def _number(value: float | Decimal | None) -> str:
+    """Return a number, a boolean or None as JSON. A call of json.dumps for each would take twice as long."""
+    if isinstance(value, bool | Decimal):
+        return plain(value)
+    if isinstance(value, int):
+        return int.__repr__(value)
+    return float.__repr__(value) if value is not None and math.isfinite(value) else "null"
 
 
-def as_json(value: Any) -> Any:
-    """Convert a value that JSON cannot represent: decimals become numbers, everything else becomes text."""
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    return str(value)
+def _enclosed(brackets: str, items: Sequence[str], indent: int | None, line: str) -> str:
+    first, last = brackets[0], brackets[1]
+    if indent is None or not items:
+        return f"{first}{', '.join(items)}{last}"
+    inner = line + " " * indent
+    return f"{first}{inner}{f',{inner}'.join(items)}{line}{last}"
+
+
+def _key(key: Any) -> str:
+    return json.dumps(key) if key is None or isinstance(key, bool) else str(key)
 
 
 def grid(
