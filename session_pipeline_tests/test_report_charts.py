@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from session_pipeline_tests.changed_reports import STEP, charts_with
+import pytest
+
+from session_pipeline_tests.changed_reports import STEP, charts_with, page_with
 from session_pipeline_tests.deployment import Deployment
 
 VISITS = {"site": "main", "session_count": 50, "converted_count": 9, "bounce_count": 0}
@@ -29,3 +31,15 @@ def test_charts_of_the_page_are_images_of_their_own(reported_week: Deployment, t
         assert image.count("<svg ") == 1
     assert "before 77.0" in charts["Look here first, 1: Fewer go on"]
     assert sum(map(len, charts.values())) < 60_000
+
+
+@pytest.mark.parametrize(("few", "has_arrow"), [(2, True), (50, False)])
+def test_page_says_what_an_arrow_is(few: int, has_arrow: bool, reported_week: Deployment, tmp_path: Path) -> None:
+    """The scale fits the interval of 50 visits with 9 conversions, and the rate of 2 without any, but not theirs."""
+    no_new = {"new_session_count": 0, "new_converted_count": 0}
+    compared = [
+        VISITS | no_new | {"dimension": "plan", "dimension_value": "paid"},
+        VISITS | no_new | {"dimension": "plan", "dimension_value": "free", "session_count": few, "converted_count": 0},
+    ]
+    page = page_with(reported_week, tmp_path, {"daily_breakdowns": compared})
+    assert ("Arrows: the interval goes on beyond the scale." in page.text) == has_arrow

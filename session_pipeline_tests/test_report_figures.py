@@ -120,6 +120,14 @@ def test_capitals_are_wider_than_other_letters() -> None:
     assert rates_of(["SUMMER EMAILS"], 358) == [("17", "SUMMER EMAILS")]
 
 
+def test_interval_that_is_cut_ends_with_an_arrow() -> None:
+    """The scale up to 40 % ends at 300 of 358 pixels."""
+    rows = [{"label": "a", "conversion_rate": 0.1, "low": 0.0, "high": high} for high in (0.39, 0.4, 0.41)]
+    image = charts.rates("rates-1", 358, "Conversion rate", rows, 0.4)
+    arrows = re.findall(r'<polygon points="([^"]+)" fill="var\(--interval\)"><title>([^<]+)', image)
+    assert arrows == [("300,59 309,65 300,71", "a: 10.0\u202f%, 95 % interval 0.0–41.0\u202f%")]
+
+
 def test_losses_of_a_funnel_with_an_optional_step_are_as_wide_as_the_attempts_lost() -> None:
     """Of 12 attempts at a, 2 end there; 5 do the optional step b, and 2 of them end there; 8 reach c."""
     unmarked = {"base_count": 12, "low": 0.0, "high": 1.0, "is_unmatched": False, "is_largest_loss": False}

@@ -16,7 +16,7 @@ from session_pipeline.report.charts.marks import (
     vertical_grid,
 )
 from session_pipeline.report.figures import Row
-from session_pipeline.report.svg import image, rectangle, text
+from session_pipeline.report.svg import element, image, number, rectangle, text
 
 LEAST_LABEL_WIDTH = 118
 MOST_LABEL_SHARE = 0.36
@@ -27,8 +27,8 @@ MARGIN = 12  # left of the axis if labels are above, for half of the first tick 
 def rates(key: str, width: int, title: str, rows: Sequence[Row], highest: float) -> Markup:
     """Draw the conversion rate of each value as a point on its 95 % interval, on a scale up to `highest`.
 
-    Intervals that reach beyond the scale are cut. If the longest label does not fit beside its interval, all labels are
-    above.
+    Intervals that reach beyond the scale are cut, and end with an arrow. If the longest label does not fit beside its
+    interval, all labels are above.
     """
     rate_width, pitch = 58, 26
     longest = max(text_width(row["label"]) for row in rows) + 4
@@ -53,10 +53,17 @@ def rates(key: str, width: int, title: str, rows: Sequence[Row], highest: float)
         drawn += [
             text(fitted(value, label_room), label_left, middle - label_height + BASELINE),
             rectangle(left, middle - 3, right - left, 6, "interval", tooltip),
+            *([_arrow(right, middle, tooltip)] if row["high"] > ticks[-1] else []),
             point(x(row["conversion_rate"]), middle, tooltip, radius=4.5),
             text(rate, width, middle + BASELINE, "end"),
         ]
     return image(key, width, bottom + AXIS_HEIGHT, title, _description(rows), *drawn)
+
+
+def _arrow(x: float, y: float, tooltip: str) -> Markup:
+    """Return the end of an interval that goes on beyond the scale."""
+    points = " ".join(f"{number(x + dx)},{number(y + dy)}" for dx, dy in ((0, -6), (9, 0), (0, 6)))
+    return element("polygon", element("title", tooltip), points=points, fill="var(--interval)")
 
 
 def _description(rows: Sequence[Row]) -> str:
