@@ -116,3 +116,16 @@ def test_text_in_metadata_tables_is_code(value: str) -> None:
 
 def test_numbers_and_empty_values_in_metadata_tables() -> None:
     assert [metadata._cell(value) for value in (1, 2.5, None, "")] == ["1", "2.5", "", ""]
+
+
+def test_long_text_in_metadata_tables_ends_with_an_ellipsis() -> None:
+    assert metadata._cell("x" * 40) == f"`{'x' * 40}`"
+    assert metadata._cell("x" * 41) == f"`{'x' * 39}…`"
+
+
+@pytest.mark.parametrize("title", [*HOSTILE, f"Look here first, 1: {'a long sentence ' * 20}."])
+def test_titles_of_charts_are_code_above_them(title: str) -> None:
+    shown, image = metadata._images({title: "<svg/>"}).value.split("\n\n")
+    assert shown == metadata._cell(title, 400)
+    assert image == "![chart](data:image/svg+xml;base64,PHN2Zy8+)"
+    assert "…" not in shown

@@ -1,5 +1,6 @@
 """Tests which charts of the report are images for other places, such as the Dagster UI."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def test_charts_of_the_page_are_images_of_their_own(reported_week: Deployment, t
     charts = charts_with(reported_week, tmp_path, rows)
     assert list(charts) == [
         "How visits ended",
-        "Look here first, 1: Fewer go on",
+        "Look here first, 1: Fewer.",
         "Day by day",
         "Funnel checkout",
         "Conversion rate by channel",
@@ -29,7 +30,9 @@ def test_charts_of_the_page_are_images_of_their_own(reported_week: Deployment, t
     for image in charts.values():
         assert image.startswith("<svg ")
         assert image.count("<svg ") == 1
-    assert "before 77.0" in charts["Look here first, 1: Fewer go on"]
+    assert "before 77.0" in charts["Look here first, 1: Fewer."]
+    texts = re.findall(r">([^<>]+)\u202f%</text>", charts["How visits ended"])
+    assert texts[-2:] == ["purchase 60.0", "engaged 40.0"], "a legend"
     assert sum(map(len, charts.values())) < 60_000
 
 

@@ -26,6 +26,7 @@ from session_pipeline.tables.steps import LOGS
 
 MOST_ROWS = 20
 CELL_WIDTH = 40
+TITLE_WIDTH = 400  # of a chart, which can be a sentence
 # For each table, the columns to group by and the column to sum; rows are counted if that is None. The columns to group
 # by contain no values of events.
 COUNTED_BY: Mapping[str, tuple[tuple[str, ...], str | None]] = {
@@ -165,9 +166,9 @@ def of_report(run: Run) -> dict[str, Any]:
 
 
 def _images(charts: Mapping[str, str]) -> dg.MetadataValue[Any]:
-    """Return SVG files as images in Markdown."""
+    """Return SVG files as images in Markdown, each below its title."""
     images = [
-        f"**{_cell(title)[1:-1]}**\n\n![{_cell(title)[1:-1]}](data:image/svg+xml;base64,{b64encode(svg.encode()).decode()})"
+        f"{_cell(title, TITLE_WIDTH)}\n\n![chart](data:image/svg+xml;base64,{b64encode(svg.encode()).decode()})"
         for title, svg in charts.items()
     ]
     return dg.MetadataValue.md("\n\n".join(images) or "no visits yet")
@@ -268,12 +269,16 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.Metadat
     return dg.MetadataValue.md("\n".join(f"| {' | '.join(line)} |" for line in lines))
 
 
-def _cell(value: object) -> str:
-    """Return a value for a Markdown table. Text becomes inline code, so that no markup, HTML or link is rendered."""
+def _cell(value: object, width: int = CELL_WIDTH) -> str:
+    """Return a value for a Markdown table. Text becomes inline code, so that no markup, HTML or link is rendered.
+
+    A text of more than `width` characters is cut.
+    """
     if value is None or value == "":
         return ""
     if isinstance(value, int | float | Decimal):
         return str(value)
-    text = "".join(char if char.isprintable() else " " for char in str(value))[:CELL_WIDTH]
+    text = str(value) if len(str(value)) <= width else f"{str(value)[: width - 1]}…"
+    text = "".join(char if char.isprintable() else " " for char in text)
     # Backslashes are replaced, because one before a bar would escape the backslash that escapes the bar.
     return "`" + text.replace("`", "'").replace("\\", "/").replace("|", "\\|") + "`"

@@ -170,7 +170,9 @@ def _charts(content: Mapping[str, Any], flaws: Sequence[Flaw]) -> dict[str, str]
     if not content:
         return {}
     found = {"How visits ended": content["outcomes_image"]}
-    found |= {f"Look here first, {n}: {flaw.kind}": flaw.chart for n, flaw in enumerate(flaws, start=1) if flaw.chart}
+    found |= {
+        f"Look here first, {n}: {flaw.sentence}": flaw.chart for n, flaw in enumerate(flaws, start=1) if flaw.chart
+    }
     found |= {"Day by day": content["days_image"]}
     found |= {f"Funnel {name}": funnel.chart for name, funnel in content["funnels"].items()}
     if content["converts"]:
@@ -208,7 +210,7 @@ def _visit_content(
         "outcomes": found,
         "more_outcomes": len(all_outcomes) + 1 - len(found) if len(found) < len(all_outcomes) else 0,
         "outcomes_chart": in_both_widths(partial(charts.stacked_bars, bars=bars), "outcomes", OUTCOMES_WIDE),
-        "outcomes_image": charts.stacked_bars("outcomes", OUTCOMES_WIDE, bars),
+        "outcomes_image": charts.stacked_bars("outcomes", OUTCOMES_WIDE, bars, has_legend=True),
         "days_image": charts.days("days", WIDE, days),
         "outcomes_by_day": outcomes.outcomes_by_day(figures, found),
         "visit_groups": groups,

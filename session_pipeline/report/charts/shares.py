@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from session_pipeline.report import formats
-from session_pipeline.report.charts.marks import BASELINE, Scale, text_width
+from session_pipeline.report.charts.marks import BASELINE, Scale, fitted, text_width
 from session_pipeline.report.svg import image, rectangle, text
 
 
@@ -18,8 +18,11 @@ class Bar:
     parts: Sequence[tuple[str, int, float, str]]
 
 
-def stacked_bars(key: str, width: int, bars: Sequence[Bar]) -> Markup:
-    """Draw bars of equal length, one below the other, divided into shares. Parts have their names where these fit."""
+def stacked_bars(key: str, width: int, bars: Sequence[Bar], *, has_legend: bool = False) -> Markup:
+    """Draw bars of equal length, one below the other, divided into shares. Parts have their names where these fit.
+
+    A legend has the names and the shares of all parts of the first bar, for places without a table next to the chart.
+    """
     pitch, bar_height = 32, 26
     label_width = max(text_width(bar.label) for bar in bars) * 0.9 + 8
     x = Scale(1, label_width, width)
@@ -39,9 +42,32 @@ def stacked_bars(key: str, width: int, bars: Sequence[Bar]) -> Markup:
                 ink = f"var(--on-{colour})"
                 drawn.append(text(fitting, (left + right) / 2, middle + BASELINE, "middle", fill=ink))
             start += share
-    return image(key, width, pitch * len(bars) - (pitch - bar_height), "Shares of outcomes", _description(bars), *drawn)
+    height: float = pitch * len(bars) - (pitch - bar_height)
+    if has_legend:
+        legend, height = _legend(bars[0], width, height + 8)
+        drawn += legend
+    return image(key, width, height, "Shares of outcomes", _description(bars), *drawn)
 
 
 def _description(bars: Sequence[Bar]) -> str:
     name, _, share, _ = max(bars[0].parts, key=lambda part: part[2])
     return f"{bars[0].label}: {name} is the most frequent outcome, with {formats.percent(share)}. The table has all."
+
+
+def _legend(bar: Bar, width: int, top: float) -> tuple[list[Markup], float]:
+    """Return the parts of a bar with their colours, in as many lines as they need, and the bottom of the last line."""
+    chip, chip_room, gap, line_height = 10, 16, 12, 20
+    drawn: list[Markup] = []
+    left = 0.0
+    for name, _, share, colour in bar.parts:
+        content = fitted(f"{name} {formats.percent(share)}", width - chip_room)
+        right = left + chip_room + text_width(content)
+        if left and right > width:
+            left, right, top = 0.0, right - left, top + line_height
+        middle = top + line_height / 2
+        drawn += [
+            rectangle(left, middle - chip / 2, chip, chip, colour),
+            text(content, left + chip_room, middle + BASELINE),
+        ]
+        left = right + gap
+    return drawn, top + line_height
