@@ -2,9 +2,11 @@
 
 import re
 from pathlib import Path
+from xml.etree.ElementTree import fromstring
 
 import pytest
 
+from session_pipeline.report import formats
 from session_pipeline_tests.changed_reports import STEP, charts_with, page_with
 from session_pipeline_tests.deployment import Deployment
 
@@ -46,3 +48,19 @@ def test_page_says_what_an_arrow_is(few: int, has_arrow: bool, reported_week: De
     ]
     page = page_with(reported_week, tmp_path, {"daily_breakdowns": compared})
     assert ("Arrows: the interval goes on beyond the scale." in page.text) == has_arrow
+
+
+def test_values_with_control_characters_leave_page_and_images_valid(reported_week: Deployment, tmp_path: Path) -> None:
+    compared = [
+        VISITS | {"dimension": "plan", "dimension_value": value, "new_session_count": 0, "new_converted_count": 0}
+        for value in ("a\x01b", "c\ufffed", "\x1b")
+    ]
+    rows = {"daily_breakdowns": compared}
+    [image] = [
+        fromstring(svg) for title, svg in charts_with(reported_week, tmp_path / "a", rows).items() if "plan" in title
+    ]
+    values = {"a\ufffdb", "c\ufffdd", "\ufffd"}
+    assert values <= set(image.itertext())
+    page = page_with(reported_week, tmp_path / "b", rows)
+    assert values <= {row[0] for row in page.rows}
+    assert not formats.FORBIDDEN.search(page.html)

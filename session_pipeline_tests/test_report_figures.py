@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import date, timedelta
+from xml.etree.ElementTree import fromstring
 
 import pytest
 
@@ -86,6 +87,17 @@ def test_ticks_of_an_axis_are_round_numbers(
 def test_svg_escapes_texts_and_shortens_numbers() -> None:
     assert svg.text("<b>&", 1 / 3, 2.0, "end") == '<text x="0.33" y="2" class="end">&lt;b&gt;&amp;</text>'
     assert svg.element("rect", width=0.0, fill='"', x=None) == '<rect width="0" fill="&#34;"/>'
+
+
+@pytest.mark.parametrize("forbidden", [*"\x00\x01\x0c\x1b\x7f\x85\ufdd0\ufffe\uffff", "\ud800"])
+def test_characters_that_no_image_may_have_are_replaced(forbidden: str) -> None:
+    drawn = svg.text(f"a{forbidden}b<", 0, 0)
+    assert fromstring(drawn).text == "a\N{REPLACEMENT CHARACTER}b<"
+
+
+def test_all_other_characters_are_kept() -> None:
+    text = "a\t\n\r é\xa0\u200d\u202e\ufdf0\ufffd 商 🪑 \U0010fffd"
+    assert formats.allowed(text) == text
 
 
 def test_texts_in_charts_are_shortened_to_fit() -> None:

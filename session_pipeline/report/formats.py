@@ -17,6 +17,9 @@ JOINERS = dict.fromkeys(map(ord, "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}
 ISOLATE, END_OF_ISOLATE = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
 DIRECTIONS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))  # invisible characters that reorder texts
 RIGHT_TO_LEFT = frozenset(("R", "AL", "AN"))
+# Control characters, halves of pairs and what is no character. Browsers do not show an SVG file with one at all.
+FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 LENGTH, FULL_LENGTH = 60, 300  # of names: shown, and in the list of long names
 SESSION = re.compile(r"(?<![\w/-])[Ss]ession(?=s?\b(?![/-]))")
 
@@ -185,6 +188,11 @@ def isolated(name: str) -> str:
     name = name.translate(DIRECTIONS)
     is_mixed = any(bidirectional(character) in RIGHT_TO_LEFT for character in name)
     return f"{ISOLATE}{name}{END_OF_ISOLATE}" if is_mixed else name
+
+
+def allowed(text: str) -> str:
+    """Replace each character that a page or an image must not contain, not even escaped."""
+    return FORBIDDEN.sub(REPLACEMENT, text)
 
 
 def sentence_start(text: str) -> str:

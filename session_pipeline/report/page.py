@@ -162,6 +162,7 @@ def _rendered(figures: Figures, settings: Settings, findings: Findings, look: Lo
         rules=[(rule.name, " ".join((rule.where or rule.where_session or "").split())) for rule in settings.outcomes],
         **content,
     )
+    text = formats.allowed(text)  # names of events can have any character
     return Page(text, figures.window.last_day if figures.window else None, _charts(content, look.flaws if look else []))
 
 

@@ -1,4 +1,4 @@
-"""Writes SVG elements as text. All content is escaped, and a number has at most two decimals.
+"""Writes SVG elements as text. All content is escaped and allowed in XML; a number has at most two decimals.
 
 charts/ decides what is drawn; page.css defines fonts and colours.
 """
@@ -6,6 +6,8 @@ charts/ decides what is drawn; page.css defines fonts and colours.
 from importlib.resources import files
 
 from markupsafe import Markup, escape
+
+from session_pipeline.report import formats
 
 FONT = ".chart{font-family:system-ui,sans-serif}"
 Value = str | float | None
@@ -18,7 +20,7 @@ def element(name: str, *children: Markup | str, **attributes: Value) -> Markup:
         for key, value in attributes.items()
         if value is not None
     )
-    content = "".join(map(escape, children))
+    content = "".join(child if isinstance(child, Markup) else escape(formats.allowed(child)) for child in children)
     return Markup(f"<{name}{written}>{content}</{name}>" if content else f"<{name}{written}/>")
 
 
