@@ -38,6 +38,19 @@ def test_charts_of_the_page_are_images_of_their_own(reported_week: Deployment, t
     assert sum(map(len, charts.values())) < 60_000
 
 
+def test_own_dimension_with_the_title_of_a_packaged_one_has_a_chart_of_its_own(
+    reported_week: Deployment, tmp_path: Path
+) -> None:
+    compared = [
+        VISITS | {"dimension": dimension, "dimension_value": value, "new_session_count": 0, "new_converted_count": 0}
+        for dimension in ("utm_campaign", "lifecycle", "campaign")
+        for value in ("new", "returning")
+    ]
+    charts = charts_with(reported_week, tmp_path, {"daily_breakdowns": compared})
+    titles = [title.removeprefix("Conversion rate by ") for title in charts if "rate by" in title]
+    assert titles == ["campaign", "visitor", "utm campaign"]
+
+
 @pytest.mark.parametrize(("few", "has_arrow"), [(2, True), (50, False)])
 def test_page_says_what_an_arrow_is(few: int, has_arrow: bool, reported_week: Deployment, tmp_path: Path) -> None:
     """The scale fits the interval of 50 visits with 9 conversions, and the rate of 2 without any, but not theirs."""

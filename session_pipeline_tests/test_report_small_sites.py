@@ -15,22 +15,44 @@ from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.erasures import copy_of
 from session_pipeline_tests.report_pages import LAST, Visits, written
 
+PLAN = {"site": "main", "dimension": "plan", "converted_count": 0, "bounce_count": 0}
+PLAN |= {"new_session_count": 0, "new_converted_count": 0}
 FOUR_WEEKS = [LAST - timedelta(days=days) for days in range(34, -1, -1)]
 
 
-@pytest.mark.parametrize(("more_visits", "expected"), [(9, "Too few visits to tell."), (10, "Nothing stands out:")])
+@pytest.mark.parametrize(
+    ("value", "count", "expected"),
+    [
+        ("free", 29, "Too few visits to tell."),
+        ("free", 30, "Nothing stands out:"),
+        ("(none)", 30, "Too few visits to tell."),
+    ],
+)
 def test_groups_of_few_visits_are_not_said_to_be_alike(
-    more_visits: int, expected: str, reported_week: Deployment, tmp_path: Path
+    value: str, count: int, expected: str, reported_week: Deployment, tmp_path: Path
 ) -> None:
-    """With 20 visits of the week, no group has the 30 that it takes."""
-    rows = {"daily_summary": [OTHER_SITE | {"session_count": more_visits}]}
-    page = page_with(reported_week, tmp_path, rows)
+    """Visits without a value are no group, and neither are all visits, however many they are."""
+    rows = {"daily_breakdowns": [PLAN | {"dimension_value": value, "session_count": count}]}
+    page = page_with(reported_week, tmp_path, rows | {"daily_summary": [OTHER_SITE | {"session_count": 1000}]})
     assert page.text.split("What works ")[1].startswith(expected)
+
+
+def test_week_without_a_conversion_is_not_compared(reported_week: Deployment, tmp_path: Path) -> None:
+    """The conversions of the sample are on the day before the week that ends with the later day."""
+    later = LAST + timedelta(days=6)
+    info = {"data_until": later, "built_at": later + timedelta(days=1), "generation": 10**6, "package_version": "0"}
+    rows = {
+        "warehouse_info": [info],
+        "daily_summary": [OTHER_SITE | {"session_count": 50, "session_date": later}],
+        "daily_breakdowns": [PLAN | {"dimension_value": "free", "session_count": 50, "session_date": later}],
+    }
+    page = page_with(reported_week, tmp_path, rows)
+    assert page.text.split("What works ")[1].startswith("No visit of this week converted. ")
 
 
 def test_nothing_stands_out_apart_from_changes(reported_week: Deployment, tmp_path: Path) -> None:
     """The values of a dimension with a change are not compared."""
-    visits = {"daily_summary": [OTHER_SITE | {"session_count": 10}]}
+    visits = {"daily_breakdowns": [PLAN | {"dimension_value": "free", "session_count": 30}]}
     quiet = page_with(reported_week, tmp_path / "quiet", visits)
     changed = page_with(
         reported_week, tmp_path / "changed", visits | {"progress_changes": [STEP | {"sentence": "Fewer."}]}

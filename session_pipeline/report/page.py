@@ -5,7 +5,7 @@ the queries, charts/ draws the charts, and formats.py formats numbers and days.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import date, timedelta
 from functools import cache, partial
@@ -29,7 +29,7 @@ from session_pipeline.report.glossary import GLOSSARY
 from session_pipeline.report.long_names import long_names
 from session_pipeline.report.observed import observed_visits
 from session_pipeline.report.sites import has_several
-from session_pipeline.report.strengths import strengths
+from session_pipeline.report.strengths import has_large_groups, strengths
 from session_pipeline.report.svg import standalone
 from session_pipeline.report.tiles import has_one_currency, tiles
 from session_pipeline.report.window import Window
@@ -44,7 +44,7 @@ MOST_WARNINGS = 20
 MOST_BYTES = 400_000  # of a page
 FIRST_WEEKS = timedelta(weeks=4)  # with data: earlier visits are not known
 COMMON_DIMENSIONS = ("channel", "device", "lifecycle", "utm_campaign")
-DIMENSIONS = {"utm_campaign": "campaign", "utm_source": "campaign source", "lifecycle": "visitor"}
+DIMENSIONS = {"utm_campaign": "campaign", "lifecycle": "visitor"}
 LIFECYCLES = {"new": "new", "returning": "also there the day before", "resurrected": "back after a pause"}
 
 INNER_SLASH = re.compile("(?<=[^/])(?=/)")
@@ -218,6 +218,7 @@ def _visit_content(
         "groups_of_other_sites": [visit_groups(of_site=site) for site in other_sites[: room.other_sites]],
         "more_other_sites": max(0, len(other_sites) - room.other_sites),
         "strengths": strengths(figures, window),
+        "has_large_groups": has_large_groups(figures),
         "converts": any(row["converted_count"] for row in days),
         "funnels": dict(list(funnels.items())[:shown_funnels]),
         "more_funnels": len(funnels) - shown_funnels,
@@ -280,13 +281,20 @@ def _with_charts(compared: Mapping[str, Sequence[Row]]) -> dict[str, tuple[str, 
     highest = max([*certain, *(row["conversion_rate"] for row in shown)], default=1.0)
     found = {}
     for number, (name, rows) in enumerate(compared.items(), start=1):
-        title = DIMENSIONS.get(name, formats.words(name))
+        title = _title(name, compared)
         for row in rows:
             row["label"] = LIFECYCLES.get(row["dimension_value"], "") if name == "lifecycle" else ""
             row["label"] = row["label"] or names.value_label(name, row["dimension_value"])
         draw = partial(charts.rates, title=f"Conversion rate by {title}", rows=rows[:CHART_ROWS], highest=highest)
         found[name] = (title, rows, in_both_widths(draw, f"rates-{number}"), draw(f"rates-{number}", WIDE))
     return found
+
+
+def _title(name: str, all_names: Collection[str]) -> str:
+    """Return a dimension in words. A packaged one has its short title unless that is the title of an own dimension."""
+    own = {formats.words(other) for other in all_names if other not in DIMENSIONS}
+    title = DIMENSIONS.get(name, "")
+    return formats.words(name) if title in ("", *own) else title
 
 
 def _compared(site: Row) -> Row:

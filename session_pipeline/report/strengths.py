@@ -50,6 +50,11 @@ def strengths(figures: Figures, window: Window) -> list[Strength]:
     return [*first, *rest][:MOST]
 
 
+def has_large_groups(figures: Figures) -> bool:
+    """Whether any value of a dimension or any landing page has enough visits to be compared with all visits."""
+    return any(_large(figures).values())
+
+
 def _without_value(row: Row) -> Row:
     """Return a row whose sentence has no value, because that can be a sum of several currencies."""
     return {**row, "sentence": lost_values.VALUE.sub("", row["sentence"])}
@@ -77,20 +82,10 @@ def _best_groups(figures: Figures, window: Window) -> list[Strength]:
     """
     week = figures.week
     usual: float = week["conversion_rate"]
-    groups = {
-        "breakdowns": [(row["dimension"], row["dimension_value"], row) for row in figures.rows("breakdowns")],
-        "landing_pages": [
-            (names.LANDING, row["action"], row)
-            for row in figures.rows("landing_pages")
-            if row["converted_count"] < row["session_count"]
-        ],
-    }
-    groups = {
-        figure: [group for group in named if group[1] not in (None, "(none)") and group[2]["session_count"] >= FEWEST]
-        for figure, named in groups.items()
-    }
     changed = _changed_dimensions(figures, window)
-    groups = {figure: [group for group in named if group[0] not in changed] for figure, named in groups.items()}
+    groups = {
+        figure: [group for group in named if group[0] not in changed] for figure, named in _large(figures).items()
+    }
     has_several = sites.has_several(figures)
     of_site: dict[str | None, float] = (
         {row["site"]: row["conversion_rate"] or 0.0 for row in figures.rows("sites")} if has_several else {}
@@ -112,6 +107,22 @@ def _best_groups(figures: Figures, window: Window) -> list[Strength]:
             note = f"{OF_SITES if has_several and not is_of_site else OTHER_WAYS} {COMPARED}"
             found.append(Strength(_sentence(dimension, value, row, against, place), note, figure))
     return found
+
+
+def _large(figures: Figures) -> dict[str, list[tuple[str, str, Row]]]:
+    """Return the groups with enough visits of each figure: their dimension, their value and their row."""
+    groups = {
+        "breakdowns": [(row["dimension"], row["dimension_value"], row) for row in figures.rows("breakdowns")],
+        "landing_pages": [
+            (names.LANDING, row["action"], row)
+            for row in figures.rows("landing_pages")
+            if row["converted_count"] < row["session_count"]
+        ],
+    }
+    return {
+        figure: [group for group in named if group[1] not in (None, "(none)") and group[2]["session_count"] >= FEWEST]
+        for figure, named in groups.items()
+    }
 
 
 def _changed_dimensions(figures: Figures, window: Window) -> set[str]:
