@@ -308,10 +308,10 @@ def test_usual_paths(reported: Reported) -> None:
                 f" (medians) {steps}"
             )
             continue
-        assert "What at least 4 of 10 do" in content
+        assert "At least 4 of 10 do each of these" in content
         done_by = reported.week(COMMON["without" if "without" in title else "with"])
         common = {named(action): share(done, visits) for action, done in done_by if done >= 0.4 * visits}
-        listed = dict(re.findall(r" (.+?) (\d+\.\d %)", content.split("usual order:")[1]))
+        listed = dict(re.findall(r" (.+?) (\d+\.\d %)", content.split("average position:")[1]))
         assert listed == common
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
 from session_pipeline.report.figures import Figure, Figures
 from session_pipeline.report.funnels import last_steps
@@ -236,8 +237,24 @@ def test_other_sites_have_their_usual_path_below(reported_week: Deployment, tmp_
     assert "/jp/b" not in front
     section = below.split("</section>")[0]
     assert 'id="other-paths"' in section
+    assert "<span>bounces are left out</span>" in section
     assert "/jp/b" in section
     assert section.count("site <bdi>jp</bdi>") == 2
+
+
+@pytest.mark.parametrize(
+    ("bounce_count", "expected"),
+    [(0, "No such visits in this week."), (10, "All such visits of this week are bounces.")],
+)
+def test_site_without_a_usual_path_of_other_visits_says_why(
+    bounce_count: int, expected: str, reported_week: Deployment, tmp_path: Path
+) -> None:
+    summary = OTHER_SITE | {"bounce_count": bounce_count}
+    rows = {"daily_summary": [summary], "typical_paths": [path_of("jp", "(converted)", "/jp/a > /jp/b")]}
+    [said] = re.findall(
+        "Visits without a conversion 0 ?, site jp (.*?[.])", page_with(reported_week, tmp_path, rows).text
+    )
+    assert said == expected
 
 
 def test_paths_of_a_site_that_fell_silent_lead_nowhere(reported_week: Deployment, tmp_path: Path) -> None:

@@ -199,6 +199,7 @@ def _visit_content(
         figures.rows("common_actions"),
         all_outcomes,
         has_several(figures),
+        {row["site"] for row in sites if row["bounce_rate"]},
     )
     groups = visit_groups()
     other_sites = [row["site"] for row in sites if row["session_count"] and row["site"] != groups[0].site]

@@ -1,7 +1,7 @@
 """Prepares paths: the usual path of visits with and without a conversion, and the steps of a visit."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -52,6 +52,7 @@ class VisitGroup:
         common: If hardly any visits take the same path, the actions that many of them do, with their shares.
         window_days: The days that the paths cover: 7, or 28 if in 7 hardly any visits of a group take the same path.
         site: The site whose paths are shown, if the report covers several; the same for both groups.
+        has_bounces: Whether visits of the group that are bounces are left out.
     """
 
     name: str
@@ -62,6 +63,7 @@ class VisitGroup:
     common: Sequence[tuple[Label, float]] = ()
     window_days: int = WEEK
     site: str = ""
+    has_bounces: bool = False
 
     @property
     def has_few(self) -> bool:
@@ -74,6 +76,7 @@ def visit_groups(
     common: Sequence[Row],
     outcomes: Sequence[Row],
     has_several_sites: bool,
+    with_bounces: Collection[str] = (),
     of_site: str | None = None,
 ) -> list[VisitGroup]:
     """Return the visits with a conversion and those without, both over the same days if both have a usual path.
@@ -86,6 +89,7 @@ def visit_groups(
         common: The rows of the figure common_actions.
         outcomes: The outcomes of the week.
         has_several_sites: Whether the groups name their site.
+        with_bounces: The sites with visits that are bounces.
         of_site: The site; None for the one with the most visits with a conversion.
     """
     kinds = (_kind_with_value(outcomes), LEFT)
@@ -108,6 +112,7 @@ def visit_groups(
                 _common(common, site, kind.column) if is_varied else [],
                 days,
                 site if has_several_sites else "",
+                kind is LEFT and (site in with_bounces or (not site and bool(with_bounces))),
             )
         )
     return groups
