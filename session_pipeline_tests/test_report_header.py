@@ -9,6 +9,9 @@ import pytest
 
 from session_pipeline import report
 from session_pipeline.data_folder import DataFolder
+from session_pipeline.report import sites
+from session_pipeline.report.figures import Figure, Figures
+from session_pipeline.settings.sources import SourceSettings
 from session_pipeline_tests.changed_reports import page_with
 from session_pipeline_tests.deployment import Deployment, to_toml
 from session_pipeline_tests.report_pages import LAST, Page
@@ -62,6 +65,25 @@ def test_report_of_a_chosen_day_says_what_later_days_are_for(
     folder.settings.write_text(to_toml({"funnels": [{"name": "f", "steps": steps, **grain}]}), encoding="utf-8")
     path = report.write_day(folder, LAST)
     assert said(Page(path.read_text(encoding="utf-8"))) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["main"], ""),
+        (["shop"], "shop"),
+        (["shop", "blog"], ""),
+    ],
+)
+def test_only_a_single_site_with_a_name_of_its_own_is_in_the_header(names: list[str], expected: str) -> None:
+    figures = Figures({}, None, {"sites": Figure("", [{"site": name} for name in names])})
+    assert sites.only_name(figures) == expected
+    assert SourceSettings().site == sites.DEFAULT
+
+
+def test_header_names_the_site(reported_week: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sites, "DEFAULT", "another")
+    assert "Visits, 9–15 Mar 2024 Site main . Last full day:" in page_with(reported_week, tmp_path, {}).text
 
 
 def said(page: Page) -> list[str]:

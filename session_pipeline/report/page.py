@@ -28,7 +28,7 @@ from session_pipeline.report.funnels import funnel_views, unit
 from session_pipeline.report.glossary import GLOSSARY
 from session_pipeline.report.long_names import long_names
 from session_pipeline.report.observed import observed_visits
-from session_pipeline.report.sites import has_several
+from session_pipeline.report.sites import has_several, only_name
 from session_pipeline.report.strengths import has_large_groups, strengths
 from session_pipeline.report.svg import standalone
 from session_pipeline.report.tiles import has_one_currency, tiles
@@ -246,6 +246,7 @@ def _visit_content(
         "sites": sites[: room.sites],
         "more_sites": max(0, len(sites) - room.sites),
         "several_sites": has_several(figures),
+        "only_site": only_name(figures),
     }
 
 

@@ -1,7 +1,9 @@
-"""Names the site of rows and sentences, if the report covers several sites. With one site, nothing is named."""
+"""Names the site of rows and sentences, if the report covers several sites. With one site, only the header names it."""
 
 from session_pipeline.report import formats, names
 from session_pipeline.report.figures import VISIT_QUERIES, Figures, Row
+
+DEFAULT = "main"  # of the settings
 
 
 def has_several(figures: Figures) -> bool:
@@ -11,6 +13,12 @@ def has_several(figures: Figures) -> bool:
     """
     rows = (row for name in VISIT_QUERIES for row in figures.rows(name))
     return len({row.get("site") for row in rows} - {None}) > 1
+
+
+def only_name(figures: Figures) -> str:
+    """Return the name of the one site that the report covers; empty if there are several, or if nobody named it."""
+    found = {row["site"] for row in figures.rows("sites")}
+    return found.pop() if len(found) == 1 and not has_several(figures) and found != {DEFAULT} else ""
 
 
 def place(figures: Figures, row: Row) -> str:
