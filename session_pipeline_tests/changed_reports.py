@@ -63,7 +63,7 @@ def page_with(deployment: Deployment, tmp_path: Path, rows: Mapping[str, list[di
     folder = _folder_with(deployment, tmp_path, rows)
     text = report.write(folder).path.read_text(encoding="utf-8")
     with warehouse.connect(folder.warehouse, folder.store) as connection:
-        for block in re.findall(r"<pre tabindex=\"0\"><code>(.*?)</code></pre>", text, flags=re.DOTALL):
+        for block in re.findall(r"<pre tabindex=\"0\"[^>]*><code>(.*?)</code></pre>", text, flags=re.DOTALL):
             connection.execute(unescape(block)).fetchall()
     return Page(text)
 
