@@ -103,6 +103,7 @@ def test_all_other_characters_are_kept() -> None:
 def test_texts_in_charts_are_shortened_to_fit() -> None:
     step = {
         "step_number": 1,
+        "number": "1",
         "step": "商" * 40,
         "reached_count": 12345678,
         "base_count": 12345678,
@@ -145,7 +146,13 @@ def test_losses_of_a_funnel_with_an_optional_step_are_as_wide_as_the_attempts_lo
     unmarked = {"base_count": 12, "low": 0.0, "high": 1.0, "is_unmatched": False, "is_largest_loss": False}
     steps = [
         unmarked
-        | {"step_number": number, "step": step, "reached_count": reached, "dropped_count": dropped}
+        | {
+            "step_number": number,
+            "number": str(number),
+            "step": step,
+            "reached_count": reached,
+            "dropped_count": dropped,
+        }
         | {"conversion_rate": reached / 12}
         for number, (step, reached, dropped) in enumerate((("a", 12, 2), ("b", 5, 2), ("c", 8, 0)), start=1)
     ]

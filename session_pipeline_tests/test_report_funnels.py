@@ -1,6 +1,8 @@
 """Tests which funnel steps the report marks: the largest loss, and steps that match no event."""
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,8 @@ from session_pipeline.report.figures import Figure, Figures
 from session_pipeline.report.funnels import funnel_views, unit
 from session_pipeline.settings import parse_settings
 from session_pipeline.settings_warnings import Findings
-from session_pipeline_tests.deployment import to_toml
+from session_pipeline_tests.deployment import Deployment, to_toml
+from session_pipeline_tests.report_pages import LAST, Visits, written
 
 CONDITIONS = {"a": "event_name = 'a'", "b": "event_name = 'b'", "c": "event_name = 'c'"}
 
@@ -61,6 +64,27 @@ def test_without_an_order_the_last_step_is_the_one_that_nobody_can_reach(conditi
     """A step is a number of conditions, whatever the place of the condition that matches no event."""
     unmatched, largest, _ = marked((60, 20, 0), (40, 20, 0), unmatched=condition, mode="unordered")
     assert (unmatched, largest) == ([3], [1])
+
+
+@pytest.mark.parametrize(("mode", "labels"), [("ordered", ["1  a", "2  b", "3  c"]), ("unordered", ["a", "b", "c"])])
+def test_steps_without_an_order_have_no_number(mode: str, labels: list[str]) -> None:
+    """Their names are numbers: 1 of 3, 2 of 3."""
+    _, _, chart = marked((60, 20, 10), (40, 10, 0), unmatched=0, mode=mode)
+    assert re.findall(r'<text x="0" y="\d+">([^<]+)', chart) == labels
+
+
+@pytest.mark.long
+def test_page_names_steps_in_any_order_once(tmp_path: Path) -> None:
+    steps = [{"name": name, "where": f"event_name = '{name}'"} for name in ("add_to_cart", "purchase")]
+    funnels = [{"name": "both", "steps": steps, "mode": "unordered"}]
+    visits = Visits()
+    visits.add(LAST, 3, ["/shop/a", "purchase", "add_to_cart"])
+    deployment = Deployment(tmp_path, {"funnels": funnels})
+    deployment.deliver("events", visits.lines)
+    deployment.run(until=LAST)
+    page = written(deployment)
+    assert [row[:2] for row in page.rows if row[0].endswith("of 2")] == [["1 of 2", "3"], ["2 of 2", "3"]]
+    assert "one with steps in any order counts those that did at least so many of them." in page.text
 
 
 @pytest.mark.parametrize(

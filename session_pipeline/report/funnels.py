@@ -22,18 +22,20 @@ class FunnelView:
     """A funnel as the page shows it.
 
     Attributes:
-        steps: Its steps, of all sites together. Each has `instead`: the most common actions that followed where
-            attempts ended there, with their shares.
+        steps: Its steps, of all sites together. Each has `number`, which is empty if the steps have no order, and
+            `instead`: the most common actions that followed where attempts ended there, with their shares.
         chart: The chart of the steps.
         sites: The sites with most attempts, each with its last step and `lost_after`, the name of the step with the
             largest loss, or None.
         more_sites: How many other sites have attempts.
+        is_unordered: Whether its steps are numbers of conditions, such as "1 of 3", which are met in any order.
     """
 
     steps: list[Row]
     chart: Markup
     sites: list[Row]
     more_sites: int
+    is_unordered: bool = False
 
 
 def funnel_views(figures: Figures, settings: Settings, findings: Findings) -> dict[str, FunnelView]:
@@ -43,15 +45,17 @@ def funnel_views(figures: Figures, settings: Settings, findings: Findings) -> di
         followed.setdefault((row["funnel"], row["step_number"]), []).append(row)
     in_order = ordered(of_all_sites(figures), [funnel.name for funnel in settings.funnels], "funnel")
     of_sites = [row for row in figures.rows("funnels") if row["site"] is not None]
+    unordered = {funnel.name for funnel in settings.funnels if funnel.mode == "unordered"}
     found = {}
     for number, (name, group) in enumerate(groupby(in_order, itemgetter("funnel")), start=1):
         steps = list(group)
         _mark(steps, unmatched_numbers(name, settings, findings))
         for step in steps:
+            step["number"] = "" if name in unordered else str(step["step_number"])
             step["instead"] = followed.get((name, step["step_number"]), [])
         chart = charts.funnel(f"funnel-{number}", WIDTH, name, steps)
         sites = last_steps([row for row in of_sites if row["funnel"] == name], _blocked(steps))
-        found[name] = FunnelView(steps, chart, sites[:MOST_SITES], max(0, len(sites) - MOST_SITES))
+        found[name] = FunnelView(steps, chart, sites[:MOST_SITES], max(0, len(sites) - MOST_SITES), name in unordered)
     return found
 
 

@@ -21,7 +21,7 @@ def funnel(key: str, width: int, name: str, steps: Sequence[Row]) -> Markup:
         share = step["conversion_rate"] or 0.0
         figures = f"{formats.number(step['reached_count'])} · {formats.percent(step['conversion_rate'])}"
         label_room = width - interval_width - 1.1 * text_width(figures) - 8  # the figures are bold
-        label = fitted(f"{step['step_number']}  {step['step']}", label_room)
+        label = fitted(f"{step['number']}  {step['step']}".strip(), label_room)
         drawn += [
             text(label, 0, top + 14),
             text(figures, width - interval_width, top + 14, "end strong"),
