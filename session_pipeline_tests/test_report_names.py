@@ -56,7 +56,7 @@ def changed(dimension: str, value: str, action: str, next_action: str, *others: 
         (("plan_of_the_customer", "free", "/a", "/b"), "visits with plan of the customer free at /a"),
         (("channel", "paid_search", "/a", "/b"), "visits with channel paid search at /a go on to /b: 20"),
         (("landing_action", "/a", "/a", "/", "/"), ", for visits that begin with the home page it still is 50 %."),
-        (("all", "all", quote(SHOES), "/b"), f"visits at \u2068{SHOES}\u2069 go on to /b: 20"),
+        (("all", "all", quote(SHOES), "/b"), f"visits at \u2066{SHOES}\u2069 go on to /b: 20"),
         (("variant", "أ", "/a", "/b", "ب"), ", for \u2068visits with variant ب\u2069 it still is 50 %."),
         (("variant", "أ", "/a", "/b"), "visits with variant \u2068أ\u2069 at /a"),
     ],
@@ -126,7 +126,7 @@ def test_characters_that_reorder_a_sentence_are_removed() -> None:
 
 def listed(page: Page) -> list[str]:
     """Return the names under "Long names"."""
-    return [unescape(name) for name in re.findall("<li><bdi>(.*?)</bdi></li>", page.html)]
+    return [unescape(name) for name in re.findall('<li><bdi(?: dir="ltr")?>(.*?)</bdi></li>', page.html)]
 
 
 def test_long_names_are_listed_in_full_where_the_page_shortens_them(reported_week: Deployment, tmp_path: Path) -> None:
@@ -175,6 +175,7 @@ def test_page_shows_names_as_they_are_and_lists_long_ones(tmp_path: Path) -> Non
     page = written(deployment)
     assert page.row("spring_sale")[1] == "3"
     assert page.row(SHOES)[1]
-    assert page.html.count('<bdi><a href="#names">/articles') > 1
+    assert f'<bdi dir="ltr">{breakable(SHOES)}</bdi>' in page.html, "its first slash is at the left"
+    assert page.html.count('<bdi dir="ltr"><a href="#names">/articles') > 1
     assert listed(page) == [f"{LONG}a"]
     assert "At /my_page, " in page.text

@@ -15,6 +15,7 @@ ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 KEPT_ENCODED = frozenset("/%?#")  # they have a meaning in an address
 JOINERS = dict.fromkeys(map(ord, "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"))  # of Persian and of emojis
 ISOLATE, END_OF_ISOLATE = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
+ISOLATE_OF_PATH = "\N{LEFT-TO-RIGHT ISOLATE}"  # its first slash stays first
 DIRECTIONS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))  # invisible characters that reorder texts
 RIGHT_TO_LEFT = frozenset(("R", "AL", "AN"))
 # Control characters, halves of pairs and what is no character. Browsers do not show an SVG file with one at all.
@@ -187,7 +188,8 @@ def isolated(name: str) -> str:
     """Isolate a name with characters from right to left, so that it does not reorder the sentence it is in."""
     name = name.translate(DIRECTIONS)
     is_mixed = any(bidirectional(character) in RIGHT_TO_LEFT for character in name)
-    return f"{ISOLATE}{name}{END_OF_ISOLATE}" if is_mixed else name
+    isolate = ISOLATE_OF_PATH if name.startswith("/") else ISOLATE
+    return f"{isolate}{name}{END_OF_ISOLATE}" if is_mixed else name
 
 
 def allowed(text: str) -> str:
