@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from session_pipeline.errors import StoreError
-from session_pipeline.store.catalog import TABLES, Catalog
+from session_pipeline.store.catalog import Catalog
+from session_pipeline.store.catalog_file import TABLES
 from session_pipeline.store.damage import DIGEST
 from session_pipeline.store.records import Key, Partition, Publication, Recipe, SourceFile
 from session_pipeline.store.store import Store

@@ -14,7 +14,8 @@ from session_pipeline.cli.app import app
 from session_pipeline.engines.duckdb_files import Statistics
 from session_pipeline.errors import DiskFullError, StoreError
 from session_pipeline.ingest.mapping.visitors import find_key
-from session_pipeline.store.catalog import CATALOG_FILE, Catalog
+from session_pipeline.store.catalog import Catalog
+from session_pipeline.store.catalog_file import CATALOG_FILE
 from session_pipeline.store.shortage import report_shortage
 from session_pipeline_tests.broken_disks import cannot_read
 

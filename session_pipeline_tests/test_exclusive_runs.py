@@ -16,7 +16,7 @@ from session_pipeline.errors import HistoryError, MemoryTooSmallError, StoreHeld
 from session_pipeline.run.opened import open_folder, open_store
 from session_pipeline.run.pipeline import Run
 from session_pipeline.store import locks
-from session_pipeline.store.catalog import RUN_IS_OPEN
+from session_pipeline.store.catalog_file import RUN_IS_OPEN
 from session_pipeline_tests.built_week import UNTIL, day_of_events
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.shop_commands import call

@@ -21,7 +21,7 @@ from session_pipeline.reference.days import ONE_DAY, Calendar
 from session_pipeline.run.pipeline import open_folder, open_run, open_store
 from session_pipeline.settings import parse_settings
 from session_pipeline.settings.privacy import LONGEST_READ_DAYS, SESSION_DAYS
-from session_pipeline.store.catalog import FROZEN_TIMEZONE
+from session_pipeline.store.catalog_file import FROZEN_TIMEZONE
 from session_pipeline.tables import TABLES
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS

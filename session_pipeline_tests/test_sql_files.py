@@ -16,7 +16,7 @@ LONGEST = 120
 # Modules that generate SQL from settings or names, and the catalog, which is SQLite.
 GENERATED = {
     "settings_warnings/similar.py",
-    "store/catalog.py",
+    "store/catalog_file.py",
     "tables/definitions/from_settings.py",
     "tables/funnels/from_settings.py",
     "tables/outcomes/from_settings.py",

@@ -10,7 +10,7 @@ import pytest
 from session_pipeline.cli import app
 from session_pipeline.errors import StoreError
 from session_pipeline.run.pipeline import open_store
-from session_pipeline.store.catalog import ADDED_COLUMNS
+from session_pipeline.store.catalog_file import ADDED_COLUMNS
 from session_pipeline.store.records import Key
 from session_pipeline.store.store import FORMAT, Store
 from session_pipeline_tests.deployment import Deployment

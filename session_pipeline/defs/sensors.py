@@ -28,7 +28,7 @@ from session_pipeline.ingest.ledger import DAMAGED_ROWS
 from session_pipeline.publish import published_state
 from session_pipeline.run import delivered_files, pipeline
 from session_pipeline.settings import AlertSettings, Settings, load_settings
-from session_pipeline.store.catalog import CATALOG_FILE
+from session_pipeline.store.catalog_file import CATALOG_FILE
 from session_pipeline.store.files import digest
 
 LANDING_SECONDS = 60

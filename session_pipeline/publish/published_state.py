@@ -13,7 +13,7 @@ from session_pipeline.build.plan import Plan
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import query_text
 from session_pipeline.publish.macros import MACROS
-from session_pipeline.store.catalog import WAREHOUSE_BYTES
+from session_pipeline.store.catalog_file import WAREHOUSE_BYTES
 from session_pipeline.store.files import digest
 from session_pipeline.store.records import Partition, Publication
 from session_pipeline.store.store import Store

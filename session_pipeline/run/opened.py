@@ -24,7 +24,7 @@ from session_pipeline.reference.days import Calendar, zone
 from session_pipeline.run import delivered_files
 from session_pipeline.run.profile import PLAN, Profile
 from session_pipeline.settings import Settings, load_settings
-from session_pipeline.store.catalog import CATALOG_FILE, FROZEN_TIMEZONE, RUN_IS_OPEN, number_in
+from session_pipeline.store.catalog_file import CATALOG_FILE, FROZEN_TIMEZONE, RUN_IS_OPEN, number_in
 from session_pipeline.store.records import Key
 from session_pipeline.store.shortage import report_shortage
 from session_pipeline.store.store import Store

@@ -23,7 +23,7 @@ from session_pipeline.run.opened import (
 )
 from session_pipeline.run.outcome import Progress
 from session_pipeline.run.run import Run
-from session_pipeline.store.catalog import FROZEN_TIMEZONE
+from session_pipeline.store.catalog_file import FROZEN_TIMEZONE
 from session_pipeline.store.shortage import report_shortage
 
 LOCK_WAIT_SECONDS = 3600.0

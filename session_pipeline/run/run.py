@@ -30,7 +30,7 @@ from session_pipeline.run.outcome import Outcome, Progress
 from session_pipeline.run.profile import INGEST, PLAN, PUBLISH, REPORT
 from session_pipeline.run.work import Work
 from session_pipeline.run.written_ahead import WrittenAhead
-from session_pipeline.store.catalog import FROZEN_BEFORE, FROZEN_TIMEZONE
+from session_pipeline.store.catalog_file import FROZEN_BEFORE, FROZEN_TIMEZONE
 from session_pipeline.store.records import Key, Partition
 from session_pipeline.tables import table
 from session_pipeline.tables.graph import Step

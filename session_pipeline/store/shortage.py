@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError, OpenFilesError, SessionPipelineError, StoreError
-from session_pipeline.store.catalog import CATALOG_FILE
+from session_pipeline.store.catalog_file import CATALOG_FILE
 from session_pipeline.store.damage import PRIMARY_CODE
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

@@ -18,7 +18,8 @@ from typing import Any
 
 from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points, damage
-from session_pipeline.store.catalog import CATALOG_FILE, RUN_IS_OPEN, Catalog
+from session_pipeline.store.catalog import Catalog
+from session_pipeline.store.catalog_file import CATALOG_FILE, RUN_IS_OPEN
 from session_pipeline.store.compacted import CompactedFiles
 from session_pipeline.store.files import make_folder, replacing
 from session_pipeline.store.locks import folder_lock, lock

@@ -32,6 +32,7 @@ PLAN = tuple(f"{TESTS}/test_{name}.py" for name in ("wanted_days", "staleness", 
 TESTS_OF_MODULE: Mapping[str, Sequence[str]] = {
     "session_pipeline/reference/days.py": (f"{TESTS}/test_days.py", f"{TESTS}/test_steps.py"),
     "session_pipeline/store/catalog.py": (f"{TESTS}/test_catalog.py",),
+    "session_pipeline/store/catalog_file.py": (f"{TESTS}/test_catalog.py",),
     "session_pipeline/store/catalog_rows.py": (f"{TESTS}/test_catalog.py",),
     "session_pipeline/build/fingerprints.py": PLAN,
     "session_pipeline/build/expiry.py": (f"{TESTS}/test_expiry_limits.py", f"{TESTS}/test_expiry.py"),

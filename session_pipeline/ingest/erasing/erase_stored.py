@@ -22,7 +22,7 @@ from session_pipeline.ingest.reading.small_files import part_path
 from session_pipeline.ingest.taken import as_text
 from session_pipeline.reference.quarters import mask_of, quarters_in
 from session_pipeline.store import crash_points
-from session_pipeline.store.catalog import WAREHOUSE_BYTES
+from session_pipeline.store.catalog_file import WAREHOUSE_BYTES
 from session_pipeline.store.records import Key, Partition, SourceFile, Written
 from session_pipeline.store.store import Store
 

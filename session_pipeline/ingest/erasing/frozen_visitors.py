@@ -15,7 +15,7 @@ import pyarrow as pa
 from session_pipeline.engines.sql import quote, rows_of
 from session_pipeline.ingest.sql import query
 from session_pipeline.reference.days import Calendar
-from session_pipeline.store.catalog import FROZEN_TIMEZONE
+from session_pipeline.store.catalog_file import FROZEN_TIMEZONE
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
 from session_pipeline.tables import models, table
