@@ -12,7 +12,8 @@ from session_pipeline.errors import StoreError
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.store.catalog_file import ADDED_COLUMNS
 from session_pipeline.store.records import Key
-from session_pipeline.store.store import FORMAT, Store
+from session_pipeline.store.store import Store
+from session_pipeline.store.stored_partitions import FORMAT
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.older_versions import FIRST, UNTIL, copy_of, lines, query
 

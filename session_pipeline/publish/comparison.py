@@ -1,7 +1,8 @@
 """Compares the published files with the store: what readers see must be what the store has.
 
 A link of the lake is the file of the store, so it is not read again. Copies, rewritten files and native tables of the
-warehouse are read in full. publication.py decides when they are written again; store.py verifies the store itself.
+warehouse are read in full. publication.py decides when they are written again; stored_partitions.py verifies the
+store itself.
 """
 
 import errno

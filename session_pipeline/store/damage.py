@@ -1,7 +1,8 @@
 """Finds damage of the catalog: explains the errors that it causes, and keeps a digest for each row.
 
 SQLite has no checksums. It notices a damaged page only if the page makes no sense, so a flipped bit in a text or a
-number is read as if it had been written. This module handles the catalog only; store.py hashes the Parquet files.
+number is read as if it had been written. This module handles the catalog only; store_files.py hashes the Parquet
+files.
 """
 
 import hashlib

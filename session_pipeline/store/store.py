@@ -1,28 +1,22 @@
-"""Stores partitions on disk: writes them atomically, finds them, verifies them.
+"""Writes the store: adds and drops partitions atomically, and deletes files that nothing needs.
 
-A file is named by the hash of its content and is never changed. It is part of the store only if the catalog has a row
-for it. This module handles partitions, scratch files and the writer lock. store_files.py accesses the files, and
-part_files.py handles partitions of several files. build/planner.py decides what is stale; tables/ defines what the
-rows mean.
+A file is named by the hash of its content and is never changed. This module handles commits, scratch files and the
+writer lock. stored_partitions.py opens the store and finds partitions. build/planner.py decides what is stale; tables/
+defines what the rows mean.
 """
 
-import json
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from session_pipeline.errors import StoreError
-from session_pipeline.store import crash_points, damage
-from session_pipeline.store.catalog import Catalog
-from session_pipeline.store.catalog_file import CATALOG_FILE, RUN_IS_OPEN
+from session_pipeline.store import crash_points
+from session_pipeline.store.catalog_file import RUN_IS_OPEN
 from session_pipeline.store.compacted import CompactedFiles
-from session_pipeline.store.files import make_folder, replacing
-from session_pipeline.store.locks import folder_lock, lock
+from session_pipeline.store.locks import lock
 from session_pipeline.store.part_files import content_hash, files_at
 from session_pipeline.store.paths import file_name
 from session_pipeline.store.records import (
@@ -35,21 +29,17 @@ from session_pipeline.store.records import (
     part_list_of,
     utc_now,
 )
-from session_pipeline.store.store_files import UNREADABLE, StoreFiles
-from session_pipeline.tables import TABLES, table
+from session_pipeline.store.stored_partitions import StoredPartitions
+from session_pipeline.tables import table
 
-# 1: partitions did not record the causes of their last change; 2: a partition had one file; 3: rows had no digest
-FORMAT = 4
 SCRATCH = "scratch"  # folder for temporary files
 NO_NUMBERS: Mapping[str, int] = {}
 NO_TEXTS: Mapping[str, str] = {}
 KEPT_PUBLICATIONS = 4  # the newest, and the three before it, which connections may still read
-NOT_WRITABLE = "the user that runs this needs write access there, also for commands that only read"
-SIGNS_OF_NO_ACCESS = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 
 
-class Store:
-    """The store of one data folder."""
+class Store(StoredPartitions):
+    """The store of one data folder, for reading and writing."""
 
     def __init__(self, folder: Path, package_version: str) -> None:
         """Open the store; create it if it does not exist.
@@ -57,98 +47,14 @@ class Store:
         Raises:
             StoreError: A newer version of the package wrote it, or its catalog cannot be used.
         """
-        self.folder = folder
-        self.files = StoreFiles(folder)
-        make_folder(folder)
-        # SQLite does not wait for a lock while it changes the journal mode of a new file.
-        with folder_lock(folder):
-            self._check_format(package_version)
-            self.catalog, self._data_version, self.partitions = _opened_catalog(folder / CATALOG_FILE)
-        self.change_count = 0  # grows with each change of `partitions`
-        self._verified: set[str] = set()
+        super().__init__(folder, package_version)
         self._scratch: Path | None = None
         self._has_leftovers = False
-
-    def close(self) -> None:
-        """Close the catalog."""
-        self.catalog.close()
-
-    def refresh(self) -> bool:
-        """Read the catalog again if another process has changed it; return whether one has."""
-        version = self.catalog.data_version()
-        if version == self._data_version:
-            return False
-        self._data_version = version
-        found = self.catalog.partitions()
-        if found != self.partitions:
-            self.partitions = found
-            self.change_count += 1
-        return True
 
     @cached_property
     def compacted(self) -> CompactedFiles:
         """The compacted files. Only a writer uses them."""
         return CompactedFiles(self.folder)
-
-    # Finding
-
-    def get(self, key: Key) -> Partition | None:
-        """Return the partition of a key, or None."""
-        return self.partitions.get(key)
-
-    def of_table(self, table: str) -> list[Partition]:
-        """Return all partitions of a table, ordered by date and delivered file."""
-        return sorted(
-            (partition for key, partition in self.partitions.items() if key.table == table),
-            key=lambda partition: (str(partition.key.date), partition.key.file_id),
-        )
-
-    def path_of(self, partition: Partition) -> Path:
-        """Return the path of the partition's first file. Most partitions have one; `paths_of` returns all."""
-        return self.files.location(partition.path)
-
-    def paths_of(self, partition: Partition) -> list[Path]:
-        """Return the paths of the partition's files, in the order of their rows."""
-        return list(map(self.files.location, partition.file_paths))
-
-    def is_intact(self, partition: Partition) -> bool:
-        """Whether all files of a partition have the recorded hashes. Each file is hashed at most once per process."""
-        return not partition.is_damaged and self.damaged_file(partition) is None
-
-    def damaged_file(self, partition: Partition) -> Path | None:
-        """Return the first file of a partition that is missing or not as it was written; None if all are intact.
-
-        Each file is hashed at most once per process. A file that the disk cannot read counts as damaged.
-
-        Raises:
-            StoreError: The disk cannot read a file whose rows cannot be built again: that of a log or of a frozen day.
-                The disk may be able to read it later, so its rows must not be given up.
-        """
-        for file in partition.files:
-            if file.path not in self._verified:
-                if problem := self.files.problem(file.path, file.sha256):
-                    if problem == UNREADABLE and not self._can_be_built_again(partition.key):
-                        raise StoreError(
-                            f"{partition.key}: the disk cannot read {self.files.location(file.path)} (Input/output"
-                            " error), and its rows cannot be built again; check the disk and run again, or restore"
-                            " store/ from a backup"
-                        )
-                    return self.files.location(file.path)
-                self._verified.add(file.path)
-        return None
-
-    def is_unreadable(self, partition: Partition) -> bool:
-        """Whether the disk cannot read a file of a partition now."""
-        return any(self.files.problem(file.path, file.sha256) == UNREADABLE for file in partition.files)
-
-    def _can_be_built_again(self, key: Key) -> bool:
-        """Whether a partition can be built again, or come from its delivered file. The caller looks for that file."""
-        if key.table in TABLES and table(key.table).is_log:  # an older version can have built a table that is no more
-            return False
-        frozen_before = self.catalog.frozen_before()
-        return bool(key.file_id) or key.date is None or frozen_before is None or key.date >= frozen_before
-
-    # Writing
 
     @contextmanager
     def writing(self, *, wait_seconds: float = 0, on_wait: Callable[[str], None] | None = None) -> Iterator[bool]:
@@ -323,12 +229,6 @@ class Store:
         """Return the paths of the files of all partitions."""
         return {path for partition in self.partitions.values() for path in partition.file_paths}
 
-    def verify(self) -> Iterator[tuple[Partition, str | None]]:
-        """Compare the hash of every file with the catalog; yield each partition with its first problem, or None."""
-        for partition in sorted(self.partitions.values(), key=lambda partition: partition.path):
-            problems = (self.files.problem(file.path, file.sha256) for file in partition.files)
-            yield partition, next((problem for problem in problems if problem), None)
-
     def _partition(self, item: Written, files: Sequence[StoredFile], run_id: str, generation: int) -> Partition:
         before = self.partitions.get(item.key)
         sha256 = content_hash(files)
@@ -370,47 +270,3 @@ class Store:
                 if name not in named:
                     self.files.remove(name)
                     crash_points.reached("store: leftover removed")
-
-    def _check_format(self, package_version: str) -> None:
-        path = self.folder / "_format.json"
-        if not path.exists():
-            self._write_format(path, package_version)
-            return
-        with suppress(ValueError, KeyError, TypeError):
-            written = json.loads(path.read_text())
-            if int(written["format"]) == FORMAT:
-                return
-            if int(written["format"]) < FORMAT:
-                self._write_format(path, package_version)  # the catalog adds the columns that an older format lacks
-                return
-            raise StoreError(f"the store {self.folder} was written by {_newer(written, package_version)}")
-        raise StoreError(f"{path} does not state the version of the store; restore it from a backup")
-
-    def _write_format(self, path: Path, package_version: str) -> None:
-        # By rename: another process may open the store at the same moment and must not read half a file.
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps({"format": FORMAT, "package_version": package_version}) + "\n")
-
-
-def _newer(written: Mapping[str, Any], package_version: str) -> str:
-    """Return what wrote a store of a newer format, and what to install."""
-    newer = written.get("package_version", "newer")
-    if newer == package_version:  # two states of the repository between releases
-        return (
-            f"a newer state of session_pipeline {newer}, and this one cannot read it; install that state or a newer one"
-        )
-    return f"session_pipeline {newer}, and {package_version} cannot read it; install that version or a newer one"
-
-
-def _opened_catalog(path: Path) -> tuple[Catalog, int, dict[Key, Partition]]:
-    """Open the catalog and read its version and partitions. A disk-full error passes through as SQLite raises it."""
-    catalog = None
-    try:
-        catalog = Catalog(path)
-        return catalog, catalog.data_version(), catalog.partitions()
-    except (sqlite3.Error, StoreError) as error:
-        if catalog is not None:
-            catalog.close()
-        if isinstance(error, StoreError) or damage.primary_code(error) not in SIGNS_OF_NO_ACCESS:
-            raise
-        raise StoreError(f"{path} cannot be used ({error}); {NOT_WRITABLE}") from error
