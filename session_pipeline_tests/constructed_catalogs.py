@@ -38,9 +38,9 @@ class Built:
         planner = self.planner(settings, until)
         for step in STEPS:
             for day in planner.frame.wanted if step.is_daily else (None,):
-                fingerprint = planner.fingerprint(step, day)
+                fingerprint = planner.fingerprints.of(step, day)
                 assert fingerprint is not None
-                self.recipes.update([planner.recipe(step)])
+                self.recipes.update([planner.fingerprints.recipe(step)])
                 for name in step.tables:
                     key = Key(name, day)
                     self.partitions[key] = Partition(

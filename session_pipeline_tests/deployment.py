@@ -85,7 +85,7 @@ class Deployment:
                 if needed is not None and step.name not in needed:
                     continue
                 for day_group in [planned] if days is None else [(day,) for day in planned if day in days]:
-                    if days is not None and run.planner.fingerprint(step, day_group[0]) is None:
+                    if days is not None and run.planner.fingerprints.of(step, day_group[0]) is None:
                         continue  # it reads a day that was not requested and does not exist
                     built += [(step.name, result.day) for result in run.build(step, day_group) if result.was_built]
             if days is not None or needed is not None or not publishes:

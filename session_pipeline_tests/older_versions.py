@@ -73,13 +73,13 @@ def written_by_an_older_version(deployment: Deployment, name: str, select: str) 
 def _record_as_fresh(run: Run, older: str) -> None:
     run.store.refresh()
     for step in STEPS:
-        parts_of_recipe = dict(run.planner.recipe(step).parts)
+        parts_of_recipe = dict(run.planner.fingerprints.recipe(step).parts)
         for key, partition in list(run.store.partitions.items()):
             if key.table not in step.tables:
                 continue
             run.planner._partitions = run.store.partitions
-            run.planner.forget_raw()
-            fingerprint = run.planner.fingerprint(step, key.date)
+            run.planner.inputs.forget_raw()
+            fingerprint = run.planner.fingerprints.of(step, key.date)
             assert fingerprint is not None
             parts, value = dict(fingerprint.parts), fingerprint.value
             if older in step.tables:

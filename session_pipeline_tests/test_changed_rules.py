@@ -71,7 +71,7 @@ def test_every_changed_part_of_a_recipe_is_named_by_its_settings() -> None:
     keys = [re.sub(r"[\[\]{}]", "", key).split(".") for key in keys_of(Settings)]
     names = {".".join(key[:length]) for key in keys for length in range(1, len(key) + 1)} | {key[-1] for key in keys}
     planner = Built().planner('[identity]\nby = "person"')
-    parts = {part for step in steps_of(planner.frame.settings) for part in planner.recipe(step).parts}
+    parts = {part for step in steps_of(planner.frame.settings) for part in planner.fingerprints.recipe(step).parts}
     for part in sorted(parts - CONSTANTS):
         if part.startswith(("setting ", "list ")):
             [named] = changes({part: "1"}, {part: "2"})

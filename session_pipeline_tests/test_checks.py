@@ -173,7 +173,7 @@ def test_audit_of_a_big_day_compares_some_visitors(
     deployment.run()
     monkeypatch.setattr(builder, "AUDITED_EVENTS", 10)
     with opened(deployment) as run:
-        assert run.planner.event_count(DAY) > 40
+        assert run.planner.inputs.event_count(DAY) > 40
         partition = run.store.partitions[Key("events", DAY)]
         path = run.store.scratch / "other.parquet"
         stored = literal(str(run.store.path_of(partition)))

@@ -29,7 +29,7 @@ def test_step_reads_files_with_events_of_its_day_ordered_by_id() -> None:
         settings='timezone = "Europe/Berlin"',
     )
     planner = built.planner('timezone = "Europe/Berlin"')
-    found = planner.inputs(STEP_OF_TABLE["events"], (DAY,))
+    found = planner.inputs.of(STEP_OF_TABLE["events"], (DAY,))
     assert [key.key.file_id for key in found["raw_events"] if isinstance(key, Partition)] == ["f4", "f1", "f2"]
     assert found["open_sessions"] == [built.partitions[Key("open_sessions", DAY - ONE)]]
 
@@ -40,7 +40,7 @@ def test_each_input_is_read_once() -> None:
     days = planner.frame.wanted
     for step in STEPS:
         for stretch in [*((day,) for day in days), days] if step.is_daily else [(None,)]:
-            for name, found in planner.inputs(step, stretch).items():
+            for name, found in planner.inputs.of(step, stretch).items():
                 keys = [each.key if isinstance(each, Partition) else each for each in found]
                 assert len(keys) == len(set(keys)), f"{step.name} of {stretch} reads {name} twice"
 
@@ -50,11 +50,11 @@ def test_missing_input_is_named_and_gives_no_fingerprint() -> None:
     del built.partitions[Key("action_labels", DAY)]
     planner = built.planner()
     step = STEP_OF_TABLE["session_actions"]
-    assert planner.inputs(step, (DAY,))["action_labels"] == [
+    assert planner.inputs.of(step, (DAY,))["action_labels"] == [
         Key("action_labels", DAY),
         built.partitions[Key("action_labels", DAY + ONE)],
     ]
-    assert planner.fingerprint(step, DAY) is None
+    assert planner.fingerprints.of(step, DAY) is None
     assert planner.staleness(step, DAY) is None
 
 
@@ -62,12 +62,12 @@ def test_raw_events_are_read_again_after_forget_raw() -> None:
     built = Built(raw(DAY, 1))
     planner = built.planner()
     step = STEP_OF_TABLE["events"]
-    assert len(planner.inputs(step, (DAY,))["raw_events"]) == 1
+    assert len(planner.inputs.of(step, (DAY,))["raw_events"]) == 1
     late = raw(DAY, 1, "f2")
     built.partitions[late.key] = late
-    assert len(planner.inputs(step, (DAY,))["raw_events"]) == 1
-    planner.forget_raw()
-    assert len(planner.inputs(step, (DAY,))["raw_events"]) == 2
+    assert len(planner.inputs.of(step, (DAY,))["raw_events"]) == 1
+    planner.inputs.forget_raw()
+    assert len(planner.inputs.of(step, (DAY,))["raw_events"]) == 2
 
 
 # Staleness
@@ -227,7 +227,7 @@ def test_input_that_a_new_version_adds_is_a_logic_reason() -> None:
 
 def test_added_input_is_named_if_the_recipe_is_the_same() -> None:
     built = built_by_an_older_version("session_facts", "daily_friction", "days of daily_friction")
-    recipe, _ = built.planner().recipe(STEP_OF_TABLE["session_facts"])
+    recipe, _ = built.planner().fingerprints.recipe(STEP_OF_TABLE["session_facts"])
     key = Key("session_facts", DAY)
     built.change(key, parts={**built.partitions[key].parts, "recipe": recipe})
     found = built.planner().staleness(STEP_OF_TABLE["session_facts"], DAY)
@@ -240,7 +240,7 @@ def test_bounds_of_the_day_that_a_new_version_adds_are_a_logic_reason() -> None:
     found = planner.staleness(step, DAY)
     assert found == Staleness(Kind.LOGIC, "model events changed")
     store: Any = SimpleNamespace(catalog=SimpleNamespace(recipes=lambda: built.recipes))
-    now = planner.fingerprint(step, DAY)
+    now = planner.fingerprints.of(step, DAY)
     assert now is not None
     before = [built.partitions[Key(name, DAY)] for name in step.tables]
     causes = Causes(store, planner).of(step, DAY, before, now.parts, {}, found.reason)
@@ -250,22 +250,22 @@ def test_bounds_of_the_day_that_a_new_version_adds_are_a_logic_reason() -> None:
 def test_recipe_covers_everything_except_data(monkeypatch: pytest.MonkeyPatch) -> None:
     planner = Built(raw(DAY, 1)).planner
     step = STEP_OF_TABLE["sessions"]
-    recipe, parts = planner().recipe(step)
+    recipe, parts = planner().fingerprints.recipe(step)
     assert {"model landings", "contract of sessions", "list channel_rules", "setting engaged_page_views"} <= set(parts)
-    assert planner().recipe(step).value == recipe
-    assert planner().recipe(replace(step, logic_version="2")).value != recipe
-    assert planner().recipe(replace(step, computed=step.computed[:1])).value != recipe
+    assert planner().fingerprints.recipe(step).value == recipe
+    assert planner().fingerprints.recipe(replace(step, logic_version="2")).value != recipe
+    assert planner().fingerprints.recipe(replace(step, computed=step.computed[:1])).value != recipe
     renamed = tuple(replace(item, name="other") for item in step.computed)
-    assert planner().recipe(replace(step, computed=renamed)).value != recipe
+    assert planner().fingerprints.recipe(replace(step, computed=renamed)).value != recipe
     monkeypatch.setattr(fingerprints, "table", lambda name: replace(table(name), order=("session_id",)))
-    assert planner().recipe(step).value != recipe
+    assert planner().fingerprints.recipe(step).value != recipe
 
 
 @pytest.mark.parametrize("name", [step.tables[0] for step in STEPS if step.is_daily])
 def test_bounds_of_a_day_are_hashed_in_order_of_name(name: str) -> None:
     planner = Built(raw(DAY, 1)).planner()
     step = STEP_OF_TABLE[name]
-    fingerprint = planner.fingerprint(step, DAY)
+    fingerprint = planner.fingerprints.of(step, DAY)
     assert fingerprint is not None
     bounds = [literal(value) for name, value in sorted(planner.frame.bounds(DAY).items()) if name in step.day_columns]
     assert fingerprint.parts.get("day") == (digest(bounds) if step.day_columns else None)

@@ -68,7 +68,7 @@ class Ahead:
             stale: Which of them are built.
         """
         self._has_begun = True
-        self._days = () if any(self._planner.event_count(day) > MOST_EVENTS for day in days) else days
+        self._days = () if any(self._planner.inputs.event_count(day) > MOST_EVENTS for day in days) else days
         self._give(stale)
 
     def built(self, step: Step, stale: StaleDays) -> None:

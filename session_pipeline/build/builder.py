@@ -82,7 +82,7 @@ class Builder:
         self._run_id = run_id
         self._repair = repair
         self._compaction = Compaction(store, engine)
-        self._rows = ReadRows(store, planner, self._compaction)
+        self._rows = ReadRows(store, planner.inputs, self._compaction)
         self._ahead = Ahead(store, planner, self._rows, second)
 
     @property
@@ -164,7 +164,7 @@ class Builder:
             The tables whose rows differ.
         """
         self._prepare_inputs(step, (day,))
-        sample_divisor = -(-self.planner.event_count(day) // AUDITED_EVENTS) or 1
+        sample_divisor = -(-self.planner.inputs.event_count(day) // AUDITED_EVENTS) or 1
         settings = self.planner.frame.settings
         if settings.identity.is_by_person or settings.sessions.client_sessions != "ignore":
             sample_divisor = 1  # some tables have the visitor's id and some that of a series, so no sample fits both
@@ -222,7 +222,7 @@ class Builder:
         for log in step.logs:
             logged = {day: before[Key(log.of, day)] for day in dates}
             written += self._logs.write(log, logged, computed.files[log.of], hashes, causes)
-        committed = self.store.commit(written, run_id=self._run_id, recipe=self.planner.recipe(step))
+        committed = self.store.commit(written, run_id=self._run_id, recipe=self.planner.fingerprints.recipe(step))
         if len(days) > 1 and self._engine.keeps_rows:
             for name in step.tables:
                 self._rows.keep(name, {day: hashes[Key(name, day)] for day in dates})
@@ -255,7 +255,7 @@ class Builder:
         changed_by: dict[Key, tuple[str, ...]] = {}
         for day, found in stretch.items():
             keys = [Key(name, day) for name in step.tables]
-            fingerprint = self.planner.fingerprint(step, day, computed.hashes)
+            fingerprint = self.planner.fingerprints.of(step, day, computed.hashes)
             assert fingerprint is not None, f"an input of {step.name}[{day}] is missing after it was built"
             causes: tuple[str, ...] = (FORCED,)
             if found:

@@ -69,7 +69,8 @@ class Causes:
         # The plan names changed bounds before all else. Bounds that only one version reads are no change of theirs.
         own = [reason] if len({before.get("day"), now.get("day")} - {None}) > 1 else []
         if before.get("recipe") != now["recipe"]:
-            own += changes(self._recipes.get(before.get("recipe", ""), {}), self._planner.recipe(step).parts)
+            recorded = self._recipes.get(before.get("recipe", ""), {})
+            own += changes(recorded, self._planner.fingerprints.recipe(step).parts)
         return own
 
     def _changed_inputs(
@@ -77,7 +78,7 @@ class Causes:
     ) -> dict[Key, tuple[str, ...]]:
         """Return the causes of the inputs that changed since a generation."""
         found: dict[Key, tuple[str, ...]] = {}
-        for each in (each for read in self._planner.inputs(step, (day,)).values() for each in read):
+        for each in (each for read in self._planner.inputs.of(step, (day,)).values() for each in read):
             if isinstance(each, Partition) and each.changed_generation > since:
                 found[each.key] = each.causes
             key = each.key if isinstance(each, Partition) else each
@@ -108,7 +109,7 @@ class Causes:
 
     def _files_of(self, days: Sequence[date]) -> set[str]:
         """Return the delivered files with lines on some days, as causes."""
-        raw = self._planner.inputs(STEP_OF_TABLE["events"], days)["raw_events"]
+        raw = self._planner.inputs.of(STEP_OF_TABLE["events"], days)["raw_events"]
         return {cause for partition in raw if isinstance(partition, Partition) for cause in partition.causes}
 
 

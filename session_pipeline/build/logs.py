@@ -91,7 +91,7 @@ class Logs:
             {
                 each.key.file_id
                 for other in days
-                for found in self._planner.inputs(step, (other,)).values()
+                for found in self._planner.inputs.of(step, (other,)).values()
                 for each in found
                 if isinstance(each, Partition) and each.key.file_id and each.generation > old.generation
             }

@@ -6,16 +6,16 @@ depend on the clock. fingerprints.py computes fingerprints, builder.py builds wh
 which dates of an input a day reads.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 
 from session_pipeline.build.explain import what_changed
-from session_pipeline.build.fingerprints import NOTHING_NEW, Fingerprint, Fingerprints
+from session_pipeline.build.fingerprints import Fingerprint, Fingerprints
 from session_pipeline.build.inputs import Inputs
 from session_pipeline.build.known import DateHashes, Known, days_ahead
 from session_pipeline.build.plan import Certainty, Item, Kind, Plan, Staleness
 from session_pipeline.store.files import digest
-from session_pipeline.store.records import Key, Partition, Recipe
+from session_pipeline.store.records import Key, Partition
 from session_pipeline.tables import TABLES
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.graph import Step
@@ -23,7 +23,13 @@ from session_pipeline.tables.steps import STEP_OF_TABLE, is_built, is_optional, 
 
 
 class Planner:
-    """Computes staleness and the plan, for a catalog and one state of code and settings."""
+    """Computes staleness and the plan, for a catalog and one state of code and settings.
+
+    Attributes:
+        frame: The settings, the days that are wanted and the horizon.
+        inputs: Finds the partitions that steps read.
+        fingerprints: Computes the present fingerprints and recipes of steps.
+    """
 
     def __init__(
         self,
@@ -45,33 +51,13 @@ class Planner:
             version: The version of the package.
         """
         self.frame = frame
+        self.inputs = Inputs(partitions, frame)
+        self.fingerprints = Fingerprints(self.inputs, frame)
         self._known = known
         self._version = version
         self._partitions = partitions
         self._recipes = recipes
-        self._inputs = Inputs(partitions, frame)
-        self._fingerprints = Fingerprints(self._inputs, frame)
         self._date_hashes = DateHashes(frame)
-
-    def event_count(self, day: date) -> int:
-        """Return the approximate number of raw events of a day."""
-        return self._inputs.event_count(day)
-
-    def forget_raw(self) -> None:
-        """Drop the cached partitions of raw_events, after a delivered file was read again."""
-        self._inputs.forget_raw()
-
-    def inputs(self, step: Step, days: Sequence[date | None]) -> dict[str, list[Partition | Key]]:
-        """Return the partitions that a step reads for a stretch of days, by table; see `Inputs.of`."""
-        return self._inputs.of(step, days)
-
-    def recipe(self, step: Step) -> Recipe:
-        """Return the part of a step's fingerprint that is the same for every day; see `Fingerprints.recipe`."""
-        return self._fingerprints.recipe(step)
-
-    def fingerprint(self, step: Step, day: date | None, new: Mapping[Key, str] = NOTHING_NEW) -> Fingerprint | None:
-        """Return the present fingerprint of a step's tables of a day; see `Fingerprints.of`."""
-        return self._fingerprints.of(step, day, new)
 
     def staleness(self, step: Step, day: date | None) -> Staleness | None:
         """Return why a step's tables of a day must be built; None if they are fresh or frozen, or an input is missing.
@@ -88,9 +74,9 @@ class Planner:
         if any(partition.is_damaged for partition in built if partition is not None):
             return Staleness(Kind.DAMAGE, "its file is damaged")
         there = [partition for partition in built if partition is not None]
-        if self._fingerprints.is_unchanged(step, day, there):
+        if self.fingerprints.is_unchanged(step, day, there):
             return None
-        current = self.fingerprint(step, day)
+        current = self.fingerprints.of(step, day)
         if current is None or all(partition.fingerprint == current.value for partition in there):
             return None
         return self._difference(step, there[0], current)
@@ -117,7 +103,7 @@ class Planner:
         if inputs:
             return Staleness(Kind.DATA, ", ".join(f"{what.table} changed" for what in inputs))
         if "recipe" in changed:
-            recipe = self.recipe(step).parts
+            recipe = self.fingerprints.recipe(step).parts
             before = self._recipes.get(recorded.parts.get("recipe", ""), {})
             return Staleness(Kind.LOGIC, what_changed(before, recipe))
         if added_tables := [what.table for what in step.inputs if what.table in added]:
@@ -156,9 +142,8 @@ class Planner:
 
     def state(self) -> Known:
         """Return the state that the plan is computed from, to be given to a later planner if the plan is empty."""
-        code = digest(
-            [self._version, sorted(TABLES), [self.recipe(step).value for step in steps_of(self.frame.settings)]]
-        )
+        recipes = [self.fingerprints.recipe(step).value for step in steps_of(self.frame.settings)]
+        code = digest([self._version, sorted(TABLES), recipes])
         return self._date_hashes.present(self._partitions, code)
 
     def fresh_days(self, step: Step) -> frozenset[date]:
@@ -175,7 +160,7 @@ class Planner:
 
     def _has_inputs(self, step: Step, day: date) -> bool:
         """Return whether all partitions that a step reads for a day are built."""
-        found = self._inputs.of(step, (day,)).values()
+        found = self.inputs.of(step, (day,)).values()
         return all(isinstance(each, Partition) for partitions in found for each in partitions)
 
     def _asked(self) -> list[tuple[Step, date | None]]:
@@ -223,7 +208,7 @@ class Planner:
             producer = STEP_OF_TABLE.get(what.table)
             if producer is None:
                 continue
-            for input_date in self._inputs.dates(what, day):
+            for input_date in self.inputs.dates(what, day):
                 if (producer.name, input_date) in stale:
                     return Key(what.table, input_date)
         return None

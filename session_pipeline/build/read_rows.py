@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import date
 
 from session_pipeline.build.compaction import Compaction
-from session_pipeline.build.planner import Planner
+from session_pipeline.build.inputs import Inputs
 from session_pipeline.build.runner import Rows
 from session_pipeline.store.records import Key, Partition
 from session_pipeline.store.store import Store
@@ -19,11 +19,11 @@ from session_pipeline.tables.graph import Step
 class ReadRows:
     """The rows that steps read, within one run. It knows which rows the engine still has in memory."""
 
-    def __init__(self, store: Store, planner: Planner, compaction: Compaction) -> None:
-        """Take the store, the planner and the compaction of the run."""
+    def __init__(self, store: Store, inputs: Inputs, compaction: Compaction) -> None:
+        """Take the store, the inputs of steps and the compaction of the run."""
         self._store = store
         self._compaction = compaction
-        self._planner = planner
+        self._inputs = inputs
         # The days of each table whose rows the engine still has in memory, with the hashes of their files.
         self._kept: dict[str, Mapping[date, str]] = {}
 
@@ -49,12 +49,12 @@ class ReadRows:
         """Return the partitions that a step reads for a stretch of days, by table, without those that are missing."""
         return {
             name: [each for each in found if isinstance(each, Partition)]
-            for name, found in self._planner.inputs(step, days).items()
+            for name, found in self._inputs.of(step, days).items()
         }
 
     def missing(self, step: Step, days: Sequence[date | None]) -> list[Key]:
         """Return the keys of what a step reads for a stretch of days and is not built yet."""
-        return [key for found in self._planner.inputs(step, days).values() for key in found if isinstance(key, Key)]
+        return [key for found in self._inputs.of(step, days).values() for key in found if isinstance(key, Key)]
 
     def are_intact(self, step: Step, days: Sequence[date | None]) -> bool:
         """Whether everything that a step reads for a stretch of days is built, readable and undamaged."""

@@ -59,7 +59,7 @@ class StaleDays:
         neighbours = self._stale_neighbours(step, days)
         return {
             day: self.planner.staleness(step, day)
-            for day in first_stretch(neighbours, self.planner.event_count, self.scale)
+            for day in first_stretch(neighbours, self.planner.inputs.event_count, self.scale)
         }
 
     def stretches(self, step: Step, days: Sequence[date | None]) -> Iterator[Stretch]:

@@ -104,7 +104,7 @@ def stretches(run: "Run", days: Sequence[date]) -> Iterator[tuple[date, ...]]:
     """Yield the days in groups that are small enough for one query."""
     position = 0
     while position < len(days):
-        stretch = first_stretch(days[position:], run.planner.event_count)
+        stretch = first_stretch(days[position:], run.planner.inputs.event_count)
         yield stretch
         position += len(stretch)
 

@@ -217,7 +217,7 @@ class Run(OpenFolder):
         if days and days != self._expected:
             self._expected = days
             self.second_thread.stop()  # the number of threads must not change while it works
-            self.engine.expect(sum(map(self.planner.event_count, days)))
+            self.engine.expect(sum(map(self.planner.inputs.event_count, days)))
 
     def rows_of(self, partitions: Sequence[Partition]) -> Rows:
         """Return where the rows of some partitions of a table are: in memory where the engine still has them."""
@@ -346,7 +346,7 @@ class Run(OpenFolder):
             self.store.commit([], run_id=self.run_id, drop=[partition.key])
         elif partition.key.file_id:
             self._work.ingest.reread(partition.key.file_id)
-            self.planner.forget_raw()
+            self.planner.inputs.forget_raw()
         else:
             self.ingest()
 

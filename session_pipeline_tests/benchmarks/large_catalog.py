@@ -77,13 +77,13 @@ def fill(folder: DataFolder, days: list[date], parts: int, *, with_files: bool) 
         planner = make_planner(settings, store, days[-1])
         for step in STEPS:
             for day in planner.frame.wanted if step.is_daily else (None,):
-                fingerprint = planner.fingerprint(step, day)
+                fingerprint = planner.fingerprints.of(step, day)
                 assert fingerprint is not None
                 for name in step.tables:
                     count = parts if day else 1
                     built = of_files(Key(name, day), count, fingerprint.value, dict(fingerprint.parts))
                     add(built)
-            store.catalog.put_recipe(planner.recipe(step))
+            store.catalog.put_recipe(planner.fingerprints.recipe(step))
         print(f"{len(store.partitions):,} partitions, {sum(len(p.files) for p in store.partitions.values()):,} files")
 
 

@@ -82,11 +82,11 @@ def fill(folder: DataFolder, template: Store, gigabytes: float) -> list[date]:
             if not is_built(step.tables[0], settings):
                 continue
             for each in planner.frame.wanted if step.is_daily else (None,):
-                fingerprint = planner.fingerprint(step, each)
+                fingerprint = planner.fingerprints.of(step, each)
                 assert fingerprint is not None, (step.name, each)
                 for name in step.tables:
                     add(name, each, fingerprint.value, dict(fingerprint.parts))
-            store.catalog.put_recipe(planner.recipe(step))
+            store.catalog.put_recipe(planner.fingerprints.recipe(step))
         total = sum(partition.byte_count for partition in store.partitions.values())
     print(f"| {len(days)} days, {total / 1e9:.1f} GB in {len(store.partitions):,} partitions | | |")
     return days

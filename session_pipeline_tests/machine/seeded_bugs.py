@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from session_pipeline.build import fingerprints
-from session_pipeline.build.fingerprints import Fingerprint
+from session_pipeline.build.fingerprints import Fingerprint, Fingerprints
 from session_pipeline.build.planner import Planner
 from session_pipeline.engines import duckdb_jobs as engine
 from session_pipeline.ingest import deliveries
@@ -80,9 +80,9 @@ def _in_model(put: Put, model: str, changes: Mapping[str, str]) -> None:
 
 
 def _with_parts(put: Put, change: Callable[[dict[str, str]], None]) -> None:
-    fingerprint = Planner.fingerprint
+    fingerprint = Fingerprints.of
 
-    def changed(self: Planner, step: Any, day: Any, new: Any = fingerprints.NOTHING_NEW) -> Fingerprint | None:
+    def changed(self: Fingerprints, step: Any, day: Any, new: Any = fingerprints.NOTHING_NEW) -> Fingerprint | None:
         found = fingerprint(self, step, day, new)
         if found is None:
             return None
@@ -90,7 +90,7 @@ def _with_parts(put: Put, change: Callable[[dict[str, str]], None]) -> None:
         change(parts)
         return Fingerprint(fingerprints.digest(parts), parts)
 
-    put(Planner, "fingerprint", changed)
+    put(Fingerprints, "of", changed)
 
 
 # Identity of files
@@ -234,13 +234,13 @@ def fingerprint_lacks_an_input(put: Put) -> None:
 
 @met_by(programs.changed_timeout, "events: only the store|open_sessions: only the store")
 def fingerprint_lacks_a_setting(put: Put) -> None:
-    recipe = Planner.recipe
+    recipe = Fingerprints.recipe
 
-    def lacking(self: Planner, step: Any) -> Any:
+    def lacking(self: Fingerprints, step: Any) -> Any:
         kept = {name: value for name, value in recipe(self, step).parts.items() if name != "setting inactivity_minutes"}
         return Recipe(fingerprints.digest(kept), kept)
 
-    put(Planner, "recipe", lacking)
+    put(Fingerprints, "recipe", lacking)
 
 
 @met_by(programs.changed_site, "lines of the days built|events: only the store|the ledger")
@@ -250,19 +250,19 @@ def fingerprint_of_files_lacks_their_site(put: Put) -> None:
 
 @met_by(programs.earlier_copy_comes_late, "only the store")
 def equal_counts_pass_for_equal_rows(put: Put) -> None:
-    fingerprint = Planner.fingerprint
+    fingerprint = Fingerprints.of
 
-    def by_count(self: Planner, step: Any, day: Any, new: Any = fingerprints.NOTHING_NEW) -> Fingerprint | None:
+    def by_count(self: Fingerprints, step: Any, day: Any, new: Any = fingerprints.NOTHING_NEW) -> Fingerprint | None:
         found = fingerprint(self, step, day, new)
         if found is None:
             return None
         parts = dict(found.parts)
-        for name, inputs in self.inputs(step, (day,)).items():
+        for name, inputs in self._inputs.of(step, (day,)).items():
             if name != "raw_events" and all(isinstance(partition, Partition) for partition in inputs):
                 parts[name] = fingerprints.digest([partition.row_count for partition in inputs])  # type: ignore[union-attr]
         return Fingerprint(fingerprints.digest(parts), parts)
 
-    put(Planner, "fingerprint", by_count)
+    put(Fingerprints, "of", by_count)
 
 
 @met_by(programs.comes_late, "lines of the days built")

@@ -195,7 +195,7 @@ def _steps_of_group(seed: int, folder: Path) -> list[StepOfGroup]:
             for day in run.planner.frame.wanted if known else ():
                 inputs = {
                     name: Rows([run.store.path_of(item) for item in found if isinstance(item, Partition)])
-                    for name, found in run.planner.inputs(step, (day,)).items()
+                    for name, found in run.planner.inputs.of(step, (day,)).items()
                 }
                 of_day = {name: _expected_of_day(expected[name], name, day) for name in known}
                 items.append(StepOfGroup(step, day, run.planner.frame, inputs, of_day))
