@@ -15,7 +15,7 @@ from session_pipeline.build.compaction import Compaction
 from session_pipeline.build.logs import Logs
 from session_pipeline.build.planner import Planner
 from session_pipeline.build.read_rows import ReadRows
-from session_pipeline.build.runner import Computed, Rows, StepRunner
+from session_pipeline.build.runner import Computed, StepRunner
 from session_pipeline.build.second_thread import SecondThread
 from session_pipeline.build.stale_days import StaleDays, Stretch, nothing_waits
 from session_pipeline.engines.base import Engine
@@ -51,7 +51,14 @@ class Built:
 
 
 class Builder:
-    """Builds steps in one store, within one run."""
+    """Builds steps in one store, within one run.
+
+    Attributes:
+        store: The store, open for writing.
+        planner: The planner of the run.
+        rows: The rows that steps read, and which of them the engine still has in memory.
+        ahead: The steps that the second thread computes.
+    """
 
     def __init__(
         self,
@@ -82,27 +89,8 @@ class Builder:
         self._run_id = run_id
         self._repair = repair
         self._compaction = Compaction(store, engine)
-        self._rows = ReadRows(store, planner.inputs, self._compaction)
-        self._ahead = Ahead(store, planner, self._rows, second)
-
-    @property
-    def has_kept(self) -> bool:
-        """Whether the engine still has rows in memory."""
-        return self._rows.has_kept
-
-    @property
-    def is_done(self) -> bool:
-        """Whether all steps are built for the days that the second thread began with."""
-        return self._ahead.is_done
-
-    @property
-    def computes_ahead(self) -> bool:
-        """Whether the second thread computes steps; see `Ahead.computes`."""
-        return self._ahead.computes
-
-    def rows_of(self, partitions: Sequence[Partition]) -> Rows:
-        """Return where the rows of some partitions of a table are: in memory where the engine still has them."""
-        return self._rows.of_partitions(partitions)
+        self.rows = ReadRows(store, planner.inputs, self._compaction)
+        self.ahead = Ahead(store, planner, self.rows, second)
 
     def begin_ahead(self, days: Sequence[date], *, is_outdated: Callable[[date], bool] = nothing_waits) -> None:
         """Let the second thread begin with days for which all steps are built next; see `Ahead.begin`.
@@ -111,7 +99,7 @@ class Builder:
             days: The days.
             is_outdated: As for `build`.
         """
-        self._ahead.begin(days, self._stale(is_outdated))
+        self.ahead.begin(days, self._stale(is_outdated))
 
     def build(
         self,
@@ -147,11 +135,11 @@ class Builder:
             stretch = stale.first_stretch(step, days[position:], found)
             yield from self._build(step, stretch)
             position += len(stretch)
-        self._ahead.built(step, self._stale(is_outdated))
+        self.ahead.built(step, self._stale(is_outdated))
 
     def compact(self) -> None:
         """Write compacted files of the days that the steps read one by one or in memory."""
-        self._compaction.write(self._rows.of_partitions)
+        self._compaction.write(self.rows.of_partitions)
 
     def recompute(self, step: Step, day: date) -> list[str]:
         """Build a step's tables of a day without committing them, and compare them with those in the store.
@@ -168,7 +156,7 @@ class Builder:
         settings = self.planner.frame.settings
         if settings.identity.is_by_person or settings.sessions.client_sessions != "ignore":
             sample_divisor = 1  # some tables have the visitor's id and some that of a series, so no sample fits both
-        files = self._runner.run(step, (day,), self._rows.in_files(step, (day,)), sample_divisor=sample_divisor)
+        files = self._runner.run(step, (day,), self.rows.in_files(step, (day,)), sample_divisor=sample_divisor)
         differing = []
         for name, of_days in files.items():
             path, partition = of_days[day].path, self.store.partitions[Key(name, day)]
@@ -189,14 +177,14 @@ class Builder:
     def _build_missing_inputs(self, step: Step, days: Sequence[date | None]) -> None:
         """Build inputs that are not built yet; they can be days of another range of the plan."""
         missing: dict[str, tuple[Step, set[date | None]]] = {}
-        for key in self._rows.missing(step, days):
+        for key in self.rows.missing(step, days):
             producer = STEP_OF_TABLE[key.table]
             missing.setdefault(producer.name, (producer, set()))[1].add(key.date)
         for producer, its_days in missing.values():
             # A step that reads its own day before needs all days before that.
             before = its_days
             while before and producer is step:
-                keys = self._rows.missing(step, sorted(day for day in before if day is not None))
+                keys = self.rows.missing(step, sorted(day for day in before if day is not None))
                 before = {key.date for key in keys if key.table in step.tables} - its_days
                 its_days |= before
             self.build_all(producer, sorted(its_days, key=str))
@@ -225,7 +213,7 @@ class Builder:
         committed = self.store.commit(written, run_id=self._run_id, recipe=self.planner.fingerprints.recipe(step))
         if len(days) > 1 and self._engine.keeps_rows:
             for name in step.tables:
-                self._rows.keep(name, {day: hashes[Key(name, day)] for day in dates})
+                self.rows.keep(name, {day: hashes[Key(name, day)] for day in dates})
         partitions = {partition.key: partition for partition in committed}
         seconds = (perf_counter() - started) / len(days)
         for day, found in stretch.items():
@@ -283,25 +271,25 @@ class Builder:
 
     def _computed(self, step: Step, days: Sequence[date | None]) -> Computed:
         """Return the files of a stretch of days: from the second thread, or computed here."""
-        ahead = self._ahead.computed(step, days)
+        ahead = self.ahead.computed(step, days)
         if ahead is not None:
             return ahead
         # The engine replaces the rows that it has of these tables, and can fail before the new ones are committed.
-        if self._rows.is_any_kept(step.tables):
-            self._ahead.stop()  # a task of the second thread can be reading them
-            self._rows.forget(step.tables)
+        if self.rows.is_any_kept(step.tables):
+            self.ahead.stop()  # a task of the second thread can be reading them
+            self.rows.forget(step.tables)
         try:
-            return self._runner.compute(step, days, self._rows.of(step, days))
+            return self._runner.compute(step, days, self.rows.of(step, days))
         except Exception:
-            if not self._ahead.end():
+            if not self.ahead.end():
                 raise
         # The memory limit is that of both threads, so what did not fit may fit now.
-        return self._runner.compute(step, days, self._rows.of(step, days))
+        return self._runner.compute(step, days, self.rows.of(step, days))
 
     def _prepare_inputs(self, step: Step, days: Sequence[date | None]) -> None:
         """Build the inputs that are missing, and rebuild those that are damaged."""
         self._build_missing_inputs(step, days)
-        for partition in self._rows.opened(step, days):
+        for partition in self.rows.opened(step, days):
             if not self.store.is_intact(partition):
-                self._ahead.stop()
+                self.ahead.stop()
                 self._repair(partition)

@@ -183,7 +183,7 @@ class Run(OpenFolder):
                 self.progress.on_build(step, built.day, built)
                 on_built(built)
                 results.append(built)
-        if self._work.builder.is_done:
+        if self._work.builder.ahead.is_done:
             self._write_ahead()
         return results
 
@@ -205,7 +205,7 @@ class Run(OpenFolder):
         new = NewWarehouse(self.folder, self.store, plan, package_version=package_version(), run_id=self.run_id)
         connection = self.engine.connection.cursor()
         kept = self._work.kept(lambda: connection)
-        reads = self._work.builder.computes_ahead  # otherwise the checks may need the memory
+        reads = self._work.builder.ahead.computes  # otherwise the checks may need the memory
         self._written_ahead.begin(new, kept, self.folder, self.settings, reads=reads)
 
     def discard_unpublished(self) -> None:
@@ -221,7 +221,7 @@ class Run(OpenFolder):
 
     def rows_of(self, partitions: Sequence[Partition]) -> Rows:
         """Return where the rows of some partitions of a table are: in memory where the engine still has them."""
-        return self._work.builder.rows_of(partitions)
+        return self._work.builder.rows.of_partitions(partitions)
 
     def recompute(self, step: Step, day: date) -> list[str]:
         """Build a step's tables of a day without committing them; return those whose rows differ from the store's."""

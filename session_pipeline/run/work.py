@@ -65,11 +65,11 @@ class Work:
         """Return the rows that the engine still has in memory, for a connection to it."""
         from session_pipeline.publish.native_rows import NOTHING_KEPT, Divided, Kept  # slow to load
 
-        if self.run.model_engine is not self.run.engine or not self.builder.has_kept:
+        if self.run.model_engine is not self.run.engine or not self.builder.rows.has_kept:
             return NOTHING_KEPT  # big days are not kept; publishing them is not bound to the memory limit of the engine
 
         def divide(contract: Table, partitions: Sequence[Partition]) -> Divided:
-            days = set(self.builder.rows_of(partitions).kept_days)
+            days = set(self.builder.rows.of_partitions(partitions).kept_days)
             in_files = [partition for partition in partitions if partition.key.date not in days]
             return Divided(in_files, rows_of_days(contract, days) if days else "")
 
