@@ -122,12 +122,25 @@ def reported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     yield from opened(deployment)
 
 
+@pytest.fixture
+def ingest(tmp_path: Path) -> Iterator[Ingest]:
+    ingest = Ingest(tmp_path)
+    yield ingest
+    ingest.close()
+
+
 @pytest.fixture(params=["as a small file", "as a large file"])
-def ingest(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ingest]:
-    """Read every file in one of the two ways, whatever its size."""
+def each_way(request: pytest.FixtureRequest, ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> Ingest:
+    """An ingest that reads every file in one of the two ways, whatever its size."""
     if request.param == "as a large file":
         monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", -1)
-    ingest = Ingest(tmp_path)
+    return ingest
+
+
+@pytest.fixture(scope="module")
+def module_ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
+    """An ingest for tests that read many files."""
+    ingest = Ingest(tmp_path_factory.mktemp("ingest"))
     yield ingest
     ingest.close()
 

@@ -4,10 +4,8 @@ import bz2
 import gzip
 import json
 import lzma
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 
@@ -16,13 +14,6 @@ from session_pipeline.ingest.formats.compression import zstd
 from session_pipeline.reference.log_formats import parse_log_format
 from session_pipeline_tests.access_logs import AGENT, NGINX_MAIN, RULES, combined, event, events, visitor
 from session_pipeline_tests.ingesting import Ingest
-
-
-@pytest.fixture
-def ingest(tmp_path: Path) -> Iterator[Ingest]:
-    ingest = Ingest(tmp_path)
-    yield ingest
-    ingest.close()
 
 
 def test_combined_format_line_becomes_event(ingest: Ingest) -> None:

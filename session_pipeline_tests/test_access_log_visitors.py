@@ -2,7 +2,6 @@
 
 import ipaddress
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,14 +14,6 @@ from session_pipeline.errors import SessionPipelineError
 from session_pipeline.ingest.mapping.visitors import KEY_BYTES, VisitorKey, find_key, make_key
 from session_pipeline_tests.access_logs import AGENT, KEY, NGINX_MAIN, RULES, combined, event, events, visitor
 from session_pipeline_tests.ingesting import Ingest
-
-
-@pytest.fixture
-def ingest(tmp_path: Path) -> Iterator[Ingest]:
-    ingest = Ingest(tmp_path)
-    yield ingest
-    ingest.close()
-
 
 NETWORKS = [
     ("192.0.2.7", "192.0.2"),
@@ -41,13 +32,6 @@ def test_visitor_id_from_network_and_user_agent(ingest: Ingest) -> None:
     for agent, meant in ((AGENT, AGENT), ("-", "")):
         found = events(ingest, [combined(address=address, agent=agent) for address, _ in NETWORKS])
         assert [row["visitor_id"] for row in found] == [visitor(network, meant) for _, network in NETWORKS]
-
-
-@pytest.fixture(scope="module")
-def module_ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
-    ingest = Ingest(tmp_path_factory.mktemp("ingest"))
-    yield ingest
-    ingest.close()
 
 
 @pytest.mark.long

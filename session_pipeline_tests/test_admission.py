@@ -18,18 +18,18 @@ from session_pipeline_tests.ingesting import EVENT, RULES, Ingest
 # Admission
 
 
-def test_file_identity_is_source_and_content(ingest: Ingest) -> None:
+def test_file_identity_is_source_and_content(each_way: Ingest) -> None:
     content = (json.dumps(EVENT) + "\n").encode()
-    plain = ingest.admit(ingest.deliver(content, "a.jsonl"))
-    other_name = ingest.admit(ingest.deliver(content, "b.ndjson"))
-    compressed = ingest.admit(ingest.deliver(gzip.compress(content), "c.JSON.GZ"))
-    in_members = ingest.admit(
-        ingest.deliver(gzip.compress(content[:9]) + gzip.compress(content[9:]) + bytes(512), "d.jsonl.gz")
+    plain = each_way.admit(each_way.deliver(content, "a.jsonl"))
+    other_name = each_way.admit(each_way.deliver(content, "b.ndjson"))
+    compressed = each_way.admit(each_way.deliver(gzip.compress(content), "c.JSON.GZ"))
+    in_members = each_way.admit(
+        each_way.deliver(gzip.compress(content[:9]) + gzip.compress(content[9:]) + bytes(512), "d.jsonl.gz")
     )
-    by_zstd = ingest.admit(ingest.deliver(zstd.compress(content), "e.jsonl.zst"))
+    by_zstd = each_way.admit(each_way.deliver(zstd.compress(content), "e.jsonl.zst"))
     assert by_zstd.file_id == plain.file_id
     assert by_zstd.plain_path.stat().st_mode & 0o777 == 0o600
-    other_source = ingest.admit(plain.path, replace(RULES, source="shop"))
+    other_source = each_way.admit(plain.path, replace(RULES, source="shop"))
     assert {each.file_id for each in (other_name, compressed, in_members)} == {plain.file_id}
     assert other_source.file_id != plain.file_id
     assert in_members.byte_count == len(content)
@@ -51,37 +51,37 @@ def test_file_identity_is_source_and_content(ingest: Ingest) -> None:
     ],
 )
 def test_lines_and_blank_lines_are_counted(
-    ingest: Ingest, monkeypatch: pytest.MonkeyPatch, content: bytes, line_count: int, blank_count: int
+    each_way: Ingest, monkeypatch: pytest.MonkeyPatch, content: bytes, line_count: int, blank_count: int
 ) -> None:
-    taken = ingest.take(content)
+    taken = each_way.take(content)
     assert (taken.admitted.line_count, taken.admitted.blank_line_count) == (line_count, blank_count)
     for chunk_bytes in (1, 3):  # files are read in the same way
         monkeypatch.setattr(admission, "CHUNK_BYTES", chunk_bytes)
-        admitted = ingest.admit(taken.admitted.path)
+        admitted = each_way.admit(taken.admitted.path)
         assert (admitted.line_count, admitted.blank_line_count) == (line_count, blank_count)
 
 
-def test_file_with_too_long_a_line_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_with_too_long_a_line_is_refused(each_way: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line_counts, "CHUNK_BYTES", 64)
     monkeypatch.setattr(line_counts, "LONGEST_LINE_BYTES", 1000)
-    ingest.admit(ingest.deliver("{" + "a" * 999 + "\n" + "b" * 1000))
+    each_way.admit(each_way.deliver("{" + "a" * 999 + "\n" + "b" * 1000))
     with pytest.raises(RefusedFileError, match="line of more than"):
-        ingest.admit(ingest.deliver("{}\n" + "a" * 1001 + "\n"))
+        each_way.admit(each_way.deliver("{}\n" + "a" * 1001 + "\n"))
 
 
-def test_only_known_endings_are_read(ingest: Ingest) -> None:
+def test_only_known_endings_are_read(each_way: Ingest) -> None:
     for name in ("a.txt", "a.txt.zst", "a.txt.xz", "a.jsonl.lz4", "jsonl", ".gz"):
         with pytest.raises(RefusedFileError, match=r"\.jsonl, \.ndjson, \.json, \.csv, \.tsv"):
-            ingest.admit(ingest.deliver(b"{}\n", name))
+            each_way.admit(each_way.deliver(b"{}\n", name))
 
 
-def test_only_regular_files_below_raw_are_read(ingest: Ingest, tmp_path: Path) -> None:
+def test_only_regular_files_below_raw_are_read(each_way: Ingest, tmp_path: Path) -> None:
     outside = tmp_path / "secret.jsonl"
     outside.write_text("{}\n")
-    (ingest.root / "link.jsonl").symlink_to(outside)
-    (ingest.root / "folder").symlink_to(tmp_path)
-    (ingest.root / "folder.jsonl").mkdir()
-    os.mkfifo(ingest.root / "pipe.jsonl")
+    (each_way.root / "link.jsonl").symlink_to(outside)
+    (each_way.root / "folder").symlink_to(tmp_path)
+    (each_way.root / "folder.jsonl").mkdir()
+    os.mkfifo(each_way.root / "pipe.jsonl")
     for name, message in {
         "link.jsonl": "link",
         "folder/secret.jsonl": "link",
@@ -90,13 +90,13 @@ def test_only_regular_files_below_raw_are_read(ingest: Ingest, tmp_path: Path) -
         "pipe.jsonl": "not a regular file",
     }.items():
         with pytest.raises(RefusedFileError, match=message):
-            ingest.admit(ingest.root / name)
+            each_way.admit(each_way.root / name)
     with pytest.raises(RefusedFileError, match="outside"):
-        ingest.admit(outside)
+        each_way.admit(outside)
 
 
-def test_file_growing_while_hashed_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = ingest.deliver(json.dumps(EVENT) + "\n")
+def test_file_growing_while_hashed_is_refused(each_way: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = each_way.deliver(json.dumps(EVENT) + "\n")
     look_through = admission.look_through
 
     def look_through_slowly(*arguments: Any) -> str:
@@ -107,11 +107,13 @@ def test_file_growing_while_hashed_is_refused(ingest: Ingest, monkeypatch: pytes
 
     monkeypatch.setattr(admission, "look_through", look_through_slowly)
     with pytest.raises(RefusedFileError, match="still being written"):
-        ingest.admit(path)
+        each_way.admit(path)
 
 
-def test_file_replaced_while_hashed_is_refused(ingest: Ingest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = ingest.deliver(json.dumps(EVENT) + "\n")
+def test_file_replaced_while_hashed_is_refused(
+    each_way: Ingest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = each_way.deliver(json.dumps(EVENT) + "\n")
     look_through, other = admission.look_through, tmp_path / "other.jsonl"
 
     def look_through_slowly(*arguments: Any) -> str:
@@ -122,22 +124,22 @@ def test_file_replaced_while_hashed_is_refused(ingest: Ingest, tmp_path: Path, m
 
     monkeypatch.setattr(admission, "look_through", look_through_slowly)
     with pytest.raises(StillWrittenError):
-        ingest.admit(path)
+        each_way.admit(path)
 
 
-def test_file_growing_before_it_is_read_is_refused(ingest: Ingest) -> None:
-    admitted = ingest.admit(ingest.deliver(json.dumps(EVENT) + "\n"))
+def test_file_growing_before_it_is_read_is_refused(each_way: Ingest) -> None:
+    admitted = each_way.admit(each_way.deliver(json.dumps(EVENT) + "\n"))
     os.utime(admitted.path, (1, 1))
     with pytest.raises(RefusedFileError, match="still being written"):
-        ingest.read(admitted)
-    assert list(ingest.scratch.iterdir()) == []
+        each_way.read(admitted)
+    assert list(each_way.scratch.iterdir()) == []
 
 
-def test_ledger_that_does_not_add_up_keeps_nothing(ingest: Ingest) -> None:
-    admitted = ingest.admit(ingest.deliver(json.dumps(EVENT) + "\n{}\n"))
+def test_ledger_that_does_not_add_up_keeps_nothing(each_way: Ingest) -> None:
+    admitted = each_way.admit(each_way.deliver(json.dumps(EVENT) + "\n{}\n"))
     with pytest.raises(SessionPipelineError, match="3 lines were counted, but 1 were accepted and 1 quarantined"):
-        ingest.read(replace(admitted, line_count=3))
-    assert list(ingest.scratch.iterdir()) == []
+        each_way.read(replace(admitted, line_count=3))
+    assert list(each_way.scratch.iterdir()) == []
 
 
 # Files
@@ -147,7 +149,7 @@ def test_ledger_that_does_not_add_up_keeps_nothing(ingest: Ingest) -> None:
     "name",
     ["g*[1].jsonl", "a?.jsonl", "[ab].jsonl", "quo'te.jsonl", "site=x/new\nline.jsonl", "{a,b}.jsonl", "b\\s.jsonl"],
 )
-def test_file_names_are_not_patterns(ingest: Ingest, name: str) -> None:
+def test_file_names_are_not_patterns(each_way: Ingest, name: str) -> None:
     for other in ("g1.jsonl", "ab.jsonl", "a.jsonl", "b.jsonl"):
-        ingest.deliver("other\n", other)
-    assert len(ingest.take(json.dumps(EVENT), name).events) == 1
+        each_way.deliver("other\n", other)
+    assert len(each_way.take(json.dumps(EVENT), name).events) == 1

@@ -1,8 +1,6 @@
 """Tests what hits of a data feed of Adobe Analytics become, by the columns that its documentation defines."""
 
-from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,13 +18,6 @@ HIT = {
     "visit_start_time_gmt": "1777885100", "currency": "USD", "userid": "1000", "date_time": "2026-05-04 11:00:00",
     "ip": "192.0.2.7", "visit_referrer": "https://mail.example/?token=secret",
 }  # fmt: skip
-
-
-@pytest.fixture
-def ingest(tmp_path: Path) -> Iterator[Ingest]:
-    ingest = Ingest(tmp_path)
-    yield ingest
-    ingest.close()
 
 
 def hits(ingest: Ingest, *changes: dict[str, Any]) -> Taken:

@@ -1,6 +1,6 @@
 """Tests that DuckDB and Python divide a file into the same lines."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import duckdb
 import pytest
@@ -14,13 +14,6 @@ from session_pipeline.ingest.reading import lines as line_reading
 from session_pipeline_tests.ingesting import Ingest, as_csv
 
 Line = tuple[str | None, str | None, str | None]
-
-
-@pytest.fixture(scope="module")
-def module_ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
-    ingest = Ingest(tmp_path_factory.mktemp("ingest"))
-    yield ingest
-    ingest.close()
 
 
 def both_ways(ingest: Ingest, content: bytes, name: str) -> tuple[list[Line], list[Line]] | None:

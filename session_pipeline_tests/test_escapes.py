@@ -1,32 +1,14 @@
 """Tests the setting escape: TSV files in which a backslash escapes tabs, line ends and backslashes."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from session_pipeline.ingest.reading import small_files
 from session_pipeline_tests.ingesting import RULES, Ingest
 
 ESCAPED = replace(RULES, escape="\\")
 HEADER = "visitor_id\tevent_time\tevent_name\tnote\n"
-
-
-@pytest.fixture
-def ingest(tmp_path: Path) -> Iterator[Ingest]:
-    ingest = Ingest(tmp_path)
-    yield ingest
-    ingest.close()
-
-
-@pytest.fixture(params=["small", "large"])
-def sized(request: pytest.FixtureRequest, ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> Ingest:
-    """Ingest of files that are read together, and of those that are read alone."""
-    if request.param == "large":
-        monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", 0)
-    return ingest
 
 
 def line(note: str, visitor: str = "v") -> str:
@@ -57,47 +39,47 @@ def notes(ingest: Ingest, content: str) -> list[tuple[int, str | None]]:
         ('"a', '"a'),
     ],
 )
-def test_escapes_are_read(written: str, value: str | None, sized: Ingest) -> None:
+def test_escapes_are_read(written: str, value: str | None, each_way: Ingest) -> None:
     content = HEADER + line("first") + line(written) + line("last")
     third = 3 + written.count("\\\n") + 1
-    assert notes(sized, content) == [(2, "first"), (3, value), (third, "last")]
+    assert notes(each_way, content) == [(2, "first"), (3, value), (third, "last")]
 
 
-def test_escaped_line_end_is_read_with_carriage_returns(sized: Ingest) -> None:
+def test_escaped_line_end_is_read_with_carriage_returns(each_way: Ingest) -> None:
     content = (HEADER + line("a\\\nb") + line("c")).replace("\n", "\r\n")
-    assert notes(sized, content) == [(2, "a\nb"), (4, "c")]
+    assert notes(each_way, content) == [(2, "a\nb"), (4, "c")]
 
 
-def test_blank_line_within_a_value_is_not_counted_as_blank(sized: Ingest) -> None:
-    taken = sized.take(HEADER + line("a\\\n\\\nb") + "\n" + line("c"), "a.tsv", ESCAPED)
+def test_blank_line_within_a_value_is_not_counted_as_blank(each_way: Ingest) -> None:
+    taken = each_way.take(HEADER + line("a\\\n\\\nb") + "\n" + line("c"), "a.tsv", ESCAPED)
     assert (taken.admitted.line_count, taken.admitted.blank_line_count) == (2, 1)
     assert json.loads(taken.events[0]["properties"]) == {"note": "a\n\nb"}
 
 
-def test_backslash_at_the_end_of_a_file_stays(sized: Ingest) -> None:
-    assert notes(sized, HEADER + line("a\\")[:-1]) == [(2, "a\\")]
+def test_backslash_at_the_end_of_a_file_stays(each_way: Ingest) -> None:
+    assert notes(each_way, HEADER + line("a\\")[:-1]) == [(2, "a\\")]
 
 
-def test_value_without_end_takes_no_more_lines_than_an_event_can_have(sized: Ingest) -> None:
+def test_value_without_end_takes_no_more_lines_than_an_event_can_have(each_way: Ingest) -> None:
     content = HEADER + line("a\\\n" * 1_200) + line("b")
-    taken = sized.take(content, "a.tsv", ESCAPED)
+    taken = each_way.take(content, "a.tsv", ESCAPED)
     assert taken.events[-1]["line_number"] == content.count("\n")
     assert taken.admitted.line_count == len(taken.events) + len(taken.quarantined)
 
 
-def test_header_of_the_settings_is_used_with_escapes(sized: Ingest) -> None:
+def test_header_of_the_settings_is_used_with_escapes(each_way: Ingest) -> None:
     rules = replace(ESCAPED, header=tuple(HEADER.split()))
-    taken = sized.take(line("a\\\tb") + line("c\\\nd"), "a.tsv", rules)
+    taken = each_way.take(line("a\\\tb") + line("c\\\nd"), "a.tsv", rules)
     assert [json.loads(event["properties"])["note"] for event in taken.events] == ["a\tb", "c\nd"]
 
 
-def test_backslashes_stay_without_the_setting(sized: Ingest) -> None:
-    taken = sized.take(HEADER + line("C:\\temp") + line("\\N"), "a.tsv")
+def test_backslashes_stay_without_the_setting(each_way: Ingest) -> None:
+    taken = each_way.take(HEADER + line("C:\\temp") + line("\\N"), "a.tsv")
     assert [json.loads(event["properties"])["note"] for event in taken.events] == ["C:\\temp", "\\N"]
 
 
-def test_file_without_backslashes_is_the_same_with_the_setting(sized: Ingest) -> None:
+def test_file_without_backslashes_is_the_same_with_the_setting(each_way: Ingest) -> None:
     content = HEADER + "".join(line(f"n{number}") for number in range(5))
-    with_escape, without = sized.take(content, "a.tsv", ESCAPED), sized.take(content, "a.tsv")
+    with_escape, without = each_way.take(content, "a.tsv", ESCAPED), each_way.take(content, "a.tsv")
     assert with_escape.events == without.events
     assert with_escape.admitted.is_tidy

@@ -1,9 +1,7 @@
 """Tests fields that are not stored: the spellings of their names, and their positions in a line."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,13 +18,6 @@ DROPPED = (
     "c-ip", "ips", "last known ip", "ipv4", "clientIpV6", "source:ip", "network.peer.address", "remote_host",
 )  # fmt: skip
 KEPT = ("zip", "ship", "shipping", "is_vip", "tip", "ip_count", "relationship", "address", "geoip", "strip", "Zip")
-
-
-@pytest.fixture
-def ingest(tmp_path: Path) -> Iterator[Ingest]:
-    ingest = Ingest(tmp_path)
-    yield ingest
-    ingest.close()
 
 
 @pytest.mark.parametrize("value", ["192.0.2.7", 3221225991, ["192.0.2.7", "::1"], {"v4": "192.0.2.7"}, []])

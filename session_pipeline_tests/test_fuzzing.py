@@ -8,7 +8,7 @@ import bz2
 import gzip
 import lzma
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from time import process_time
 
@@ -117,13 +117,6 @@ def changes() -> st.SearchStrategy[Change]:
     )
 
 
-@pytest.fixture(scope="module")
-def ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
-    ingest = Ingest(tmp_path_factory.mktemp("fuzzed"))
-    yield ingest
-    ingest.close()
-
-
 def take(ingest: Ingest, name: str, data: bytes) -> str:
     """Ingest a file, check that every line is accounted for, and return the file's status."""
     started = process_time()
@@ -165,13 +158,13 @@ def line_numbers(name: str, data: bytes) -> list[int] | None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_good_file_is_accepted(ingest: Ingest, name: str) -> None:
-    assert take(ingest, name, FILES[name]) == "accepted"
+def test_good_file_is_accepted(module_ingest: Ingest, name: str) -> None:
+    assert take(module_ingest, name, FILES[name]) == "accepted"
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", FILES)
-def test_damaged_file_is_read_completely_or_rejected(ingest: Ingest, name: str) -> None:
+def test_damaged_file_is_read_completely_or_rejected(module_ingest: Ingest, name: str) -> None:
     statuses: list[str] = []
 
     @hypothesis_settings(
@@ -186,7 +179,7 @@ def test_damaged_file_is_read_completely_or_rejected(ingest: Ingest, name: str) 
         data = FILES[name]
         for change in damage:
             data = change(data)
-        statuses.append(take(ingest, name, data))
+        statuses.append(take(module_ingest, name, data))
 
     fuzz()
     assert len(set(statuses)) > 1, f"all of them were {statuses[0]}"
@@ -194,16 +187,16 @@ def test_damaged_file_is_read_completely_or_rejected(ingest: Ingest, name: str) 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["x.jsonl", "x.csv", "x.tsv", "x.log", "x.jsonl.gz", "x.jsonl.zst", "x.parquet"])
-def test_random_bytes_are_read_completely_or_rejected(ingest: Ingest, name: str) -> None:
+def test_random_bytes_are_read_completely_or_rejected(module_ingest: Ingest, name: str) -> None:
     @hypothesis_settings(max_examples=EXAMPLES * effort() // 2, deadline=None, derandomize=effort() == 1, database=None)
     @given(data=st.binary(max_size=300) | st.lists(st.sampled_from(NASTY), max_size=60).map(b"".join))
     def fuzz(data: bytes) -> None:
-        take(ingest, name, data)
+        take(module_ingest, name, data)
 
     fuzz()
 
 
-def test_lost_line_of_a_large_file_is_noticed(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_line_of_a_large_file_is_noticed(module_ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Check this test module: a reader that loses lines must fail `take`."""
     good = read_large.lines_by_duckdb
     count = 1 + LARGEST_SMALL_BYTES // len(lines(1))
@@ -215,10 +208,10 @@ def test_lost_line_of_a_large_file_is_noticed(ingest: Ingest, monkeypatch: pytes
 
     monkeypatch.setattr("session_pipeline.ingest.reading.read_large.lines_by_duckdb", lossy)
     with pytest.raises(Exception, match="lines were counted"):
-        take(ingest, "x.jsonl", lines(count) + b"{}\n")
+        take(module_ingest, "x.jsonl", lines(count) + b"{}\n")
 
 
-def test_lost_line_of_a_small_file_is_noticed(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_line_of_a_small_file_is_noticed(module_ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Check this test module: a reader that loses lines must fail `take`."""
     good = small_files.python_rows
 
@@ -227,4 +220,4 @@ def test_lost_line_of_a_small_file_is_noticed(ingest: Ingest, monkeypatch: pytes
 
     monkeypatch.setattr("session_pipeline.ingest.reading.small_files.python_rows", lossy)
     with pytest.raises(Exception, match="lines were counted"):
-        take(ingest, "x.jsonl", lines(9) + b"{}\n")
+        take(module_ingest, "x.jsonl", lines(9) + b"{}\n")

@@ -19,7 +19,7 @@ from session_pipeline_tests.oracles.published_cases import FIXTURES
 # Files
 
 
-def test_values_are_never_executed(ingest: Ingest) -> None:
+def test_values_are_never_executed(each_way: Ingest) -> None:
     evil = "'); drop table read_lines; select ('"
     rules = ReadingRules(
         source=evil,
@@ -30,17 +30,17 @@ def test_values_are_never_executed(ingest: Ingest) -> None:
         drop_properties=(evil, "(", "\\"),
         keep_query_parameters=(evil,),
     )
-    [event] = ingest.take_lines({evil: evil, "event_time": "2024-03-01", "(": 1}, rules=rules).events
+    [event] = each_way.take_lines({evil: evil, "event_time": "2024-03-01", "(": 1}, rules=rules).events
     assert {event[name] for name in ("source", "site", "visitor_id", "event_name")} == {evil}
     assert event["properties"] is None
     rows = [[evil, "event_time"], [evil, "2024-03-01"]]
-    assert len(ingest.take(as_csv(*rows), "a.csv", replace(rules, delimiter=",")).events) == 1
+    assert len(each_way.take(as_csv(*rows), "a.csv", replace(rules, delimiter=",")).events) == 1
 
 
-def test_each_utc_date_is_a_separate_file(ingest: Ingest) -> None:
+def test_each_utc_date_is_a_separate_file(each_way: Ingest) -> None:
     times = [f"2024-{month:02}-01T{hour:02}:{minute:02}:00Z" for minute in (0, 14, 15) for hour in (23, 0)
              for month in range(1, 13)]  # fmt: skip
-    taken = ingest.take_lines(*({**EVENT, "event_time": time} for time in times))
+    taken = each_way.take_lines(*({**EVENT, "event_time": time} for time in times))
     days = taken.reading.days
     assert [day.utc_date for day in days] == [date(2024, month, 1) for month in range(1, 13)]
     assert {(day.row_count, day.quarters) for day in days} == {(6, (0, 1, 92, 93))}
@@ -97,7 +97,7 @@ def fixture(name: str) -> bytes:
     return path.read_bytes()
 
 
-def test_nasa_log_is_accepted_completely(ingest: Ingest) -> None:
+def test_nasa_log_is_accepted_completely(each_way: Ingest) -> None:
     rules = ReadingRules(
         source="nasa",
         earliest=datetime(1990, 1, 1),
@@ -105,18 +105,18 @@ def test_nasa_log_is_accepted_completely(ingest: Ingest) -> None:
         constants={"event_name": "page_view"},
         visitor_key=KEY,
     )
-    taken = ingest.take(fixture("nasa_http_19950801/nasa_19950801.tsv"), "nasa.tsv", rules)
+    taken = each_way.take(fixture("nasa_http_19950801/nasa_19950801.tsv"), "nasa.tsv", rules)
     assert (taken.admitted.line_count, taken.reading.accepted_count) == (30_969, 30_969)
     assert len({event["visitor_id"] for event in taken.events}) == 2_159  # of 2,365 hosts; addresses count by network
     assert [event["status_code"] for event in taken.events].count(404) == 221
 
 
 @pytest.mark.long
-def test_shop_is_accepted_completely(ingest: Ingest) -> None:
+def test_shop_is_accepted_completely(each_way: Ingest) -> None:
     columns = {"visitor_id": "user_id", "user_id": "user_id", "client_session_id": "session_id", "event_name": "event",
                "event_time": "timestamp"}  # fmt: skip
     rules = replace(RULES, columns=columns)
-    taken = ingest.take(fixture("retentioneering_ecom/ecom.csv.gz"), "ecom.csv.gz", rules)
+    taken = each_way.take(fixture("retentioneering_ecom/ecom.csv.gz"), "ecom.csv.gz", rules)
     assert (taken.reading.accepted_count, taken.reading.set_aside_count) == (31_106, 0)
     assert {event["user_id"] for event in taken.events} == {event["visitor_id"] for event in taken.events}
     properties = json.loads(taken.events[0]["properties"])

@@ -1,7 +1,6 @@
 """Tests access log formats: a line of another format is quarantined, and the known format that fits is named."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,13 +43,6 @@ ALSO_FIT = {"combined": ["nginx_combined"], "nginx_combined": ["combined"], "for
 FORWARDED = ("nginx_main", "forwarded_combined", "envoy")
 
 
-@pytest.fixture(scope="module")
-def ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
-    ingest = Ingest(tmp_path_factory.mktemp("ingest"))
-    yield ingest
-    ingest.close()
-
-
 def fits(log_format: str, line: str) -> bool:
     pattern = parse_log_format(log_format).pattern
     with looking() as connection:
@@ -63,8 +55,8 @@ def test_every_named_format_is_tested() -> None:
 
 
 @pytest.mark.parametrize("name", NAMED_FORMATS)
-def test_line_of_a_named_format_is_an_event(ingest: Ingest, name: str) -> None:
-    taken = ingest.take(LINES[name] + "\n", "access.log", replace(RULES, log_format=name))
+def test_line_of_a_named_format_is_an_event(module_ingest: Ingest, name: str) -> None:
+    taken = module_ingest.take(LINES[name] + "\n", "access.log", replace(RULES, log_format=name))
     assert taken.quarantined == []
     [event] = taken.events
     agent = AGENT if "common" not in name and name != "haproxy" else ""
@@ -75,10 +67,10 @@ def test_line_of_a_named_format_is_an_event(ingest: Ingest, name: str) -> None:
 
 
 @pytest.mark.parametrize("own", NAMED_FORMATS)
-def test_line_of_another_format_is_quarantined_and_names_it(ingest: Ingest, own: str) -> None:
+def test_line_of_another_format_is_quarantined_and_names_it(module_ingest: Ingest, own: str) -> None:
     others = [name for name in NAMED_FORMATS if not fits(own, LINES[name])]
     assert [name for name in NAMED_FORMATS if name not in (own, *others)] == sorted(ALSO_FIT.get(own, ()))
-    taken = ingest.take("\n".join(LINES[name] for name in others), "access.log", replace(RULES, log_format=own))
+    taken = module_ingest.take("\n".join(LINES[name] for name in others), "access.log", replace(RULES, log_format=own))
     named = ["combined" if name in SAME_LINES else name for name in others]
     assert [row["reason"] for row in taken.quarantined] == [f"{OTHER_LOG_FORMAT}{name}" for name in named]
     assert [row["detail"] for row in taken.quarantined] == [
@@ -86,51 +78,51 @@ def test_line_of_another_format_is_quarantined_and_names_it(ingest: Ingest, own:
     ]
 
 
-def test_address_in_the_place_of_the_host_is_recognized_as_no_format(ingest: Ingest) -> None:
+def test_address_in_the_place_of_the_host_is_recognized_as_no_format(module_ingest: Ingest) -> None:
     host, address = "www.shop.example -", "203.0.113.7"
     for before in (f"{address} 198.51.100.9 -", f"www.shop.example {address} -", f"{address} [2001:db8::9] -"):
         line = LINES["lighttpd"].replace(f"{address} {host}", before)
-        taken = ingest.take(line + "\n", "access.log", RULES)
+        taken = module_ingest.take(line + "\n", "access.log", RULES)
         assert [row["reason"] for row in taken.quarantined] == ["invalid_log_line"]
         assert fits("lighttpd", line)  # it is read where the settings say so, as a request for an address
 
 
 @pytest.mark.parametrize("name", ["vhost_common", "vhost_combined_without_port"])
-def test_first_of_two_addresses_is_recognized_as_no_host(ingest: Ingest, name: str) -> None:
+def test_first_of_two_addresses_is_recognized_as_no_host(module_ingest: Ingest, name: str) -> None:
     """It can be that of a visitor, such as in a log of the peer's address and X-Forwarded-For."""
     line = LINES[name].replace("www.shop.example", "198.51.100.9")
-    taken = ingest.take(line + "\n", "access.log", RULES)
+    taken = module_ingest.take(line + "\n", "access.log", RULES)
     assert [row["reason"] for row in taken.quarantined] == ["invalid_log_line"]
     assert fits(name, line)
 
 
-def test_response_that_a_proxy_did_not_get_has_no_status(ingest: Ingest) -> None:
+def test_response_that_a_proxy_did_not_get_has_no_status(module_ingest: Ingest) -> None:
     for name, status in (("envoy", "0"), ("haproxy", "-1")):
         line = LINES[name].replace(" 200 ", f" {status} ")
-        [event] = ingest.take(line + "\n", "access.log", replace(RULES, log_format=name)).events
+        [event] = module_ingest.take(line + "\n", "access.log", replace(RULES, log_format=name)).events
         assert (event["status_code"], event["page_path"]) == (None, "/a")
 
 
-def test_address_of_a_quarantined_line_is_removed_by_position(ingest: Ingest) -> None:
+def test_address_of_a_quarantined_line_is_removed_by_position(module_ingest: Ingest) -> None:
     line = LINES["vhost_combined"].replace("203.0.113.7", "dial-7.example.net").replace("/a", "/dial-7.example.net")
-    taken = ingest.take(line + "\n", "access.log", RULES)
+    taken = module_ingest.take(line + "\n", "access.log", RULES)
     assert taken.quarantined[0]["line"].startswith("www.shop.example:443 [address] - - [")
     assert "dial-7" not in taken.quarantined[0]["line"]
-    broken = ingest.take(line[:80] + "\n", "access.log", replace(RULES, log_format="vhost_combined"))
+    broken = module_ingest.take(line[:80] + "\n", "access.log", replace(RULES, log_format="vhost_combined"))
     assert broken.quarantined[0]["line"].startswith("www.shop.example:443 [address] - - [")
 
 
-def test_list_of_addresses_is_removed_from_a_quarantined_line(ingest: Ingest) -> None:
-    taken = ingest.take(LINES["forwarded_combined"] + "\n", "access.log", RULES)
+def test_list_of_addresses_is_removed_from_a_quarantined_line(module_ingest: Ingest) -> None:
+    taken = module_ingest.take(LINES["forwarded_combined"] + "\n", "access.log", RULES)
     assert "198.51" not in taken.quarantined[0]["line"]
     assert "10.0.0" not in taken.quarantined[0]["line"]
 
 
-def test_line_of_no_known_format_says_where_to_find_it(ingest: Ingest) -> None:
-    taken = ingest.take(f"lb 203.0.113.7:80 {REQUEST}\n", "access.log", RULES)
+def test_line_of_no_known_format_says_where_to_find_it(module_ingest: Ingest) -> None:
+    taken = module_ingest.take(f"lb 203.0.113.7:80 {REQUEST}\n", "access.log", RULES)
     said = "nor another known format; write the server's own LogFormat or log_format into sources.web.log_format"
     assert taken.quarantined[0]["detail"].endswith(said)
-    taken = ingest.take(f"lb 203.0.113.7:80 {REQUEST}\n", "access.log", replace(RULES, source="my.site"))
+    taken = module_ingest.take(f"lb 203.0.113.7:80 {REQUEST}\n", "access.log", replace(RULES, source="my.site"))
     assert taken.quarantined[0]["detail"].endswith('into sources."my.site".log_format')
 
 

@@ -4,7 +4,7 @@ import gzip
 import io
 import json
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -26,13 +26,6 @@ from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.ingesting import RULES, Ingest
 
 TIME = datetime(2024, 3, 1, 12, 0, 0, 123456)
-
-
-@pytest.fixture
-def ingest(tmp_path: Path) -> Iterator[Ingest]:
-    ingest = Ingest(tmp_path)
-    yield ingest
-    ingest.close()
 
 
 def written(columns: dict[str, Any], **options: Any) -> bytes:

@@ -1,9 +1,7 @@
 """Tests what lines of the exports of tools become: which are the same event, and their names, values and visitors."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +12,6 @@ from session_pipeline.settings import parse_settings
 from session_pipeline_tests.ingesting import KEY, Ingest, Row, Taken
 
 Line = dict[str, Any]
-
-
-@pytest.fixture
-def ingest(tmp_path: Path) -> Iterator[Ingest]:
-    ingest = Ingest(tmp_path)
-    yield ingest
-    ingest.close()
 
 
 def preset(name: str) -> ReadingRules:

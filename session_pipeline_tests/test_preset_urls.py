@@ -1,8 +1,6 @@
 """Tests the pages and referrers that presets read, and that no URL is left in the properties with its query."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,13 +43,6 @@ SCREENS: dict[str, Line] = {
     "segment": {"type": "screen", "name": "", "properties": {"name": "Settings"}},
     "rudderstack": {"type": "screen", "name": "", "properties": {"name": "Settings"}},
 }
-
-
-@pytest.fixture
-def ingest(tmp_path: Path) -> Iterator[Ingest]:
-    ingest = Ingest(tmp_path)
-    yield ingest
-    ingest.close()
 
 
 @pytest.mark.parametrize("name", VIEWS)

@@ -1,9 +1,7 @@
 """Tests what is stored of people in accepted lines: no addresses; hashed or reduced values by the settings."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,13 +21,6 @@ PHONE = (
 )
 BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 OTHER_KEY = VisitorKey(bytes(reversed(range(32))))
-
-
-@pytest.fixture
-def ingest(tmp_path: Path) -> Iterator[Ingest]:
-    ingest = Ingest(tmp_path)
-    yield ingest
-    ingest.close()
 
 
 def test_no_column_keeps_an_address(ingest: Ingest) -> None:

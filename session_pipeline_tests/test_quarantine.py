@@ -16,8 +16,8 @@ NOT_JSON = [
 NOT_OBJECTS = ["[1]", '"text"', "null", "12", ' ["{"]']
 
 
-def test_line_that_is_not_a_json_object_is_quarantined(ingest: Ingest) -> None:
-    taken = ingest.take_lines(EVENT, *NOT_JSON, *NOT_OBJECTS, EVENT)
+def test_line_that_is_not_a_json_object_is_quarantined(each_way: Ingest) -> None:
+    taken = each_way.take_lines(EVENT, *NOT_JSON, *NOT_OBJECTS, EVENT)
     assert [(row["reason"], row["line"]) for row in taken.quarantined] == [
         *(("invalid_json", line) for line in NOT_JSON),
         *(("not_an_object", line) for line in NOT_OBJECTS),
@@ -29,9 +29,9 @@ def test_line_that_is_not_a_json_object_is_quarantined(ingest: Ingest) -> None:
     assert taken.column("line_number") == [1, 2 + len(NOT_JSON) + len(NOT_OBJECTS)]
 
 
-def test_text_that_looks_like_lax_json_is_accepted(ingest: Ingest) -> None:
+def test_text_that_looks_like_lax_json_is_accepted(each_way: Ingest) -> None:
     title = 'a:NaN, b: -inf,] "c":[nan], {,}'
-    event = ingest.event(page_title=title, tags=["a", "b"])
+    event = each_way.event(page_title=title, tags=["a", "b"])
     assert (event["page_title"], event["properties"]) == (title, '{"tags":["a","b"]}')
 
 
@@ -62,27 +62,27 @@ UNUSABLE: list[tuple[Row, str, str]] = [
 ]
 
 
-def test_unusable_field_quarantines_the_line(ingest: Ingest) -> None:
-    taken = ingest.take_lines(*({**EVENT, **fields} for fields, _, _ in UNUSABLE))
+def test_unusable_field_quarantines_the_line(each_way: Ingest) -> None:
+    taken = each_way.take_lines(*({**EVENT, **fields} for fields, _, _ in UNUSABLE))
     assert taken.events == []
     assert [(row["reason"], row["detail"]) for row in taken.quarantined] == [each[1:] for each in UNUSABLE]
 
 
 @pytest.mark.long
-def test_accepted_limits_of_time_and_number(ingest: Ingest) -> None:
-    ingest.event(event_time="2020-01-01T00:00:00Z")
-    ingest.event(event_time="2100-12-31T23:59:59.999999Z")
-    ingest.event(received_at="2024-03-01T11:00:00Z")
-    assert ingest.event(value="999999999999.999999")["value"] == Decimal("999999999999.999999")
-    assert ingest.event(value=0.1 + 0.2)["value"] == Decimal("0.300000")
-    assert ingest.event(value="-1.5e3")["value"] == Decimal("-1500")
-    assert ingest.event(status_code=200.0)["status_code"] == 200
-    assert ingest.event(sequence="-9223372036854775808")["sequence"] == -(2**63)
+def test_accepted_limits_of_time_and_number(each_way: Ingest) -> None:
+    each_way.event(event_time="2020-01-01T00:00:00Z")
+    each_way.event(event_time="2100-12-31T23:59:59.999999Z")
+    each_way.event(received_at="2024-03-01T11:00:00Z")
+    assert each_way.event(value="999999999999.999999")["value"] == Decimal("999999999999.999999")
+    assert each_way.event(value=0.1 + 0.2)["value"] == Decimal("0.300000")
+    assert each_way.event(value="-1.5e3")["value"] == Decimal("-1500")
+    assert each_way.event(status_code=200.0)["status_code"] == 200
+    assert each_way.event(sequence="-9223372036854775808")["sequence"] == -(2**63)
 
 
-def test_detail_uses_the_field_name_of_the_source(ingest: Ingest) -> None:
+def test_detail_uses_the_field_name_of_the_source(each_way: Ingest) -> None:
     rules = replace(RULES, columns={"value": "price.net"})
-    assert ingest.reason(rules, price={"net": "free"}) == ("invalid_value", "value (price.net): free")
+    assert each_way.reason(rules, price={"net": "free"}) == ("invalid_value", "value (price.net): free")
 
 
 @pytest.mark.parametrize(
@@ -94,38 +94,38 @@ def test_detail_uses_the_field_name_of_the_source(ingest: Ingest) -> None:
         (b'{"visitor_id":"' + b"a" * (1 << 20) + b'"}', "line_too_long"),
     ],
 )
-def test_line_that_duckdb_rejects_is_quarantined_alone(ingest: Ingest, line: bytes, reason: str) -> None:
+def test_line_that_duckdb_rejects_is_quarantined_alone(each_way: Ingest, line: bytes, reason: str) -> None:
     seen = json.dumps(EVENT).encode()
-    taken = ingest.take(b"\xef\xbb\xbf" + b"\n".join([seen, line, b"", seen + b"\r", b""]))
+    taken = each_way.take(b"\xef\xbb\xbf" + b"\n".join([seen, line, b"", seen + b"\r", b""]))
     assert taken.reasons == {2: reason}
     assert [event["line_number"] for event in taken.events] == [1, 4]
     assert {event["content_hash"] for event in taken.events} == {md5(seen).hexdigest()}
     assert len(taken.quarantined[0]["line"]) <= 2000
 
 
-def test_event_with_too_many_values_is_quarantined(ingest: Ingest) -> None:
+def test_event_with_too_many_values_is_quarantined(each_way: Ingest) -> None:
     numbers = [0] * 10_000
-    assert ingest.event(numbers=numbers)["properties"] is not None
-    assert ingest.event(numbers=numbers[1:], text="," * 20_000)["properties"] is not None
-    assert ingest.event(properties="0," * 20_000)["properties"] is not None  # a text is one value
+    assert each_way.event(numbers=numbers)["properties"] is not None
+    assert each_way.event(numbers=numbers[1:], text="," * 20_000)["properties"] is not None
+    assert each_way.event(properties="0," * 20_000)["properties"] is not None  # a text is one value
     numbers.append(0)
     detail = ("too_many_values", "more than 10000 values")
-    assert ingest.reason(numbers=numbers) == detail
-    assert ingest.reason(properties={"numbers": numbers}) == detail
-    assert ingest.reason(properties=json.dumps({"numbers": numbers})) == detail
-    assert ingest.reason(numbers=numbers[:6_000], properties={"others": numbers[:6_000]}) == detail
+    assert each_way.reason(numbers=numbers) == detail
+    assert each_way.reason(properties={"numbers": numbers}) == detail
+    assert each_way.reason(properties=json.dumps({"numbers": numbers})) == detail
+    assert each_way.reason(numbers=numbers[:6_000], properties={"others": numbers[:6_000]}) == detail
 
 
 @pytest.mark.parametrize("blank", [b" ", b"\t"])
-def test_long_blank_line_is_counted_as_blank(ingest: Ingest, blank: bytes) -> None:
+def test_long_blank_line_is_counted_as_blank(each_way: Ingest, blank: bytes) -> None:
     seen = json.dumps(EVENT).encode()
-    taken = ingest.take(b"\n".join([seen, blank * ((256 << 10) + 1), seen]))
+    taken = each_way.take(b"\n".join([seen, blank * ((256 << 10) + 1), seen]))
     assert [event["line_number"] for event in taken.events] == [1, 3]
     assert (taken.reasons, taken.admitted.blank_line_count) == ({}, 1)
 
 
-def test_file_with_only_carriage_returns_is_one_bad_line(ingest: Ingest) -> None:
-    assert ingest.take(json.dumps(EVENT) + "\r" + json.dumps(EVENT) + "\r").reading.reasons == {"invalid_json": 1}
+def test_file_with_only_carriage_returns_is_one_bad_line(each_way: Ingest) -> None:
+    assert each_way.take(json.dumps(EVENT) + "\r" + json.dumps(EVENT) + "\r").reading.reasons == {"invalid_json": 1}
 
 
 ADDRESSES = [
@@ -148,11 +148,11 @@ WITH_ZONES = [
 ]  # fmt: skip
 
 
-def test_quarantine_keeps_no_part_of_an_address_and_its_port(ingest: Ingest) -> None:
+def test_quarantine_keeps_no_part_of_an_address_and_its_port(each_way: Ingest) -> None:
     addresses = [*WITH_PORTS, *WITH_ZONES]
     texts = [text for address in addresses for text in (f"at {address} it", f"<{address}>", f"x={address}&y=1")]
     values = [json.dumps({**EVENT, "value": f"<{address}>"}) for address in addresses]
-    _, *found = ingest.take("\n".join(["{}", *(f"no JSON: {text}" for text in texts), *values])).quarantined
+    _, *found = each_way.take("\n".join(["{}", *(f"no JSON: {text}" for text in texts), *values])).quarantined
     without = ["at [address] it", "<[address]>", "x=[address]&y=1"] * len(addresses)
     shown = {text: row["line"] for text, row in zip(texts, found, strict=False)}
     assert shown == {text: f"no JSON: {kept}" for text, kept in zip(texts, without, strict=True)}
@@ -172,18 +172,18 @@ def test_quarantine_keeps_no_part_of_an_address_and_its_port(ingest: Ingest) -> 
         ("203.0.113.7/24, 5.", "[address]/24, 5."),
     ],
 )
-def test_what_is_next_to_an_address_is_kept(ingest: Ingest, text: str, left: str) -> None:
-    row = ingest.take(f"{{}}\nno JSON: {text}").quarantined[1]
+def test_what_is_next_to_an_address_is_kept(each_way: Ingest, text: str, left: str) -> None:
+    row = each_way.take(f"{{}}\nno JSON: {text}").quarantined[1]
     assert row["line"] == f"no JSON: {left}"
 
 
-def test_quarantine_contains_no_address(ingest: Ingest) -> None:
-    taken = ingest.take_lines(*({**EVENT, "at": f"<{address}>", "value": f"<{address}>"} for address in ADDRESSES))
+def test_quarantine_contains_no_address(each_way: Ingest) -> None:
+    taken = each_way.take_lines(*({**EVENT, "at": f"<{address}>", "value": f"<{address}>"} for address in ADDRESSES))
     assert {row["detail"] for row in taken.quarantined} == {"value: <[address]>"}
     assert {row["line"] for row in taken.quarantined} == {
         json.dumps({**EVENT, "at": "<[address]>", "value": "<[address]>"})
     }
     filler = "x" * 1990
-    taken = ingest.take("{}\n" + "\n".join(f"{filler} {address} {address}" for address in ADDRESSES))
+    taken = each_way.take("{}\n" + "\n".join(f"{filler} {address} {address}" for address in ADDRESSES))
     taken.quarantined.pop(0)
     assert {row["line"] for row in taken.quarantined} == {f"{filler} [address] [address]"[:2000]}

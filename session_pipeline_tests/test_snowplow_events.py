@@ -6,9 +6,8 @@ test_snowplow_preset.py compares sessions with those of Snowplow's web model.
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -46,13 +45,6 @@ class Sent:
     entities: Mapping[str, list[Line]] = field(default_factory=dict)
     vendor: str = SNOWPLOW
     version: int = 1
-
-
-@pytest.fixture
-def ingest(tmp_path: Path) -> Iterator[Ingest]:
-    ingest = Ingest(tmp_path)
-    yield ingest
-    ingest.close()
 
 
 def line_of(number: int, sent: Sent) -> Line:

@@ -2,9 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,13 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from session_pipeline_tests.ingesting import EVENT, RULES, Ingest
-
-
-@pytest.fixture
-def ingest(tmp_path: Path) -> Iterator[Ingest]:
-    ingest = Ingest(tmp_path)
-    yield ingest
-    ingest.close()
 
 
 def taken(ingest: Ingest, *lines: dict[str, Any], **rules: Any) -> list[dict[str, Any]]:

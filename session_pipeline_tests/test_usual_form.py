@@ -122,7 +122,7 @@ def test_struct_has_the_first_value_of_a_repeated_key() -> None:
     assert found == {"a": "1", "b": None}
 
 
-def test_form_changes_no_row_and_no_reason(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_form_changes_no_row_and_no_reason(each_way: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", -1)
     forms: list[UsualForm | None] = []
 
@@ -131,7 +131,7 @@ def test_form_changes_no_row_and_no_reason(ingest: Ingest, monkeypatch: pytest.M
         return forms[-1]
 
     def read(name: str) -> Taken:
-        return ingest.take("\n".join([*USUAL, *IN_FORM, *OTHERS]) + "\n", name, RULES)
+        return each_way.take("\n".join([*USUAL, *IN_FORM, *OTHERS]) + "\n", name, RULES)
 
     monkeypatch.setattr(fields, "usual_form", found)
     with_form = read("with.jsonl")

@@ -35,8 +35,8 @@ LINES = [
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_fields_change_within_a_file(ingest: Ingest, end: str) -> None:
-    taken = ingest.take("\ufeff" + end.join(LINES) + end, "u_ex240301.log", RULES)
+def test_fields_change_within_a_file(each_way: Ingest, end: str) -> None:
+    taken = each_way.take("\ufeff" + end.join(LINES) + end, "u_ex240301.log", RULES)
     assert [(row["line_number"], row["event_name"], row["page_url"], row["status_code"]) for row in taken.events] == [
         (4, "page_view", "/a?q=1", 200),
         (9, "submit", "//shop.example/d", 302),
@@ -57,19 +57,19 @@ def test_log_is_recognized_by_any_first_directive(directive: str) -> None:
 
 
 @pytest.mark.parametrize("directive", [b"#Software: \xff", b"#Remark: \0", b"#" * (300 << 10), b" " * (300 << 10)])
-def test_directives_and_blank_lines_are_skipped_whatever_they_contain(ingest: Ingest, directive: bytes) -> None:
+def test_directives_and_blank_lines_are_skipped_whatever_they_contain(each_way: Ingest, directive: bytes) -> None:
     lines = [directive, b"#Fields: date time c-ip cs-uri-stem", b"2024-03-01 12:00:00 203.0.113.7 /a", directive]
-    taken = ingest.take(b"\n".join(lines), "u_ex240301.log", RULES)
+    taken = each_way.take(b"\n".join(lines), "u_ex240301.log", RULES)
     assert (len(taken.events), taken.reasons, taken.admitted.blank_line_count) == (1, {}, 3)
 
 
-def test_cloudfront_encodes_words_once_or_twice(ingest: Ingest) -> None:
+def test_cloudfront_encodes_words_once_or_twice(each_way: Ingest) -> None:
     fields = "#Fields: date time c-ip cs-method cs-uri-stem cs(User-Agent) x-host-header cs-protocol"
     agents = ["Mozilla/5.0%20(a)", "Mozilla/5.0%2520(a)"]
     lines = [
         f"2024-03-01\t12:00:0{n}\t192.0.2.1\tGET\t/\t{agent}\tshop.example\thttps" for n, agent in enumerate(agents)
     ]
-    taken = ingest.take("\n".join([fields, *lines]), "a.log", RULES)
+    taken = each_way.take("\n".join([fields, *lines]), "a.log", RULES)
     assert taken.column("user_agent") == ["Mozilla/5.0 (a)"] * 2
     assert taken.column("page_url") == ["https://shop.example/"] * 2
 
@@ -86,7 +86,7 @@ AGENTS = [
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet", "csv"])
-def test_other_forms_of_a_log_give_the_user_agents_and_visitors_of_its_text(ingest: Ingest, form: str) -> None:
+def test_other_forms_of_a_log_give_the_user_agents_and_visitors_of_its_text(each_way: Ingest, form: str) -> None:
     names = ["date", "time", "c-ip", "cs-method", "cs-uri-stem", "cs(User-Agent)"]
     rows = [["2024-03-01", f"12:00:0{n}", "192.0.2.1", "GET", "/", agent] for n, agent in enumerate(AGENTS)]
     text = "\n".join(["#Fields: " + " ".join(names), *("\t".join(row) for row in rows)])
@@ -98,14 +98,14 @@ def test_other_forms_of_a_log_give_the_user_agents_and_visitors_of_its_text(inge
         content: str | bytes = sink.getvalue()
     else:
         content = as_csv(names, *rows) if form == "csv" else "\n".join(map(json.dumps, records))
-    expected = ingest.take(text, "a.log", RULES)
-    found = ingest.take(content, f"a.{form}", replace(RULES, format=form))
+    expected = each_way.take(text, "a.log", RULES)
+    found = each_way.take(content, f"a.{form}", replace(RULES, format=form))
     assert expected.column("user_agent")[0] == "Mozilla/5.0 (Windows NT 10.0) A/1"
     for column in ("user_agent", "visitor_id"):
         assert found.column(column) == expected.column(column)
 
 
-def test_user_agent_with_spaces_is_not_decoded(ingest: Ingest) -> None:
+def test_user_agent_with_spaces_is_not_decoded(each_way: Ingest) -> None:
     line = {
         "date": "2024-03-01",
         "time": "12:00:00",
@@ -113,9 +113,9 @@ def test_user_agent_with_spaces_is_not_decoded(ingest: Ingest) -> None:
         "cs-uri-stem": "/",
         "cs(User-Agent)": "A (b%20c)",
     }
-    [row] = ingest.take_lines(line, rules=replace(RULES, format="jsonl")).events
+    [row] = each_way.take_lines(line, rules=replace(RULES, format="jsonl")).events
     assert row["user_agent"] == "A (b%20c)"
 
 
-def test_line_without_fields_before_it_is_quarantined(ingest: Ingest) -> None:
-    assert ingest.take("2024-03-01 12:00:00 GET /\n", "a.log", RULES).reasons == {1: "invalid_log_line"}
+def test_line_without_fields_before_it_is_quarantined(each_way: Ingest) -> None:
+    assert each_way.take("2024-03-01 12:00:00 GET /\n", "a.log", RULES).reasons == {1: "invalid_log_line"}
