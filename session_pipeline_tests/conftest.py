@@ -201,9 +201,9 @@ def with_canary(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 @pytest.fixture(scope="session")
 def erased(with_canary: Deployment, tmp_path_factory: pytest.TempPathFactory) -> "Erased":
     """A copy of `with_canary` after the erasure of this visitor. Read only."""
-    from session_pipeline_tests.erasures import copy_of, erase_canary
+    from session_pipeline_tests.erasures import erase_canary
 
-    return erase_canary(copy_of(with_canary, tmp_path_factory.mktemp("erased") / "data"))
+    return erase_canary(with_canary.copied_to(tmp_path_factory.mktemp("erased") / "data"))
 
 
 @pytest.fixture(scope="session")
@@ -225,5 +225,4 @@ def built_week(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 @pytest.fixture
 def week(built_week: Deployment, tmp_path: Path) -> Deployment:
     """A copy of the built week that the test may change."""
-    shutil.copytree(built_week.folder.path, tmp_path / "week")
-    return Deployment(tmp_path / "week")
+    return built_week.copied_to(tmp_path / "week")

@@ -5,6 +5,7 @@ A run does the same as on the command line and in Dagster: it ingests, builds wh
 
 import json
 import os
+import shutil
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from functools import cache
@@ -53,6 +54,11 @@ class Deployment:
         deployment = cls.__new__(cls)
         deployment.folder = DataFolder(folder)
         return deployment
+
+    def copied_to(self, folder: Path) -> "Deployment":
+        """Return a copy in another folder, which a test may change."""
+        shutil.copytree(self.folder.path, folder)
+        return Deployment.at(folder)
 
     def set(self, settings: Mapping[str, Any]) -> None:
         self.folder.settings.write_text(to_toml(settings))

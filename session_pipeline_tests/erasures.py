@@ -104,11 +104,6 @@ def complete(deployment: Deployment) -> Sequence[Path]:
     return reports
 
 
-def copy_of(deployment: Deployment, folder: Path) -> Deployment:
-    shutil.copytree(deployment.folder.path, folder)
-    return Deployment.at(folder)
-
-
 def texts_left(deployment: Deployment, texts: Sequence[str]) -> list[str]:
     """Return the places that have one of these texts, without the delivered files."""
     return sorted(set(all_places(deployment.folder, texts)))

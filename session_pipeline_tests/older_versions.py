@@ -1,6 +1,5 @@
 """Builds three days, and changes their store to what an older version of the package would have left, for tests."""
 
-import shutil
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -44,8 +43,7 @@ def build_days(folder: Path) -> Deployment:
 
 def copy_of(deployment: Deployment, folder: Path) -> Deployment:
     """Return a copy that a test may change. It was run once, so that the copied files are known."""
-    shutil.copytree(deployment.folder.path, folder)
-    copy = Deployment(folder, SETTINGS)
+    copy = deployment.copied_to(folder)
     copy.run(UNTIL)
     return copy
 

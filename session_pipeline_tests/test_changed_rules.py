@@ -5,7 +5,6 @@ it.
 """
 
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from copy import deepcopy
@@ -59,8 +58,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @pytest.fixture
 def deployment(built: Deployment, tmp_path: Path) -> Deployment:
-    shutil.copytree(built.folder.path, tmp_path / "copy")
-    return Deployment.at(tmp_path / "copy")
+    return built.copied_to(tmp_path / "copy")
 
 
 def test_every_setting_is_listed() -> None:

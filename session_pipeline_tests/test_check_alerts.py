@@ -1,6 +1,5 @@
 """Tests the checks of alerts: which rows of the changes they show, in which order, and for how long."""
 
-import shutil
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -19,8 +18,7 @@ from session_pipeline_tests.simulation.simulated_clock import simulated
 @pytest.fixture
 def deployment(four_weeks: Deployment, tmp_path: Path) -> Deployment:
     """A copy of `four_weeks` that the test may change."""
-    shutil.copytree(four_weeks.folder.path, tmp_path / "data")
-    return Deployment(tmp_path / "data", SMALL)
+    return four_weeks.copied_to(tmp_path / "data")
 
 
 ALERT = """

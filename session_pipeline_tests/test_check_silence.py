@@ -1,6 +1,5 @@
 """Tests the check that warns of sites without visits: which silences it names, and the texts of its problems."""
 
-import shutil
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,7 +11,6 @@ from session_pipeline import checks
 from session_pipeline.checks import CHECKS, Verdict
 from session_pipeline_tests.checked_stores import asked
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.orchestration import SMALL
 
 LAST = date(2024, 6, 14)  # a Friday
 WEEKS = 5
@@ -21,8 +19,7 @@ WEEKS = 5
 @pytest.fixture
 def deployment(four_weeks: Deployment, tmp_path: Path) -> Deployment:
     """A copy of `four_weeks` that the test may change."""
-    shutil.copytree(four_weeks.folder.path, tmp_path / "data")
-    return Deployment(tmp_path / "data", SMALL)
+    return four_weeks.copied_to(tmp_path / "data")
 
 
 def publish(deployment: Deployment, silent_days: Iterable[tuple[str, int]]) -> None:

@@ -1,6 +1,5 @@
 """Tests that the checks of a day's tables fail when one table is wrong, and only for the day that it is wrong on."""
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,7 +12,6 @@ from session_pipeline.checks import Verdict
 from session_pipeline.run.pipeline import Run
 from session_pipeline_tests.checked_stores import DAY, WEEKS, change, opened
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.orchestration import SMALL
 
 
 @dataclass(frozen=True)
@@ -264,8 +262,7 @@ CASES = _cases()
 @pytest.mark.parametrize("name", CASES)
 def test_check_fails_on_a_wrong_table(four_weeks: Deployment, tmp_path: Path, name: str) -> None:
     case = CASES[name]
-    shutil.copytree(four_weeks.folder.path, tmp_path / "data")
-    deployment = Deployment(tmp_path / "data", SMALL)
+    deployment = four_weeks.copied_to(tmp_path / "data")
     change(deployment, case.table, case.select)
     with opened(deployment) as run:
         assert case.check(run, WEEKS) == case.verdict, "other days are left alone"

@@ -1,7 +1,6 @@
 """Tests the checks that warn: of unusual data, late sources, outdated days, and settings without matches."""
 
 import errno
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -25,8 +24,7 @@ from session_pipeline_tests.simulation.simulated_clock import simulated
 @pytest.fixture
 def deployment(four_weeks: Deployment, tmp_path: Path) -> Deployment:
     """A copy of `four_weeks` that the test may change."""
-    shutil.copytree(four_weeks.folder.path, tmp_path / "data")
-    return Deployment(tmp_path / "data", SMALL)
+    return four_weeks.copied_to(tmp_path / "data")
 
 
 @pytest.mark.long

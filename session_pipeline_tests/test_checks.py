@@ -1,6 +1,5 @@
 """Tests the checks: each passes on a correct store. test_check_sums.py has the wrong tables for which they fail."""
 
-import shutil
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from pathlib import Path
@@ -23,8 +22,7 @@ from session_pipeline_tests.orchestration import SMALL, shop_lines
 @pytest.fixture
 def deployment(four_weeks: Deployment, tmp_path: Path) -> Deployment:
     """A copy of `four_weeks` that the test may change."""
-    shutil.copytree(four_weeks.folder.path, tmp_path / "data")
-    return Deployment(tmp_path / "data", SMALL)
+    return four_weeks.copied_to(tmp_path / "data")
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)

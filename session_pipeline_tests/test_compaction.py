@@ -50,7 +50,7 @@ def first(tmp_path_factory: pytest.TempPathFactory, small_blocks: None) -> Deplo
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory, first: Deployment) -> Deployment:
     """Return a deployment that has compacted files: its last day was built alone."""
-    deployment = erasures.copy_of(first, tmp_path_factory.mktemp("both") / "days")
+    deployment = first.copied_to(tmp_path_factory.mktemp("both") / "days")
     deliver(deployment, LAST, LAST)
     deployment.run(UNTIL)
     return deployment
@@ -59,7 +59,7 @@ def both(tmp_path_factory: pytest.TempPathFactory, first: Deployment) -> Deploym
 @pytest.fixture
 def built(both: Deployment, tmp_path: Path) -> Deployment:
     """Return a copy of this deployment."""
-    return erasures.copy_of(both, tmp_path / "days")
+    return both.copied_to(tmp_path / "days")
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_first_run_writes_compacted_files_of_what_it_has_in_memory(
     first: Deployment, read: Read, tmp_path: Path
 ) -> None:
     assert len(files(first)) == 3
-    deployment = erasures.copy_of(first, tmp_path / "days")
+    deployment = first.copied_to(tmp_path / "days")
     deliver(deployment, LAST, LAST)
     deployment.run(UNTIL)
     assert all(read.compacted[table] >= 2 for table in TABLES_OF_ALL_DAYS)

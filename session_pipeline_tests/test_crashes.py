@@ -115,7 +115,7 @@ def let_expire(deployment: Deployment) -> None:
 
 @pytest.mark.reliability
 def test_run_that_is_killed_while_days_expire_needs_no_repair(start: Deployment, tmp_path: Path) -> None:
-    with_bad_line = Deployment.at(Path(shutil.copytree(start.folder.path, tmp_path / "start")))
+    with_bad_line = start.copied_to(tmp_path / "start")
     with_bad_line.deliver("bad-line", [event("v1", "2026-10-05T11:00:00Z", 1), "no event"])
     with_bad_line.run(LAST)
     scenario = make_scenario(with_bad_line, let_expire, LAST, tmp_path)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 from datetime import date
 from pathlib import Path
@@ -82,7 +81,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @pytest.fixture
 def own(shop: Deployment, tmp_path: Path) -> Deployment:
-    return Deployment.at(Path(shutil.copytree(shop.folder.path, tmp_path / "data")))
+    return shop.copied_to(tmp_path / "data")
 
 
 def erase_in_this_process(folder: Path, place: str) -> None:

@@ -35,7 +35,6 @@ from session_pipeline_tests.erasures import (
     Erased,
     begin,
     complete,
-    copy_of,
     deliver,
     event,
     rows_without_files,
@@ -289,7 +288,7 @@ def test_finished_erasure_leaves_nothing_to_do(erased: Erased) -> None:
 
 @pytest.mark.long
 def test_later_arrivals_of_an_erased_visitor_are_left_out(erased: Erased, tmp_path: Path) -> None:
-    deployment = copy_of(erased.deployment, tmp_path / "data")
+    deployment = erased.deployment.copied_to(tmp_path / "data")
     deployment.only = ("raw_events",)
     deployment.deliver("late", [event(CANARY, 4, 1), event("ada", 4, 2), *BAD])
     deployment.deliver("alone", [event(CANARY, 4, 5)])
@@ -317,7 +316,7 @@ def test_reports_since_the_first_erased_day_are_deleted(tmp_path: Path) -> None:
 def test_report_written_during_an_erasure_shows_nothing_of_it(
     with_canary: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deployment = copy_of(with_canary, tmp_path / "data")
+    deployment = with_canary.copied_to(tmp_path / "data")
     day = date(2026, 10, 6)  # the canary and others were there
     before = report.write_day(deployment.folder, day).read_bytes()
     begin(deployment, Person(CANARY, None, None))
@@ -331,7 +330,7 @@ def test_report_written_during_an_erasure_shows_nothing_of_it(
 def test_report_of_a_day_erased_meanwhile_is_removed(
     with_canary: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deployment = copy_of(with_canary, tmp_path / "data")
+    deployment = with_canary.copied_to(tmp_path / "data")
     canary_alone = date(2026, 10, 5)
     begin(deployment, Person(CANARY, None, None))
     while_read(monkeypatch, lambda: complete(deployment))

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
@@ -129,8 +128,7 @@ def test_report_says_that_lines_have_expired(expired: Expired) -> None:
 @pytest.fixture
 def copied(expired: Expired, tmp_path: Path) -> Deployment:
     """A copy of the expired deployment that a test can change."""
-    shutil.copytree(expired.deployment.folder.path, tmp_path / "data")
-    return Deployment.at(tmp_path / "data")
+    return expired.deployment.copied_to(tmp_path / "data")
 
 
 def test_late_file_of_frozen_days_is_counted_and_builds_nothing(copied: Deployment) -> None:
@@ -342,7 +340,7 @@ def test_raw_events_of_a_utc_date_are_kept_while_a_local_day_needs_them(timezone
 
 
 def test_a_later_start_is_refused_because_frozen_days_would_be_lost(expired: Expired, tmp_path: Path) -> None:
-    deployment = Deployment.at(Path(shutil.copytree(expired.deployment.folder.path, tmp_path / "data")))
+    deployment = expired.deployment.copied_to(tmp_path / "data")
     before, visitors = deployment.hashes(), deployment.table("visitors")
     for start in (FIRST + ONE_DAY, FROZEN_BEFORE, UNTIL):
         deployment.set({**settings(**KEEP), "start_date": start})

@@ -1,7 +1,6 @@
 """Tests runs of the command line that are killed or interrupted: the next run needs no manual repair."""
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -90,8 +89,7 @@ def killed_at_each(deployment: Orchestrated, places: list[int]) -> None:
 
 @pytest.mark.long
 def test_days_of_a_killed_run_are_checked_before_they_are_published(four_weeks: Deployment, tmp_path: Path) -> None:
-    shutil.copytree(four_weeks.folder.path, tmp_path / "data")
-    killed = Deployment.at(tmp_path / "data")
+    killed = four_weeks.copied_to(tmp_path / "data")
     # As if a run with a faulty model was killed after its last step, so that nothing is stale.
     change(
         killed, "daily_summary", "select * replace (session_count + 1 as session_count) from daily_summary", WEEKS[0]

@@ -13,7 +13,7 @@ from session_pipeline.store import crash_points
 from session_pipeline_tests.crashes.killed_runs import PROCESSES, KillAt
 from session_pipeline_tests.crashes.recovery import faults_of, warehouse_of
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.erasures import CANARY, CANARY_USER, Erased, begin, complete, copy_of, texts_left
+from session_pipeline_tests.erasures import CANARY, CANARY_USER, Erased, begin, complete, texts_left
 from session_pipeline_tests.reliability.figures import effort, record
 
 
@@ -50,7 +50,7 @@ def require_recovery(deployment: Deployment, before: Deployment, after: Deployme
 
 @pytest.mark.long
 def test_erasure_survives_a_kill(with_canary: Deployment, erased: Erased, tmp_path: Path) -> None:
-    deployment = copy_of(with_canary, tmp_path / "data")
+    deployment = with_canary.copied_to(tmp_path / "data")
     places = places_of_a_killed_erasure(deployment, "erase: file written again", tmp_path / "log")
     assert places[-1] == "erase: file written again"
     require_recovery(deployment, with_canary, erased.deployment)
@@ -61,14 +61,14 @@ def test_erasure_survives_a_kill(with_canary: Deployment, erased: Erased, tmp_pa
 def test_erasure_survives_a_kill_at_each_step(
     with_canary: Deployment, erased: Erased, part: int, tmp_path: Path
 ) -> None:
-    places = places_of_a_killed_erasure(copy_of(with_canary, tmp_path / "all"), 0, tmp_path / "all.log")
+    places = places_of_a_killed_erasure(with_canary.copied_to(tmp_path / "all"), 0, tmp_path / "all.log")
     # Every step of the erasure, its first and its last time, and some of all other crash points.
     firsts = {place: number for number, place in list(enumerate(places, 1))[::-1]}
     lasts = {place: number for number, place in enumerate(places, 1)}
     steps = {numbers[place] for numbers in (firsts, lasts) for place in numbers if place.startswith("erase: ")}
     numbers = sorted(steps | set(range(1, len(places) + 1, max(1, len(places) // (10 * effort())))))
     for number in numbers[part::4]:
-        deployment = copy_of(with_canary, tmp_path / str(number))
+        deployment = with_canary.copied_to(tmp_path / str(number))
         reached = places_of_a_killed_erasure(deployment, number, tmp_path / f"{number}.log")
         assert len(reached) == number
         require_recovery(deployment, with_canary, erased.deployment)

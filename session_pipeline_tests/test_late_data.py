@@ -63,8 +63,7 @@ PARAMETERS = [
 @pytest.mark.parametrize("case", PARAMETERS)
 def test_late_delivery_builds_exactly_what_it_can_change(case: Case, weeks: Mapping[str, Week], tmp_path: Path) -> None:
     week = weeks[case.timezone]
-    shutil.copytree(week.deployment.folder.path, tmp_path / "week")
-    deployment = Deployment.at(tmp_path / "week")
+    deployment = week.deployment.copied_to(tmp_path / "week")
     deployment.deliver("late", case.late, case.source)
 
     named, reasons, built = run(deployment)

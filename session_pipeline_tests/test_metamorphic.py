@@ -262,8 +262,7 @@ def test_horizon_moved_day_by_day_gives_equal_bytes(built: BuiltGroups, seed: in
 @reliability
 @each_group
 def test_time_zone_changed_and_reverted_gives_equal_bytes(built: BuiltGroups, seed: int, tmp_path: Path) -> None:
-    shutil.copytree(built.delivered(seed).folder.path, tmp_path / "other")
-    deployment = Deployment.at(tmp_path / "other")
+    deployment = built.delivered(seed).copied_to(tmp_path / "other")
     deployment.set(settings_of(group(seed)) | {"timezone": "Asia/Kathmandu"})
     assert deployment.run(group(seed).until)
     deployment.set(settings_of(group(seed)))

@@ -1,6 +1,5 @@
 """Tests the counts of moments and of actions seen before, against an oracle in plain Python, and their check."""
 
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
@@ -129,8 +128,7 @@ def test_counts_that_do_not_add_up_are_found(
     sample_deployment: Deployment, tmp_path: Path, name: str, changed: str, problem: str
 ) -> None:
     day = date(2026, 10, 5)
-    shutil.copytree(sample_deployment.folder.path, tmp_path / "data")
-    with open_run(Deployment.at(tmp_path / "data").folder, run_id="test") as run:
+    with open_run(sample_deployment.copied_to(tmp_path / "data").folder, run_id="test") as run:
         assert moments_add_up(run, [day]).holds
         partition = run.store.partitions[Key(name, day)]
         path = run.store.scratch / "changed.parquet"

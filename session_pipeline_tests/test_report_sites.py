@@ -1,7 +1,6 @@
 """Tests what the report says of several sites, and of values in several currencies."""
 
 import re
-import shutil
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -143,8 +142,7 @@ def test_visits_with_several_currencies_are_counted_and_not_added(reported_week:
 
 
 def test_values_only_of_visits_with_several_currencies_are_counted(reported_week: Deployment, tmp_path: Path) -> None:
-    shutil.copytree(reported_week.folder.path, tmp_path / "changed")
-    changed = Deployment.at(tmp_path / "changed")
+    changed = reported_week.copied_to(tmp_path / "changed")
     with duckdb.connect(str(changed.folder.warehouse)) as warehouse:
         warehouse.execute("update session_outcomes set currency = 'XXX' where value is not null")
     assert "Value – 12 visits in several currencies Had a hard time" in page_with(changed, tmp_path, {}).text

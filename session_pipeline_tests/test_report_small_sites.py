@@ -12,7 +12,6 @@ from session_pipeline.report.quiet import detectable
 from session_pipeline.report.window import Window
 from session_pipeline_tests.changed_reports import OTHER_SITE, STEP, page_with
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.erasures import copy_of
 from session_pipeline_tests.report_pages import LAST, Visits, written
 
 PLAN = {"site": "main", "dimension": "plan", "converted_count": 0, "bounce_count": 0}
@@ -126,7 +125,7 @@ def test_visits_without_an_action_are_counted_below_the_first_pages(
 
 
 def test_visits_that_are_combined_are_not_said_to_have_no_page(reported_week: Deployment, tmp_path: Path) -> None:
-    combined = copy_of(reported_week, tmp_path / "combined")
+    combined = reported_week.copied_to(tmp_path / "combined")
     with combined.folder.settings.open("a") as settings:
         settings.write("\n[paths]\nmin_session_count = 5\n")
     rare = {"site": "main", "session_count": 7, "visitor_count": 1, "converted_count": 0, "bounce_count": 0}

@@ -94,7 +94,7 @@ def built(deployment: Deployment, folder: Path) -> Deployment:
 
 def copied(deployment: Deployment, folder: Path) -> Deployment:
     shutil.rmtree(folder, ignore_errors=True)
-    return Deployment.at(Path(shutil.copytree(deployment.folder.path, folder)))
+    return deployment.copied_to(folder)
 
 
 @pytest.mark.reliability

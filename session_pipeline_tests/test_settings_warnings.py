@@ -295,8 +295,7 @@ def test_deployment_without_events_has_no_warning(tmp_path: Path) -> None:
 
 
 def test_unreadable_warehouse_is_an_error_in_one_sentence(shop: Deployment, tmp_path: Path) -> None:
-    shutil.copytree(shop.folder.path, tmp_path / "data")
-    deployment = Deployment.at(tmp_path / "data")
+    deployment = shop.copied_to(tmp_path / "data")
     deployment.folder.warehouse.write_bytes(b"no database" * 1000)
     with pytest.raises(StoreError, match="cannot be opened"):
         warnings_of(deployment)

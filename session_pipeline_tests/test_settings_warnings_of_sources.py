@@ -1,6 +1,5 @@
 """Tests warnings about sources: their sites, names of events, page views, times and visitors."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -95,16 +94,14 @@ def test_page_view_of_another_name_is_named_with_the_setting_that_renames_it(tmp
 
 def test_renamed_source_has_no_warning(two_sources: Deployment, tmp_path: Path) -> None:
     """Its rows stay as they were read. Whether its old section is kept or not, no setting changes them."""
-    shutil.copytree(two_sources.folder.path, tmp_path / "data")
-    renamed = Deployment.at(tmp_path / "data")
+    renamed = two_sources.copied_to(tmp_path / "data")
     (renamed.folder.raw / "forms").rename(renamed.folder.raw / "contact")
     for sources in ({"contact": {"site": "a.example"}}, {"contact": {"site": "a.example"}, "forms": {"site": "b"}}):
         assert warnings_of(renamed, {"sources": sources}) == {}
 
 
 def test_source_whose_files_were_removed_still_must_set_its_site(two_sources: Deployment, tmp_path: Path) -> None:
-    shutil.copytree(two_sources.folder.path, tmp_path / "data")
-    emptied = Deployment.at(tmp_path / "data")
+    emptied = two_sources.copied_to(tmp_path / "data")
     (emptied.folder.raw / "forms" / "events.jsonl").unlink()
     assert warnings_of(emptied).keys() == {"sources.forms.site", "sources.forms"}
 

@@ -6,7 +6,6 @@
 import importlib.util
 import json
 import random
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,7 +36,6 @@ from session_pipeline.tables import Table, table
 from session_pipeline_tests import test_cases as cases
 from session_pipeline_tests.checked_stores import DAY, change, opened
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.orchestration import SMALL
 from session_pipeline_tests.parity.builds import CASE_CONF
 
 needs_spark = pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason="PySpark is not installed")
@@ -232,8 +230,7 @@ def test_verdict_of_every_check_is_that_of_the_other_engine(
 @needs_spark
 @pytest.mark.spark
 def test_audit_on_spark_finds_different_rows(engine: SparkEngine, four_weeks: Deployment, tmp_path: Path) -> None:
-    shutil.copytree(four_weeks.folder.path, tmp_path / "data")
-    deployment = Deployment(tmp_path / "data", SMALL)
+    deployment = four_weeks.copied_to(tmp_path / "data")
     change(deployment, "events", "select * replace ('elsewhere' as page_host) from events")
     [audit] = [check for check in CHECKS if check.name == "audit_recompute"]
     verdict, _ = verdict_of(audit, deployment, engine)

@@ -87,7 +87,7 @@ class Scenario:
 def make_scenario(start: Deployment, change: Callable[[Deployment], None], until: date, folder: Path) -> Scenario:
     """Run the change once undisturbed, and once as a clean run, which must have the same result."""
     before = state_of(start)
-    undisturbed = Deployment.at(Path(shutil.copytree(start.folder.path, folder / "undisturbed")))
+    undisturbed = start.copied_to(folder / "undisturbed")
     change(undisturbed)
     ended = run_in_child(undisturbed, until, writes_report=True)
     assert ended.error is None, ended.error

@@ -4,7 +4,6 @@ A query that adds up a day's tables is asked about the correct store and about e
 These stores are built once, so a mutant takes a fraction of a second. The other queries have test modules.
 """
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from datetime import date
@@ -21,11 +20,9 @@ from session_pipeline.checks import Verdict, changes, deliveries, friction, tabl
 from session_pipeline.engines.sql import query_text
 from session_pipeline.run.pipeline import Run, open_run
 from session_pipeline_tests.checked_stores import WEEKS, build_four_weeks, change
-from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.mutation.forked_tests import OPTIONS
 from session_pipeline_tests.mutation.model_tests import CANNOT_RUN, InvalidMutantError
-from session_pipeline_tests.orchestration import SMALL
 from session_pipeline_tests.test_check_sums import CASES
 
 # Modules that read queries.
@@ -75,8 +72,7 @@ class CheckTests:
         self._wrong: dict[str, Run] = {}
         for number, (name, case) in enumerate(CASES.items()):
             if case.check in CHECK_OF_QUERY.values():
-                shutil.copytree(correct.folder.path, folder / str(number))
-                deployment = Deployment(folder / str(number), SMALL)
+                deployment = correct.copied_to(folder / str(number))
                 change(deployment, case.table, case.select)
                 self._wrong[name] = self._stack.enter_context(open_run(deployment.folder, run_id="test"))
 
