@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from session_pipeline.checks.verdict import Verdict, rows_by_stretch, verdict
+from session_pipeline.checks.verdict import Verdict, rows_by_stretch, verdict, wrong_figures
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
     from session_pipeline.run.pipeline import Run
@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # slow to load; commands that only look need no run
 
 def bots_add_up(run: "Run", days: Sequence[date]) -> Verdict:
     """The people, bots and page views of daily_bots are those of the day's sessions."""
-    problems = _wrong(run, days, "wrong_bots", ("daily_bots", "sessions"))
+    problems = wrong_figures(rows_by_stretch(run, days, "wrong_bots", ("daily_bots", "sessions")))
     return verdict(problems, "bots of all reasons and people add up to all sessions")
 
 
@@ -20,10 +20,5 @@ def definitions_add_up(run: "Run", days: Sequence[date]) -> Verdict:
     """Each definition has our sessions and its differences, and these are the sum of their causes."""
     if not run.planner.frame.settings.definitions.also:
         return Verdict(True, "no other definition of a session is counted")
-    problems = _wrong(run, days, "wrong_definitions", ("daily_definitions", "sessions"))
+    problems = wrong_figures(rows_by_stretch(run, days, "wrong_definitions", ("daily_definitions", "sessions")))
     return verdict(problems, "the differences of all definitions add up")
-
-
-def _wrong(run: "Run", days: Sequence[date], query: str, tables: Sequence[str]) -> list[str]:
-    wrong = rows_by_stretch(run, days, query, tables)
-    return ["{session_date}: {figure} of {site}: {counts}".format_map(row) for row in wrong]

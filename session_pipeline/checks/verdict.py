@@ -81,6 +81,11 @@ def verdict(problems: Sequence[str], good: str, figures: Mapping[str, Any] | Non
     return Verdict(False, "; ".join(problems[:SHOWN]) + more, figures or {}, tuple(problems))
 
 
+def wrong_figures(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return a problem for each row of a query that finds wrong figures of a site and day, with the counts."""
+    return ["{session_date}: {figure} of {site}: {counts}".format_map(row) for row in rows]
+
+
 def add_input(job: Job, run: "Run", name: str, days: Iterable[date]) -> None:
     """Add a stored table to a job, for some days, with its date column. Days that are not built have no rows."""
     found = [run.store.get(Key(name, day)) for day in days]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from session_pipeline.checks.verdict import Verdict, rows_by_stretch, stale_tables, verdict
+from session_pipeline.checks.verdict import Verdict, rows_by_stretch, stale_tables, verdict, wrong_figures
 from session_pipeline.engines.sql import query_text
 from session_pipeline.store.records import Key
 from session_pipeline.tables import spans, table
@@ -25,8 +25,7 @@ def visitors_add_up(run: "Run", days: Sequence[date]) -> Verdict:
         wider={"sessions": spans.TWO_DAYS},
         has_days=True,
     )
-    problems = ["{session_date}: {figure} of {site}: {counts}".format_map(row) for row in wrong]
-    return verdict(problems, "visitors, their sessions and their life cycles add up")
+    return verdict(wrong_figures(wrong), "visitors, their sessions and their life cycles add up")
 
 
 def cohorts_cover_visitors(run: "Run", days: Sequence[date]) -> Verdict:
