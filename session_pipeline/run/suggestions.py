@@ -156,7 +156,7 @@ def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled
         The name of the suggested field, by column.
     """
     found = {field.name: field for field in fields}
-    taken = {name for column in DELIVERED_COLUMNS for name in rules.fields_of(column)}
+    taken = _read_fields(rules)
     suggested: dict[str, str] = {}
     for column, usual_names in USUAL_NAMES.items():
         current = next((found[name] for name in rules.fields_of(column) if name in found), None)
@@ -238,7 +238,7 @@ def missing_columns(
         has.add("visitor_id")
     if rules.request or rules.events or "request" in suggested:
         has.add("event_name")
-    taken = {name for column in DELIVERED_COLUMNS for name in rules.fields_of(column)} | set(columns.values())
+    taken = {*_read_fields(rules), *columns.values()}
     missing = {}
     for column in REQUIRED_COLUMNS:
         if column not in has:
@@ -250,6 +250,11 @@ def missing_columns(
             fitting.sort(key=lambda field: field.different_count, reverse=column == "visitor_id")
             missing[column] = [field.name for field in fitting]
     return missing
+
+
+def _read_fields(rules: ReadingRules) -> set[str]:
+    """Return the names of the fields that columns are read from."""
+    return {name for column in DELIVERED_COLUMNS for name in rules.fields_of(column)}
 
 
 def _named(column: str, usual_names: Sequence[str], fields: Mapping[str, FieldValues]) -> str | None:
