@@ -14,7 +14,7 @@ from session_pipeline.checks.verdict import SHOWN, Verdict
 from session_pipeline.errors import StoreError
 from session_pipeline.publish import warehouse
 from session_pipeline.report import figures
-from session_pipeline.settings.values import shortened
+from session_pipeline.settings.shortening import shortened
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
     from session_pipeline.run.pipeline import Run

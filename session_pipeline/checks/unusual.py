@@ -11,7 +11,7 @@ from session_pipeline.checks.verdict import Verdict, add_input, has_events, verd
 from session_pipeline.engines.sql import fill, query_text
 from session_pipeline.reference.days import day_ranges
 from session_pipeline.run.opened import today_in
-from session_pipeline.settings.values import shortened
+from session_pipeline.settings.shortening import shortened
 from session_pipeline.store.records import Key
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run

@@ -27,20 +27,14 @@ from session_pipeline.reference.days import zone
 from session_pipeline.reference.log_formats import parse_log_format
 from session_pipeline.settings.conditions import parse_condition, parse_number, parse_scalar
 from session_pipeline.settings.conditions.patterns import pattern_problem
+from session_pipeline.settings.shortening import excerpt
 
 Parser = Callable[..., object]
-LONGEST_TEXT = 100
 
 
 def refusal(problem: str, hint: str) -> PydanticCustomError:
     """Return an error for a validator to raise. The problem continues a sentence that begins with the key."""
     return PydanticCustomError("refused", "{problem}; {hint}", {"problem": problem, "hint": hint})
-
-
-def shortened(text: str) -> str:
-    """Return a value of data on one line, at most LONGEST_TEXT characters long."""
-    line = " ".join(text.split())
-    return line if len(line) <= LONGEST_TEXT else f"{line[: LONGEST_TEXT - 1]}…"
 
 
 def shown(value: object) -> str:
@@ -51,8 +45,7 @@ def shown(value: object) -> str:
         return "a table"
     if isinstance(value, list | tuple):
         return "a list"
-    text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return excerpt(repr(value) if isinstance(value, str) else str(value))
 
 
 def closest(name: str, known: Iterable[str]) -> str:

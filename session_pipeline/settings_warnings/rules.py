@@ -19,7 +19,7 @@ from session_pipeline.reference.column_groups import EVENT_CONDITION_COLUMNS, SE
 from session_pipeline.reference.user_agents import LOOKED_AT_CHARACTERS
 from session_pipeline.settings import FunnelSettings, PatternSettings, Settings, parse_settings
 from session_pipeline.settings.conditions import parse_condition, parse_number, parse_scalar
-from session_pipeline.settings.values import shortened
+from session_pipeline.settings.shortening import shortened
 from session_pipeline.settings_warnings.model import SettingsWarning
 from session_pipeline.settings_warnings.similar import Existing
 from session_pipeline.settings_warnings.window import Window, is_on

@@ -10,6 +10,7 @@ from typing import TypeGuard
 from sqlglot import ErrorLevel, exp
 
 from session_pipeline.settings.conditions.patterns import pattern_problem
+from session_pipeline.settings.shortening import excerpt
 
 COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
 JSON_COLUMNS = ("line", "properties")  # a line of a file, and an event
@@ -205,5 +206,4 @@ def is_literal(node: exp.Expr | None, *, is_string: bool = True) -> TypeGuard[ex
 
 def shown(node: exp.Expr) -> str:
     """Return a node as SQL, shortened to fit into a sentence."""
-    text = node.sql("duckdb", unsupported_level=ErrorLevel.IGNORE, comments=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return excerpt(node.sql("duckdb", unsupported_level=ErrorLevel.IGNORE, comments=False))
