@@ -24,6 +24,7 @@ from session_pipeline_tests.ingesting import Ingest
 from session_pipeline_tests.reliability.figures import effort
 
 if TYPE_CHECKING:
+    from session_pipeline.engines.duckdb import DuckDBEngine
     from session_pipeline_tests.erasures import Erased
     from session_pipeline_tests.reported_queries import Reported
     from session_pipeline_tests.shop_commands import FirstRun
@@ -143,6 +144,15 @@ def module_ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
     ingest = Ingest(tmp_path_factory.mktemp("ingest"))
     yield ingest
     ingest.close()
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[DuckDBEngine]":
+    """A DuckDB engine with the default limits."""
+    from session_pipeline.engines.duckdb import DuckDBEngine, Limits
+
+    with closing(DuckDBEngine(Limits(), tmp_path_factory.mktemp("engine"))) as engine:
+        yield engine
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Tests identity: persons against an oracle, late and undone links, the days that they rebuild, and that it is off."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from session_pipeline.build.plan import Kind, Staleness
-from session_pipeline.engines.duckdb import DuckDBEngine, Limits
+from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.settings import parse_settings
 from session_pipeline.tables import table
@@ -40,12 +40,6 @@ def merges(of: Sequence[Seen]) -> list[dict[str, str]]:
 
 
 # Persons
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBEngine]:
-    with closing(DuckDBEngine(Limits(), tmp_path_factory.mktemp("engine"))) as engine:
-        yield engine
 
 
 # Few ids, so that they often meet; some are ids of visitors and of users.

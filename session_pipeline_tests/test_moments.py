@@ -1,6 +1,6 @@
 """Tests the counts of moments and of actions seen before, against an oracle in plain Python, and their check."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from session_pipeline.checks import moments_add_up
-from session_pipeline.engines.duckdb import DuckDBEngine, Limits
+from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.reference.signals import SIGNALS
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.store.records import Key, Written
@@ -23,13 +23,6 @@ from session_pipeline_tests.oracles.opportunities import Session
 FIRST = date(2026, 10, 5)
 DAYS = [FIRST + timedelta(days=number) for number in range(3)]
 ACTIONS = ("/", "/a", "/b", "error", "cart", "buy")
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBEngine]:
-    engine = DuckDBEngine(Limits(), tmp_path_factory.mktemp("engine"))
-    yield engine
-    engine.close()
 
 
 def random_session(random: Random, number: int) -> Session:

@@ -1,7 +1,7 @@
 """Tests opportunities and next best actions: counts and figures against oracles, planted and permuted signals."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from statsmodels.stats import contingency_tables
 
-from session_pipeline.engines.duckdb import DuckDBEngine, Limits
+from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.reference.signals import COMPARISONS, SIGNALS
 from session_pipeline.tables import statistics
 from session_pipeline.tables.opportunities import findings, matched, steps, windows
@@ -27,13 +27,6 @@ from session_pipeline_tests.oracles.opportunity_rows import Stratum
 
 FIRST = date(2026, 10, 5)
 DAYS = [FIRST + timedelta(days=number) for number in range(6)]
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBEngine]:
-    engine = DuckDBEngine(Limits(), tmp_path_factory.mktemp("engine"))
-    yield engine
-    engine.close()
 
 
 # Figures against the oracle

@@ -1,7 +1,7 @@
 """Tests each column of opportunities and next_best_actions against the oracle, on generated sessions."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from session_pipeline.engines.duckdb import DuckDBEngine, Limits
+from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.reference.signals import SIGNALS
 from session_pipeline.tables import parameters
 from session_pipeline.tables.opportunities import findings
@@ -29,13 +29,6 @@ BUILT = [*DAYS, FIRST + timedelta(days=2), FIRST + timedelta(days=111)]  # two d
 ACTIONS = ("/", "/a", "/b", "/c", "open", "click")
 VALUES = (None, Decimal(0), Decimal(10), Decimal("12.34"), Decimal("0.004"), Decimal(-5), Decimal("1234567.891"))
 COPIES = (1, 2, 5, 10, 14, 15, 16, 29, 30, 31, 45, 60)
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBEngine]:
-    engine = DuckDBEngine(Limits(), tmp_path_factory.mktemp("engine"))
-    yield engine
-    engine.close()
 
 
 def generated_sessions(seed: int) -> list[Session]:
