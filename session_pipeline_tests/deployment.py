@@ -18,6 +18,7 @@ import pandas as pd
 
 from session_pipeline.build.plan import Plan
 from session_pipeline.data_folder import DataFolder
+from session_pipeline.publish import reader
 from session_pipeline.publish.publication import Published
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.tables import table
@@ -123,6 +124,11 @@ class Deployment:
         """Return all rows of a store table as `table` does, each by the names of its columns."""
         found: list[dict[str, Any]] = self.table(name).to_dict("records")
         return found
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query of the warehouse, read as users do."""
+        with reader.connect(self.folder.path) as connection:
+            return connection.execute(sql).fetchall()
 
     def hashes(self) -> dict[str, str]:
         """Return the SHA-256 of every partition, except those of tables that log history."""

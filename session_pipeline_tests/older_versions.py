@@ -4,7 +4,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from session_pipeline.publish import reader
 from session_pipeline.run.pipeline import Run, open_run
 from session_pipeline.store.records import Recipe, Written
 from session_pipeline.tables.steps import STEPS
@@ -86,8 +85,3 @@ def _record_as_fresh(run: Run, older: str) -> None:
             fresh = partition._replace(fingerprint=value, parts=parts)
             run.store.catalog.put([fresh])
             run.store.partitions[key] = fresh
-
-
-def query(deployment: Deployment, sql: str) -> list[tuple[Any, ...]]:
-    with reader.connect(deployment.folder.path) as connection:
-        return connection.execute(sql).fetchall()

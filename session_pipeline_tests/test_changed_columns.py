@@ -21,7 +21,6 @@ from session_pipeline_tests.older_versions import (
     UNTIL,
     copy_of,
     lines,
-    query,
     written_by_an_older_version,
 )
 
@@ -71,7 +70,7 @@ class TestAddedColumn:
     def test_is_filled_by_a_rebuild(self, older: Deployment, rebuilt_days: Deployment) -> None:
         assert older.run(UNTIL)
         assert older.hashes() == rebuilt_days.hashes()
-        assert query(older, TITLES) == query(rebuilt_days, TITLES)
+        assert older.query(TITLES) == rebuilt_days.query(TITLES)
         assert read_lake(older, "events", "event_date, page_title") == read_lake(
             rebuilt_days, "events", "event_date, page_title"
         )
@@ -82,13 +81,13 @@ class TestAddedColumn:
         older.set({**FEW, "publish": {"native_limit_gb": native_limit_gb}})
         assert older.run(UNTIL, upgrade=False) == []
         days = [(date(2026, 10, day), 0) for day in (5, 6, 7)]
-        assert query(older, TITLES) == days
-        assert query(older, TITLES.replace("page_title", "page_url"))[0] == (FIRST, 10)
+        assert older.query(TITLES) == days
+        assert older.query(TITLES.replace("page_title", "page_url"))[0] == (FIRST, 10)
         older.deliver("new", lines(8))
         older.run(UNTIL, upgrade=False)
         days.append((LAST, 9))
-        assert query(older, TITLES) == days
-        assert query(older, f"select count(page_title), count(*) from events where event_date = date '{LAST}'") == [
+        assert older.query(TITLES) == days
+        assert older.query(f"select count(page_title), count(*) from events where event_date = date '{LAST}'") == [
             (9, 9)
         ]
         titles = read_lake(older, "events", "event_date, count(page_title) over (partition by event_date)")
@@ -97,7 +96,7 @@ class TestAddedColumn:
         assert frame.groupby("event_date")["page_title"].count().tolist() == [0, 0, 0, 9]
         with_pandas = pd.read_parquet(older.folder.lake / "events")
         assert with_pandas["page_title"].count() == 9
-        views = query(older, "select view_name from duckdb_views() where not internal and view_name = 'events'")
+        views = older.query("select view_name from duckdb_views() where not internal and view_name = 'events'")
         assert views == ([("events",)] if native_limit_gb == 0 else [])
 
     def test_tables_are_equal_after_the_upgrade(self, older: Deployment, rebuilt_days: Deployment) -> None:
@@ -120,7 +119,7 @@ class TestAddedColumn:
         rows = deployment.table("_day_history")
         of_first = rows[rows["session_date"] == FIRST]
         assert of_first["visitor_count_after"].fillna(0).tolist() == [0, 0, 5]
-        assert query(deployment, "select count(*) from _day_history") == [(len(rows),)]
+        assert deployment.query("select count(*) from _day_history") == [(len(rows),)]
 
     @pytest.mark.long
     def test_of_raw_events_is_null_if_the_delivered_file_is_gone(self, deployment: Deployment) -> None:
@@ -131,8 +130,8 @@ class TestAddedColumn:
         (deployment.folder.raw / "test" / "day-6.jsonl").unlink()
         deployment.deliver("later", lines(6, visitors=4)[-1:])
         deployment.run(UNTIL)
-        assert query(deployment, TITLES) == [(FIRST, 10), (date(2026, 10, 6), 1), (date(2026, 10, 7), 9)]
-        assert query(deployment, "select count(*) from events") == [(29,)]
+        assert deployment.query(TITLES) == [(FIRST, 10), (date(2026, 10, 6), 1), (date(2026, 10, 7), 9)]
+        assert deployment.query("select count(*) from events") == [(29,)]
 
 
 @pytest.mark.long
@@ -141,11 +140,11 @@ def test_removed_column_is_left_out_everywhere(deployment: Deployment) -> None:
     deployment.set(FEW)
     assert deployment.run(UNTIL, upgrade=False) == []
     columns = {"session_date", *(column.name for column in table("sessions").columns)}
-    assert {row[0] for row in query(deployment, "describe sessions")} == columns
+    assert {row[0] for row in deployment.query("describe sessions")} == columns
     assert {*lake_columns(deployment, "sessions")} == columns
     deployment.deliver("later", lines(6, visitors=4)[-1:])
     deployment.run(UNTIL, upgrade=False)
-    assert query(deployment, "select count(*) from sessions") == [(11,)]
+    assert deployment.query("select count(*) from sessions") == [(11,)]
 
 
 @pytest.mark.parametrize("was", ["INTEGER", "VARCHAR"])
@@ -154,7 +153,5 @@ def test_column_of_another_type_is_cast(deployment: Deployment, was: str) -> Non
     written_by_an_older_version(deployment, "sessions", select)
     deployment.set(FEW)
     assert deployment.run(UNTIL, upgrade=False) == []
-    assert query(deployment, "select sum(event_count), any_value(typeof(event_count)) from sessions") == [
-        (28, "BIGINT")
-    ]
+    assert deployment.query("select sum(event_count), any_value(typeof(event_count)) from sessions") == [(28, "BIGINT")]
     assert read_lake(deployment, "sessions", "sum(event_count), any_value(typeof(event_count))") == [(28, "BIGINT")]

@@ -15,7 +15,7 @@ from session_pipeline.tables.page import HEAD
 from session_pipeline.tables.steps import STEP_OF_TABLE
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT
-from session_pipeline_tests.older_versions import SETTINGS, UNTIL, copy_of, query
+from session_pipeline_tests.older_versions import SETTINGS, UNTIL, copy_of
 
 CONNECT = "duckdb.connect("
 PACKAGE = Path(session_pipeline.__file__).parent
@@ -170,8 +170,7 @@ def test_every_table_and_column_has_a_comment(rebuilt_days: Deployment, tmp_path
     deployment.set({**SETTINGS, "publish": {"native_limit_gb": native_limit_gb}})
     deployment.folder.warehouse.unlink()
     deployment.run(UNTIL)
-    relations = query(
-        deployment,
+    relations = deployment.query(
         "select table_name, comment from duckdb_tables() where not internal"
         " union all select view_name, comment from duckdb_views() where not internal"
         " union all select table_name || '.' || column_name, comment from duckdb_columns() where not internal",

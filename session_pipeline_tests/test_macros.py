@@ -51,11 +51,6 @@ def warehouse(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     return deployment
 
 
-def rows(deployment: Deployment, sql: str) -> list[tuple[Any, ...]]:
-    with reader.connect(deployment.folder.path) as connection:
-        return connection.execute(sql).fetchall()
-
-
 def test_every_macro_is_described() -> None:
     sql = models.macros() + query_text("session_pipeline.publish", "macros")
     created = re.findall(r"create or replace macro (\w+)", sql)
@@ -64,52 +59,52 @@ def test_every_macro_is_described() -> None:
 
 @pytest.mark.long
 def test_paths_after_counts_what_follows_an_action(warehouse: Deployment) -> None:
-    found = rows(warehouse, "select path, session_count, converted_count from paths_after('search', step_count := 2)")
+    found = warehouse.query("select path, session_count, converted_count from paths_after('search', step_count := 2)")
     assert found == [
         ("cart > purchase", 1, 1),
         ("product > (end)", 1, 0),
         ("product > cart", 1, 1),
         ("search > product", 1, 0),
     ]
-    assert rows(warehouse, "select path, session_count from paths_after('purchase')") == [("(end)", 2)]
+    assert warehouse.query("select path, session_count from paths_after('purchase')") == [("(end)", 2)]
 
 
 def test_paths_before_counts_what_precedes_an_action(warehouse: Deployment) -> None:
-    found = rows(warehouse, "select path, session_count, share from paths_before('search', step_count := 1)")
+    found = warehouse.query("select path, session_count, share from paths_before('search', step_count := 1)")
     assert found == [("home", 3, 0.75), ("cart", 1, 0.25)]
-    found = rows(warehouse, "select path, session_count from paths_before('search', step_count := 2)")
+    found = warehouse.query("select path, session_count from paths_before('search', step_count := 2)")
     assert found == [("(start) > home", 3), ("(start) > cart", 1)]
-    assert rows(warehouse, "select path, session_count from paths_before('home')") == [("(start)", 4)]
+    assert warehouse.query("select path, session_count from paths_before('home')") == [("(start)", 4)]
 
 
 def test_actions_named_like_an_end_differ_from_it(warehouse: Deployment) -> None:
-    found = rows(warehouse, "select path, session_count from paths_after('help', step_count := 1)")
+    found = warehouse.query("select path, session_count from paths_after('help', step_count := 1)")
     assert found == [("(end)", 2), ("action (end)", 1)]
-    found = rows(warehouse, "select path, session_count from paths_before('help', step_count := 1)")
+    found = warehouse.query("select path, session_count from paths_before('help', step_count := 1)")
     assert found == [("(start)", 2), ("action (start)", 1)]
 
 
 def test_ad_hoc_funnel_counts_sessions_within_its_window(warehouse: Deployment) -> None:
     funnel = "select step_number, step, session_count from ad_hoc_funnel(['cart', 'search', 'purchase']{})"
-    assert rows(warehouse, funnel.format("")) == [(1, "cart", 3), (2, "search", 1), (3, "purchase", 1)]
-    assert rows(warehouse, funnel.format(", 179"))[2] == (3, "purchase", 0)
-    assert rows(warehouse, funnel.format(", 180"))[2] == (3, "purchase", 1)
-    assert rows(warehouse, funnel.format(", 3600"))[2] == (3, "purchase", 1)
-    assert rows(warehouse, funnel.format(", 179.5"))[2] == (3, "purchase", 0)
-    assert rows(warehouse, funnel.format(", 6048000000000000"))[2] == (3, "purchase", 1)
-    rates = rows(warehouse, "select conversion_rate, step_conversion_rate from ad_hoc_funnel(['search', 'cart'])")
+    assert warehouse.query(funnel.format("")) == [(1, "cart", 3), (2, "search", 1), (3, "purchase", 1)]
+    assert warehouse.query(funnel.format(", 179"))[2] == (3, "purchase", 0)
+    assert warehouse.query(funnel.format(", 180"))[2] == (3, "purchase", 1)
+    assert warehouse.query(funnel.format(", 3600"))[2] == (3, "purchase", 1)
+    assert warehouse.query(funnel.format(", 179.5"))[2] == (3, "purchase", 0)
+    assert warehouse.query(funnel.format(", 6048000000000000"))[2] == (3, "purchase", 1)
+    rates = warehouse.query("select conversion_rate, step_conversion_rate from ad_hoc_funnel(['search', 'cart'])")
     assert rates == [(1.0, None), (0.75, 0.75)]
 
 
 def test_latest_of_several_first_steps_has_the_most_time_left(warehouse: Deployment) -> None:
     """The purchase is 100 s after the first time at the basket, and 50 s after the second."""
     funnel = "select session_count from ad_hoc_funnel(['basket', 'look', 'pay'], window_seconds := {})"
-    assert rows(warehouse, funnel.format(80)) == [(1,), (1,), (1,)]
-    assert rows(warehouse, funnel.format(49)) == [(1,), (1,), (0,)]
+    assert warehouse.query(funnel.format(80)) == [(1,), (1,), (1,)]
+    assert warehouse.query(funnel.format(49)) == [(1,), (1,), (0,)]
 
 
 def test_step_is_a_later_action(warehouse: Deployment) -> None:
-    found = rows(warehouse, "select session_count from ad_hoc_funnel(['cart', 'cart', 'cart'])")
+    found = warehouse.query("select session_count from ad_hoc_funnel(['cart', 'cart', 'cart'])")
     assert found == [(3,), (2,), (0,)]
 
 
@@ -119,8 +114,8 @@ def test_days_limit_the_sessions(warehouse: Deployment) -> None:
         "paths_before('cart', last_day := '2026-10-04')",
         "ad_hoc_funnel(['home', 'cart'], first_day := '2026-10-06')",
     ):
-        assert rows(warehouse, f"select coalesce(sum(session_count), 0) from {call}") == [(0,)]
-    assert rows(warehouse, "select sum(session_count) from paths_after('home', last_day := '2026-10-05')") == [(4,)]
+        assert warehouse.query(f"select coalesce(sum(session_count), 0) from {call}") == [(0,)]
+    assert warehouse.query("select sum(session_count) from paths_after('home', last_day := '2026-10-05')") == [(4,)]
 
 
 def test_arguments_can_be_named(warehouse: Deployment) -> None:
@@ -130,8 +125,8 @@ def test_arguments_can_be_named(warehouse: Deployment) -> None:
                 "select parameters from duckdb_functions() where function_name = $1", [name]
             ).fetchall()
         assert found == [([argument.name for argument in macro.arguments],)]
-    assert rows(warehouse, "select path, session_count from paths_after(given_action := 'purchase')") == [("(end)", 2)]
-    found = rows(warehouse, "select step, session_count from ad_hoc_funnel(given_steps := ['cart', 'purchase'])")
+    assert warehouse.query("select path, session_count from paths_after(given_action := 'purchase')") == [("(end)", 2)]
+    found = warehouse.query("select step, session_count from ad_hoc_funnel(given_steps := ['cart', 'purchase'])")
     assert found == [("cart", 3), ("purchase", 2)]
 
 
@@ -139,28 +134,28 @@ def test_bounds_are_those_of_the_wilson_interval(warehouse: Deployment) -> None:
     counts = ((0, 10), (3, 10), (10, 10), (71, 2351))
     values = ", ".join(f"({part}, {whole})" for part, whole in counts)
     bounds = ", ".join(f"wilson_{side}(part / whole, whole::bigint, 1.959964)" for side in ("low", "high"))
-    found = rows(warehouse, f"select {bounds} from (values {values}) as counts (part, whole)")
+    found = warehouse.query(f"select {bounds} from (values {values}) as counts (part, whole)")
     for (part, whole), row in zip(counts, found, strict=True):
         assert row == pytest.approx(proportion_confint(part, whole, method="wilson"), abs=1e-6)
-    assert rows(warehouse, "select wilson_low(null, 0, 1.96), wilson_high(0.5, 0, 1.96)") == [(None, None)]
-    assert rows(warehouse, "select wilson_low(null, 10, 1.96), wilson_high(null, 10, 1.96)") == [(None, None)]
+    assert warehouse.query("select wilson_low(null, 0, 1.96), wilson_high(0.5, 0, 1.96)") == [(None, None)]
+    assert warehouse.query("select wilson_low(null, 10, 1.96), wilson_high(null, 10, 1.96)") == [(None, None)]
 
 
 def test_labels_and_kinds_of_actions_are_those_of_the_tables_of_paths(warehouse: Deployment) -> None:
     labels = "select distinct path_label(action) from session_actions where not is_bot"
     found = "select distinct from_action from action_transitions where from_action <> '(start)'"
-    assert {*rows(warehouse, found)} == {*rows(warehouse, labels)}
-    assert rows(warehouse, "select path_label('(start)'), kind_of_action('/a/b/7'), kind_of_action('search')") == [
+    assert {*warehouse.query(found)} == {*warehouse.query(labels)}
+    assert warehouse.query("select path_label('(start)'), kind_of_action('/a/b/7'), kind_of_action('search')") == [
         ("action (start)", "/a/b/…", "(other event)")
     ]
 
 
 def test_site_limits_the_sessions(warehouse: Deployment) -> None:
     for call in ("paths_after('home'", "paths_before('cart'", "ad_hoc_funnel(['home', 'cart']"):
-        of_all = rows(warehouse, f"from {call})")
-        assert rows(warehouse, f"from {call}, given_site := null)") == of_all
-        assert rows(warehouse, f"from {call}, given_site := 'main')") == of_all
-        assert rows(warehouse, f"select coalesce(sum(session_count), 0) from {call}, given_site := 'another')") == [
+        of_all = warehouse.query(f"from {call})")
+        assert warehouse.query(f"from {call}, given_site := null)") == of_all
+        assert warehouse.query(f"from {call}, given_site := 'main')") == of_all
+        assert warehouse.query(f"select coalesce(sum(session_count), 0) from {call}, given_site := 'another')") == [
             (0,)
         ]
 
@@ -169,21 +164,21 @@ def test_site_limits_the_sessions(warehouse: Deployment) -> None:
 @pytest.mark.parametrize("count", ["0", "-1", "null"])
 def test_paths_need_a_number_of_actions(warehouse: Deployment, macro: str, count: str) -> None:
     with pytest.raises(duckdb.InvalidInputException, match=f"step_count of {macro} must be at least 1"):
-        rows(warehouse, f"from {macro}('home', step_count := {count})")
+        warehouse.query(f"from {macro}('home', step_count := {count})")
 
 
 @pytest.mark.parametrize("steps", ["'cart'", "[]", "null", "['cart', null]"])
 def test_ad_hoc_funnel_needs_a_list_of_actions(warehouse: Deployment, steps: str) -> None:
     with pytest.raises(duckdb.InvalidInputException, match="ad_hoc_funnel needs a list of actions"):
-        rows(warehouse, f"from ad_hoc_funnel({steps})")
+        warehouse.query(f"from ad_hoc_funnel({steps})")
 
 
 @pytest.mark.parametrize("window", ["-1", "'cart'"])
 def test_ad_hoc_funnel_needs_a_window_from_0(warehouse: Deployment, window: str) -> None:
     """The first step has no time before it, so it would count without an error."""
     with pytest.raises(duckdb.InvalidInputException, match="window_seconds of ad_hoc_funnel must be at least 0"):
-        rows(warehouse, f"from ad_hoc_funnel(['cart', 'purchase'], {window})")
-    assert rows(warehouse, "select session_count from ad_hoc_funnel(['cart', 'purchase'], 0)") == [(3,), (0,)]
+        warehouse.query(f"from ad_hoc_funnel(['cart', 'purchase'], {window})")
+    assert warehouse.query("select session_count from ad_hoc_funnel(['cart', 'purchase'], 0)") == [(3,), (0,)]
 
 
 def test_export_has_the_macros(warehouse: Deployment, tmp_path: Path) -> None:

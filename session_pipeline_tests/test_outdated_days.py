@@ -17,7 +17,6 @@ from session_pipeline.publish.publication import Published
 from session_pipeline.run.pipeline import open_run
 from session_pipeline_tests.built_week import clean, event
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.older_versions import query
 from session_pipeline_tests.orchestration import SMALL, Orchestrated, checks_of, orchestrated, shop_lines
 
 UNTIL = date(2026, 10, 20)
@@ -145,10 +144,10 @@ def test_settings_changed_back_leave_no_outdated_days(deployment: Deployment, bu
 def test_outdated_days_are_counted_in_the_warehouse_and_in_the_report(deployment: Deployment) -> None:
     sentence = "6 days still with the definitions of older settings or models"
     deployment.run(UNTIL, upgrade=False)
-    assert query(deployment, "select timezone, outdated_day_count from warehouse_info") == [("UTC", 6)]
+    assert deployment.query("select timezone, outdated_day_count from warehouse_info") == [("UTC", 6)]
     assert sentence in report.write(deployment.folder).path.read_text()
     deployment.run(UNTIL, upgrade=True)
-    assert query(deployment, "select outdated_day_count from warehouse_info") == [(0,)]
+    assert deployment.query("select outdated_day_count from warehouse_info") == [(0,)]
     assert sentence not in report.write(deployment.folder).path.read_text()
 
 

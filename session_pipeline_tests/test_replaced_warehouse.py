@@ -15,7 +15,7 @@ from session_pipeline.publish import reader, warehouse
 from session_pipeline.run.pipeline import open_run
 from session_pipeline_tests.built_tables import TABLES
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.older_versions import UNTIL, copy_of, lines, query
+from session_pipeline_tests.older_versions import UNTIL, copy_of, lines
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_unknown_tables_are_removed_from_the_warehouse(deployment: Deployment) -
         connection.execute("create view daily_moods as select 1 as mood")
     deployment.deliver("later", lines(6, visitors=4)[-1:])
     deployment.run(UNTIL)
-    names = {row[0] for row in query(deployment, "show tables")}
+    names = {row[0] for row in deployment.query("show tables")}
     assert names == {name for name, contract in TABLES.items() if contract.is_published}
 
 
@@ -75,10 +75,10 @@ def test_warehouse_without_internal_schema_is_rewritten(deployment: Deployment) 
     record_as_published_by_an_older_version(deployment)
     with pytest.raises(StoreError, match="another version of session_pipeline; run `session-pipeline run`"):
         reader.files("events", data=deployment.folder.path)
-    before = query(deployment, "select count(*) from events")
+    before = deployment.query("select count(*) from events")
     assert deployment.run(UNTIL) == []
-    assert query(deployment, "select count(*) from events") == before
-    assert "_published" not in {row[0] for row in query(deployment, "show tables")}
+    assert deployment.query("select count(*) from events") == before
+    assert "_published" not in {row[0] for row in deployment.query("show tables")}
     assert len(reader.files("events", data=deployment.folder.path)) == 4
 
 
@@ -87,8 +87,7 @@ def test_comments_are_those_of_the_version_that_published_last(deployment: Deplo
         connection.execute("comment on column events.page_path is 'the meaning in an older version'")
     record_as_published_by_an_older_version(deployment)
     assert deployment.run(UNTIL) == []
-    found = query(
-        deployment,
+    found = deployment.query(
         "select comment from duckdb_columns() where table_name = 'events' and column_name = 'page_path'",
     )
     assert found == [(next(column.meaning for column in TABLES["events"].columns if column.name == "page_path"),)]
@@ -102,10 +101,10 @@ def test_macros_are_those_of_the_version_that_published_last(deployment: Deploym
         assert connection.execute(added).fetchall() == [(0,)]
     record_as_published_by_an_older_version(deployment)
     assert deployment.run(UNTIL) == []
-    assert query(deployment, added) == [(1,)]
+    assert deployment.query(added) == [(1,)]
     deployment.deliver("later", lines(6, visitors=4)[-1:])
     deployment.run(UNTIL)
-    assert query(deployment, added) == [(1,)], "the copy of the next publication has them, too"
+    assert deployment.query(added) == [(1,)], "the copy of the next publication has them, too"
 
 
 def test_only_own_unfinished_files_are_removed_next_to_the_warehouse(deployment: Deployment) -> None:

@@ -15,7 +15,7 @@ from session_pipeline.store.records import Key
 from session_pipeline.store.store import Store
 from session_pipeline.store.stored_partitions import FORMAT
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.older_versions import FIRST, UNTIL, copy_of, lines, query
+from session_pipeline_tests.older_versions import FIRST, UNTIL, copy_of, lines
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ class TestNewerStore:
             Store(tmp_path, "7.0")
 
     def test_warehouse_can_still_be_read(self, newer: Deployment) -> None:
-        assert query(newer, "select count(*) from sessions") == [(10,)]
+        assert newer.query("select count(*) from sessions") == [(10,)]
 
     @pytest.mark.parametrize("content", ["[]", "{}", '{"format": null}', "no json", ""])
     def test_without_a_known_format_is_rejected(self, newer: Deployment, content: str) -> None:
