@@ -21,6 +21,7 @@ from session_pipeline_tests.benchmarks.generate import SHOP, SHOP_SETTINGS
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.ingesting import Ingest
+from session_pipeline_tests.listeners import Listener
 from session_pipeline_tests.reliability.figures import effort
 
 if TYPE_CHECKING:
@@ -153,6 +154,11 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[DuckDBEngine]"
 
     with closing(DuckDBEngine(Limits(), tmp_path_factory.mktemp("engine"))) as engine:
         yield engine
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Listener:
+    return Listener(tmp_path / "listener")
 
 
 @pytest.fixture

@@ -19,11 +19,6 @@ from session_pipeline_tests.listeners import Listener
 DAY = date(2024, 5, 6)
 
 
-@pytest.fixture
-def listener(tmp_path: Path) -> Listener:
-    return Listener(tmp_path / "listener")
-
-
 # Which alerts are sent, and when they are repeated
 
 

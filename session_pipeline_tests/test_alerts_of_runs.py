@@ -35,11 +35,6 @@ from session_pipeline_tests.orchestration import SMALL, Orchestrated, orchestrat
 DAY = date(2024, 5, 6)
 
 
-@pytest.fixture
-def listener(tmp_path: Path) -> Listener:
-    return Listener(tmp_path / "listener")
-
-
 # Runs
 
 
