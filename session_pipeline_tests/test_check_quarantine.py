@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,8 @@ def test_lines_are_accepted_after_the_named_setting_changes(tmp_path: Path, reas
     path.parent.mkdir(parents=True)
     path.write_text(content + "\n")
     assert ingested(deployment)["accepted_count"] == 0
-    [facts] = deployment.records("source_files")
+    with closing(open_store(deployment.folder)) as store:
+        [facts] = [item.facts for item in store.catalog.source_files().values()]
     counts = deployment.table("quarantined_lines")["reason"].value_counts().to_dict()
     sentence = too_many_quarantined(facts, counts)
     key = str(key_to_change(reason, "web"))
@@ -114,17 +116,18 @@ def test_lines_are_accepted_after_the_named_setting_changes(tmp_path: Path, reas
     assert clean.hashes() == deployment.hashes()
 
 
+OF_TEN_LINES = {"path": "web/a.jsonl", "source": "web", "status": "accepted", "format": "jsonl", "line_count": 10}
+
+
 def test_few_quarantined_lines_cause_no_warning() -> None:
-    facts = {"path": "web/a.jsonl", "source": "web", "line_count": 10, "set_aside_count": 2}
+    facts = {**OF_TEN_LINES, "accepted_count": 8, "set_aside_count": 2}
     assert too_many_quarantined(facts, {"invalid_json": 2}) is None
-    said = too_many_quarantined({**facts, "set_aside_count": 3}, {"nul_byte": 2, "invalid_json": 1})
+    facts |= {"accepted_count": 7, "set_aside_count": 3}
+    said = too_many_quarantined(facts, {"nul_byte": 2, "invalid_json": 1})
     assert said == (
         "web/a.jsonl: 3 of 10 lines were quarantined, 2 of them for nul_byte; see quarantined_lines, then fix"
         " them at their source"
     )
-
-
-OF_TEN_LINES = {"path": "web/a.jsonl", "source": "web", "status": "accepted", "format": "jsonl", "line_count": 10}
 
 
 def test_setting_is_named_if_other_lines_of_the_file_were_accepted() -> None:
@@ -167,7 +170,7 @@ def test_advice_for_lines_that_are_no_json_comes_from_the_first(lines: list[str]
     ],
 )
 def test_lines_that_no_setting_accepts_are_fixed_at_their_source(reason: str, fix: str) -> None:
-    facts = {"path": "web/a.csv", "source": "web", "line_count": 10, "accepted_count": 7, "set_aside_count": 3}
+    facts = {**OF_TEN_LINES, "format": "csv", "accepted_count": 7, "set_aside_count": 3}
     assert f"see quarantined_lines, then {fix}" in str(too_many_quarantined(facts, {reason: 3}))
     of_whole_file = too_many_quarantined({**facts, "accepted_count": 0, "set_aside_count": 10}, {reason: 10})
     assert fix in str(of_whole_file)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from session_pipeline.ingest.mapping import rule_changes
-from session_pipeline.ingest.mapping.rule_changes import CHANGED_SETTINGS, RECORDED, recorded, what_changed
+from session_pipeline.ingest.mapping.rule_changes import CHANGED_SETTINGS, recorded, what_changed
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.mapping.source_rules import rules_of
 from session_pipeline.ingest.mapping.visitors import VisitorKey
@@ -43,7 +43,7 @@ BERLIN = datetime(2019, 12, 31, 23)
 )
 def test_changed_setting_is_named(changed: dict[str, Any], sentence: str) -> None:
     before = replace(RULES, earliest=datetime(2020, 1, 1))
-    assert what_changed({RECORDED: recorded(before)}, replace(before, **changed)) == sentence
+    assert what_changed({"rules": recorded(before)}, replace(before, **changed)) == sentence
 
 
 @pytest.mark.parametrize("user_ids", ["plain", "keyed"])
@@ -78,11 +78,11 @@ def test_order_of_keys_is_no_change() -> None:
 
 def test_setting_that_is_removed_is_named() -> None:
     before = recorded(replace(RULES, columns={"visitor_id": "uid"}))
-    assert what_changed({RECORDED: before}, RULES) == "[sources.web] columns changed"
+    assert what_changed({"rules": before}, RULES) == "[sources.web] columns changed"
 
 
 def test_other_reasons_than_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = {RECORDED: recorded(RULES), "visitor_key": "another"}
+    facts = {"rules": recorded(RULES), "visitor_key": "another"}
     assert what_changed(facts, replace(RULES, visitor_key=VisitorKey(bytes(32)))) == "visitor_key changed"
     assert what_changed(facts, replace(RULES, visitor_key=None)) == "visitor_key changed"
     assert RULES.visitor_key is not None

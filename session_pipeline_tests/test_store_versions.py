@@ -2,20 +2,25 @@
 
 import json
 import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from session_pipeline.checks.deliveries import ledger_closes
 from session_pipeline.cli import app
 from session_pipeline.errors import StoreError
-from session_pipeline.run.pipeline import open_store
+from session_pipeline.ingest.mapping.rule_changes import CHANGED_SETTINGS
+from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.store.catalog_file import ADDED_COLUMNS
 from session_pipeline.store.records import Key
 from session_pipeline.store.store import Store
 from session_pipeline.store.stored_partitions import FORMAT
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.older_versions import FIRST, UNTIL, copy_of, lines
+from session_pipeline_tests.test_deliveries import to_read
 
 
 @pytest.fixture
@@ -45,6 +50,22 @@ def test_store_of_format_1_still_works(deployment: Deployment, rebuilt_days: Dep
     store.close()
     history = deployment.table("_day_history")
     assert "file test/later.jsonl" in set(history["reason"])
+
+
+def test_ledger_without_facts_that_earlier_versions_did_not_record_still_works(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path, {"start_date": FIRST}, only=("sessions",))
+    deployment.deliver("day", lines(5))
+    deployment.run(UNTIL)
+    with closing(open_store(deployment.folder)) as store, store.writing(), store.catalog.transaction():
+        [file] = store.catalog.source_files().values()
+        kept = {name: value for name, value in file.facts.items() if name not in ("erased_count", "rules")}
+        store.catalog.put_source_file(replace(file, facts=kept))
+    assert deployment.run(UNTIL) == []
+    assert [row["erased_count"] for row in deployment.records("source_files")] == [0]
+    with open_run(deployment.folder, run_id="check", until=UNTIL) as run:
+        assert ledger_closes(run, [FIRST]).holds
+    deployment.set({"start_date": FIRST, "sources": {"test": {"null_values": ["-"]}}})
+    assert to_read(deployment) == {"test/day.jsonl": CHANGED_SETTINGS}
 
 
 @pytest.mark.long

@@ -11,7 +11,6 @@ from datetime import date, datetime
 from functools import cache
 
 from session_pipeline.ingest.erasing.expired_text import EXPIRED_TEXT
-from session_pipeline.ingest.ledger import EXPIRED_COUNT
 from session_pipeline.reference.days import ONE_DAY, Calendar
 from session_pipeline.settings import Settings
 from session_pipeline.store.records import Key, Partition, Publication, SourceFile
@@ -163,7 +162,7 @@ def _files_without(
         if key.file_id:
             counts[key.file_id] = counts.get(key.file_id, 0) + partitions[key].row_count
     return tuple(
-        replace(file, facts={**file.facts, EXPIRED_COUNT: file.facts.get(EXPIRED_COUNT, 0) + count})
+        replace(file, facts={**file.facts, "expired_count": file.facts.get("expired_count", 0) + count})
         for file_id, count in sorted(counts.items())
         if (file := source_files.get(file_id)) is not None
     )

@@ -1,8 +1,8 @@
 """Checks deliveries: no line is lost, files can be read, and expected files arrive."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from session_pipeline.checks.quarantine import SEPARATED, has_too_many_quarantined, too_many_quarantined
 from session_pipeline.checks.verdict import Verdict, add_input, verdict
@@ -12,7 +12,6 @@ from session_pipeline.ingest.admission.admit import beginning_of
 from session_pipeline.ingest.admission.recognition import MOST_LINES
 from session_pipeline.ingest.admission.unknown_names import table_format
 from session_pipeline.ingest.formats import AccessLog, JsonLines
-from session_pipeline.ingest.ledger import EXPIRED_COUNT
 from session_pipeline.reference.days import ONE_DAY, Calendar, dates, zone
 from session_pipeline.run.delivered_files import (
     files_of_other_keys,
@@ -24,6 +23,7 @@ from session_pipeline.run.delivered_files import (
 )
 from session_pipeline.settings import Settings
 from session_pipeline.settings.sources import KEYS_OF_ANY_FORMAT
+from session_pipeline.store.file_facts import FileFacts
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
 from session_pipeline.tables import table
@@ -53,7 +53,7 @@ def ledger_closes(run: "Run", days: Sequence[date]) -> Verdict:
         erased = facts.get("erased_count", 0)
         if facts["line_count"] != facts["accepted_count"] + facts["set_aside_count"] + erased:
             problems.append(f"{facts['path']}: {facts['line_count']} lines were counted when it was admitted")
-        accepted += facts.get(EXPIRED_COUNT, 0)
+        accepted += facts.get("expired_count", 0)
         if (accepted, quarantined) != (facts["accepted_count"], facts["set_aside_count"]):
             problems.append(f"{facts['path']}: the store has {accepted} accepted and {quarantined} quarantined")
     settled = run.planner.fresh_days(STEP_OF_TABLE["events"])
@@ -68,7 +68,7 @@ def ledger_closes(run: "Run", days: Sequence[date]) -> Verdict:
     if before_start := lines_before_start(run.settings, run.store):
         figures["waiting"] -= before_start
         figures["before_start"] = before_start
-    if expired := sum(facts.get(EXPIRED_COUNT, 0) for facts in ledger):
+    if expired := sum(facts.get("expired_count", 0) for facts in ledger):
         figures["expired"] = expired
     known = figures["events"] + figures["duplicates"] + figures["waiting"] + before_start + expired
     if figures["accepted"] != known:
@@ -118,7 +118,7 @@ def rejected_files(folder: DataFolder, settings: Settings, store: Store, until: 
         lines = quarantined.get(file_id)
         if lines is None or not (lines.built_at >= since or (file_id in present and not facts["accepted_count"])):
             continue
-        source = str(facts["source"])
+        source = facts["source"]
         # The key format alone does not say where the fields are, so a preset can be missing.
         keys = settings.sources[source].model_fields_set if source in settings.sources else set()
         presets = recognized.get(source, []) if keys <= KEYS_OF_ANY_FORMAT | {"format"} else None
@@ -128,14 +128,14 @@ def rejected_files(folder: DataFolder, settings: Settings, store: Store, until: 
     return problems
 
 
-def _table_read_as_log(folder: DataFolder, facts: Mapping[str, Any]) -> str | None:
+def _table_read_as_log(folder: DataFolder, facts: FileFacts) -> str | None:
     """Return csv or tsv for a table that was read as an access log because of its name, without an accepted line."""
     if facts["format"] != AccessLog.name or facts["accepted_count"] or not has_too_many_quarantined(facts):
         return None
     return table_format(beginning_of(folder.raw / facts["path"]))
 
 
-def _first_lines(store: Store, lines: Partition, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _first_lines(store: Store, lines: Partition, facts: FileFacts) -> list[tuple[str, str]]:
     """Return the reasons and texts of the first quarantined lines of JSON and of tables; empty for other files."""
     if facts["format"] not in (JsonLines.name, *SEPARATED) or not has_too_many_quarantined(facts):
         return []

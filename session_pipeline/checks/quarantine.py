@@ -8,13 +8,13 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
 
 from session_pipeline.ingest.admission.recognition import MOST_LINES, likely_preset, preset_of
 from session_pipeline.ingest.admission.wrapped_records import is_one_object, list_of_rows, wrapped_records
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
 from session_pipeline.settings import path_of_source
+from session_pipeline.store.file_facts import FileFacts
 
 LARGEST_QUARANTINED_RATE = 0.2
 # The setting that decides, by reason; {source} stands for the path of the source.
@@ -65,13 +65,13 @@ def key_to_change(reason: str, source: str) -> str | None:
     return f"{path_of_source(source)}.columns.{column}" if column in DELIVERED_COLUMNS else None
 
 
-def has_too_many_quarantined(facts: Mapping[str, Any]) -> bool:
+def has_too_many_quarantined(facts: FileFacts) -> bool:
     """Whether more than LARGEST_QUARANTINED_RATE of a file's lines were quarantined."""
-    return bool(facts["set_aside_count"] > LARGEST_QUARANTINED_RATE * facts["line_count"])
+    return facts["set_aside_count"] > LARGEST_QUARANTINED_RATE * facts["line_count"]
 
 
 def too_many_quarantined(
-    facts: Mapping[str, Any],
+    facts: FileFacts,
     reasons: Mapping[str, int],
     lines: Sequence[tuple[str, str]] = (),
     presets: Collection[str] | None = None,
@@ -80,7 +80,7 @@ def too_many_quarantined(
     """Return a warning if more than LARGEST_QUARANTINED_RATE of a file's lines were quarantined; else None.
 
     Args:
-        facts: Its row of source_files.
+        facts: What the ledger has about it.
         reasons: Number of quarantined lines, by reason.
         lines: The first quarantined lines: reason and text.
         presets: The presets that other files of the source were recognized as; None if the settings say how files of
@@ -101,7 +101,7 @@ def too_many_quarantined(
     )
 
 
-def _fix_of_only_object(facts: Mapping[str, Any], text: str) -> str | None:
+def _fix_of_only_object(facts: FileFacts, text: str) -> str | None:
     """Return how to read a file whose only line has all its records; None if it has none."""
     source = path_of_source(facts["source"])
     if wrapped := wrapped_records(text):
@@ -117,12 +117,12 @@ def _fix_of_only_object(facts: Mapping[str, Any], text: str) -> str | None:
     return None
 
 
-def _is_unread_table(facts: Mapping[str, Any]) -> bool:
+def _is_unread_table(facts: FileFacts) -> bool:
     """Whether a file is read as a table, and none of its lines could be accepted."""
-    return facts.get("format") in SEPARATED and not facts["accepted_count"]
+    return facts["format"] in SEPARATED and not facts["accepted_count"]
 
 
-def _fix_of_table(facts: Mapping[str, Any], reason: str, lines: Sequence[tuple[str, str]]) -> str | None:
+def _fix_of_table(facts: FileFacts, reason: str, lines: Sequence[tuple[str, str]]) -> str | None:
     """Return the delimiter to set if a table was probably read with another one; else None."""
     if not _is_unread_table(facts) or not reason.startswith("missing_"):
         return None
@@ -132,7 +132,7 @@ def _fix_of_table(facts: Mapping[str, Any], reason: str, lines: Sequence[tuple[s
 
 
 def _fix_of_format(
-    facts: Mapping[str, Any],
+    facts: FileFacts,
     reason: str,
     lines: Sequence[tuple[str, str]],
     presets: Collection[str] | None,
@@ -152,7 +152,7 @@ def _fix_of_format(
     return None
 
 
-def _fix_of_reason(facts: Mapping[str, Any], reason: str) -> str:
+def _fix_of_reason(facts: FileFacts, reason: str) -> str:
     """Return the setting to change for a reason, or what to fix at the source if no setting decides."""
     key, source = key_to_change(reason, facts["source"]), path_of_source(facts["source"])
     if key is None or (reason in OF_WHOLE_FILES and facts["accepted_count"]):
@@ -164,11 +164,11 @@ def _fix_of_reason(facts: Mapping[str, Any], reason: str) -> str:
     return change + OTHER_KEYS.get(reason, other).format(source=source)
 
 
-def _preset(facts: Mapping[str, Any], texts: Sequence[str], presets: Collection[str] | None) -> str | None:
+def _preset(facts: FileFacts, texts: Sequence[str], presets: Collection[str] | None) -> str | None:
     """Return the preset that a file was probably meant for: that of most lines, or of the source's other files."""
     if presets is None or facts.get("preset") is not None:
         return None
-    likely = likely_preset(texts) if facts.get("format") not in SEPARATED else None
+    likely = likely_preset(texts) if facts["format"] not in SEPARATED else None
     return likely or (next(iter(presets)) if len(presets) == 1 else None)
 
 
@@ -205,7 +205,7 @@ def _is_json(text: str) -> bool:
     return False
 
 
-def _other_log_format(facts: Mapping[str, Any], log_format: str, count: int) -> str:
+def _other_log_format(facts: FileFacts, log_format: str, count: int) -> str:
     """Return the warning for a file with many lines of another known log format."""
     setting = f'log_format = "{log_format}"'
     source = path_of_source(facts["source"])

@@ -117,7 +117,7 @@ def _status(folder: DataFolder) -> Status:
             until=str(until),
             files=dict(Counter(facts["status"] for facts in ledger)),
             files_not_accepted=[
-                {name: str(facts[name]) for name in ("path", "status", "reason")}
+                {"path": facts["path"], "status": facts["status"], "reason": str(facts["reason"])}
                 for facts in ledger
                 if facts["status"] != "accepted" and facts["file_id"] in there
             ],
@@ -130,8 +130,10 @@ def _status(folder: DataFolder) -> Status:
             warnings=wrong.warnings,
             changed_fields=changed_fields(ledger),
             lines={
-                word: sum(item.get(f"{word}_count", 0) for item in accepted)
-                for word in ("line", "accepted", "set_aside", "erased")
+                "line": sum(facts["line_count"] for facts in accepted),
+                "accepted": sum(facts["accepted_count"] for facts in accepted),
+                "set_aside": sum(facts["set_aside_count"] for facts in accepted),
+                "erased": sum(facts.get("erased_count", 0) for facts in accepted),
             },
             days=sorted(str(partition.key.date) for partition in store.of_table("sessions")),
             stale_days=[str(day) for day in plan.days],

@@ -18,7 +18,6 @@ from session_pipeline.cli.problems import SHOWN
 from session_pipeline.cli.screen import counted, echo, grid, number, plain, share, stdout
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import query_text
-from session_pipeline.ingest.ledger import EXPIRED_COUNT
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish import reader
 from session_pipeline.reference.days import day_ranges
@@ -255,7 +254,7 @@ def _ledger(store: Store, settings: Settings) -> tuple[dict[str, int], dict[str,
         "events": _open_rows(store, "events"),
         "duplicates": _open_rows(store, "duplicate_events"),
     }
-    if expired := sum(facts.get(EXPIRED_COUNT, 0) for facts in accepted):
+    if expired := sum(facts.get("expired_count", 0) for facts in accepted):
         ledger["expired"] = expired
     ledger["before_start"] = delivered_files.lines_before_start(settings, store)
     ledger["waiting"] = ledger["accepted"] - ledger["events"] - ledger["duplicates"] - ledger["before_start"]

@@ -3,14 +3,15 @@
 Uses only the mappings in the ledger; reads no files. They do not have the names of the fields in `properties`.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+
+from session_pipeline.store.file_facts import FileFacts
 
 COMPARED_FILES = 10
 GONE = {"properties": "no field is left for properties"}  # its fields have no names here
 
 
-def changed_fields(ledger: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+def changed_fields(ledger: Iterable[FileFacts]) -> dict[str, list[str]]:
     """Return, by source, sentences about the columns in which its newest file differs from the files before.
 
     A file is newer than another if its first and its last event are later; files of the same time are not compared. A
@@ -18,9 +19,9 @@ def changed_fields(ledger: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     is not reported. Sources without a difference are left out.
 
     Args:
-        ledger: Rows of source_files.
+        ledger: What is known about each file.
     """
-    files: dict[str, list[Mapping[str, Any]]] = {}
+    files: dict[str, list[FileFacts]] = {}
     for facts in ledger:
         if facts["status"] == "accepted" and facts["accepted_count"]:
             files.setdefault(facts["source"], []).append(facts)
@@ -28,19 +29,19 @@ def changed_fields(ledger: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     return {source: sentences for source, sentences in found.items() if sentences}
 
 
-def _age(facts: Mapping[str, Any]) -> tuple[str, str]:
+def _age(facts: FileFacts) -> tuple[str, str]:
     return str(facts["first_event_time"]), str(facts["last_event_time"])
 
 
-def _order(facts: Mapping[str, Any]) -> tuple[str, ...]:
-    return *_age(facts), str(facts["path"]), str(facts["file_id"])
+def _order(facts: FileFacts) -> tuple[str, ...]:
+    return *_age(facts), facts["path"], facts["file_id"]
 
 
-def _is_before(facts: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _is_before(facts: FileFacts, other: FileFacts) -> bool:
     return all(mine < others for mine, others in zip(_age(facts), _age(other), strict=True))
 
 
-def _changes(files: list[Mapping[str, Any]]) -> list[str]:
+def _changes(files: list[FileFacts]) -> list[str]:
     """Return the differences between the last file and the files before it."""
     newest = files[-1]
     before = [facts for facts in files if _is_before(facts, newest)][-COMPARED_FILES:]

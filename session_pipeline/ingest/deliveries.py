@@ -150,7 +150,7 @@ class Ingest:
         """
         self._read_ledger()
         source_file = self._ledger.files[file_id]
-        paths = {*self._store.catalog.paths_of(file_id), source_file.facts["path"]}
+        paths = self._store.catalog.paths_of(file_id)
         problem = "is missing"
         candidates = [delivery for delivery in deliveries(self._folder) if delivery.name in paths]
         # Paths whose format is the one that the content was read as come first.
@@ -317,7 +317,7 @@ def refuse_unreadable(folder: DataFolder, store: Store, partition: Partition) ->
         return
     file_id = partition.key.file_id
     facts = store.catalog.source_files()[file_id].facts
-    for path in {facts["path"], *store.catalog.paths_of(file_id)}:
+    for path in store.catalog.paths_of(file_id):
         # The path can have other content now.
         found = id_of_content(folder.raw / path, root=folder.raw, source=facts["source"], scratch=store.scratch)
         if found == file_id:

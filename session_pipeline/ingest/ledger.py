@@ -10,7 +10,6 @@ This module reads no files, except to see whether the disk can read them now; de
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
 
 from session_pipeline.errors import RefusedFileError, UnreadableFileError
 from session_pipeline.ingest.admission.admit import NO_PERMISSION, can_be_read, may_be_read
@@ -20,6 +19,7 @@ from session_pipeline.ingest.formats import preference
 from session_pipeline.ingest.mapping.rule_changes import CHANGED_SETTINGS, what_changed
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.store.catalog import Catalog
+from session_pipeline.store.file_facts import FileFacts
 from session_pipeline.store.records import Key, Partition, SourceFile
 
 NO_FORMAT = ""  # the name gives no format, so the file is refused
@@ -28,7 +28,6 @@ NOW_PERMITTED = "its permissions let it be read now"
 NOW_READABLE = "the disk can read it now"
 OTHER_FORMAT = "its name gives another format"
 DAMAGED_ROWS = "its rows in the store are damaged"
-EXPIRED_COUNT = "expired_count"  # fact of a file: accepted lines that are not stored, because their days are frozen
 
 
 RulesOf = Callable[[str, str | None], ReadingRules]
@@ -100,7 +99,7 @@ class Ledger:
 
     def _was_refused_for(self, reason: str, file_id: str) -> bool:
         """Whether a file was not read for a reason that can pass without a change of the file."""
-        return file_id in self.files and reason in str(self.files[file_id].facts.get("reason"))
+        return file_id in self.files and reason in (self.files[file_id].facts["reason"] or "")
 
     def why_stale(self, source: str, file_id: str) -> str | None:
         """Return why the stored rows of a content are stale; None if they are not."""
@@ -118,7 +117,7 @@ class Ledger:
         """Whether the recorded rows of a content are valid, apart from formats still to be compared."""
         if not self.is_accepted(file_id):
             return False
-        chosen = self.files[file_id].facts.get("format")
+        chosen = self.files[file_id].facts["format"]
         return self.why_stale(source, file_id) in (None, OTHER_FORMAT) and chosen in self.there[file_id].values()
 
     def readable(self) -> Iterator[tuple[str, str]]:
@@ -139,10 +138,10 @@ class Ledger:
         self.keys.pop(file_id, None)
 
 
-def is_better(facts: Mapping[str, Any], other: SourceFile) -> bool:
+def is_better(facts: FileFacts, other: SourceFile) -> bool:
     """Whether a reading in one format replaces the recorded reading in another format."""
     return _merit(facts) > _merit(other.facts)
 
 
-def _merit(facts: Mapping[str, Any]) -> tuple[int, int]:
+def _merit(facts: FileFacts) -> tuple[int, int]:
     return facts["accepted_count"], -preference(facts["format"])

@@ -12,12 +12,13 @@ from pathlib import Path
 from session_pipeline.errors import CorruptFileError, RefusedFileError, UnreadableFileError
 from session_pipeline.ingest.admission.admit import id_of_content
 from session_pipeline.ingest.admission.raw_folder import Delivery
-from session_pipeline.ingest.ledger import EXPIRED_COUNT, Ledger, is_better
+from session_pipeline.ingest.ledger import Ledger, is_better
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.reading.result import Reading
 from session_pipeline.ingest.taken import Pending, Seen, Taken, facts_of, not_read, without_frozen_days, written_of
 from session_pipeline.reference.days import Calendar
 from session_pipeline.store import crash_points
+from session_pipeline.store.file_facts import FileStatus
 from session_pipeline.store.records import SourceFile
 from session_pipeline.store.store import Store
 
@@ -65,9 +66,9 @@ class Recorder:
                 return Taken(pending, replace(recorded, facts=facts), None, ())
         reading, expired_count = without_frozen_days(reading, self._calendar, self._frozen_before)
         if expired_count:
-            facts[EXPIRED_COUNT] = expired_count
+            facts["expired_count"] = expired_count
             before = self._ledger.files.get(admitted.file_id)
-            known_count = before.facts.get(EXPIRED_COUNT, 0) if before is not None else 0
+            known_count = before.facts.get("expired_count", 0) if before is not None else 0
             self._counts["frozen_count"] += max(expired_count - known_count, 0)
         written = written_of(pending, reading, fingerprint)
         gone = self._ledger.keys[admitted.file_id] - {item.key for item in written}
@@ -96,8 +97,8 @@ class Recorder:
             self._counts["reread_count"] += was_accepted
             self._ledger.keys[one.file.file_id] = {item.key for item in one.written}
             self._counts["read_count"] += 1
-            for name in ("accepted_count", "set_aside_count"):
-                self._counts[name] += one.file.facts[name]
+            self._counts["accepted_count"] += one.file.facts["accepted_count"]
+            self._counts["set_aside_count"] += one.file.facts["set_aside_count"]
         crash_points.reached("ingest: file taken")
 
     def redelivered(self, found: Sequence[tuple[Delivery, str]]) -> None:
@@ -134,7 +135,7 @@ class Recorder:
             error: The reason.
             file_id: The id of its content; None if it could not be admitted.
         """
-        status = "corrupt" if isinstance(error, CorruptFileError) else "refused"
+        status: FileStatus = "corrupt" if isinstance(error, CorruptFileError) else "refused"
         source_file = not_read(delivery, rules, status, str(error))
         is_unreadable = isinstance(error, UnreadableFileError)  # the disk may be able to read it later
         withdrawn = None if is_unreadable else self._withdrawn(delivery, file_id)

@@ -4,7 +4,7 @@ This module computes values only. reading/read.py reads the files; recorder.py c
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, TypedDict
@@ -12,10 +12,11 @@ from typing import Any, TypedDict
 from session_pipeline.ingest.admission.admit import Admitted, file_id_of
 from session_pipeline.ingest.admission.raw_folder import Delivery
 from session_pipeline.ingest.ledger import NEW_FILE
-from session_pipeline.ingest.mapping.rule_changes import RECORDED, recorded
+from session_pipeline.ingest.mapping.rule_changes import recorded
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.reading.result import Reading
 from session_pipeline.reference.days import Calendar
+from session_pipeline.store.file_facts import FileFacts, FileStatus
 from session_pipeline.store.part_files import remove_at
 from session_pipeline.store.records import Key, SourceFile, Written
 
@@ -93,13 +94,9 @@ def written_of(pending: Pending, reading: Reading, fingerprint: str) -> list[Wri
     return written
 
 
-def facts_of(admitted: Admitted, reading: Reading, rules: ReadingRules) -> dict[str, Any]:
-    """Return the facts that the ledger records about a file that was read.
-
-    They are the columns of source_files, plus the formats that were tried, the rules, the preset that was recognized,
-    and the fingerprint of the visitor key.
-    """
-    facts: dict[str, Any] = {
+def facts_of(admitted: Admitted, reading: Reading, rules: ReadingRules) -> FileFacts:
+    """Return what the ledger records about a file that was read in one format."""
+    facts: FileFacts = {
         "file_id": admitted.file_id,
         "source": rules.source,
         "site": rules.site,
@@ -115,8 +112,8 @@ def facts_of(admitted: Admitted, reading: Reading, rules: ReadingRules) -> dict[
         "first_event_time": as_text(reading.first_event_time),
         "last_event_time": as_text(reading.last_event_time),
         "format": admitted.format,
-        "formats": [admitted.format],  # all formats that were tried, because a name of the file gave them
-        RECORDED: recorded(rules),
+        "formats": [admitted.format],
+        "rules": recorded(rules),
     }
     if admitted.preset is not None:
         facts["preset"] = admitted.preset
@@ -125,10 +122,10 @@ def facts_of(admitted: Admitted, reading: Reading, rules: ReadingRules) -> dict[
     return facts
 
 
-def not_read(delivery: Delivery, rules: ReadingRules, status: str, reason: str) -> SourceFile:
+def not_read(delivery: Delivery, rules: ReadingRules, status: FileStatus, reason: str) -> SourceFile:
     """Return the ledger row of a delivery that cannot be read."""
     file_id = file_id_of(delivery.source, delivery.name)
-    facts = {
+    facts: FileFacts = {
         "file_id": file_id,
         "source": delivery.source,
         "site": rules.site,
@@ -143,23 +140,30 @@ def not_read(delivery: Delivery, rules: ReadingRules, status: str, reason: str) 
         "blank_line_count": 0,
         "first_event_time": None,
         "last_event_time": None,
-        RECORDED: recorded(rules),
+        "rules": recorded(rules),
     }
     return SourceFile(file_id, rules.fingerprint(""), facts)
 
 
-def ledger_row(facts: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """Return a row of source_files from recorded facts."""
-    times = {
-        name: facts[name] and datetime.fromisoformat(facts[name]) for name in ("first_event_time", "last_event_time")
+def ledger_row(facts: FileFacts, names: Sequence[str]) -> dict[str, Any]:
+    """Return a row of source_files."""
+    row: dict[str, Any] = {
+        "erased_count": 0,
+        **facts,
+        "first_event_time": _as_time(facts["first_event_time"]),
+        "last_event_time": _as_time(facts["last_event_time"]),
+        "mapping": json.dumps(facts["mapping"], sort_keys=True),
     }
-    row = {"erased_count": 0, **facts, **times, "mapping": json.dumps(facts["mapping"], sort_keys=True)}
     return {name: row[name] for name in names}
 
 
 def as_text(instant: datetime | None) -> str | None:
     """Return a time as the ledger records it; None for None."""
     return None if instant is None else instant.isoformat(sep=" ", timespec="microseconds")
+
+
+def _as_time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 class Seen(TypedDict):

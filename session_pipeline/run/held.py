@@ -17,7 +17,6 @@ from session_pipeline.errors import StoreError
 from session_pipeline.ingest.erasing.erase_frozen import frozen_dates
 from session_pipeline.ingest.erasing.erasures import LEAST_SEARCHED, Erasures
 from session_pipeline.ingest.erasing.expired_text import EXPIRED_TEXT
-from session_pipeline.ingest.ledger import EXPIRED_COUNT
 from session_pipeline.ingest.mapping.visitors import KEY_BYTES, PROPERTY_PURPOSE, VisitorKey, find_key
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.reference.days import Calendar
@@ -306,7 +305,7 @@ def _with_expired_rows(connection: duckdb.DuckDBPyConnection, opened: OpenFolder
     raw_from = Calendar(opened.settings.timezone).start(frozen_before).date()  # raw events of earlier dates are gone
     rows = connection.execute(query_text(__package__, "kept_lines"), {"raw_from": raw_from}).fetchall()
     kept: dict[str, int] = dict(rows)
-    return {file_id for file_id, file in files.items() if file.facts.get(EXPIRED_COUNT, 0) > kept.get(file_id, 0)}
+    return {file_id for file_id, file in files.items() if file.facts.get("expired_count", 0) > kept.get(file_id, 0)}
 
 
 def _with_expired_texts(store: Store) -> set[str]:

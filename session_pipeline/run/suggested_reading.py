@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -38,6 +37,7 @@ from session_pipeline.run.suggested_keys import ONLY_COUNTS, Suggested, suggeste
 from session_pipeline.run.suggestions import are_counts, is_like_data, suggested_log_format
 from session_pipeline.run.trial_result import QuarantineReason, named_source
 from session_pipeline.settings import key_of_source, packaged_preset
+from session_pipeline.store.file_facts import FileFacts
 
 INVALID_LOG_LINE = "invalid_log_line"  # the reason for lines that fit no known log format
 RAGGED_ROW = "ragged_row"  # the reason for records with more or fewer fields than the header
@@ -55,7 +55,7 @@ NO_USER_AGENT = (
 def suggested_for(
     trial: DataFolder,
     run: Run,
-    facts: Mapping[str, Any],
+    facts: FileFacts,
     filled: frozenset[str],
     quarantined: Sequence[QuarantineReason],
     only_object: str,
@@ -65,7 +65,7 @@ def suggested_for(
     Args:
         trial: The data folder with the file.
         run: The run that read it.
-        facts: Its row of source_files.
+        facts: What the ledger has about it.
         filled: The columns with a value.
         quarantined: Its quarantined lines, by reason.
         only_object: What only_object_of returned.
@@ -112,7 +112,7 @@ def suggested_for(
         admitted.discard()
 
 
-def _too_early(reasons: Mapping[str, int], facts: Mapping[str, Any], start: date) -> list[str]:
+def _too_early(reasons: Mapping[str, int], facts: FileFacts, start: date) -> list[str]:
     """Return a sentence if more lines are before start_date than were accepted."""
     early = reasons.get("time_before_start", 0)
     if early <= facts["accepted_count"]:
@@ -131,7 +131,7 @@ def _tabbed_log(path: Path) -> Suggested | None:
     return None
 
 
-def _other_format(path: Path, reasons: Mapping[str, int], facts: Mapping[str, Any]) -> dict[str, str]:
+def _other_format(path: Path, reasons: Mapping[str, int], facts: FileFacts) -> dict[str, str]:
     """Return the log format, or the format of a table, that a file read as an access log probably has; else nothing."""
     log_format = suggested_log_format(reasons)
     if log_format is None and reasons.get(INVALID_LOG_LINE, 0) > facts["accepted_count"]:
@@ -144,7 +144,7 @@ def _other_format(path: Path, reasons: Mapping[str, int], facts: Mapping[str, An
 
 
 def _wrong_header(
-    source: str, quarantined: Sequence[QuarantineReason], facts: Mapping[str, Any], fields: Sequence[FieldValues]
+    source: str, quarantined: Sequence[QuarantineReason], facts: FileFacts, fields: Sequence[FieldValues]
 ) -> str | None:
     """Return a sentence about a table whose first line is probably not its header; else None."""
     if lines := _lines_before_header(quarantined, facts, fields):
@@ -164,7 +164,7 @@ def _first_texts(path: Path) -> list[str]:
 
 
 def _lines_before_header(
-    quarantined: Sequence[QuarantineReason], facts: Mapping[str, Any], fields: Sequence[FieldValues]
+    quarantined: Sequence[QuarantineReason], facts: FileFacts, fields: Sequence[FieldValues]
 ) -> str | None:
     """Return a sentence about a table whose first line is probably not its header: a title, or Excel's sep=;.
 
@@ -182,7 +182,7 @@ def _lines_before_header(
     )
 
 
-def only_object_of(job: Job, facts: Mapping[str, Any]) -> str:
+def only_object_of(job: Job, facts: FileFacts) -> str:
     """Return the text of the only object of a file, if it could not be read as an event itself, else an empty text."""
     if not is_one_object(facts):
         return ""
@@ -190,7 +190,7 @@ def only_object_of(job: Job, facts: Mapping[str, Any]) -> str:
     return line or ""
 
 
-def likely_preset_of(job: Job, facts: Mapping[str, Any]) -> str | None:
+def likely_preset_of(job: Job, facts: FileFacts) -> str | None:
     """Return the preset that most of the first lines fit, if most lines could not be read without it.
 
     So the preset of a table is found whose header is in the settings.

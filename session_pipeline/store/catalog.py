@@ -141,7 +141,7 @@ class Catalog(CatalogFile):
         row = {
             "file_id": source_file.file_id,
             "fingerprint": source_file.fingerprint,
-            "facts": json.dumps(dict(source_file.facts)),
+            "facts": json.dumps(source_file.facts),
         }
         damage.put_rows(self._connection, "source_files", [row])
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from session_pipeline.store.damage import damage_explained
+from session_pipeline.store.file_facts import FileFacts
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 CATALOG = "the catalog of the store"  # in errors, where its path is not known
@@ -172,12 +173,12 @@ class SourceFile:
 
     Attributes:
         fingerprint: The rules by which its lines were read, as a hash.
-        facts: The columns of source_files.
+        facts: What is known about it.
     """
 
     file_id: str
     fingerprint: str
-    facts: Mapping[str, Any]
+    facts: FileFacts
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from session_pipeline.ingest.formats.json_lines import JsonLines
+from session_pipeline.store.file_facts import FileFacts
 
 DEEPEST = 3  # levels of objects around the list
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -62,8 +63,8 @@ def list_of_rows(text: str) -> str | None:
     return ".".join(rows[0][0]) if len(rows) == 1 and not _lists_of(text, dict) else None
 
 
-def is_one_object(facts: Mapping[str, Any]) -> bool:
-    """Whether a file is one JSON value that was quarantined, by its row of source_files."""
+def is_one_object(facts: FileFacts) -> bool:
+    """Whether a file is one JSON value that was quarantined, by what the ledger has about it."""
     counts = (facts["line_count"], facts["set_aside_count"])
     return facts["status"] == "accepted" and facts["format"] == JsonLines.name and counts == (1, 1)
 

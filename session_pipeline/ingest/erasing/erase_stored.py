@@ -23,6 +23,7 @@ from session_pipeline.ingest.taken import as_text
 from session_pipeline.reference.quarters import mask_of, quarters_in
 from session_pipeline.store import crash_points
 from session_pipeline.store.catalog_file import WAREHOUSE_BYTES
+from session_pipeline.store.file_facts import FileFacts
 from session_pipeline.store.records import Key, Partition, SourceFile, Written
 from session_pipeline.store.store import Store
 
@@ -112,7 +113,7 @@ def _erase(
     kept = {Key("raw_events", day.utc_date, file.file_id) for day in left.days}
     if left.quarantine_path is not None:
         kept.add(Key("quarantined_lines", None, file.file_id))
-    facts = {
+    facts: FileFacts = {
         **file.facts,
         "accepted_count": left.accepted_count,
         "set_aside_count": left.set_aside_count,

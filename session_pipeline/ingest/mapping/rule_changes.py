@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
 
 from session_pipeline.ingest.mapping.rules import LOGIC_VERSION, ReadingRules
 from session_pipeline.reference.days import ONE_DAY
 from session_pipeline.settings import key_of_source
+from session_pipeline.store.file_facts import FileFacts
 
-RECORDED = "rules"  # the key of the facts of a file
 SHOWN = 3
 VERSION = "version"
 _NOT_RECORDED = frozenset(("source", "latest", "visitor_key"))
@@ -43,14 +42,14 @@ def recorded(rules: ReadingRules) -> dict[str, str]:
     return found
 
 
-def what_changed(facts: Mapping[str, Any], rules: ReadingRules) -> str:
+def what_changed(facts: FileFacts, rules: ReadingRules) -> str:
     """Return which settings changed since a file was read, as a sentence.
 
     Args:
         facts: What the ledger has about the file. Earlier versions recorded no rules.
         rules: The present rules.
     """
-    before, after = facts.get(RECORDED), recorded(rules)
+    before, after = facts.get("rules"), recorded(rules)
     names = [] if before is None else _changed_settings(before, after, rules.source)
     if facts.get("visitor_key") not in (None, rules.visitor_key and rules.visitor_key.fingerprint):
         names.append("visitor_key")
