@@ -24,9 +24,7 @@ def files_to_read(folder: DataFolder, settings: Settings, store: Store) -> dict[
     ledger = Ledger(store.catalog, store.partitions, _rules(folder, settings))
     ledger.look(found)
     reasons = {delivery.name: ledger.why_read(delivery) for delivery in found}
-    gone = {
-        str(ledger.files[file_id].facts["path"]): "is gone; it was not accepted" for file_id in ledger.outdated(found)
-    }
+    gone = {ledger.files[file_id].facts["path"]: "is gone; it was not accepted" for file_id in ledger.outdated(found)}
     return {name: reason for name, reason in reasons.items() if reason is not None} | gone
 
 
@@ -44,7 +42,7 @@ def files_gone(folder: DataFolder, settings: Settings, store: Store) -> list[str
     present = {delivery.name for delivery in deliveries(folder)}
     rules = _rules(folder, settings)
     return sorted(
-        str(item.facts["path"])
+        item.facts["path"]
         for item in store.catalog.source_files().values()
         if item.facts["status"] == "accepted"
         and not rules(item.facts["source"], item.facts.get("preset")).gave(item.fingerprint)
@@ -131,7 +129,7 @@ def recognized_presets(settings: Settings, store: Store) -> dict[str, list[str]]
     """Return the presets that files of a source were recognized as, by source, for sources without own settings."""
     found: dict[str, set[str]] = {}
     for item in store.catalog.source_files().values():
-        source, preset = str(item.facts["source"]), item.facts.get("preset")
+        source, preset = item.facts["source"], item.facts.get("preset")
         if preset is not None and settings.recognizes(source):
             found.setdefault(source, set()).add(preset)
     return {source: sorted(presets) for source, presets in sorted(found.items())}

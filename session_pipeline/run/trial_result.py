@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from session_pipeline.store.file_facts import FileFacts
+
 NO_SOURCE = "try"  # a source that is not in the settings is read with the defaults
 USUAL_SOURCE = "web"  # the source that settings are suggested for if none is named
 
@@ -55,7 +57,7 @@ class Trial:
     """The result of trying one file.
 
     Attributes:
-        facts: The file's row of source_files.
+        facts: What the ledger has about the file; its path is that of the tried file.
         fields: Every column that a source can deliver.
         other_fields: The fields that are kept in `properties`: the number of accepted lines that have it, by name.
         set_aside: Quarantined lines by reason, the most frequent first.
@@ -75,7 +77,7 @@ class Trial:
         sessions: The first sessions of `days`.
     """
 
-    facts: Mapping[str, Any]
+    facts: FileFacts
     fields: Sequence[Field]
     other_fields: Mapping[str, int]
     set_aside: Sequence[QuarantineReason]
@@ -93,7 +95,11 @@ class Trial:
     sessions: Sequence[Mapping[str, Any]]
 
     @property
+    def path(self) -> str:
+        """The tried file."""
+        return self.facts["path"]
+
+    @property
     def line_count(self) -> int:
         """The number of lines with the suggested keys, else of the file as it is."""
-        count: int = self.lines_with_suggested or self.facts["line_count"]
-        return count
+        return self.lines_with_suggested or self.facts["line_count"]

@@ -101,7 +101,7 @@ def _with_present(present: SourceSettings, key: str, value: Any) -> Any:
 
 def accepted_count(found: Trial) -> int:
     """Return how many lines of the file are accepted with its preset or the suggested keys, else as it is."""
-    accepted: int = found.facts["accepted_count"] if found.facts["status"] == "accepted" else 0
+    accepted = found.facts["accepted_count"] if found.facts["status"] == "accepted" else 0
     return found.accepted_with_suggested or 0 if found.suggested and not found.facts.get("preset") else accepted
 
 
