@@ -51,10 +51,7 @@ def test_ingest_in_spark_equals_ingest_in_one_process(
 ) -> None:
     monkeypatch.setattr(task_reader, "LEAST_BYTES_FOR_TASKS", 0)
     monkeypatch.setattr(task_reader, "LARGEST_SMALL_BYTES", small_files.LARGEST_SMALL_BYTES)
-    init = task_reader.TaskReader.__init__
-    monkeypatch.setattr(
-        task_reader.TaskReader, "__init__", lambda self, *arguments: init(self, *arguments, bytes_of_range=5_000_000)
-    )
+    monkeypatch.setattr(task_reader, "BYTES_OF_RANGE", 5_000_000)
     one, tasks = two_deliveries(tmp_path)
     chance = random.Random(5)
     found = [event(chance, number) for number in range(60_000)]

@@ -56,16 +56,11 @@ class Runner:
 @contextmanager
 def small_ranges() -> Iterator[Runner]:
     """Make chunks, small files and ranges small, so that small tests have many of them."""
-    init = task_reader.TaskReader.__init__
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(line_counts, "CHUNK_BYTES", 2_000)
         patch.setattr(admission, "CHUNK_BYTES", 2_000)
         patch.setattr(task_reader, "LEAST_BYTES_FOR_TASKS", 0)
-        patch.setattr(
-            task_reader.TaskReader,
-            "__init__",
-            lambda self, *arguments: init(self, *arguments, bytes_of_range=14_000),
-        )
+        patch.setattr(task_reader, "BYTES_OF_RANGE", 14_000)
         patch.setattr(small_files, "LARGEST_SMALL_BYTES", 3_000)
         patch.setattr(task_reader, "LARGEST_SMALL_BYTES", 3_000)
         yield Runner()

@@ -55,8 +55,6 @@ class TaskReader:
         runner: TaskRunner,
         place: Place,
         rules_of: Callable[[str], SourceRules],
-        *,
-        bytes_of_range: int = BYTES_OF_RANGE,
     ) -> None:
         """Create a reader.
 
@@ -65,13 +63,11 @@ class TaskReader:
             runner: Runs tasks.
             place: Where they work.
             rules_of: Returns the rules of a source.
-            bytes_of_range: The least size of a range of lines.
         """
         self._local = local
         self._runner = runner
         self._place = place
         self._rules_of = rules_of
-        self._bytes_of_range = bytes_of_range
         self._outcomes: dict[Path, Outcome] = {}
         self._ranges: dict[str, list[RangeReading | Failure]] = {}
 
@@ -82,7 +78,7 @@ class TaskReader:
         self._place.results.mkdir(exist_ok=True)
         known = frozenset(known)
         tasks = [
-            FileTask(self._place, tuple(group), self._rules_of(group[0].source), known, self._bytes_of_range)
+            FileTask(self._place, tuple(group), self._rules_of(group[0].source), known, BYTES_OF_RANGE)
             for group in _groups(deliveries)
         ]
         outcomes = [outcome for found in self._runner.run_tasks(take_files, tasks) for outcome in found]
