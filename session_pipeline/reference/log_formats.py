@@ -134,7 +134,7 @@ class LogFormat:
 
 
 @lru_cache(maxsize=64)
-def parse_log_format(written: str, key: str = "log_format") -> LogFormat:
+def parse_log_format(written: str) -> LogFormat:
     """Parse a format, given by its name (combined, vhost_combined, ...) or as a string of directives.
 
     Raises:
@@ -152,7 +152,7 @@ def parse_log_format(written: str, key: str = "log_format") -> LogFormat:
         if match[0] == "%%":
             pattern += "%"
             continue
-        name = _name_of(match, fields, key)
+        name = _name_of(match, fields)
         values = _values_of(match, is_quoted, text[: match.start()], text[end:])
         group = f"({values})" if name else f"(?:{values})"
         pattern += rf"\[{group}\]" if _has_own_brackets(match) else group
@@ -160,9 +160,11 @@ def parse_log_format(written: str, key: str = "log_format") -> LogFormat:
             fields[name] = LogField(name, match[0])
     pattern += re.escape(text[end:]) + "$"
     if "event_time" not in fields:
-        raise SettingsError(key, "has no time", "write combined, or a format with %t or $time_local")
+        raise SettingsError("log_format", "has no time", "write combined, or a format with %t or $time_local")
     if not {"request", "target", "path"} & fields.keys():
-        raise SettingsError(key, "has no request", 'write common, combined, or a format with "%r" or "$request"')
+        raise SettingsError(
+            "log_format", "has no request", 'write common, combined, or a format with "%r" or "$request"'
+        )
     return LogFormat(pattern, tuple(fields.values()), _words_before_address(text, fields.values()))
 
 
@@ -187,7 +189,7 @@ def _words_before_address(text: str, fields: Iterable[LogField]) -> int | None:
     return text[:start].count(" ")
 
 
-def _name_of(match: re.Match[str], taken: Collection[str], key: str) -> str:
+def _name_of(match: re.Match[str], taken: Collection[str]) -> str:
     """Return the field name of a directive; empty for a directive that is ignored.
 
     Of several directives for the same field, the first gets its name. The others keep their own names, or are ignored
@@ -201,7 +203,9 @@ def _name_of(match: re.Match[str], taken: Collection[str], key: str) -> str:
         own = groups["braced"] or groups["bare"]
         name = _nginx_name(own)
     if name is None:
-        raise SettingsError(key, f"has {match[0]}, which is not a directive of LogFormat", "fix it or remove it")
+        raise SettingsError(
+            "log_format", f"has {match[0]}, which is not a directive of LogFormat", "fix it or remove it"
+        )
     if name in taken:
         return "" if name in ADDRESSES or own in taken else own
     return name
