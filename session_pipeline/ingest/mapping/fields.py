@@ -84,7 +84,7 @@ def given_lines(
     values = with_expressions(rules, values, fields.named, fields.number)
     if rules.request:
         values = with_request(rules, format, values, lambda names: fields.first_of(names, is_at_top=False))
-    if removed := _removed_in(_way(rules, "properties", format), _removed_ways(rules, format)):
+    if removed := _removed_in(_way_to_properties(rules, format), _removed_ways(rules, format)):
         kept = f"cast(json_merge_patch(given, {_patches('given', [], removed)}) as varchar)"
         kept = f"case when starts_with(given, '{{') and is_strict_json(given) then {kept} else given end"
         values["properties"] = f"list_transform([{values['properties']}], lambda given: {kept})[1]"
@@ -109,7 +109,7 @@ def given_lines(
     is_full = f"len(_keys) = {found_count}" if is_countable else "false"
     has_columns_only = is_one_of("_keys", known.of_columns)
     without_properties = [
-        shape for shape in known.of_columns if not {*shape}.intersection(_way(rules, "properties", format)[:1])
+        shape for shape in known.of_columns if not {*shape}.intersection(_way_to_properties(rules, format)[:1])
     ]
     checked = UNCOMPARED
     form = usual_form(sample.lines, without_properties, fields.at_top)
@@ -149,7 +149,7 @@ def _known_shapes(
         return KnownShapes([], [], [])
     ways = [*(way for ours in DELIVERED_COLUMNS for way in _ways(rules, ours, format)), *removed]
     columns = {way[0] for way in ways if len(way) == 1}
-    can_have_others = len(_way(rules, "properties", format)) <= 1
+    can_have_others = len(_way_to_properties(rules, format)) <= 1
     return known_shapes(shapes, columns, at_top, can_have_others=can_have_others)
 
 
@@ -160,7 +160,7 @@ def parts_of(rules: ReadingRules, format: str) -> dict[str, str]:
     """
     labels = {ours: f"{ours} ({', '.join(rules.fields_of(ours))})" for ours in rules.columns}
     labels = {ours: label for ours, label in labels.items() if label not in (f"{ours} ({ours})", f"{ours} ()")}
-    properties = _way(rules, "properties", format)
+    properties = _way_to_properties(rules, format)
     ways = [way for ours in DELIVERED_COLUMNS if ours != "properties" for way in _ways(rules, ours, format)]
     removed = _removed_ways(rules, format)
     dropped_key = pattern_of_keys(rules.drop_properties)
@@ -281,9 +281,9 @@ def _origins(rules: ReadingRules, format: str) -> dict[str, str]:
     return {**made, **request_origins(rules), **given}
 
 
-def _way(rules: ReadingRules, ours: str, format: str) -> list[str]:
-    """Return the path of keys to the first field of a column; empty if it has no field."""
-    names = rules.fields_of(ours)
+def _way_to_properties(rules: ReadingRules, format: str) -> list[str]:
+    """Return the path of keys to the first field of properties; empty if it has no field."""
+    names = rules.fields_of("properties")
     return rules.way(names[0], format) if names else []
 
 
