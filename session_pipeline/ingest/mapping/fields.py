@@ -24,7 +24,7 @@ from session_pipeline.ingest.mapping.requests import (
     with_request,
 )
 from session_pipeline.ingest.mapping.rules import ReadingRules
-from session_pipeline.ingest.mapping.shapes import KnownShapes, is_one_of, known_shapes
+from session_pipeline.ingest.mapping.shapes import KnownShapes, has_shape_of, known_shapes
 from session_pipeline.ingest.mapping.usual_form import usual_form
 from session_pipeline.ingest.sql import query
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
@@ -107,7 +107,7 @@ def given_lines(
     found_count = " + ".join(f"cast({field} is not null as utinyint)" for field in found.values())
     is_countable = is_single and not fields.pointers and len(set(found.values())) == len(found)
     is_full = f"len(_keys) = {found_count}" if is_countable else "false"
-    has_columns_only = is_one_of("_keys", known.of_columns)
+    has_columns_only = has_shape_of(known.of_columns)
     without_properties = [
         shape for shape in known.of_columns if not {*shape}.intersection(_way_to_properties(rules, format)[:1])
     ]
@@ -129,7 +129,7 @@ def given_lines(
         deeper=f"json_extract_string(line, [{pointers}])" if fields.pointers else "cast(null as varchar[])",
         types=f"json_type(line, [{pointers}])" if fields.has_numbers else "cast(null as varchar[])",
         has_columns_only=f"has_usual_form or {has_columns_only}" if form is not None else has_columns_only,
-        has_known_others=is_one_of("_keys", known.with_others),
+        has_known_others=has_shape_of(known.with_others),
         others=known.others_as_json("_at_top"),
         is_full=is_full,
         delivered_properties=found["properties"],

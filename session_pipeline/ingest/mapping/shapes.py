@@ -65,15 +65,10 @@ def known_shapes(
     return KnownShapes([shape for shape in unique if set(shape) <= set(columns)], with_others, others)
 
 
-def is_one_of(keys: str, shapes: Sequence[Sequence[str]]) -> str:
-    """Return an expression for whether the keys of a line are one of some shapes; null or false if there are none.
-
-    Args:
-        keys: The SQL of the keys.
-        shapes: The shapes.
-    """
+def has_shape_of(shapes: Sequence[Sequence[str]]) -> str:
+    """Return an expression for whether a line's keys, `_keys`, are one of some shapes; null or false if not."""
     lists = ", ".join(f"[{', '.join(map(literal, shape))}]" for shape in shapes)
-    return f"list_contains(cast([{lists}] as varchar[][]), {keys})" if shapes else "false"
+    return f"list_contains(cast([{lists}] as varchar[][]), _keys)" if shapes else "false"
 
 
 def _joined(first: Sequence[str], second: Sequence[str]) -> list[str] | None:
