@@ -133,6 +133,6 @@ def write_parts(rows: pa.Table, contract: Table, parts: Sequence[tuple[Path, int
     assert start == table.num_rows, "the counts of the parts are those of the rows"
 
 
-def part_path(scratch: Path, file_id: str, table: str, utc_date: date | None = None) -> Path:
+def part_path(scratch: Path, file_id: str, table: str, utc_date: date | None) -> Path:
     """Return the path of the scratch file for a file's rows of a table."""
     return scratch / f"{file_id}.{table}.{utc_date}.parquet" if utc_date else scratch / f"{file_id}.{table}.parquet"
