@@ -93,7 +93,7 @@ def _parsed_lines(lines: str, rules: "ReadingRules") -> str:
         fields=", ".join(f"nullif(nullif(_found.{group}, ''), '-') as _{group}" for group in groups),
         request_pattern=literal(REQUEST),
         path_query=f"case when starts_with({query_text}, '?') then {query_text} else '?' || {query_text} end",
-        known_host=literal(rules.host) if rules.host else NOTHING,
+        known_host=known_host(rules),
         visitor_address=_visitor_address(log_format, found),
         why_it_does_not_fit=_why_it_does_not_fit(others),
         addresses=_addresses(found),
@@ -103,6 +103,11 @@ def _parsed_lines(lines: str, rules: "ReadingRules") -> str:
         request_without_addresses=_without_addresses("_request", found),
         how_to_read=_how_to_read(rules, others),
     )
+
+
+def known_host(rules: "ReadingRules") -> str:
+    """Return an expression for the host of the source, for lines without one; null if the settings name none."""
+    return literal(rules.host) if rules.host else NOTHING
 
 
 def _origins(rules: "ReadingRules") -> dict[str, str]:

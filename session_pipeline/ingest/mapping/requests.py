@@ -8,11 +8,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from session_pipeline.engines.sql import literal
-from session_pipeline.ingest.formats.access_log import REQUEST
+from session_pipeline.ingest.formats.access_log import NOTHING, REQUEST, known_host
 from session_pipeline.ingest.formats.w3c import W3c
 from session_pipeline.ingest.mapping.rules import ReadingRules
 
-NOTHING = "cast(null as varchar)"
 # Fields of W3C logs, also of those in JSON, CSV and Parquet. Their user agents are percent-encoded.
 ENCODED_AGENT = re.compile(r"(?i)cs[(_]user[-_]agent\)?")
 KEPT_PARTS = ("method",)  # parts that stay in properties
@@ -40,7 +39,7 @@ def with_request(
     # A log shipper can write an object about its own machine into the field `host`.
     named = parts.get("host", NOTHING)
     named = f"case when not starts_with({named}, '{{') then {named} end"
-    host = f"coalesce({named}, {literal(rules.host) if rules.host else NOTHING})"
+    host = f"coalesce({named}, {known_host(rules)})"
     # A macro repeats the SQL of its arguments, so nested macros grow exponentially. A lambda names a value once.
     located = f"[{target}, {host}, lower({parts.get('scheme', NOTHING)})]"
     page = f"list_transform([{located}], lambda r: page_of_request(r[1], r[2], r[3]))[1]"
