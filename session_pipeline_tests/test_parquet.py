@@ -20,6 +20,7 @@ import pytest
 from session_pipeline.errors import CorruptFileError, RefusedFileError
 from session_pipeline.ingest.admission.admit import id_of_content
 from session_pipeline.ingest.admission.file_names import is_called_like_a_file
+from session_pipeline.ingest.formats import compression
 from session_pipeline.ingest.formats import parquet_content as parquet
 from session_pipeline.ingest.formats.compression import zstd
 from session_pipeline_tests.deployment import Deployment
@@ -168,7 +169,7 @@ def test_file_with_absurd_sizes_is_refused(ingest: Ingest, monkeypatch: pytest.M
     many = written({"visitor_id": pa.array(["v"] * 3_000_000)}, compression="zstd")
     with pytest.raises(RefusedFileError, match="claims 3,000,000 rows in"):
         ingest.admit(ingest.deliver(many, "a.parquet"))
-    monkeypatch.setattr(parquet, "EXPANSION_FREE_BYTES", 1 << 20)
+    monkeypatch.setattr(compression, "EXPANSION_FREE_BYTES", 1 << 20)
     long = written({"visitor_id": pa.array(["x" * 100_000] * 900)}, compression="zstd")
     with pytest.raises(RefusedFileError, match="expands"):
         ingest.admit(ingest.deliver(long, "a.parquet"))
@@ -259,7 +260,8 @@ def test_long_values_of_fixed_length_are_decoded_in_small_batches(
     )
     column = pa.StructArray.from_arrays([values], ["value"]) if is_in_a_struct else values
     content = written({f"column_{number}": column for number in range(column_count)}, store_schema=False)
-    monkeypatch.setattr(parquet, "EXPANSION_FREE_BYTES", 1 << 20)
+    for module in (compression, parquet):
+        monkeypatch.setattr(module, "EXPANSION_FREE_BYTES", 1 << 20)
     sizes: list[int] = []
     expanded = parquet._expanded
 

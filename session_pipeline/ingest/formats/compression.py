@@ -154,6 +154,16 @@ def compression_of_content(beginning: bytes) -> Compression | None:
     return next((each for each in COMPRESSIONS if beginning.startswith(each.magic)), None)
 
 
+def check_expansion(expanded_count: int, byte_count: int) -> None:
+    """Check how many bytes a content has that was expanded from some bytes of a file.
+
+    Raises:
+        RefusedFileError: They are more than EXPANSION_FREE_BYTES, and more than EXPANSION_RATIO times as many.
+    """
+    if expanded_count > max(EXPANSION_FREE_BYTES, byte_count * EXPANSION_RATIO):
+        raise RefusedFileError(f"it expands to more than {EXPANSION_RATIO} times its size")
+
+
 def decompressed(file: IO[bytes], compression: Compression) -> Iterator[bytes]:
     """Yield the content of a file of one or more parts. Each part is verified to its end.
 
@@ -179,8 +189,7 @@ def decompressed(file: IO[bytes], compression: Compression) -> Iterator[bytes]:
             except compression.error as error:
                 raise CorruptFileError(f"{compression.name}, after {written_count:,} bytes: {error}") from error
             written_count += len(content)
-            if written_count > max(EXPANSION_FREE_BYTES, read_count * EXPANSION_RATIO):
-                raise RefusedFileError(f"it expands to more than {EXPANSION_RATIO} times its size")
+            check_expansion(written_count, read_count)
             yield content
             chunk = part.rest
             if part.is_whole:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from session_pipeline.engines.sql import literal
 from session_pipeline.errors import CorruptFileError, RefusedFileError
-from session_pipeline.ingest.formats.compression import EXPANSION_FREE_BYTES, EXPANSION_RATIO
+from session_pipeline.ingest.formats.compression import EXPANSION_FREE_BYTES, EXPANSION_RATIO, check_expansion
 from session_pipeline.ingest.formats.format import escaped
 from session_pipeline.ingest.formats.layout import Layout
 from session_pipeline.ingest.formats.parquet import ENCRYPTED_MAGIC, MAGIC
@@ -118,8 +118,7 @@ def _row_count(parquet: pq.ParquetFile, byte_count: int, batch_rows: int) -> int
     for batch in parquet.iter_batches(batch_size=batch_rows, use_threads=False):
         row_count += batch.num_rows
         expanded_count += sum(map(_expanded, batch.columns))
-        if expanded_count > max(EXPANSION_FREE_BYTES, byte_count * EXPANSION_RATIO):
-            raise RefusedFileError(f"it expands to more than {EXPANSION_RATIO} times its size")
+        check_expansion(expanded_count, byte_count)
     return row_count
 
 
@@ -155,8 +154,7 @@ def _check_claims(metadata: pq.FileMetaData, byte_count: int) -> None:
         raise CorruptFileError("Parquet: its figures contradict each other")
     if metadata.num_rows > max(FREE_ROWS, byte_count * EXPANSION_RATIO):
         raise RefusedFileError(f"it claims {metadata.num_rows:,} rows in {byte_count:,} bytes")
-    if sum(sizes) > max(EXPANSION_FREE_BYTES, byte_count * EXPANSION_RATIO):
-        raise RefusedFileError(f"it expands to more than {EXPANSION_RATIO} times its size")
+    check_expansion(sum(sizes), byte_count)
 
 
 def _names(schema: pa.Schema) -> list[str]:
