@@ -184,9 +184,14 @@ def _with_intervals(type: pa.DataType, are_intervals: Iterator[bool]) -> pa.Data
     if pa.types.is_map(type):
         key_type = _with_intervals(type.key_type, are_intervals)
         return pa.map_(key_type, _with_intervals(type.item_type, are_intervals))
-    if pa.types.is_list(type) or pa.types.is_large_list(type) or pa.types.is_fixed_size_list(type):
+    if _is_list(type):
         return pa.list_(_with_intervals(type.value_type, are_intervals))
     return pa.month_day_nano_interval() if next(are_intervals) else type
+
+
+def _is_list(type: pa.DataType) -> bool:
+    """Whether a type is one of Arrow's three types of lists, which DuckDB and JSON do not tell apart."""
+    return bool(pa.types.is_list(type) or pa.types.is_large_list(type) or pa.types.is_fixed_size_list(type))
 
 
 def _expanded(column: pa.Array) -> int:
@@ -218,7 +223,7 @@ def _json(value: str, type: pa.DataType, depth: int = 0) -> str:
         return f"to_json(coalesce(try(decode({value})), hex({value})))"
     if pa.types.is_temporal(type):  # also intervals
         return f"to_json(cast({value} as varchar))"
-    if pa.types.is_list(type) or pa.types.is_large_list(type) or pa.types.is_fixed_size_list(type):
+    if _is_list(type):
         item = f"item_{depth}"
         return f"to_json(list_transform({value}, lambda {item}: {_json(item, type.value_type, depth + 1)}))"
     if pa.types.is_struct(type):
@@ -261,7 +266,7 @@ def _is_not_json(value: str, type: pa.DataType, depth: int = 0) -> str | None:
     if pa.types.is_floating(type):
         return f"not isfinite({value})"
     inner = f"inner_{depth}"
-    if pa.types.is_list(type) or pa.types.is_large_list(type) or pa.types.is_fixed_size_list(type):
+    if _is_list(type):
         found = _is_not_json(inner, type.value_type, depth + 1)
         return found and f"len(list_filter({value}, lambda {inner}: {found})) > 0"
     if pa.types.is_map(type):
