@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from session_pipeline.engines.sql import literal
-from session_pipeline.ingest.mapping import fields
+from session_pipeline.ingest.mapping import given_lines
 from session_pipeline.ingest.mapping.usual_form import UsualForm, usual_form
 from session_pipeline.ingest.reading import small_files
 from session_pipeline_tests.ingesting import RULES, Ingest, Taken
@@ -133,9 +133,9 @@ def test_form_changes_no_row_and_no_reason(each_way: Ingest, monkeypatch: pytest
     def read(name: str) -> Taken:
         return each_way.take("\n".join([*USUAL, *IN_FORM, *OTHERS]) + "\n", name, RULES)
 
-    monkeypatch.setattr(fields, "usual_form", found)
+    monkeypatch.setattr(given_lines, "usual_form", found)
     with_form = read("with.jsonl")
-    monkeypatch.setattr(fields, "usual_form", lambda *arguments: None)
+    monkeypatch.setattr(given_lines, "usual_form", lambda *arguments: None)
     without = read("without.jsonl")
     assert forms == [UsualForm(tuple(KEYS), {"referrer"}, (",", ":"))]
     assert with_form.reading.reasons == without.reading.reasons

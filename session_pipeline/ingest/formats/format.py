@@ -1,6 +1,6 @@
 """What a format says about its files, so that the rest of ingest needs no knowledge of formats.
 
-Each format is a module of this folder. mapping/fields.py maps the fields of its lines to columns.
+Each format is a module of this folder. mapping/given_lines.py maps the fields of its lines to columns.
 """
 
 import re

@@ -1,6 +1,6 @@
 """The fields of a line: where they are, and the SQL that reads each of them as text.
 
-fields.py says which fields become which columns; queries/given_lines.sql parses the lines.
+given_lines.py says which fields become which columns; queries/given_lines.sql parses the lines.
 """
 
 from collections.abc import Sequence

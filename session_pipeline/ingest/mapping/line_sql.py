@@ -1,6 +1,6 @@
 """Turns the expressions and event rules of a source into SQL over the fields of a line.
 
-settings/conditions parses them; fields.py says how a field of a line is read.
+settings/conditions parses them; line_fields.py says how a field of a line is read.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,7 @@
 """Gives lines of a web server's log in JSON, CSV or W3C format the meaning that lines of an access log have.
 
 The setting `request` names the fields that describe the request. Event name, page and visitor follow from it by the
-same rules as in queries/access_log.sql. Produces SQL; fields.py says how a field of a line is read.
+same rules as in queries/access_log.sql. Produces SQL; line_fields.py says how a field of a line is read.
 """
 
 import re

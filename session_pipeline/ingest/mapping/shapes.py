@@ -1,7 +1,7 @@
 """Finds the shapes of lines that can be read fast. A shape is the keys of an object, in order.
 
 A file has few shapes, so what follows from the keys of a line is computed once for each frequent shape. A line of any
-other shape is looked at key by key, with the same result. fields.py and given_lines.sql use the shapes.
+other shape is looked at key by key, with the same result. given_lines.py uses the shapes.
 """
 
 import json

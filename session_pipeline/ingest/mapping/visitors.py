@@ -4,7 +4,7 @@ The id is a keyed hash of the network and the user agent, so that the address is
 and /48 of IPv6, as Google Analytics shortens addresses (https://support.google.com/analytics/answer/2763052). Without
 the key, the hash is useless. The key exists only in its file and in memory.
 
-macros/visitor_ids.sql computes the ids; formats/access_log.py and fields.py apply them to lines.
+macros/visitor_ids.sql computes the ids; formats/access_log.py and given_lines.py apply them to lines.
 """
 
 import hmac

@@ -1,7 +1,7 @@
 """Protects people in the texts of accepted lines: removes addresses, and hashes or reduces what [privacy] names.
 
 Works on columns with a dictionary, so each distinct value is looked at once. addresses.py finds addresses by value;
-mapping/fields.py drops properties by name.
+mapping/removed_fields.py drops properties by name.
 """
 
 import json
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from session_pipeline.engines.sql import literal
-from session_pipeline.ingest.mapping.fields import pattern_of_keys
+from session_pipeline.ingest.mapping.removed_fields import pattern_of_keys
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.mapping.visitors import PROPERTY_PURPOSE, USER_PURPOSE, VisitorKey
 from session_pipeline.ingest.reading.addresses import (

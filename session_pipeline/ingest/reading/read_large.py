@@ -14,7 +14,7 @@ from session_pipeline.engines.sql import literal
 from session_pipeline.ingest.admission.admit import Admitted
 from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.formats.format import Lines
-from session_pipeline.ingest.mapping.fields import Sample
+from session_pipeline.ingest.mapping.given_lines import Sample
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.reading.day_files import DayFiles, QuarantineFile
 from session_pipeline.ingest.reading.figures import Figures

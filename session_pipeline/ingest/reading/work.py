@@ -17,7 +17,8 @@ from session_pipeline.errors import CorruptFileError, RefusedFileError, SessionP
 from session_pipeline.ingest.admission.admit import Admitted
 from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.formats.format import Lines
-from session_pipeline.ingest.mapping.fields import NO_SAMPLE, UNCOMPARED, Sample, given_lines, mappings_of, parts_of
+from session_pipeline.ingest.mapping.fields import mappings_of, parts_of
+from session_pipeline.ingest.mapping.given_lines import NO_SAMPLE, UNCOMPARED, Sample, given_lines
 from session_pipeline.ingest.mapping.reshape import reshaped
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.reading import small_files
