@@ -150,6 +150,28 @@ def test_far_fewer_sessions_are_an_alert() -> None:
     assert row["expected_count"] == median(sessions(99 - 7 * week) for week in range(1, 9))
 
 
+@pytest.mark.parametrize(("of_weekend", "alerts"), [(0, []), (60, [day(121)]), (600, [day(121)])])
+def test_weekends_with_few_or_no_sessions_neither_cause_nor_hide_alerts(of_weekend: int, alerts: list[date]) -> None:
+    """Days differ by 10 %. Day 118, a Wednesday, has three fifths of its usual sessions, and day 121 a fifth."""
+    random = Random(1)
+
+    def count(offset: int) -> int:
+        of_weekday = of_weekend if day(offset).weekday() > 4 else 600
+        return round(of_weekday * random.gauss(1, 0.1) * {118: 0.6, 121: 0.2}.get(offset, 1))
+
+    found = changes(rows_of([(n, n // 20) for n in map(count, range(122))], [118, 121]))
+    assert [row["session_date"] for row in found if row["outcome"] == "(sessions)" and row["is_alert"]] == alerts
+
+
+@pytest.mark.parametrize(("other_weekdays", "is_alert"), [(499, True), (500, False), (2000, False), (2001, True)])
+def test_the_deviation_is_of_weekdays_with_half_to_twice_the_sessions(other_weekdays: int, is_alert: bool) -> None:
+    """One weekday has 1000 sessions each week. The others have 100 more and 100 fewer than their median in turn."""
+    counts = [1000 if offset % 7 == 0 else other_weekdays + (-1) ** (offset // 7) * 100 for offset in range(56)]
+    found = changes(rows_of([(n, n // 20) for n in [*counts, 400]], [56]))
+    [row] = [row for row in found if row["outcome"] == "(sessions)"]
+    assert row["is_alert"] == is_alert
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_rows_equal_those_of_the_oracle(seed: int) -> None:
     rows = random_counts(Random(seed))

@@ -142,7 +142,8 @@ def _count_scores(before: Sequence[int], here: int) -> dict[str, Any] | None:
     expected = usual[6]
     if expected < 5:
         return None
-    deviations = [abs(count - usual[place % 7]) for place, count in enumerate(past)]
+    alike = {day for day in range(7) if expected / 2 <= usual[day] <= 2 * expected}
+    deviations = [abs(count - usual[place % 7]) for place, count in enumerate(past) if place % 7 in alike]
     deviation = max(1.4826 * median(deviations), 0.02 * expected, math.sqrt(expected))
     return {
         "session_count": here,

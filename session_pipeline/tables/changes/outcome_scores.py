@@ -21,6 +21,7 @@ LEAST_COUNT = 5.0
 DIGITS = 6
 EXPECTED_DIGITS = 9  # so that 5 expected sessions are not fewer than 5 because a rate was rounded
 DEVIATION_OF_MEDIAN = 1.4826  # standard deviation of a normal variable in median absolute deviations
+ALIKE = 2  # two weekdays are alike if neither usually has more than this many times the sessions of the other
 LEAST_RELATIVE_DEVIATION = 0.02  # of a number of sessions, so that very even days raise no alert
 
 NOT_TESTED = (math.nan, math.nan, math.nan)
@@ -108,7 +109,7 @@ def rate_scores(sessions: Counts, with_outcome: Counts, window_days: int) -> Sco
 
 
 def session_scores(sessions: Counts) -> Scores:
-    """Score the sessions of the last day against the median of its weekday, by the deviations of all days.
+    """Score the sessions of the last day against the median of its weekday, by the deviations of the days alike.
 
     Args:
         sessions: The sessions of the 56 days before and of the day: a row for each day.
@@ -127,7 +128,11 @@ def _session_score(sessions: Sequence[int]) -> tuple[float, float, float]:
     expected = usual[DAYS_OF_WEEK - 1]  # the weekday of a week ago
     if expected < LEAST_COUNT:
         return NOT_TESTED
-    differences = [abs(count - usual[place % DAYS_OF_WEEK]) for place, count in enumerate(past)]
+    # Days on which a site is closed or has few sessions say nothing about how much the sessions of the others differ.
+    is_alike = [expected <= ALIKE * each and each <= ALIKE * expected for each in usual]
+    differences = [
+        abs(count - usual[place % DAYS_OF_WEEK]) for place, count in enumerate(past) if is_alike[place % DAYS_OF_WEEK]
+    ]
     deviation = max(
         DEVIATION_OF_MEDIAN * float(median(differences)), LEAST_RELATIVE_DEVIATION * expected, math.sqrt(expected)
     )
