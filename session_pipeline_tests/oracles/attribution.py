@@ -143,9 +143,20 @@ class Window:
         """Return the sessions that a taken step accounts for at another one."""
         (segment, a, b), (other_segment, c, d) = taken, other
         lost = self.lost(taken)
-        return lost and (
-            lost * self.share_in(segment, other_segment, a) * self.was_at(c, a, b) * self.more_often(a, b, d)
-        )
+        return lost and lost * self.share_at(segment, other_segment, c, a, b) * self.more_often(a, b, d)
+
+    def share_at(self, segment: Segment, other: Segment, c: str, a: str, b: str) -> float:
+        share = self.share_in(segment, other, a)
+        at = share * self.was_at(c, a, b)
+        if c == a or other[0] in (WHOLE[0], segment[0]):
+            return at
+        return min(share, max(at, self.share_with(other, c, a), self.share_with(other, c, b)))
+
+    def share_with(self, segment: Segment, earlier: str, action: str) -> float:
+        if action in (earlier, GOAL):
+            return 0.0
+        _, passed, _, both = self.site.sums((segment, earlier, action), self.before)
+        return passed / self.usual(action, GOAL)[0] if both >= 5 else 0.0
 
     def share_in(self, segment: Segment, other: Segment, action: str) -> float:
         if other in (WHOLE, segment):

@@ -306,16 +306,30 @@ class _Base:
         """Return the share of sessions at an action that had been at an earlier one."""
         return self.passed(earlier, action) / max(1.0, self.visits(0, action))
 
+    def had_before_in(self, segment: int, action: int, earlier: int) -> float:
+        """Return the share of all sessions at an action that are of a segment and had been at an earlier one.
+
+        It is 0 with few conversions. Whether such a pair is read depends on the days that are built together.
+        """
+        place = self.counts.position_of.get((segment, earlier, action))
+        if place is None or self.window.usual_progressed_and_converted[place] < LEAST_USUAL_CONVERSIONS:
+            return 0.0
+        return float(self.window.usual_progressed[place]) / max(1.0, self.visits(0, action))
+
     def carried(self, top: Drop, drop: Drop) -> float:
         """Return how many sessions a session lost at `top`, from A to B, takes from another step, from C to D."""
         (segment, a, b), (other, c, d) = (self.counts.steps[each.step].tolist() for each in (top, drop))
         dimension, other_dimension = self.counts.segments[segment][0], self.counts.segments[other][0]
         if dimension == other_dimension and segment != other:
             return 0.0
-        # Across dimensions, a session's values are taken as independent.
         is_within = other_dimension in (WHOLE[0], dimension)
-        shared = 1.0 if is_within else self.visits(other, a) / max(1.0, self.visits(0, a))
-        return shared * self._was_at(c, a, b) * self._more_often(a, b, d)
+        # Across dimensions, a session's values are taken as independent.
+        share = 1.0 if is_within else self.visits(other, a) / max(1.0, self.visits(0, a))
+        was_at = share * self._was_at(c, a, b)
+        if not is_within and c != a:  # but a value and an action need not be: who lands on a page has been there
+            known = (self.had_before_in(other, each, c) for each in (a, b) if each != self.goal)
+            was_at = min(share, max(was_at, *known))
+        return was_at * self._more_often(a, b, d)
 
     def _was_at(self, c: int, a: int, b: int) -> float:
         """Return the share of the sessions lost from A to B that had been at C."""
