@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 
 from session_pipeline.reference.changes import WHOLE, Segment
-from session_pipeline.tables.changes.sentences import drop_text, outcome_sentence, progress_sentence, visits_of
+from session_pipeline.tables.changes.periods import Shares
+from session_pipeline.tables.changes.sentences import (
+    drop_text,
+    ended_progress_sentence,
+    outcome_sentence,
+    progress_sentence,
+    visits_of,
+)
 
 MOBILE = ("device", "mobile")
 
@@ -15,19 +22,19 @@ def sentence(segment: Segment = MOBILE, **given: Any) -> str:
     """Return the sentence of a step from /cart to /pay that is no alert."""
     values: dict[str, Any] = {"action": "/cart", "next_action": "/pay", "since": None}
     values |= {"window_days": 1, "last_day": date(2026, 4, 9), "count": 1000, "progressed_count": 100}
-    values |= {"usual_rate": 0.4, "others": ["desktop", "tablet"], "lost": 0.0, "lost_value": None}
-    values |= {"others_rate": None, "others_usual_rate": None, "explained_by": None}
+    values |= {"rate_before": 0.4, "others": ["desktop", "tablet"], "lost": 0.0, "lost_value": None}
+    values |= {"others_rate": None, "others_rate_before": None, "explained_by": None}
     return progress_sentence(segment=segment, **(values | given))
 
 
-def about_others(usual_rate: float, rate: float) -> str:
+def about_others(rate_before: float, rate: float) -> str:
     """Return what the sentence says of the others."""
-    text = sentence(others_usual_rate=usual_rate, others_rate=rate)
+    text = sentence(others_rate_before=rate_before, others_rate=rate)
     return text.partition(", for the others it ")[2].removesuffix(".")
 
 
 @pytest.mark.parametrize(
-    ("usual_rate", "rate", "expected"),
+    ("rate_before", "rate", "expected"),
     [
         (0.058, 0.027, "went from 5.8 % to 2.7 %"),
         (0.045, 0.002, "went from 4.5 % to 0.2 %"),
@@ -42,12 +49,12 @@ def about_others(usual_rate: float, rate: float) -> str:
         (0.0031, 0.0026, "still is 0.3 %"),
     ],
 )
-def test_rate_is_unchanged_if_it_differs_by_a_tenth_at_most(usual_rate: float, rate: float, expected: str) -> None:
-    assert about_others(usual_rate, rate) == expected
+def test_rate_is_unchanged_if_it_differs_by_a_tenth_at_most(rate_before: float, rate: float, expected: str) -> None:
+    assert about_others(rate_before, rate) == expected
 
 
 def test_others_are_not_unchanged_if_their_change_is_like_that_of_the_row() -> None:
-    text = sentence(progressed_count=750, usual_rate=0.8, others_rate=0.75, others_usual_rate=0.79)
+    text = sentence(progressed_count=750, rate_before=0.8, others_rate=0.75, others_rate_before=0.79)
     assert ", for the others it went from 79 % to 75 %." in text
 
 
@@ -85,7 +92,7 @@ def test_visits_of_a_segment_are_named(segment: Segment, expected: str) -> None:
     ],
 )
 def test_a_single_other_value_is_named_as_its_visits(other: str, expected: str) -> None:
-    text = sentence(others=[other], others_rate=0.2, others_usual_rate=0.2)
+    text = sentence(others=[other], others_rate=0.2, others_rate_before=0.2)
     assert text == f"On 9 April, 10 % of 1,000 mobile visits at /cart went on to /pay; before it was 40 %, {expected}."
 
 
@@ -186,11 +193,39 @@ def test_conversions_with_a_negative_value_are_worth_nothing(
     ("window_days", "since", "expected"),
     [
         (1, date(2026, 4, 9), "About 19 conversions are missing, worth about 421."),
-        (1, date(2026, 4, 8), "About 19 conversions are missing on that day, worth about 421."),
+        (1, date(2026, 4, 8), "At least about 19 conversions are missing on that day, worth about 421."),
         (7, date(2026, 4, 3), "About 19 conversions are missing, worth about 421."),
-        (7, date(2026, 4, 2), "About 19 conversions are missing in these 7 days, worth about 421."),
+        (7, date(2026, 4, 2), "At least about 19 conversions are missing in these 7 days, worth about 421."),
     ],
 )
 def test_missing_conversions_are_those_of_the_window(window_days: int, since: date, expected: str) -> None:
     text = sentence(window_days=window_days, since=since, lost=19.0, lost_value=421.0)
     assert text.endswith(f" before it was 40 %. {expected}")
+
+
+def test_without_sessions_before_a_change_nothing_is_said_of_before() -> None:
+    given = {"since": date(2026, 4, 2), "rate_before": None, "others_rate": 0.2, "others_rate_before": None}
+    assert sentence(**given) == "Since 2 April, fewer mobile visits at /cart go on to /pay: 10 % of 1,000 on 9 April."
+
+
+@pytest.mark.parametrize(
+    ("since", "expected"),
+    [
+        (date(2026, 4, 3), "In the 7 days to 9 April, about 19 conversions are missing."),
+        (date(2026, 4, 2), "In the 7 days to 9 April, at least about 19 conversions are missing."),
+    ],
+)
+def test_more_conversions_can_be_missing_if_a_change_began_before_the_window(since: date, expected: str) -> None:
+    text = ended_progress_sentence(
+        segment=MOBILE,
+        action="/cart",
+        next_action="/pay",
+        window_days=7,
+        last_day=date(2026, 4, 9),
+        since=since,
+        over_since=date(2026, 4, 5),
+        rates=Shares(0.4, 0.1, 0.4),
+        lost=19.0,
+        lost_value=None,
+    )
+    assert text.endswith(f" and since 5 April it is 40 %. {expected}")

@@ -68,6 +68,16 @@ def test_flaw_has_its_last_day_examples_and_rates(reported_week: Deployment, tmp
     assert "Then 24.0\u202f%, before 77.0\u202f%, others then 74.0\u202f%." in first
 
 
+@pytest.mark.parametrize(("since", "expected"), [(date(2024, 3, 9), "before"), (date(2024, 3, 8), "usual")])
+def test_rate_of_usual_days_is_not_called_before_if_they_have_days_of_the_change(
+    since: date, expected: str, reported_week: Deployment, tmp_path: Path
+) -> None:
+    """The window is the 7 days to 15 March."""
+    rows = [STEP | {"since": since, "sentence": "Fewer.", "session_date": LAST}]
+    page = page_with(reported_week, tmp_path, {"progress_changes": rows})
+    assert f"Now 24.0\u202f%, {expected} 77.0\u202f%, others now 74.0\u202f%." in page.html
+
+
 def test_unusual_outcome_of_a_segment_has_its_examples(reported_week: Deployment, tmp_path: Path) -> None:
     row = {"site": "main", "rank": 1, "window_days": 7, "dimension": "device", "dimension_value": "mobile"}
     row |= {"outcome": "(converted)", "score": -5.0, "is_alert": True, "rate": 0.1, "usual_rate": 0.3}

@@ -96,7 +96,10 @@ def _changed_step(
     connection: duckdb.DuckDBPyConnection, number: int, row: Row, window: Window, currencies: Currencies
 ) -> Flaw:
     now = _time_of(row, window)
-    rates = [(now, row["progress_rate"], "on-loss"), ("before", row["usual_rate"], "ghost-strong")]
+    # The usual days have days of a change that is older than the window, so their rate is not the one before it.
+    is_older = row["since"] <= row["last_alert_day"] - timedelta(days=row["window_days"])
+    usual = "usual" if is_older else "before"
+    rates = [(now, row["progress_rate"], "on-loss"), (usual, row["usual_rate"], "ghost-strong")]
     if row["others_rate"] is not None:
         rates.append((f"others {now}", row["others_rate"], "ghost-strong"))
     chart = charts.comparison(f"flaw-step-{number}", CHART_WIDTH, "Share of visits that go on", rates)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from session_pipeline.tables.changes.sentences import ended_progress_sentence, progress_sentence, window_text
+from session_pipeline.tables.changes.sentences import ended_progress_sentence, progress_sentence
 from session_pipeline_tests.oracles.attribution import (
     BASE_DAYS,
     Drop,
@@ -75,7 +75,8 @@ def _row(window: Window, site: str, tested: Tested, tested_count: int, is_alert:
     mean = _mean_value(window, tested.step)
     lost_value = None if mean is None else round(float(lost) * mean, 2)
     since, over_since, shares = _days(window, tested) if is_alert else (None, None, None)
-    others_count, others_rate, others_usual_rate = _others(window, tested.step)
+    others_count, others_rate, others_usual_rate = _others(window, tested.step, window.before)
+    before = [day for day in window.before if since is None or day < since]
     row = {
         "session_date": window.last,
         "site": site,
@@ -110,10 +111,8 @@ def _row(window: Window, site: str, tested: Tested, tested_count: int, is_alert:
     step = {"segment": tested.step[0], "action": action, "next_action": later}
     loss = {"lost": row["associated_lost"], "lost_value": lost_value}
     if since and over_since and shares:
-        text = window_text(window.length, window.last)
-        sentence = ended_progress_sentence(
-            **step, **loss, window=text, since=since, over_since=over_since, rates=shares
-        )
+        days = {"window_days": window.length, "last_day": window.last, "since": since}
+        sentence = ended_progress_sentence(**step, **loss, **days, over_since=over_since, rates=shares)
     else:
         sentence = progress_sentence(
             **step,
@@ -123,10 +122,10 @@ def _row(window: Window, site: str, tested: Tested, tested_count: int, is_alert:
             since=since,
             count=tested.session_count,
             progressed_count=tested.progressed_count,
-            usual_rate=usual_rate,
+            rate_before=_rate(window, tested.step, before),
             others=_other_values(window, tested.step[0]),
             others_rate=others_rate,
-            others_usual_rate=others_usual_rate,
+            others_rate_before=_others(window, tested.step, before)[2],
             explained_by=explained_by,
         )
     return {**row, "sentence": sentence}
@@ -151,7 +150,12 @@ def _mean_value(window: Window, step: Step) -> float | None:
     return sum(values) / window.site.sums((segment, action, GOAL), window.before)[1] if values else None
 
 
-def _others(window: Window, step: Step) -> tuple[int | None, float | None, float | None]:
+def _rate(window: Window, step: Step, days: Sequence[date]) -> float | None:
+    n, k, _, _ = window.site.sums(step, tuple(days))
+    return k / n if n else None
+
+
+def _others(window: Window, step: Step, before: Sequence[date]) -> tuple[int | None, float | None, float | None]:
     segment, action, later = step
     if segment == WHOLE:
         return None, None, None
@@ -161,7 +165,7 @@ def _others(window: Window, step: Step) -> tuple[int | None, float | None, float
         pairs = [(window.site.daily((WHOLE, action, later), day), window.site.daily(step, day)) for day in known]
         return sum(whole[0] - part[0] for whole, part in pairs), sum(whole[1] - part[1] for whole, part in pairs)
 
-    (n1, k1), (n0, k0) = others(window.days), others(window.before)
+    (n1, k1), (n0, k0) = others(window.days), others(before)
     return n1, k1 / n1 if n1 else None, k0 / n0 if n0 else None
 
 

@@ -94,7 +94,11 @@ TABLES: tuple[Table, ...] = (
             rate("high", "Upper bound of the 95 % Wilson interval of progress_rate."),
             count("usual_session_count", f"session_count of the {BASE_DAYS} days before the window."),
             count("usual_progressed_count", f"progressed_count of the {BASE_DAYS} days before the window."),
-            rate("usual_rate", "usual_progressed_count / usual_session_count."),
+            rate(
+                "usual_rate",
+                "usual_progressed_count / usual_session_count. If since is before the window, these days have days of "
+                "the change; sentence has the rate before it.",
+            ),
             count(
                 "others_session_count",
                 "session_count of the dimension's other values, on days with the dimension; null for 'all'.",
@@ -118,7 +122,8 @@ TABLES: tuple[Table, ...] = (
             Column(
                 "associated_lost",
                 "DOUBLE",
-                "Conversions that are missing if each missing progress counts step_value; negative for a gain.",
+                "Conversions of the window that are missing if each missing progress counts step_value; negative for a "
+                "gain. If since is before the window, more are missing, because the change also lowers usual_rate.",
             ),
             Column(
                 "associated_lost_value",

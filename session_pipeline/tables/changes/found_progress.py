@@ -12,8 +12,8 @@ from session_pipeline.tables.changes.attribution import ALERT_RATE_RATIO, ALERT_
 from session_pipeline.tables.changes.counts import SiteCounts, counts_of_sites
 from session_pipeline.tables.changes.periods import Period, period_of_change
 from session_pipeline.tables.changes.progress import DIGITS, Tested, Window, tested_windows
-from session_pipeline.tables.changes.scores import Counts, largest_share_with_score
-from session_pipeline.tables.changes.sentences import ended_progress_sentence, progress_sentence, step_text, window_text
+from session_pipeline.tables.changes.scores import largest_share_with_score
+from session_pipeline.tables.changes.sentences import ended_progress_sentence, progress_sentence, step_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -125,7 +125,8 @@ def _row(counts: SiteCounts, tested: Tested, place: int, drop: Drop | None) -> R
             segment=segment,
             action=row["action"],
             next_action=row["next_action"],
-            window=window_text(window.days, row["session_date"]),
+            window_days=window.days,
+            last_day=row["session_date"],
             since=since,
             over_since=over_since,
             rates=period.shares,
@@ -133,6 +134,7 @@ def _row(counts: SiteCounts, tested: Tested, place: int, drop: Drop | None) -> R
             lost_value=row["associated_lost_value"],
         )
         return row
+    before = _rates_before(counts, window, step, period)
     row["sentence"] = progress_sentence(
         segment=segment,
         action=row["action"],
@@ -142,10 +144,10 @@ def _row(counts: SiteCounts, tested: Tested, place: int, drop: Drop | None) -> R
         since=since,
         count=n1,
         progressed_count=k1,
-        usual_rate=row["usual_rate"],
+        rate_before=before.rate,
         others=[value for value in _values(counts, segment[0], window.last) if value != segment[1]],
         others_rate=others.rate,
-        others_usual_rate=others.usual_rate,
+        others_rate_before=before.others_rate,
         lost=row["associated_lost"],
         lost_value=row["associated_lost_value"],
         explained_by=explained_by,
@@ -191,21 +193,46 @@ def _others(counts: SiteCounts, window: Window, step: int) -> Others:
     They are all sessions minus those of the value, on the days that have the dimension: before a test of variants
     begins, for example, nobody has another variant.
     """
-    whole, segment = int(counts.whole_of[step]), int(counts.steps[step, 0])
-    if segment == 0 or whole < 0:
+    if not _has_others(counts, step):
         return Others()
-    has_dimension = counts.has_dimension[counts.segments[segment][0]]
-
-    def others(by_day: Counts, first: int, last: int) -> int:
-        days = slice(max(first, 0), max(last + 1, 0))
-        return int((by_day[days, whole] - by_day[days, step])[has_dimension[days]].sum())
-
-    n1, n0, k1, k0 = (
-        others(by_day, *days)
-        for by_day in (counts.at_risk, counts.progressed)
-        for days in ((window.first, window.last), (window.first_usual, window.first - 1))
-    )
+    n1, k1 = _others_between(counts, step, window.first, window.last)
+    n0, k0 = _others_between(counts, step, window.first_usual, window.first - 1)
     return Others(n1, k1 / n1 if n1 else None, k0 / n0 if n0 else None)
+
+
+def _has_others(counts: SiteCounts, step: int) -> bool:
+    return bool(counts.steps[step, 0] != 0 and counts.whole_of[step] >= 0)
+
+
+def _others_between(counts: SiteCounts, step: int, first: int, last: int) -> tuple[int, int]:
+    """Return the sessions at risk of the other values on some days, and those of them that went on."""
+    whole, segment = int(counts.whole_of[step]), int(counts.steps[step, 0])
+    days = slice(max(first, 0), max(last + 1, 0))
+    has_dimension = counts.has_dimension[counts.segments[segment][0]][days]
+    n, k = (
+        int((by_day[days, whole] - by_day[days, step])[has_dimension].sum())
+        for by_day in (counts.at_risk, counts.progressed)
+    )
+    return n, k
+
+
+class RatesBefore(NamedTuple):
+    """The rates before a change, of a step and of the other values of its dimension; None without sessions."""
+
+    rate: float | None
+    others_rate: float | None
+
+
+def _rates_before(counts: SiteCounts, window: Window, step: int, period: Period | None) -> RatesBefore:
+    """Return the rates that a sentence calls those before: of the days before the window, without those of a change.
+
+    A change that is older than the window lowers what is usual, so the usual rates are not those before it.
+    """
+    first, end = window.first_usual, window.first if period is None else min(window.first, period.first)
+    days = slice(max(first, 0), max(end, 0))
+    n, k = (int(by_day[days, step].sum()) for by_day in (counts.at_risk, counts.progressed))
+    others_n, others_k = _others_between(counts, step, first, end - 1) if _has_others(counts, step) else (0, 0)
+    return RatesBefore(k / n if n else None, others_k / others_n if others_n else None)
 
 
 def _period(counts: SiteCounts, drop: Drop) -> Period:

@@ -84,10 +84,10 @@ def progress_sentence(
     since: date | None,
     count: int,
     progressed_count: int,
-    usual_rate: float,
+    rate_before: float | None,
     others: Sequence[str],
     others_rate: float | None,
-    others_usual_rate: float | None,
+    others_rate_before: float | None,
     lost: float,
     lost_value: float | None,
     explained_by: str | None,
@@ -103,10 +103,10 @@ def progress_sentence(
         since: The day on which the change most likely began; None for rows that are no alert.
         count: The visits at the action in the window.
         progressed_count: Of count: the visits that went on.
-        usual_rate: The share that went on before.
+        rate_before: The share that went on before the window and before `since`; None without sessions.
         others: The other values of the dimension.
         others_rate: The share of the other values that goes on now; None without sessions.
-        others_usual_rate: The share of the other values that went on before; None without sessions.
+        others_rate_before: The share of the other values that went on before, on the same days; None without sessions.
         lost: The conversions that are missing; negative for a gain.
         lost_value: The value of the missing conversions, or None.
         explained_by: The alert that accounts for the drop, or None.
@@ -115,21 +115,21 @@ def progress_sentence(
     window = window_text(window_days, last_day)
     did = "converted afterwards" if next_action == GOAL else f"went on to {next_action}"
     does = "convert afterwards" if next_action == GOAL else f"go on to {next_action}"
-    fewer = "fewer" if rate < usual_rate else "more"
     share = f"{percent(rate)} of {count:,}" if count >= LEAST_WITH_PERCENT else f"{progressed_count} of {count}"
     if since is None:
         sentence = f"{window[0].upper()}{window[1:]}, {share} {visits_of(segment)} at {action} {did}"
     elif window_days == 1 and since == last_day:  # nothing says yet that it goes on
-        sentence = f"On {day_text(since)}, {fewer} {visits_of(segment)} at {action} {did}: {share}"
+        sentence = f"On {day_text(since)}, fewer {visits_of(segment)} at {action} {did}: {share}"
     else:
-        sentence = f"Since {day_text(since)}, {fewer} {visits_of(segment)} at {action} {does}: {share} {window}"
-    sentence += f"; before it was {percent(usual_rate)}"
-    if others_rate is not None and others_usual_rate is not None:
-        whom = visits_of((segment[0], others[0])) if len(others) == 1 else "the others"
-        if _is_still(others_rate, others_usual_rate, abs(rate - usual_rate)):
-            sentence += f", for {whom} it still is {percent(others_rate)}"
-        else:
-            sentence += f", for {whom} it went from {percent(others_usual_rate)} to {percent(others_rate)}"
+        sentence = f"Since {day_text(since)}, fewer {visits_of(segment)} at {action} {does}: {share} {window}"
+    if rate_before is not None:
+        sentence += f"; before it was {percent(rate_before)}"
+        if others_rate is not None and others_rate_before is not None:
+            whom = visits_of((segment[0], others[0])) if len(others) == 1 else "the others"
+            if _is_still(others_rate, others_rate_before, abs(rate - rate_before)):
+                sentence += f", for {whom} it still is {percent(others_rate)}"
+            else:
+                sentence += f", for {whom} it went from {percent(others_rate_before)} to {percent(others_rate)}"
     sentence += "."
     missing = f"{abs(lost):,.0f}"
     worth = _worth((lost_value or 0.0) if lost > 0 else -(lost_value or 0.0))
@@ -137,7 +137,8 @@ def progress_sentence(
         are = "conversion is" if missing == "1" else "conversions are"
         more = "conversion more than usual goes" if missing == "1" else "conversions more than usual go"
         happens = f"{are} missing" if lost > 0 else f"{more} with it"
-        sentence += f" About {missing} {happens}{_part_of_change(since, window_days, last_day)}{worth}."
+        part = _part_of_change(since, window_days, last_day)
+        sentence += f" {_about(since, window_days, last_day)} {missing} {happens}{part}{worth}."
     return sentence + (f" It follows from {explained_by}." if explained_by else "")
 
 
@@ -146,7 +147,8 @@ def ended_progress_sentence(
     segment: Segment,
     action: str,
     next_action: str,
-    window: str,
+    window_days: int,
+    last_day: date,
     since: date,
     over_since: date,
     rates: "Shares",
@@ -159,7 +161,8 @@ def ended_progress_sentence(
         segment: The dimension and its value.
         action: The action.
         next_action: The later action.
-        window: The window as text.
+        window_days: The days of the window.
+        last_day: The last of them.
         since: The day on which the drop most likely began.
         over_since: The first day after it.
         rates: The share that went on before, during and since.
@@ -172,15 +175,26 @@ def ended_progress_sentence(
     count = f"{abs(lost):,.0f}"
     if lost > 0 and count != "0":
         are = "conversion is" if count == "1" else "conversions are"
-        sentence += f" {window[0].upper()}{window[1:]}, about {count} {are} missing{_worth(lost_value or 0.0)}."
+        window, about = window_text(window_days, last_day), _about(since, window_days, last_day).lower()
+        sentence += f" {window[0].upper()}{window[1:]}, {about} {count} {are} missing{_worth(lost_value or 0.0)}."
     return sentence
 
 
 def _part_of_change(since: date | None, window_days: int, last_day: date) -> str:
     """Return the window to put behind its conversions, if the change began before it; the others are not counted."""
-    if since is None or since > last_day - timedelta(days=window_days):
+    if not _is_older(since, window_days, last_day):
         return ""
     return " on that day" if window_days == 1 else f" in these {window_days} days"
+
+
+def _about(since: date | None, window_days: int, last_day: date) -> str:
+    """Return what to put before conversions: if a change is older than the window, it also lowers what is usual."""
+    return "At least about" if _is_older(since, window_days, last_day) else "About"
+
+
+def _is_older(since: date | None, window_days: int, last_day: date) -> bool:
+    """Whether a change began before the window."""
+    return since is not None and since <= last_day - timedelta(days=window_days)
 
 
 def _worth(value: float) -> str:
@@ -197,10 +211,10 @@ def _ended_sentence(what: str, since: date, over_since: date, rates: "Shares") -
     )
 
 
-def _is_still(rate: float, usual_rate: float, change: float) -> bool:
+def _is_still(rate: float, before: float, change: float) -> bool:
     """Whether a site owner would call the rate of the others unchanged; rates that are written alike always are."""
-    largest = min(STILL_OF_RATE * usual_rate, STILL, STILL_OF_CHANGE * change)
-    return abs(rate - usual_rate) <= largest or of_hundred(rate) == of_hundred(usual_rate)
+    largest = min(STILL_OF_RATE * before, STILL, STILL_OF_CHANGE * change)
+    return abs(rate - before) <= largest or of_hundred(rate) == of_hundred(before)
 
 
 def outcome_sentence(
