@@ -144,7 +144,7 @@ def test_source_with_dates_only_is_named(tmp_path: Path, hour: str, is_midnight:
 
 
 @pytest.mark.parametrize(
-    ("visitor", "event_count", "is_named"), [("undefined", 10, True), ("undefined", 9, False), ("0", 10, False)]
+    ("visitor", "event_count", "is_named"), [("NA", 10, True), ("undefined", 9, False), ("0", 10, False)]
 )
 def test_visitors_who_are_not_known_are_named(tmp_path: Path, visitor: str, event_count: int, is_named: bool) -> None:
     deployment = Deployment(tmp_path / "data", DASHES)

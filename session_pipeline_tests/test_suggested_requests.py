@@ -203,6 +203,8 @@ def test_local_times_are_named_if_a_preset_finds_none() -> None:
     found = of_log({"date-local": "2026-05-04", "time-local": "10:00:00.363", "path": "/"}, rules=rules)
     joined = "(line ->> 'date-local') || ' ' || (line ->> 'time-local')"
     assert found.remarks == [f'the time could be local: add expressions = {{ event_time = "{joined}" }}']
+    followed = replace(rules, expressions={"event_time": joined})
+    assert of_log({"date-local": "2026-05-04", "time-local": "10:00:00.363", "path": "/"}, rules=followed).remarks == []
 
 
 def test_host_that_visitors_name_is_suggested_for_cloudfront() -> None:

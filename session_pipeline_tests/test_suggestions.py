@@ -13,12 +13,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from session_pipeline.ingest.admission.wrapped_records import Number
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.run.field_values import FieldValues
-from session_pipeline.run.sampled_fields import fields_in, fields_of
-from session_pipeline.run.suggested_times import time_keys
-from session_pipeline.run.suggestions import is_like_data, missing_columns, needs_decimal_comma, suggested_columns
+from session_pipeline.run.sampled_fields import fields_of
+from session_pipeline.run.suggestions import is_like_data, missing_columns, suggested_columns
 from session_pipeline_tests.ingesting import RULES, Ingest
 
 pytestmark = pytest.mark.long  # further cases of what the usual tests cover
@@ -285,75 +283,31 @@ def test_session_stands_for_a_visitor_only_without_another_id(suggest: Suggest) 
     assert (found["visitor_id"], found["client_session_id"]) == ("Device-Id", "sessionId")
 
 
-Keys = Callable[..., tuple[Mapping[str, Any], list[str]]]
-
-
-@pytest.fixture(scope="module")
-def keys() -> Keys:
-    """A function that returns the suggested keys for times and values of some lines, and the remarks."""
-
-    def suggested(*lines: Mapping[str, Any], rules: ReadingRules = RULES) -> tuple[Mapping[str, Any], list[str]]:
-        with duckdb.connect() as connection:
-            fields = fields_in(lines, rules, connection)
-        columns = suggested_columns(fields, rules, frozenset())
-        found, remarks = time_keys(fields, rules, columns, rules.earliest.date())
-        comma = {"decimal_comma": True} if needs_decimal_comma(fields, rules, columns) else {}
-        named = {ours: columns[ours] for ours in ("event_time", "value") if ours in columns}
-        return {**named, **found, **comma}, remarks
-
-    return suggested
-
-
-JOINED = "(line ->> 'date') || ' ' || (line ->> 'time')"
-
-
-def test_date_and_time_of_day_are_joined(keys: Keys) -> None:
-    lines = [{"date": "2026-11-20", "time": clock, "n": "5"} for clock in ("10:00:00", "10:01:00")]
-    assert keys(*lines) == ({"expressions": {"event_time": JOINED}}, [])
-    nested = {"at": {"event_date": "2026/11/20", "event_time": "10:00"}}
-    joined = "(line ->> 'at.event_date') || ' ' || (line ->> 'at.event_time')"
-    assert keys(nested) == ({"expressions": {"event_time": joined}}, [])
-    local = {"date": "20.11.2026", "time": "10:00"}
-    assert keys(local) == ({"expressions": {"event_time": JOINED}, "time_format": "%d.%m.%Y %H:%M"}, [])
-    assert keys({**lines[0], "ts": "2026-11-20T10:00:00Z"}) == ({"event_time": "ts"}, [])
-
-
-def test_date_without_a_time_of_day_is_not_suggested(keys: Keys) -> None:
-    midnight = "all events of a day would be at midnight"
-    assert keys({"date": "2026-11-20"}) == ({}, [f"date has no time of day: {midnight}"])
-    found = keys({"date": "2026-11-20", "start": "10:00", "end": "11:00"})
-    assert found == ({}, [f"date has no time of day; it could be in end or start: {midnight}"])
-
-
-@pytest.mark.parametrize("time", ["2019-11-20T18:10:00Z", "804571201"])
-def test_times_before_start_date_are_suggested(keys: Keys, time: str) -> None:
-    line = {"ts": time, "n": Number("20240305")}
-    assert keys(line, rules=replace(RULES, earliest=datetime(2020, 1, 1))) == (
-        {"event_time": "ts"},
-        ["ts has times before start_date 2020-01-01; set start_date to an earlier day"],
+def test_customer_is_a_visitor_before_a_session(suggest: Suggest) -> None:
+    found = suggest(
+        lambda number: {"event": "a", "ts": time(0), "session": f"s{number % 9}", "customer": f"K{number % 7}"}
     )
+    assert found["visitor_id"] == "customer"
 
 
-def test_local_times_are_suggested_with_their_format(keys: Keys) -> None:
-    written = {"event_time": "20.11.2026 18:10:00"}
-    assert keys(written) == ({"time_format": "%d.%m.%Y %H:%M:%S"}, [])
-    assert keys(written, rules=replace(RULES, time_format="%d.%m.%Y %H:%M:%S")) == ({}, [])
-    assert keys({"event_time": "Nov 20, 2026 6:10:00 PM"}) == ({"time_format": "%b %d, %Y %I:%M:%S %p"}, [])
-    american = {"Timestamp": "11/20/2026 06:10:00 PM"}
-    assert keys(american) == ({"event_time": "Timestamp", "time_format": "%m/%d/%Y %I:%M:%S %p"}, [])
-    either = 'time_format = "%d/%m/%Y %H:%M" and time_format = "%m/%d/%Y %H:%M"'
-    assert keys({"event_time": "11/12/2026 18:10"}) == (
-        {},
-        [f"the times in event_time fit {either}; write the right one into the source"],
+def test_pages_and_sessions_of_a_table_of_page_views(suggest: Suggest) -> None:
+    """As in the table website_pageviews of Maven Analytics."""
+    found = suggest(
+        lambda number: {
+            "website_pageview_id": str(number),
+            "created_at": time(number),
+            "website_session_id": str(number // 2),
+            "pageview_url": "/home",
+        }
     )
+    assert found == {"visitor_id": "website_session_id", "event_time": "created_at", "page_url": "pageview_url"}
 
 
-def test_decimal_comma_is_suggested(keys: Keys) -> None:
-    time = {"event_time": "2026-11-20T10:00:00Z", "visitor_id": "v", "event_name": "a"}
-    assert keys({**time, "value": "155,55"}, {**time, "value": "7"}) == ({"decimal_comma": True}, [])
-    assert keys({**time, "revenue": "1.155,5"}) == ({"value": "revenue", "decimal_comma": True}, [])
-    for value in ("1,155", "155.55", "12 EUR"):
-        assert keys({**time, "value": value}) == ({}, [])
+def test_field_of_a_filled_column_is_not_suggested_for_another() -> None:
+    values = {"userId": ["u"] * 3, "event_time": [time(0)] * 3, "event_name": ["page_view"] * 3}
+    fields = [FieldValues(name, each, 3, 3) for name, each in values.items()]
+    rules = replace(RULES, columns={"visitor_id": "userId"})
+    assert suggested_columns(fields, rules, frozenset(("visitor_id", "event_time", "event_name"))) == {}
 
 
 def test_first_line_with_values_is_no_header() -> None:
@@ -373,6 +327,19 @@ def test_missing_columns_name_the_fields_that_could_be_meant() -> None:
     keys = {"columns": {"event_time": "when", "event_name": "what"}, "visitor_address": "ip"}
     assert missing_columns(fields, RULES, frozenset(), keys) == {}
     assert missing_columns(fields, RULES, frozenset(("visitor_id", "event_time", "event_name")), {}) == {}
+
+
+def test_likely_visitors_are_named_first() -> None:
+    values = {
+        "accession": [f"a{number}" for number in range(9)],
+        "code": [str(number % 4) for number in range(9)],
+        "ip": [f"192.0.2.{number}" for number in range(9)],
+        "zip": [f"9{number % 3}" for number in range(9)],
+        "web_session": [f"s{number % 3}" for number in range(9)],
+    }
+    fields = [FieldValues(name, each, 9, 0) for name, each in values.items()]
+    missing = missing_columns(fields, RULES, frozenset(), {})
+    assert missing["visitor_id"] == ["web_session", "ip", "code", "zip", "accession"]
 
 
 @pytest.mark.timeout(60)

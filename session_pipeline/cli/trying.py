@@ -25,6 +25,7 @@ from session_pipeline.run.try_file import chosen_source, try_file, unused_source
 from session_pipeline.settings import key_of_source, source_section
 
 SHOWN_FIELDS = 12
+MOST_POSSIBLE = 5  # fields that are named as possible ones for a column
 LIMITED_TIMES = ("time_before_start", "time_after_receipt")
 
 
@@ -185,7 +186,7 @@ def could_be(found: Trial) -> list[str]:
     """Return a sentence for each required column that no field was found for, with the fields that could be meant."""
     sentences = []
     for column, names in found.missing.items():
-        could = f" could be {' or '.join(names[:SHOWN_FIELDS])}" if names else ": no field has values that fit"
+        could = f" could be {' or '.join(names[:MOST_POSSIBLE])}" if names else ": no field has values that fit"
         sentences.append(f"{column}{could}")
     return sentences
 

@@ -1,28 +1,24 @@
 """Suggests the keys of a source for the fields of a file: columns, times, requests of a server's log, addresses.
 
-suggestions.py finds the fields of columns. suggested_times.py, suggested_requests.py and suggested_addresses.py find
-the other keys.
+suggestions.py finds the fields of columns. suggested_times.py, suggested_requests.py, suggested_addresses.py and
+suggested_values.py find the other keys. suggested_remarks.py says what the keys do not.
 """
 
-import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
 from session_pipeline.ingest.mapping.rules import ReadingRules
-from session_pipeline.reference.log_formats import NAMED_FORMATS, parse_log_format
 from session_pipeline.run.field_values import FieldValues
 from session_pipeline.run.suggested_addresses import possible_addresses, suggested_address
+from session_pipeline.run.suggested_remarks import remarks_about
 from session_pipeline.run.suggested_requests import NO_VALUE, suggested_request
 from session_pipeline.run.suggested_times import time_keys
 from session_pipeline.run.suggested_values import decoded_in, nulls_in, page_views_in, without
 from session_pipeline.run.suggestions import (
-    SESSIONS,
     are_counts,
-    is_called,
     missing_columns,
-    names_of_some_lines,
     needs_decimal_comma,
     suggested_columns,
     suggested_key_values,
@@ -32,9 +28,6 @@ ONLY_COUNTS = (
     "the file has counts, as a report has, and no events: export the raw events of the tool, with a visitor and a time"
     " in each line"
 )
-MOST_LOG_LINES = 20  # lines that are enough to recognize an access log in a field
-# The event that lines without its name probably are, by the column that they have.
-ONLY_EVENTS = {"page_url": "page_view", "page_title": "page_view", "value": "purchase"}
 
 
 @dataclass(frozen=True)
@@ -110,52 +103,17 @@ def suggested_keys(
             missing.pop("visitor_id", None)
     if "visitor_id" in missing and are_counts(field.name for field in fields):
         return Suggested(remarks=[ONLY_COUNTS])
-    remarks = [*remarks, *_about_visitors(fields, columns, missing), *_about_names(fields, columns, missing, filled)]
+    remarks = [
+        *remarks,
+        *remarks_about(fields, replace(rules, null_values=(*rules.null_values, *nulls)), columns, missing),
+    ]
     if _has_object(fields, "value") and "value" not in columns and rules.fields_of("value") == ("value",):
         keys["columns"] = {**columns, "value": []}  # an object, as the value of a message of Kafka, is no number
     return Suggested(columns, keys, remarks, missing)
 
 
-def _about_visitors(
-    fields: Sequence[FieldValues], columns: Mapping[str, str], missing: Collection[str]
-) -> Iterator[str]:
-    """Yield sentences about lines of an access log in a field, and about ids of sessions that stand for visitors."""
-    if "visitor_id" in missing and (name := _field_of_log(fields)):
-        how = f", as `jq -r .{name}` does" if re.fullmatch(r"\w+(\.\w+)*", name) else ""
-        yield f"{name} has lines of an access log: write them into a file of their own{how}"
-    if (session := columns.get("visitor_id", "")) and any(is_called(session, name) for name in SESSIONS):
-        yield f"no field has ids of visitors, so {session} is used: each session is a visitor of its own"
-
-
-def _about_names(
-    fields: Sequence[FieldValues], columns: Mapping[str, str], missing: Collection[str], filled: Collection[str]
-) -> Iterator[str]:
-    """Yield sentences about events whose name is in another field, or in none."""
-    if "event_name" in columns and (named := names_of_some_lines(fields, columns["event_name"])):
-        both = f'event_name = ["{named}", "{columns["event_name"]}"]'
-        yield f"{named} has the names of some events: write {both} into columns to use them"
-    if "event_name" in missing:
-        yield from _of_one_event({*columns, *filled})
-
-
 def _has_object(fields: Sequence[FieldValues], name: str) -> bool:
     return any(field.name.startswith(f"{name}.") for field in fields)
-
-
-def _field_of_log(fields: Sequence[FieldValues]) -> str | None:
-    """Return the field with lines of an access log, as the logs of containers and log shippers have them."""
-    patterns = [re.compile(parse_log_format(name).sure_pattern) for name in NAMED_FORMATS]
-    for each in fields:
-        texts = [value.rstrip("\n") for value in each.values[:MOST_LOG_LINES] if isinstance(value, str)]
-        if texts and any(all(map(pattern.match, texts)) for pattern in patterns):
-            return each.name
-    return None
-
-
-def _of_one_event(columns: Collection[str]) -> list[str]:
-    """Return a sentence about files whose lines are all the same event, which therefore has no name in them."""
-    event = next((name for column, name in ONLY_EVENTS.items() if column in columns), None)
-    return [f'if every line is a {event}, set constants = {{ event_name = "{event}" }}'] if event else []
 
 
 def _other_times(fields: Sequence[FieldValues], rules: ReadingRules, start_date: date) -> list[str]:
@@ -163,4 +121,6 @@ def _other_times(fields: Sequence[FieldValues], rules: ReadingRules, start_date:
     others = {column: text for column, text in rules.expressions.items() if column != "event_time"}
     found, _ = time_keys(fields, replace(rules, expressions=others), {}, start_date)
     expression = found.get("expressions", {}).get("event_time")
+    if expression == rules.expressions["event_time"]:
+        return []  # the settings have it already
     return [f'the time could be local: add expressions = {{ event_time = "{expression}" }}'] if expression else []

@@ -19,13 +19,13 @@ from session_pipeline.run.field_values import DECIMAL, MOST, URL, WRITTEN_TIME, 
 from session_pipeline.run.suggested_addresses import address_of
 
 # Sessions, which stand for visitors in events that have no other id of them.
-SESSIONS = ("session_id", "sessionId", "session", "user_session")
+SESSIONS = ("session_id", "sessionId", "session", "user_session", "website_session_id")
 # Common names of the fields in other systems, the surest first.
 USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
     "visitor_id": (
         "visitor_id", "visitorId", "anonymous_id", "anonymousId", "user_pseudo_id", "domain_userid", "distinct_id",
         "client_id", "clientId", "device_id", "cookie_id", "browser_id", "anon_id", "fullVisitorId", "mcvisid", "mpid",
-        "visitor", "cookie", "uid", "user_id", "userId", "user",
+        "visitor", "cookie", "uid", "user_id", "userId", "user", "customer_id", "customerId", "customer", "member_id",
     ),
     "event_time": (
         "event_time", "timestamp", "event_timestamp", "derived_tstamp", "collector_tstamp", "occurred_at", "created_at",
@@ -40,8 +40,8 @@ USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
                           "user_session"),
     "received_at": ("receivedAt", "collector_tstamp", "server_time", "ingested_at"),
     "page_url": (
-        "pageUrl", "page_location", "context_page_url", "$current_url", "event_url", "location", "url", "href", "page",
-        "pathname", "path", "uri",
+        "pageUrl", "page_location", "context_page_url", "$current_url", "event_url", "pageview_url", "location", "url",
+        "href", "page", "pathname", "path", "uri",
     ),
     "page_title": ("pageTitle", "context_page_title", "title"),
     "referrer": ("referer", "page_referrer", "referrer_url", "context_page_referrer", "$referrer", "ref"),
@@ -52,7 +52,7 @@ USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
     "user_agent": ("userAgent", "useragent", "useragent_raw", "context_user_agent", "ua"),
 }  # fmt: skip
 # Names that mean something else in nested objects: context.library.name is not an event name.
-TOP_ONLY = frozenset(("name", "type", "action", "id", "user", "date", "total", "page", "location", "ref"))
+TOP_ONLY = frozenset(("name", "type", "action", "id", "user", "customer", "date", "total", "page", "location", "ref"))
 OF_REQUEST = ("event_name", "page_url", "page_title")  # columns that follow from the request in a server's log
 
 # Columns of reports, as GA4, Matomo, Plausible and others export them from their pages.
@@ -67,6 +67,9 @@ LONGEST_NAME = 100
 SIMILAR = 0.85  # from which on a name is a misspelled one
 # What a misspelled name must contain, so that visit_id is not taken for visitor_id, or referrer_name for event_name.
 WORD_OF = {"visitor_id": "visitor", "event_time": "time", "event_name": "event"}
+VISITOR_NAME = re.compile(
+    r"visitor|user|customer|member|client|device|cookie|session|(^|[^a-z])ip(_?addr|[^a-z]|$)", re.IGNORECASE
+)
 TIME_NAME = re.compile(r"time|date|stamp|(^|_)(ts|at)(_|$)|clock|when", re.IGNORECASE)
 FLAG = re.compile("true|false|yes|no", re.IGNORECASE)
 CURRENCY = re.compile(r"[A-Za-z]{3}")
@@ -156,7 +159,7 @@ def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled
         The name of the suggested field, by column.
     """
     found = {field.name: field for field in fields}
-    taken = _read_fields(rules)
+    taken, read = _read_fields(rules, DELIVERED_COLUMNS), _read_fields(rules, filled)
     suggested: dict[str, str] = {}
     for column, usual_names in USUAL_NAMES.items():
         current = next((found[name] for name in rules.fields_of(column) if name in found), None)
@@ -164,7 +167,7 @@ def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled
             continue
         if column == "visitor_id" and rules.request:
             usual_names = tuple(name for name in usual_names if name != "user")  # of HTTP authentication
-        unfit = {*suggested.values(), *(taken - set(usual_names))}
+        unfit = {*suggested.values(), *read, *(taken - set(usual_names))}
         others = [field for field in found.values() if field is not current]
         free = {field.name: field for field in _fitting(column, current, others) if field.name not in unfit}
         # A word that is the same in every line is less sure than a name within: "type": "record".
@@ -220,7 +223,8 @@ def missing_columns(
     """Return the columns that every event needs and that no field was found for, with the fields that could be meant.
 
     A field could be meant if its values fit and no other column is read from it. Of several, the likelier ones come
-    first: those with many different values for visitors, those with few for names of events.
+    first: for visitors those with a fitting name, then those whose values repeat and are many; for names of events
+    those with few different values.
 
     Args:
         fields: The fields of the sampled lines.
@@ -238,7 +242,7 @@ def missing_columns(
         has.add("visitor_id")
     if rules.request or rules.events or "request" in suggested:
         has.add("event_name")
-    taken = {*_read_fields(rules), *columns.values()}
+    taken = {*_read_fields(rules, DELIVERED_COLUMNS), *columns.values()}
     missing = {}
     for column in REQUIRED_COLUMNS:
         if column not in has:
@@ -247,14 +251,20 @@ def missing_columns(
                 fitting = [
                     field for field in fields if field.is_filled() and (_could_be_time(field) or field.is_date())
                 ]
-            fitting.sort(key=lambda field: field.different_count, reverse=column == "visitor_id")
+            fitting.sort(key=_unlikeliness if column == "visitor_id" else lambda field: field.different_count)
             missing[column] = [field.name for field in fitting]
     return missing
 
 
-def _read_fields(rules: ReadingRules) -> set[str]:
+def _read_fields(rules: ReadingRules, columns: Iterable[str]) -> set[str]:
     """Return the names of the fields that columns are read from."""
-    return {name for column in DELIVERED_COLUMNS for name in rules.fields_of(column)}
+    return {name for column in columns for name in rules.fields_of(column)}
+
+
+def _unlikeliness(field: FieldValues) -> tuple[bool, bool, int]:
+    """Return a sort key by which the likeliest field of visitors comes first."""
+    has_other_name = VISITOR_NAME.search(field.name) is None
+    return has_other_name, field.different_count == len(field.values), -field.different_count
 
 
 def _named(column: str, usual_names: Sequence[str], fields: Mapping[str, FieldValues]) -> str | None:

@@ -22,8 +22,8 @@ MOST_FOLDERS = 6  # named in one warning
 MOST_NAMES = 500  # only the most frequent names are searched
 FEWEST_NAMELESS = 10  # events from which on a visitor id that names nobody is no single mistake
 NAMELESS_IDS = (  # what programs and trackers write for a value that they do not have
-    "undefined", "null", "NULL", "none", "None", "nan", "NaN", "unknown", "Unknown", "anonymous", "(not set)", "N/A",
-    "[object Object]", "00000000-0000-0000-0000-000000000000",
+    "undefined", "null", "NULL", "none", "None", "nan", "NaN", "NA", "N/A", "unknown", "Unknown", "anonymous",
+    "(not set)", "[object Object]", "00000000-0000-0000-0000-000000000000",
 )  # fmt: skip
 
 

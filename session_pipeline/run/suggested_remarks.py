@@ -1,0 +1,101 @@
+"""Writes sentences about the fields of a file that no suggested key says: who its visitors are, what its events are.
+
+suggested_keys.py suggests the keys, and adds these sentences to them.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from session_pipeline.ingest.mapping.rules import ReadingRules
+from session_pipeline.reference.log_formats import NAMED_FORMATS, parse_log_format
+from session_pipeline.run.field_values import FieldValues
+from session_pipeline.run.suggestions import SESSIONS, is_called, names_of_some_lines
+from session_pipeline.settings.values import shown
+from session_pipeline.settings_warnings.sources import NAMELESS_IDS
+
+MOST_LOG_LINES = 20  # lines that are enough to recognize an access log in a field
+# The event that lines without its name probably are, by the column that they have.
+ONLY_EVENTS = {"page_url": "page_view", "page_title": "page_view", "value": "purchase"}
+
+
+def remarks_about(
+    fields: Sequence[FieldValues], rules: ReadingRules, columns: Mapping[str, str], missing: Collection[str]
+) -> list[str]:
+    """Return sentences about the visitors and events of a file.
+
+    Args:
+        fields: The fields of the sampled lines.
+        rules: How the lines are read, with the suggested null_values.
+        columns: The suggested field of each column.
+        missing: The columns that every event needs and that have no field.
+    """
+    return [
+        *_about_log(fields, missing),
+        *_about_sessions(columns),
+        *_about_nameless(fields, rules, columns),
+        *_about_names(fields, rules, columns, missing),
+    ]
+
+
+def _about_log(fields: Sequence[FieldValues], missing: Collection[str]) -> Iterator[str]:
+    """Yield a sentence about lines of an access log in a field."""
+    if "visitor_id" in missing and (name := _field_of_log(fields)):
+        how = f", as `jq -r .{name}` does" if re.fullmatch(r"\w+(\.\w+)*", name) else ""
+        yield f"{name} has lines of an access log: write them into a file of their own{how}"
+
+
+def _about_sessions(columns: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence about ids of sessions that stand for visitors."""
+    if (session := columns.get("visitor_id", "")) and any(is_called(session, name) for name in SESSIONS):
+        yield f"no field has ids of visitors, so {session} is used: each session is a visitor of its own"
+
+
+def _about_nameless(fields: Sequence[FieldValues], rules: ReadingRules, columns: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence for each field of visitors or users with texts that name nobody, such as NA or undefined."""
+    others = {
+        "visitor_id": " to set such lines aside, or name another field for visitor_id",
+        "user_id": ", so that such lines have no user_id",
+    }
+    said: set[str] = set()
+    for column, fix in others.items():
+        names = [columns[column]] if column in columns else rules.fields_of(column)
+        for field in (field for field in fields if field.name in names and field.name not in said):
+            found = [text for text in NAMELESS_IDS if text in field.values and text not in rules.null_values]
+            if found:
+                said.add(field.name)
+                null_values = ", ".join(map(shown, [*rules.null_values, *found]))
+                yield (
+                    f"{field.name} has {shown(found[0])} for visitors who are not known, who would count as one person:"
+                    f" set null_values = [{null_values}]{fix}"
+                )
+
+
+def _about_names(
+    fields: Sequence[FieldValues], rules: ReadingRules, columns: Mapping[str, str], missing: Collection[str]
+) -> Iterator[str]:
+    """Yield sentences about events whose name is in another field, or in none."""
+    if "event_name" in columns and (named := names_of_some_lines(fields, columns["event_name"])):
+        both = f'event_name = ["{named}", "{columns["event_name"]}"]'
+        yield f"{named} has the names of some events: write {both} into columns to use them"
+    if "event_name" in missing and (event := _only_event(fields, rules, columns)):
+        yield f'if every line is a {event}, set constants = {{ event_name = "{event}" }}'
+
+
+def _field_of_log(fields: Sequence[FieldValues]) -> str | None:
+    """Return the field with lines of an access log, as the logs of containers and log shippers have them."""
+    patterns = [re.compile(parse_log_format(name).sure_pattern) for name in NAMED_FORMATS]
+    for each in fields:
+        texts = [value.rstrip("\n") for value in each.values[:MOST_LOG_LINES] if isinstance(value, str)]
+        if texts and any(all(map(pattern.match, texts)) for pattern in patterns):
+            return each.name
+    return None
+
+
+def _only_event(fields: Sequence[FieldValues], rules: ReadingRules, columns: Mapping[str, str]) -> str | None:
+    """Return the event that all lines without a name of it probably are; None if nothing shows it."""
+    names = {field.name for field in fields}
+    for column, event in ONLY_EVENTS.items():
+        # Without an event name, no line was accepted. So the fields show which columns have values.
+        if column in columns or names.intersection(rules.fields_of(column)):
+            return event
+    return None

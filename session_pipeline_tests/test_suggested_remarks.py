@@ -1,0 +1,81 @@
+"""Tests the sentences about the fields of a file that no suggested key says."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from session_pipeline.run.suggested_keys import ONLY_COUNTS, Suggested
+from session_pipeline_tests.ingesting import RULES
+from session_pipeline_tests.test_suggested_requests import AT, of_log
+from session_pipeline_tests.test_suggestions import AGENT
+
+LOG_LINE = f'192.0.2.7 - - [04/May/2026:10:00:00 +0000] "GET /p HTTP/1.1" 200 512 "-" "{AGENT}"'
+
+
+@pytest.mark.parametrize(
+    ("line", "event"),
+    [
+        ({"url": "/p"}, "page_view"),
+        ({"page_url": "/p"}, "page_view"),
+        ({"title": "Lamp"}, "page_view"),
+        ({"revenue": "5"}, "purchase"),
+    ],
+)
+def test_lines_without_a_name_can_be_one_event(line: Mapping[str, Any], event: str) -> None:
+    found = of_log({"visitor_id": "v", "event_time": AT, **line})
+    said = f'if every line is a {event}, set constants = {{ event_name = "{event}" }}'
+    assert (found.remarks, list(found.missing)) == ([said], ["event_name"])
+
+
+def test_session_that_stands_for_the_visitor_is_named() -> None:
+    said = "no field has ids of visitors, so session_id is used: each session is a visitor of its own"
+    assert of_log({"session_id": "s", "event_time": AT, "event_name": "page_view"}).remarks == [said]
+
+
+@pytest.mark.parametrize(("name", "how"), [("log", ", as `jq -r .log` does"), ("@message", "")])
+def test_field_with_lines_of_a_log_is_named(name: str, how: str) -> None:
+    found = of_log({"time": AT, "stream": "stdout", name: f"{LOG_LINE}\n"})
+    assert found.remarks == [f"{name} has lines of an access log: write them into a file of their own{how}"]
+    assert of_log({"time": AT, "stream": "stdout", name: "Starting up"}).remarks == []
+
+
+def test_names_of_some_events_are_named() -> None:
+    line = {"visitor_id": "v", "event_time": AT, "type": "custom_event"}
+    lines = [{**line, "type": "pageview", "event_name": ""}] * 3 + [{**line, "event_name": "Signed Up"}]
+    said = 'event_name has the names of some events: write event_name = ["event_name", "type"] into columns to use them'
+    assert (of_log(*lines).keys["columns"], of_log(*lines).remarks) == ({"event_name": "type"}, [said])
+    assert of_log(line).remarks == of_log({**line, "name": "Signed Up"}, *[line] * 3).remarks == []
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {
+            "dateHourMinute": "202605041005",
+            "pagePath": "/",
+            "eventName": "page_view",
+            "eventCount": "12",
+            "totalUsers": "9",
+        },
+        {"Pathname": "/", "Views": "120", "Uniques": "90", "Date": "2026-05-04 00:00:00"},
+    ],
+)
+def test_report_of_counts_has_no_events(row: Mapping[str, str]) -> None:
+    assert of_log(row) == Suggested(remarks=[ONLY_COUNTS])
+    assert of_log({**row, "visitor_id": "v"}).remarks != [ONLY_COUNTS]
+
+
+@pytest.mark.parametrize("text", ["NA", "nan", "None", "undefined"])
+def test_texts_that_name_no_visitor_are_named(text: str) -> None:
+    line = {"event_time": AT, "event_name": "page_view"}
+    is_one = f"has '{text}' for visitors who are not known, who would count as one person: set null_values"
+    for field in ("visitor_id", "deviceId"):
+        found = of_log({**line, field: "v"}, {**line, field: text})
+        fix = f"['{text}'] to set such lines aside, or name another field for visitor_id"
+        assert (found.remarks, "null_values" in found.keys) == ([f"{field} {is_one} = {fix}"], False)
+    found = of_log({**line, "visitor_id": "v", "userId": text}, rules=replace(RULES, null_values=("-",)))
+    assert found.remarks == [f"userId {is_one} = ['-', '{text}'], so that such lines have no user_id"]
+    named = replace(RULES, null_values=(text,))
+    assert of_log({**line, "visitor_id": "v"}, {**line, "visitor_id": text}, rules=named).remarks == []
