@@ -79,9 +79,9 @@ Mozilla%2F5.0+%28X11%3B+Linux+x86_64%3B+rv%3A126.0%29 -
 }
 EXPECTED = {
     "shopify-orders": [("purchase", "53.910000", "EUR", None), ("request", "None", "None", None)],
-    "kaggle-shop": [("view_item", "None", "None", "/product/44600062"),
+    "kaggle-shop": [("page_view", "None", "None", "/product/44600062"),
                     ("purchase", "35.790000", "None", "/product/44600062")],
-    "retailrocket": [("view_item", "None", "None", "/item/355908"), ("purchase", "None", "None", "/item/355908")],
+    "retailrocket": [("page_view", "None", "None", "/item/355908"), ("purchase", "None", "None", "/item/355908")],
     "shopify-bulk": [("purchase", "53.910000", "EUR", None), ("order_cancelled", "9.000000", "EUR", None)],
     "heap-pageviews": [("page_view", "None", "None", "/products/lamp"), ("page_view", "None", "None", "/cart")],
     "heap-events": [("click_cta", "None", "None", None), ("click_cta_homepage", "None", "None", None)],

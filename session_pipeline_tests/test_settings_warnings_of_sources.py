@@ -83,13 +83,25 @@ def test_source_alone_on_its_own_site_is_to_join_a_site_with_page_views(two_sour
     assert sentence.endswith("set sources.forms.site to that of a source with page views")
 
 
-def test_page_view_of_another_name_is_named_with_the_setting_that_renames_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"Page View": "page_view"},
+        {"home_page_viewed": "page_view"},
+        {"view": "page_view", "addtocart": "add_to_cart", "transaction": "purchase"},
+    ],
+)
+def test_events_of_other_names_are_named_with_the_setting_that_renames_them(
+    tmp_path: Path, names: dict[str, str]
+) -> None:
     deployment = Deployment(tmp_path / "data")
-    deployment.deliver("events", [line(DAY, "ann", 0, "Page View"), line(DAY, "ann", 1, "click")], source="web")
+    lines = [line(DAY, "ann", minute, name) for minute, name in enumerate([*names, "click"])]
+    deployment.deliver("events", lines, source="web")
     deployment.run()
-    fix = "sources.web.event_names = { 'Page View' = 'page_view' }"
+    renamed = ", ".join(f"'{theirs}' = '{ours}'" for theirs, ours in names.items())
+    fix = f"sources.web.event_names = {{ {renamed} }}"
     assert warnings_of(deployment)["sources.web"].endswith(f"page views must have event_name 'page_view': set {fix}")
-    assert parse_settings(fix).source("web").event_names == {"Page View": "page_view"}
+    assert parse_settings(fix).source("web").event_names == names
 
 
 def test_renamed_source_has_no_warning(two_sources: Deployment, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Tests what is suggested about values: texts for null, and names of events."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -30,7 +31,7 @@ def test_names_of_page_views_are_mapped(name: str) -> None:
     assert of_log(EVENT | {"event_name": name}).keys == {"event_names": {name: "page_view"}}
 
 
-@pytest.mark.parametrize("names", [("page_view", "pageview"), ("view", "cart"), ("page_left", "page_review")])
+@pytest.mark.parametrize("names", [("page_view", "pageview"), ("view_item", "card"), ("page_left", "page_review")])
 def test_other_names_are_not_mapped(names: tuple[str, str]) -> None:
     assert "event_names" not in of_log(*[EVENT | {"event_name": name} for name in names]).keys
 
@@ -97,3 +98,19 @@ def test_suggested_keys_keep_what_the_settings_have_there(tmp_path: Path) -> Non
     }
     deployment.set({"start_date": date(2026, 1, 1), "sources": {"web": source | suggested}})
     assert try_file(file, folder=deployment.folder, source="web", has_sessions=False).suggested == {}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"view": "page_view", "cart": "add_to_cart", "purchase": None},  # REES46
+        {"view": "page_view", "addtocart": "add_to_cart", "transaction": "purchase"},  # Retailrocket
+        {"clicks": None, "carts": "add_to_cart", "orders": "purchase"},  # OTTO
+        {"Page View": "page_view", "view": None, "add-to-cart": "add_to_cart", "cart": None},
+        {"Checkout Started": "begin_checkout", "Order Completed": "purchase", "Search": "search", "Signup": "sign_up"},
+        {"checkout_started": None, "checkout": None, "order_completed": None, "order": None},
+    ],
+)
+def test_usual_names_of_shops_are_mapped_where_ours_does_not_occur(names: Mapping[str, str | None]) -> None:
+    found = of_log(*[EVENT | {"event_name": name} for name in names]).keys
+    assert found.get("event_names", {}) == {theirs: ours for theirs, ours in names.items() if ours}

@@ -8,8 +8,8 @@ try_file.py tries one file as it is and with suggested keys, for `try FILE`. tri
 folder, and trial_result.py is what came out. suggested_reading.py suggests how to read the file, and header_beside.py
 finds a header in a file beside it; sampled_fields.py reads its fields as field_values.py describes them, and
 suggested_keys.py suggests the keys: suggestions.py finds the fields of empty columns, suggested_times.py how times are
-read, suggested_values.py which values are none or page views, suggested_requests.py the requests in logs, and
-suggested_addresses.py the visitor's address. suggested_remarks.py says what no key does.
+read, suggested_values.py which values are none and which events have other names, suggested_requests.py the requests in
+logs, and suggested_addresses.py the visitor's address. suggested_remarks.py says what no key does.
 person.py tells which rows are about a person, held.py finds what is stored about it, and erasure.py erases it.
 alerts.py passes problems of runs and checks to the user's command.
 

@@ -15,7 +15,7 @@ from session_pipeline.run.suggested_addresses import possible_addresses, suggest
 from session_pipeline.run.suggested_remarks import remarks_about
 from session_pipeline.run.suggested_requests import NO_VALUE, suggested_request
 from session_pipeline.run.suggested_times import time_keys
-from session_pipeline.run.suggested_values import decoded_in, nulls_in, page_views_in, without
+from session_pipeline.run.suggested_values import decoded_in, event_names_in, nulls_in, without
 from session_pipeline.run.suggestions import (
     are_counts,
     missing_columns,
@@ -88,7 +88,7 @@ def suggested_keys(
     if lists := suggested_key_values(columns, fields):
         keys["key_values"] = lists
     keys |= of_request
-    if not has_preset and (names := page_views_in(fields, rules, columns)):
+    if not has_preset and (names := event_names_in(fields, rules, columns)):
         keys["event_names"] = names
     if nulls:
         keys["null_values"] = nulls

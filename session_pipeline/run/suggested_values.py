@@ -1,4 +1,4 @@
-"""Suggests how values are read: texts that mean no value, event names of page views, percent-encoded user agents.
+"""Suggests how values are read: texts that mean no value, names of events, percent-encoded user agents.
 
 suggested_keys.py combines these suggestions with the others.
 """
@@ -9,13 +9,11 @@ from dataclasses import replace
 from urllib.parse import quote
 
 from session_pipeline.ingest.mapping.rules import ReadingRules
+from session_pipeline.reference.usual_event_names import usual_event_names
 from session_pipeline.run.field_values import FieldValues
 from session_pipeline.settings.values import is_label
 
 NULLS = (r"\N", "NULL")  # as databases write null into text
-PAGE_VIEW = "page_view"
-# Their letters, in lower case. The name `view` is not one of them: shops use it for a product.
-PAGE_VIEWS = frozenset(("page", "pageview", "pageviewed", "pagevisit", "viewpage", "viewedpage", "screenview"))
 # A value with %20 or %2F and without blanks is encoded. An encoded % is decoded last.
 ENCODED = re.compile(r"\S*%2[0Ff]\S*")
 ENCODED_SIGNS = {"user_agent": " ()/,;:=+%", "referrer": ":/?=&#+%"}
@@ -32,8 +30,8 @@ def without(fields: Sequence[FieldValues], texts: Sequence[str]) -> list[FieldVa
     return [field for field in kept if field.values]
 
 
-def page_views_in(fields: Sequence[FieldValues], rules: ReadingRules, columns: Mapping[str, str]) -> dict[str, str]:
-    """Return the key `event_names` for names of page views such as pageview; empty if there are page views already.
+def event_names_in(fields: Sequence[FieldValues], rules: ReadingRules, columns: Mapping[str, str]) -> dict[str, str]:
+    """Return the key `event_names` for usual names of events, such as pageview, that the packaged rules do not know.
 
     Names that the settings cannot contain are left out, such as those with a line break.
 
@@ -46,10 +44,7 @@ def page_views_in(fields: Sequence[FieldValues], rules: ReadingRules, columns: M
         return {}
     asked = [columns["event_name"]] if "event_name" in columns else rules.fields_of("event_name")
     names = {str(value) for field in fields if field.name in asked[:1] for value in field.values}
-    alike = sorted(
-        name for name in names if "".join(filter(str.isalpha, name.lower())) in PAGE_VIEWS and is_label(name)
-    )
-    return {} if PAGE_VIEW in names else dict.fromkeys(alike, PAGE_VIEW)
+    return dict(usual_event_names(filter(is_label, names)))
 
 
 def decoded_in(fields: Sequence[FieldValues], columns: Mapping[str, str]) -> dict[str, str]:

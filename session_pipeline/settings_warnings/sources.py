@@ -10,9 +10,10 @@ import duckdb
 from session_pipeline.engines.sql import query_text
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS, REQUIRED_COLUMNS
 from session_pipeline.reference.days import ONLY_DATES, are_midnights
+from session_pipeline.reference.usual_event_names import usual_event_names
 from session_pipeline.settings import Settings, parse_settings, path_of_source
 from session_pipeline.settings.presets import packaged_names, packaged_preset
-from session_pipeline.settings.values import shown
+from session_pipeline.settings.values import is_label, shown
 from session_pipeline.settings_warnings.model import SettingsWarning
 from session_pipeline.settings_warnings.similar import listed, near
 from session_pipeline.settings_warnings.window import Window, on_days
@@ -21,6 +22,7 @@ FEWEST_DATES = 10  # events from which on midnight is no coincidence
 MOST_FOLDERS = 6  # named in one warning
 MOST_NAMES = 500  # only the most frequent names are searched
 FEWEST_NAMELESS = 10  # events from which on a visitor id that names nobody is no single mistake
+PAGE_VIEW = "page_view"
 NAMELESS_IDS = (  # what programs and trackers write for a value that they do not have
     "undefined", "null", "NULL", "none", "None", "nan", "NaN", "NA", "N/A", "unknown", "Unknown", "anonymous",
     "(not set)", "[object Object]", "00000000-0000-0000-0000-000000000000",
@@ -133,10 +135,10 @@ def without_page_views(
         if completes_a_site and not any(map(_is_like_page_view, names)):
             continue
         key = path_of_source(source)
-        other_name = next(filter(_is_like_page_view, names), None)
+        renamed = _renamed(names)
         fix = (
-            f": set {key}.event_names = {{ {shown(other_name)} = 'page_view' }}"
-            if other_name
+            f": set {key}.event_names = {{ {renamed} }}"
+            if renamed
             else f", which {key}.event_names can set, or {key}.constants for a source of page views only; for a source"
             f" without pages, such as a file of contact forms, set {key}.site to that of a source with page views"
         )
@@ -228,6 +230,15 @@ def _event_names(connection: duckdb.DuckDBPyConnection, window: Window, source: 
         query_text(__package__, "event_names"), {**on_days(window.days), "source": source, "most_names": MOST_NAMES}
     ).fetchall()
     return [row[0] for row in rows]
+
+
+def _renamed(names: Sequence[str]) -> str:
+    """Return names of events with those that the packaged rules know, as in TOML; an empty text without a page view."""
+    renamed = usual_event_names(filter(is_label, names))
+    if PAGE_VIEW not in renamed.values():
+        page_view = next(filter(_is_like_page_view, names), None)
+        renamed = {page_view: PAGE_VIEW, **renamed} if page_view else {}
+    return ", ".join(f"{shown(theirs)} = {shown(ours)}" for theirs, ours in renamed.items())
 
 
 def _is_like_page_view(name: str) -> bool:
