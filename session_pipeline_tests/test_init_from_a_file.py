@@ -116,6 +116,45 @@ def test_init_suggests_the_requests_of_a_log_in_json(tmp_path: Path) -> None:
     assert found.request == {"method": "verb", "target": "url", "host": "host"}
 
 
+def test_init_finds_lists_of_events(tmp_path: Path) -> None:
+    """As in the sessions of OTTO, but within an object."""
+    lines = [
+        {
+            "session": number,
+            "seen": {"events": [{"aid": number, "ts": 1777885200000 + at, "type": "carts"} for at in (1, 2)]},
+        }
+        for number in range(3)
+    ]
+    file = tmp_path / "sessions.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    code, out, err = call("init", tmp_path / "new", "--from", file)
+    assert (code, err) == (0, "")
+    assert "6 of 6 lines are accepted" in out
+    found = load_settings(tmp_path / "new").source("web")
+    assert (found.events_in, found.event_names) == ("seen.events", {"carts": "add_to_cart"})
+    of_events = {"event_time": "seen.events.ts", "event_name": "seen.events.type"}
+    assert found.columns == {"visitor_id": "session", **of_events}
+
+
+def test_items_of_orders_are_no_events(tmp_path: Path) -> None:
+    order = {"customer_id": "c", "created_at": "2026-05-04T10:00:00Z", "items": [{"sku": "lamp", "price": 5}] * 2}
+    file = tmp_path / "orders.jsonl"
+    file.write_text(json.dumps(order) + "\n")
+    _, out, _ = call("init", tmp_path / "new", "--from", file)
+    assert "events_in" not in out
+
+
+def test_fields_of_listed_events_are_named_as_possible_ones(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text('[sources.web]\nevents_in = "events"\n')
+    file = tmp_path / "raw" / "web" / "sessions.jsonl"
+    file.parent.mkdir(parents=True)
+    events = [{"ts": f"2026-05-04T10:00:0{second}Z", "what": "carts"} for second in range(4)]
+    file.write_text(json.dumps({"s": "1", "events": events}) + "\n")
+    _, out, _ = call("try", file, "--data", tmp_path)
+    assert 'columns = { event_time = "events.ts" }' in out
+    assert "visitor_id could be events.what or s\n" in out
+
+
 def test_content_that_shows_no_format_suggests_nothing(tmp_path: Path) -> None:
     for content in (b"ann,2026-05-04,page_view\n", b"ORC, a\n", bytes(99), b"", b"# Fields: a b\n"):
         file = tmp_path / "other.abcd1234"

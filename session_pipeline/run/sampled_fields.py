@@ -43,7 +43,7 @@ def fields_in(
     connection: duckdb.DuckDBPyConnection,
     format: str = JsonLines.name,
 ) -> list[FieldValues]:
-    """Return the fields of some lines of a file of this format, by name. Numbers are given as Number.
+    """Return the fields of the events in some lines of a file of this format, by name. Numbers are given as Number.
 
     Fields that cannot be named in the settings are left out, such as those with a line break in their name.
     """
@@ -52,14 +52,15 @@ def fields_in(
     values: dict[str, list[object]] = {}
     lists: dict[str, str] = {}
     line_count = value_count = 0
-    for line in lines:
-        for field in line:
-            value = _read(line[field]) if field in json_fields else line[field]
+    keys = rules.way(rules.events_in, format) if rules.events_in else []
+    read = ({field: _read(line[field]) if field in json_fields else line[field] for field in line} for line in lines)
+    for event in (event for line in read for event in _events_in(line, keys)):
+        for field in event:
             depth = DEEPEST if is_nested or field in json_fields else 0
-            for name, leaf in _leaves({field: value}, depth):
+            for name, leaf in _leaves({field: event[field]}, depth):
                 values.setdefault(name, []).append(leaf)
                 value_count += 1
-        for list_name, name, value in _elements(line):
+        for list_name, name, value in _elements(event):
             values.setdefault(name, []).append(value)
             lists[name] = list_name
             value_count += 1
@@ -88,6 +89,19 @@ def _read(value: object) -> object:
     with suppress(ValueError, RecursionError):
         return json.loads(value, parse_int=Number, parse_float=Number) if isinstance(value, str) else value
     return value
+
+
+def _events_in(value: Any, keys: Sequence[str]) -> Iterator[Any]:
+    """Yield the events of a line, as ingest reads `events_in`: each takes the place of the list that it is in.
+
+    A line without the list is itself the only event.
+    """
+    if not keys:
+        yield from value if isinstance(value, list) else [value]
+    elif isinstance(value, dict) and keys[0] in value:
+        yield from ({**value, keys[0]: event} for event in _events_in(value[keys[0]], keys[1:]))
+    else:
+        yield value
 
 
 def _texts(admitted: Admitted, connection: duckdb.DuckDBPyConnection, scratch: Path) -> list[str]:

@@ -19,7 +19,6 @@ from session_pipeline.ingest.admission.recognition import MOST_LINES, likely_pre
 from session_pipeline.ingest.admission.tabbed_logs import CLOUDFRONT, FLUENTD, is_of_cloudfront, is_of_fluentd
 from session_pipeline.ingest.admission.unknown_names import table_format, whole_lines
 from session_pipeline.ingest.admission.wrapped_records import (
-    WrappedRecords,
     is_one_object,
     list_of_rows,
     wrapped_records,
@@ -93,9 +92,10 @@ def suggested_for(
         with private_connection() as connection:
             fields = fields_of(admitted, rules, connection, run.store.scratch)
             wrapped = wrapped_records(only_object)
-            if wrapped is not None and _are_events(wrapped, rules, connection):
+            if wrapped is not None and _are_events(wrapped.records, rules, connection):
                 preset = preset_of(iter(wrapped.records[:MOST_LINES]))
                 return Suggested(keys={**({"preset": preset} if preset else {}), "records_in": wrapped.records_in})
+            lists = _lists_of_events(fields, rules, connection)
         has_header = format_named(admitted.format).has_header and not rules.header
         if has_header and not facts["accepted_count"] and (wrong := _wrong_header(source, quarantined, facts, fields)):
             return Suggested(remarks=[wrong])
@@ -106,6 +106,8 @@ def suggested_for(
         )
         if found.missing and (rows := list_of_rows(only_object)) is not None:
             return Suggested(remarks=[ROWS_AS_LISTS.format(rows=rows)])
+        if lists and found.missing.keys() & {"event_time", "event_name"}:
+            return Suggested(keys={"events_in": lists[0]})
         no_agent = [NO_USER_AGENT] if admitted.format == AccessLog.name and not _has_user_agent(rules) else []
         return replace(found, remarks=[*found.remarks, *too_early, *no_agent])
     finally:
@@ -205,6 +207,22 @@ def likely_preset_of(job: Job, facts: FileFacts) -> str | None:
     return None if likely and is_table and packaged_preset(likely).format == JsonLines.name else likely
 
 
-def _are_events(wrapped: WrappedRecords, rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> bool:
+def _lists_of_events(
+    fields: Sequence[FieldValues], rules: ReadingRules, connection: duckdb.DuckDBPyConnection
+) -> list[str]:
+    """Return the fields with lists of events; the items of an order are none."""
+    elements = {
+        field.name: [
+            each for value in field.values if isinstance(value, list) for each in value if isinstance(each, dict)
+        ]
+        for field in fields
+    }
+    return [name for name, found in elements.items() if found and _are_events(found, rules, connection)]
+
+
+def _are_events(
+    records: Sequence[Mapping[str, Any]], rules: ReadingRules, connection: duckdb.DuckDBPyConnection
+) -> bool:
     """Whether records have times, as events do and the items of an order do not."""
-    return any(field.is_filled() and field.is_time() for field in fields_in(wrapped.records, rules, connection))
+    alone = replace(rules, events_in=None)
+    return any(field.is_filled() and field.is_time() for field in fields_in(records, alone, connection))

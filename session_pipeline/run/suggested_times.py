@@ -30,7 +30,7 @@ def time_keys(
     Returns:
         The suggested keys, and sentences for the user.
     """
-    if rules.time_format or rules.events_in or "event_time" in {*rules.constants, *rules.expressions}:
+    if rules.time_format or "event_time" in {*rules.constants, *rules.expressions}:
         return {}, []
     names = [columns["event_time"]] if "event_time" in columns else rules.fields_of("event_time")
     field = next((field for name in names for field in fields if field.name == name), None)

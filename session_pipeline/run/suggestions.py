@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 from session_pipeline.ingest.admission.wrapped_records import Number
@@ -174,7 +175,8 @@ def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled
         several = {
             name: field for name, field in free.items() if not (name.lower() in TOP_ONLY and field.is_constant())
         }
-        match = (column == "event_name" and _named(column, usual_names, several)) or _named(column, usual_names, free)
+        names = partial(_named, column, usual_names, events_in=rules.events_in)
+        match = (column == "event_name" and names(several)) or names(free)
         if match is None and column == "visitor_id" and not rules.request:  # there, it can be that of a connection
             match = next((name for session in SESSIONS for name in sorted(free) if is_called(name, session)), None)
         if match:
@@ -232,7 +234,7 @@ def missing_columns(
         filled: The columns that have a value in some accepted line.
         suggested: The suggested keys of the source.
     """
-    if not fields or rules.events_in:  # fields within a list of events are not sampled
+    if not fields:
         return {}
     columns = suggested.get("columns", {})
     names = {field.name for field in fields}
@@ -267,13 +269,17 @@ def _unlikeliness(field: FieldValues) -> tuple[bool, bool, int]:
     return has_other_name, field.different_count == len(field.values), -field.different_count
 
 
-def _named(column: str, usual_names: Sequence[str], fields: Mapping[str, FieldValues]) -> str | None:
+def _named(
+    column: str, usual_names: Sequence[str], fields: Mapping[str, FieldValues], *, events_in: str | None
+) -> str | None:
     """Return the field whose name fits a column best; None if no name fits.
 
-    Names are compared without regard to case, spaces and signs: Distinct ID is distinct_id.
+    Names are compared without regard to case, spaces and signs: Distinct ID is distinct_id. The fields of the events in
+    a list are called as they are within an event.
     """
+    own = {field: _plain(field.removeprefix(f"{events_in}.")) for field in fields}
     for name in (column, *usual_names):
-        if alike := sorted(field for field in fields if _plain(field) == _plain(name)):
+        if alike := sorted(field for field in fields if own[field] == _plain(name)):
             return name if name in alike else alike[0]
     for name in (column, *usual_names):
         if name not in TOP_ONLY and (

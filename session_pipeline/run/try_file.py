@@ -126,7 +126,12 @@ def _with_suggested(found: Trial, try_with: Callable[..., Trial]) -> Trial:
     if not found.suggested:
         return found
     better = try_with(found.suggested)
-    if found.suggested.keys() in ({"records_in"}, {"format"}, FLUENTD.keys()):  # only now, the fields are known
+    if found.suggested.keys() in (
+        {"records_in"},
+        {"events_in"},
+        {"format"},
+        FLUENTD.keys(),
+    ):  # only now, the fields are known
         found = replace(
             found,
             suggested={**found.suggested, **better.suggested},
