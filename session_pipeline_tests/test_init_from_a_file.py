@@ -261,6 +261,19 @@ def test_log_format_is_suggested_if_more_lines_fit_it(
     assert (web.log_format if web else None) == log_format
 
 
+def test_log_with_two_formats_keeps_the_one_of_most_lines(tmp_path: Path) -> None:
+    common = '192.0.2.7 - - [04/May/2026:10:00:0%s +0000] "GET /p HTTP/1.1" 200 512'
+    file = tmp_path / "access.log"
+    file.write_text("\n".join([*(common % second for second in range(5)), f'{common % 5} "-" "curl/8.0"', ""]))
+    for command in (("init", tmp_path / "new", "--from", file), ("try", file, "--data", tmp_path / "new")):
+        code, out, _ = call(*command)
+        assert code == 0
+        assert "1 line has another log format, combined: deliver such lines in files of another source" in out
+        assert "in Apache and nginx with the format combined" in out
+        assert "in another way" not in out
+    assert load_settings(tmp_path / "new").source("web").log_format == "common"
+
+
 @pytest.mark.parametrize("before", ["", "shop.example "])
 def test_init_sets_start_date_for_old_logs(before: str, tmp_path: Path) -> None:
     file = tmp_path / "access.log"

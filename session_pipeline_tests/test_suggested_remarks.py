@@ -37,7 +37,7 @@ def test_session_that_stands_for_the_visitor_is_named() -> None:
 @pytest.mark.parametrize(("name", "how"), [("log", ", as `jq -r .log` does"), ("@message", "")])
 def test_field_with_lines_of_a_log_is_named(name: str, how: str) -> None:
     found = of_log({"time": AT, "stream": "stdout", name: f"{LOG_LINE}\n"})
-    assert found.remarks == [f"{name} has lines of an access log: write them into a file of their own{how}"]
+    assert found == Suggested(remarks=[f"{name} has lines of an access log: write them into a file of their own{how}"])
     assert of_log({"time": AT, "stream": "stdout", name: "Starting up"}).remarks == []
 
 

@@ -246,6 +246,17 @@ def test_suggested_section_is_used_by_the_printed_command(tmp_path: Path) -> Non
     assert "Note: the settings have no source wbe; use `--source` with one of app, web." in out
 
 
+def test_suggested_keys_include_those_of_the_present_section(tmp_path: Path) -> None:
+    line = {"uid": "ann", "event_time": "2024-03-05T10:00:00Z", "event_name": "page_view", "url": "/", "amount": r"\N"}
+    file = write(tmp_path / "x.jsonl", line, {**line, "amount": "5"})
+    section = {"columns": {"visitor_id": "uid"}, "null_values": ["-"]}
+    data = Deployment(tmp_path / "one", {"sources": {"web": section}}).folder.path
+    out = call("try", file, "--data", data)[1]
+    assert "write into the section of settings.toml, in place of keys of the same name:" in out
+    assert '  columns = { visitor_id = "uid", page_url = "url", value = "amount" }\n' in out
+    assert r'  null_values = ["-", "\\N"]' in out
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

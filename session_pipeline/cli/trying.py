@@ -22,7 +22,7 @@ from session_pipeline.ingest.formats import W3c
 from session_pipeline.reference.days import day_ranges
 from session_pipeline.run.trial_result import NO_SOURCE, Trial, named_source
 from session_pipeline.run.try_file import chosen_source, try_file, unused_sources
-from session_pipeline.settings import key_of_source, source_section
+from session_pipeline.settings import key_of_source, load_settings, source_section
 
 SHOWN_FIELDS = 12
 MOST_POSSIBLE = 5  # fields that are named as possible ones for a column
@@ -142,9 +142,11 @@ def _print_quarantined(found: Trial, source: str, folder: DataFolder | None) -> 
 def _print_suggested(found: Trial, source: str, folder: DataFolder | None) -> None:
     if found.suggested:
         echo()
-        fields = "Fields with other names have values that fit. To use them, write into settings.toml:"
+        is_present = folder is not None and source in load_settings(folder.path).sources
+        where = "the section of settings.toml, in place of keys of the same name" if is_present else "settings.toml"
+        fields = "Fields with other names have values that fit. To use them"
         has_fields = found.suggested.keys() & {"columns", "visitor_address"}
-        echo(fields if has_fields else "The file can be read in another way. To do so, write into settings.toml:")
+        echo(f"{fields if has_fields else 'The file can be read in another way. To do so'}, write into {where}:")
         for line in source_section(named_source(source), found.suggested).splitlines():
             echo(f"  {plain(line)}")
         if found.accepted_with_suggested is not None:

@@ -12,7 +12,7 @@ from typing import Any
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.run.field_values import FieldValues
 from session_pipeline.run.suggested_addresses import possible_addresses, suggested_address
-from session_pipeline.run.suggested_remarks import remarks_about
+from session_pipeline.run.suggested_remarks import log_in_field, remarks_about
 from session_pipeline.run.suggested_requests import NO_VALUE, suggested_request
 from session_pipeline.run.suggested_times import time_keys
 from session_pipeline.run.suggested_values import decoded_in, event_names_in, nulls_in, without
@@ -103,6 +103,8 @@ def suggested_keys(
             missing.pop("visitor_id", None)
     if "visitor_id" in missing and are_counts(field.name for field in fields):
         return Suggested(remarks=[ONLY_COUNTS])
+    if "visitor_id" in missing and (log := log_in_field(fields)):
+        return Suggested(remarks=[log])
     remarks = [
         *remarks,
         *remarks_about(fields, replace(rules, null_values=(*rules.null_values, *nulls)), columns, missing),

@@ -4,7 +4,7 @@ suggested_keys.py suggests keys from the values of the fields. trial.py reads th
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -28,7 +28,7 @@ from session_pipeline.ingest.formats.separated import Csv, Tsv
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.mapping.source_rules import rules_of
 from session_pipeline.reference.extended_log_formats import extended_log_format
-from session_pipeline.reference.log_formats import parse_log_format
+from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT, parse_log_format
 from session_pipeline.run.field_values import FieldValues
 from session_pipeline.run.pipeline import Run
 from session_pipeline.run.sampled_fields import fields_in, fields_of
@@ -47,8 +47,10 @@ ROWS_AS_LISTS = (
 )
 NO_USER_AGENT = (
     "the log has no user agent: all visitors of one network are one visitor, and bots are not recognized by their name;"
-    " log it if you can, in HAProxy with `http-request capture req.hdr(User-Agent) len 256`"
+    " log it if you can, in {how}"
 )
+HAPROXY_AGENT = "HAProxy with `http-request capture req.hdr(User-Agent) len 256`"
+USUAL_AGENT = "Apache and nginx with the format combined"
 
 
 def suggested_for(
@@ -78,7 +80,7 @@ def suggested_for(
     rules = rules_of(run.settings, source, None, facts.get("preset"))
     if not facts["accepted_count"] and not rules.header and (tabbed := _tabbed_log(path)) is not None:
         return tabbed
-    if other_format := _other_format(path, reasons, facts):
+    if other_format := _other_format(path, reasons, facts, has_own_section=source in run.settings.sources):
         return Suggested(keys=other_format, remarks=too_early)
     admitted = admit(
         path,
@@ -108,8 +110,8 @@ def suggested_for(
             return Suggested(remarks=[ROWS_AS_LISTS.format(rows=rows)])
         if lists and found.missing.keys() & {"event_time", "event_name"}:
             return Suggested(keys={"events_in": lists[0]})
-        no_agent = [NO_USER_AGENT] if admitted.format == AccessLog.name and not _has_user_agent(rules) else []
-        return replace(found, remarks=[*found.remarks, *too_early, *no_agent])
+        of_log = _about_log(rules, reasons) if admitted.format == AccessLog.name else []
+        return replace(found, remarks=[*found.remarks, *too_early, *of_log])
     finally:
         admitted.discard()
 
@@ -133,9 +135,15 @@ def _tabbed_log(path: Path) -> Suggested | None:
     return None
 
 
-def _other_format(path: Path, reasons: Mapping[str, int], facts: FileFacts) -> dict[str, str]:
-    """Return the log format, or the format of a table, that a file read as an access log probably has; else nothing."""
+def _other_format(path: Path, reasons: Mapping[str, int], facts: FileFacts, *, has_own_section: bool) -> dict[str, str]:
+    """Return the log format, or the format of a table, that a file read as an access log probably has; else nothing.
+
+    If the settings have a section of the source, its log format stays unless more lines fit the other one. Without a
+    section, try_file.py compares both.
+    """
     log_format = suggested_log_format(reasons)
+    if has_own_section and log_format and reasons[OTHER_LOG_FORMAT + log_format] <= facts["accepted_count"]:
+        return {}
     if log_format is None and reasons.get(INVALID_LOG_LINE, 0) > facts["accepted_count"]:
         log_format = extended_log_format(_first_texts(path))
     if log_format:
@@ -156,8 +164,14 @@ def _wrong_header(
     return None
 
 
-def _has_user_agent(rules: ReadingRules) -> bool:
-    return "user_agent" in parse_log_format(rules.log_format).names
+def _about_log(rules: ReadingRules, reasons: Mapping[str, int]) -> Iterator[str]:
+    """Yield sentences about an access log: lines of a second format, and no user agent."""
+    if other := suggested_log_format(reasons):
+        count = reasons[OTHER_LOG_FORMAT + other]
+        lines = "1 line has" if count == 1 else f"{count:,} lines have"
+        yield f"{lines} another log format, {other}: deliver such lines in files of another source"
+    if "user_agent" not in parse_log_format(rules.log_format).names:
+        yield NO_USER_AGENT.format(how=HAPROXY_AGENT if "haproxy" in rules.log_format else USUAL_AGENT)
 
 
 def _first_texts(path: Path) -> list[str]:
@@ -221,7 +235,7 @@ def _lists_of_events(
 
 
 def _are_events(
-    records: Sequence[Mapping[str, Any]], rules: ReadingRules, connection: duckdb.DuckDBPyConnection
+    records: Sequence[Mapping[str, object]], rules: ReadingRules, connection: duckdb.DuckDBPyConnection
 ) -> bool:
     """Whether records have times, as events do and the items of an order do not."""
     alone = replace(rules, events_in=None)

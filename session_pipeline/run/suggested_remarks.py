@@ -18,6 +18,13 @@ MOST_LOG_LINES = 20  # lines that are enough to recognize an access log in a fie
 ONLY_EVENTS = {"page_url": "page_view", "page_title": "page_view", "value": "purchase"}
 
 
+def log_in_field(fields: Sequence[FieldValues]) -> str | None:
+    """Return what to do with lines of an access log in a field; None if no field has them."""
+    name = _field_of_log(fields)
+    how = f", as `jq -r .{name}` does" if name and re.fullmatch(r"\w+(\.\w+)*", name) else ""
+    return f"{name} has lines of an access log: write them into a file of their own{how}" if name else None
+
+
 def remarks_about(
     fields: Sequence[FieldValues], rules: ReadingRules, columns: Mapping[str, str], missing: Collection[str]
 ) -> list[str]:
@@ -30,18 +37,10 @@ def remarks_about(
         missing: The columns that every event needs and that have no field.
     """
     return [
-        *_about_log(fields, missing),
         *_about_sessions(columns),
         *_about_nameless(fields, rules, columns),
         *_about_names(fields, rules, columns, missing),
     ]
-
-
-def _about_log(fields: Sequence[FieldValues], missing: Collection[str]) -> Iterator[str]:
-    """Yield a sentence about lines of an access log in a field."""
-    if "visitor_id" in missing and (name := _field_of_log(fields)):
-        how = f", as `jq -r .{name}` does" if re.fullmatch(r"\w+(\.\w+)*", name) else ""
-        yield f"{name} has lines of an access log: write them into a file of their own{how}"
 
 
 def _about_sessions(columns: Mapping[str, str]) -> Iterator[str]:
