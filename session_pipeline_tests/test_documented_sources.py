@@ -126,3 +126,53 @@ def test_encoded_values_of_akamai_are_decoded(tmp_path: Path) -> None:
 
 def test_every_documented_export_is_tested() -> None:
     assert {*SOURCES} == {*LINES}
+
+
+ROUTER = "2026-05-04T09:00:00+00:00 heroku[router]: at="
+ROUTED = (
+    'method=GET path="/p?q=a" host=shop.example request_id=8601b555 fwd="192.0.2.7" dyno=web.1 connect=0 service=18ms'
+)
+BUCKET = "79a5 shop.example [04/May/2026:09:00:00 +0000] 192.0.2.7 - 3E57 WEBSITE.GET.OBJECT p"
+OBJECT = f'{BUCKET} "GET /p?q=a HTTP/1.1" 200 - 13 13 7 6 "https://e.org/" "Mozilla/5.0 (X11; Linux x86_64)"'
+LOGS = {
+    "Heroku's router": [
+        f"{ROUTER}info {ROUTED} status=200 bytes=13",
+        f'{ROUTER}error code=H12 desc="Request timeout" {ROUTED} status=503 bytes=13 protocol=http1.1 tls=true',
+    ],
+    "Amazon S3, access logs": [
+        OBJECT,
+        f"{OBJECT} - s9lz= SigV4 ECDHE-RSA-AES128-GCM-SHA256 AuthHeader shop.example.s3.amazonaws.com TLSV1.2 - -",
+    ],
+}
+
+
+@pytest.mark.parametrize("log", LOGS)
+def test_log_formats_of_the_table_read_lines_of_these_logs(log: str, tmp_path: Path) -> None:
+    table_of_logs = (ROOT / "docs" / "sources" / "README.md").read_text(encoding="utf-8")
+    [row] = [line for line in table_of_logs.splitlines() if line.startswith(f"| {log} |")]
+    log_format = row.split("`log_format = '")[1].split("'`")[0]
+    deployment = Deployment(tmp_path, {"sources": {"web": {"log_format": log_format}}})
+    file = tmp_path / "raw" / "web" / "access.log"
+    file.parent.mkdir(parents=True)
+    file.write_text("\n".join([*LOGS[log], ""]))
+    found = try_file(file, folder=deployment.folder, source="web", has_sessions=False)
+    assert found.facts["accepted_count"] == len(LOGS[log])
+    columns = {field.column: field for field in found.fields}
+    assert columns["page_url"].example == "//shop.example/p?q=a"
+    assert {columns[name].filled_count for name in ("visitor_id", "event_name", "status_code")} == {len(LOGS[log])}
+    assert found.other_fields["bytes"] == len(LOGS[log])
+
+
+def test_hosts_without_scheme_in_w3c_logs_are_read_as_documented(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "sources" / "w3c.md").read_text(encoding="utf-8")
+    [keys] = [tomllib.loads(block.code)["sources"]["web"] for block in blocks(page) if "cs-uri" in block.code]
+    deployment = Deployment(tmp_path, {"sources": {"web": keys}})
+    file = tmp_path / "raw" / "web" / "imperva.log"
+    file.parent.mkdir(parents=True)
+    names = "date time c-ip cs(User-Agent) cs-uri cs-method cs-uri-query sc-status"
+    values = '"2026-05-04" "09:00:00" "192.0.2.7" "Mozilla/5.0 (X11)" "shop.example/p" "GET" "q=a" "200"'
+    file.write_text(f"#Software: Incapsula LOGS API\n#Fields: {names}\n{values}\n")
+    found = try_file(file, folder=deployment.folder, source="web", has_sessions=False)
+    assert found.set_aside == []
+    read = {field.column: field.example for field in found.fields}
+    assert (read["event_name"], read["page_url"]) == ("page_view", "https://shop.example/p?q=a")
