@@ -87,7 +87,7 @@ def _section_for(found: Trial, source: str) -> str:
 def _what_was_found(found: Trial, source: str) -> list[str]:
     """Return sentences about the settings that were written for a file."""
     preset, lines = found.facts.get("preset"), counted(found.line_count, "line")
-    section, file = key_of_source(source), Path(found.path).name
+    section, file = key_of_source(source), Path(found.facts["path"]).name
     if found.facts["status"] != "accepted" and not found.suggested:
         return [f"{file} cannot be read, so nothing is written for it: {found.facts['reason']}"]
     if not found.line_count:
@@ -115,7 +115,7 @@ def _shown_key(key: str, value: object) -> str:
 
 def _why_not_usable(found: Trial, source: str, made: DataFolder, command: str) -> str:
     """Return why no line of the file is accepted with the settings that were written for it, and what to do."""
-    file = plain(found.path)
+    file = plain(found.facts["path"])
     if found.facts["status"] != "accepted" and not found.suggested:
         return f"{file} cannot be read: {found.facts['reason']}; {made.path} was created without settings for it"
     if not found.line_count:

@@ -71,7 +71,7 @@ def _print_result(found: Trial, folder: DataFolder | None, source: str) -> None:
     facts = found.facts
     where = "the packaged settings" if folder is None or not folder.has_settings else str(folder.settings)
     named = "" if source == NO_SOURCE else f", as source {source}"
-    echo(Text.assemble((plain(found.path), "bold"), f"  with {where}{named}; nothing is written"))
+    echo(Text.assemble((plain(facts["path"]), "bold"), f"  with {where}{named}; nothing is written"))
     if others := unused_sources(source, folder):
         unknown = "no source is chosen" if source == NO_SOURCE else f"the settings have no source {plain(source)}"
         echo(f"Note: {unknown}; use `--source` with one of {plain(', '.join(others))}.", style="yellow")
@@ -172,7 +172,7 @@ def _print_suggested(found: Trial, source: str, folder: DataFolder | None) -> No
 
 def _try_command(found: Trial, source: str, folder: DataFolder | None) -> str:
     """Return the command that tries the file with the settings of its source."""
-    words = ["session-pipeline", "try", found.path, "--source", named_source(source)]
+    words = ["session-pipeline", "try", found.facts["path"], "--source", named_source(source)]
     if folder is not None and folder.path != Path(data_folder.DEFAULT).absolute():
         words += ["--data", str(folder.path)]
     return plain(shlex.join(words))
@@ -180,7 +180,7 @@ def _try_command(found: Trial, source: str, folder: DataFolder | None) -> str:
 
 def _init_command(found: Trial, source: str) -> str:
     """Return the command that creates a data folder with the suggested settings."""
-    words = ["session-pipeline", "init", "shop", "--from", found.path, "--source", named_source(source)]
+    words = ["session-pipeline", "init", "shop", "--from", found.facts["path"], "--source", named_source(source)]
     return plain(shlex.join(words))
 
 

@@ -95,11 +95,6 @@ class Trial:
     sessions: Sequence[Mapping[str, Any]]
 
     @property
-    def path(self) -> str:
-        """The tried file."""
-        return self.facts["path"]
-
-    @property
     def line_count(self) -> int:
         """The number of lines with the suggested keys, else of the file as it is."""
         return self.lines_with_suggested or self.facts["line_count"]
