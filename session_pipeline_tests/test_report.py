@@ -297,6 +297,26 @@ def test_all_columns_are_on_a_phone(deployment: Deployment) -> None:
 
 @pytest.mark.long
 @pytest.mark.browser
+@pytest.mark.parametrize("sites", [["x" * 90], ["www.the-number-one-shop.example", "intranet.of-the-company.example"]])
+def test_page_with_long_names_of_sites_fits_a_phone_and_paper(sites: list[str], tmp_path: Path) -> None:
+    """A table of a phone moves sideways; on paper, it cannot."""
+    sources = {f"source_{number}": {"site": site} for number, site in enumerate(sites)}
+    deployment = Deployment(tmp_path, {"sources": sources})
+    for source, site in zip(sources, sites, strict=True):
+        visits = Visits()
+        visits.add(LAST, 6, ["/pay", "error"], page_url=f"https://{site[:60]}.example/pay")
+        deployment.deliver("events", visits.lines, source=source)
+    deployment.run(until=LAST)
+    path = report.write(deployment.folder).path
+    with opened(path, 320, 844, "light") as tab:
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 320
+    with opened(path, 718, 1000, "light") as tab:  # A4 without the margins of a browser
+        tab.emulate_media(media="print")
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 718
+
+
+@pytest.mark.long
+@pytest.mark.browser
 def test_links_of_the_menu_can_be_tapped(deployment: Deployment) -> None:
     """WCAG 2.2, success criterion 2.5.8: 24 pixels."""
     heights = "links => links.map(link => link.getBoundingClientRect().height)"
