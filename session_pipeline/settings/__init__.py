@@ -5,7 +5,8 @@ model.py defines all settings, each from a section.py, and values.py the types o
 identity.py, bots.py, outcomes.py, funnels.py, friction.py, paths.py, definitions.py and engine.py have those of one
 topic. load.py reads the file, environment.py the environment variables, and presets.py the presets of sources.
 action_patterns.py has the patterns of actions, which pattern_parser.py parses; pattern_times.py computes how long they
-take. conditions/ checks the SQL expressions in the settings.
+take. conditions/ checks the SQL expressions in the settings. shortening.py shortens texts for sentences about settings
+and data.
 """
 
 from session_pipeline.settings.funnels import SESSION_BREAKDOWNS, FunnelSettings
