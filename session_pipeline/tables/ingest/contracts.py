@@ -17,7 +17,7 @@ TABLES: tuple[Table, ...] = (
             c.FILE_ID,
             c.SOURCE,
             c.SITE,
-            text("path", "Path below raw/ when it was first delivered."),
+            text("path", "Path below raw/; the first by name if it was delivered under several."),
             text(
                 "status",
                 "accepted, corrupt (damaged: none of its lines were accepted) or refused (rejected as a whole).",
