@@ -73,9 +73,18 @@ def test_texts_that_name_no_visitor_are_named(text: str) -> None:
     is_one = f"has '{text}' for visitors who are not known, who would count as one person: set null_values"
     for field in ("visitor_id", "deviceId"):
         found = of_log({**line, field: "v"}, {**line, field: text})
-        fix = f"['{text}'] to set such lines aside, or name another field for visitor_id"
+        fix = f'["{text}"] to set such lines aside, or name another field for visitor_id'
         assert (found.remarks, "null_values" in found.keys) == ([f"{field} {is_one} = {fix}"], False)
     found = of_log({**line, "visitor_id": "v", "userId": text}, rules=replace(RULES, null_values=("-",)))
-    assert found.remarks == [f"userId {is_one} = ['-', '{text}'], so that such lines have no user_id"]
+    assert found.remarks == [f'userId {is_one} = ["-", "{text}"], so that such lines have no user_id']
     named = replace(RULES, null_values=(text,))
     assert of_log({**line, "visitor_id": "v"}, {**line, "visitor_id": text}, rules=named).remarks == []
+
+
+def test_sentences_about_several_texts_have_the_same_null_values() -> None:
+    line = {"event_time": AT, "event_name": "page_view", "visitor_id": "v", "userId": "u"}
+    lines = (line, {**line, "visitor_id": "NA", "referrer": r"\N"}, {**line, "userId": "undefined"})
+    of_visitor, of_user = of_log(*lines).remarks
+    null_values = r'null_values = ["\\N", "NA", "undefined"]'
+    assert f"set {null_values} to set such lines aside" in of_visitor
+    assert f"set {null_values}, so that such lines have no user_id" in of_user

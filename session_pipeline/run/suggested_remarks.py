@@ -10,6 +10,7 @@ from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.reference.log_formats import NAMED_FORMATS, parse_log_format
 from session_pipeline.run.field_values import FieldValues
 from session_pipeline.run.suggestions import SESSIONS, is_called, names_of_some_lines
+from session_pipeline.settings import as_toml
 from session_pipeline.settings.values import shown
 from session_pipeline.settings_warnings.sources import NAMELESS_IDS
 
@@ -55,18 +56,21 @@ def _about_nameless(fields: Sequence[FieldValues], rules: ReadingRules, columns:
         "visitor_id": " to set such lines aside, or name another field for visitor_id",
         "user_id": ", so that such lines have no user_id",
     }
-    said: set[str] = set()
+    found: dict[str, tuple[list[str], str]] = {}
     for column, fix in others.items():
         names = [columns[column]] if column in columns else rules.fields_of(column)
-        for field in (field for field in fields if field.name in names and field.name not in said):
-            found = [text for text in NAMELESS_IDS if text in field.values and text not in rules.null_values]
-            if found:
-                said.add(field.name)
-                null_values = ", ".join(map(shown, [*rules.null_values, *found]))
-                yield (
-                    f"{field.name} has {shown(found[0])} for visitors who are not known, who would count as one person:"
-                    f" set null_values = [{null_values}]{fix}"
-                )
+        for field in (field for field in fields if field.name in names and field.name not in found):
+            texts = [text for text in NAMELESS_IDS if text in field.values and text not in rules.null_values]
+            if texts:
+                found[field.name] = texts, fix
+    # The same list in each sentence, so that one does not undo the other.
+    all_texts = dict.fromkeys(text for texts, _ in found.values() for text in texts)
+    null_values = as_toml([*rules.null_values, *all_texts])
+    for name, (texts, fix) in found.items():
+        yield (
+            f"{name} has {shown(texts[0])} for visitors who are not known, who would count as one person:"
+            f" set null_values = {null_values}{fix}"
+        )
 
 
 def _about_names(

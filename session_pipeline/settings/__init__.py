@@ -11,8 +11,10 @@ and data.
 
 from session_pipeline.settings.funnels import SESSION_BREAKDOWNS, FunnelSettings
 from session_pipeline.settings.load import (
+    as_toml,
     key_of_source,
     load_settings,
+    own_keys,
     parse_settings,
     path_of_source,
     settings_template,
@@ -39,8 +41,10 @@ __all__ = [
     "Recognition",
     "Settings",
     "SourceSettings",
+    "as_toml",
     "key_of_source",
     "load_settings",
+    "own_keys",
     "packaged_names",
     "packaged_preset",
     "packaged_recognitions",

@@ -80,6 +80,16 @@ def load_settings(data_folder: Path) -> Settings:
     return parse_settings(text, str(path), os.environ, folder=folder.path)
 
 
+def own_keys(data_folder: Path, source: str) -> Mapping[str, Any]:
+    """Return the keys of a source as settings.toml has them, without those of its preset, of valid settings."""
+    folder = DataFolder(data_folder)
+    if not folder.has_settings:
+        return {}
+    found = parse_toml(folder.settings.read_text(encoding="utf-8-sig"), str(folder.settings))
+    keys: Mapping[str, Any] = found.get("sources", {}).get(source, {})
+    return keys
+
+
 def parse_settings(
     text: str,
     file: str = "settings.toml",
@@ -169,19 +179,20 @@ def key_of_source(name: str) -> str:
 
 def source_section(name: str, keys: Mapping[str, Any]) -> str:
     """Return the section of a source as it is written in settings.toml: texts, booleans, lists of texts and tables."""
-    lines = [f"{key} = {_as_toml(value)}" for key, value in keys.items()]
+    lines = [f"{key} = {as_toml(value)}" for key, value in keys.items()]
     return "\n".join([key_of_source(name), *lines, ""])
 
 
-def _as_toml(value: Any) -> str:
+def as_toml(value: Any) -> str:
+    """Return a text, a boolean, a list of texts or a table as it is written in settings.toml."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):
-        members = ", ".join(f"{_key(key)} = {_as_toml(each)}" for key, each in value.items())
+        members = ", ".join(f"{_key(key)} = {as_toml(each)}" for key, each in value.items())
         return f"{{ {members} }}"
     if isinstance(value, str):
         return _quoted(value)
-    return f"[{', '.join(map(_as_toml, value))}]"
+    return f"[{', '.join(map(as_toml, value))}]"
 
 
 def _key(name: str) -> str:
