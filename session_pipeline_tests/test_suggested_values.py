@@ -114,3 +114,14 @@ def test_suggested_keys_keep_what_the_settings_have_there(tmp_path: Path) -> Non
 def test_usual_names_of_shops_are_mapped_where_ours_does_not_occur(names: Mapping[str, str | None]) -> None:
     found = of_log(*[EVENT | {"event_name": name} for name in names]).keys
     assert found.get("event_names", {}) == {theirs: ours for theirs, ours in names.items() if ours}
+
+
+def test_suggested_keys_do_not_repeat_those_of_the_preset(tmp_path: Path) -> None:
+    """A column of the preset, written into the source, would replace the preset's expression for that column."""
+    source = {"preset": "segment", "columns": {"user_id": "member"}}
+    deployment = Deployment(tmp_path / "data", {"start_date": date(2026, 1, 1), "sources": {"web": source}})
+    line = {"anonymousId": "v", "happened_at": AT, "event": "Viewed", "context": {"page": {"title": "NULL"}}}
+    file = tmp_path / "a.jsonl"
+    file.write_text(json.dumps(line) + "\n")
+    suggested = try_file(file, folder=deployment.folder, source="web", has_sessions=False).suggested
+    assert suggested == {"columns": {"user_id": "member", "event_time": "happened_at"}, "null_values": ["NULL"]}

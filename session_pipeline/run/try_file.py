@@ -23,7 +23,7 @@ from session_pipeline.run.sampled_fields import FIRST_WEB_TIME
 from session_pipeline.run.suggested_reading import INVALID_LOG_LINE
 from session_pipeline.run.trial import attempt
 from session_pipeline.run.trial_result import NO_SOURCE, Trial
-from session_pipeline.settings import SourceSettings, load_settings
+from session_pipeline.settings import SourceSettings, load_settings, own_keys
 
 ADDED = ("null_values", "key_values")  # lists that a suggestion adds to
 
@@ -83,8 +83,9 @@ def try_file(
     present = None if folder is None else load_settings(folder.path).sources.get(source)
     found = attempt(file, folder, source, {}, start_date=start_date, has_sessions=has_sessions)
     try_with = partial(attempt, file, folder, source, start_date=start_date, has_sessions=False)
-    if present is not None:
-        together = {key: _with_present(present, key, value) for key, value in found.suggested.items()}
+    if folder is not None and present is not None:
+        own = own_keys(folder.path, source)
+        together = {key: _with_present(present, own, key, value) for key, value in found.suggested.items()}
         return replace(found, suggested=together)
     is_unread = found.facts["status"] != "accepted" or not found.facts["accepted_count"]
     if is_unread and (keys := keys_of_header_beside(file)):
@@ -92,10 +93,14 @@ def try_file(
     return _with_format(found, file, try_with) if _has_other_format(found, file) else _with_suggested(found, try_with)
 
 
-def _with_present(present: SourceSettings, key: str, value: Any) -> Any:
-    """Return a suggested value of a key together with what the settings have there, which stays."""
+def _with_present(present: SourceSettings, own: Mapping[str, Any], key: str, value: Any) -> Any:
+    """Return a suggested value of a key together with what the settings have there, which stays.
+
+    The members of a preset's tables apply without being repeated, and a repeated column would replace the preset's
+    expression. Lists replace those of the preset.
+    """
     if isinstance(value, Mapping):
-        return {**getattr(present, key), **value}
+        return {**own.get(key, {}), **value}
     return list(dict.fromkeys((*getattr(present, key), *value))) if key in ADDED else value
 
 
