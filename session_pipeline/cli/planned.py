@@ -117,7 +117,7 @@ def _show_files(to_read: Mapping[str, str], gone: Sequence[str]) -> None:
 def _show_dropped(unwanted: Sequence[Key]) -> None:
     days = {key.date for key in unwanted if key.date}
     tables = ", ".join(sorted({key.table for key in unwanted if not key.date}))
-    of_days = f" of days without events, {day_ranges(days)}" if days else ""
+    of_days = f" of days that are no longer wanted, {day_ranges(days)}" if days else ""
     also = f"{' and' if days else ' of'} {tables}" if tables else ""
     echo(f"Dropped: {counted(len(unwanted), 'partition')}{of_days}{also}")
 
