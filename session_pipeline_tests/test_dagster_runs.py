@@ -342,7 +342,7 @@ def test_build_with_an_earlier_last_day_keeps_the_days_published_since(deploymen
 def test_build_publishes_no_day_after_its_last_day(deployment: Orchestrated) -> None:
     """The sensor asks for such a build after `run --until` today, or after include_today was set to false."""
     with simulated(datetime.combine(NEXT_MONDAY, time(12), tzinfo=UTC)):
-        for request in run_requests(deployment.planned()):
+        for request in run_requests(deployment.planned(), (), upgrade=False):
             result = deployment.execute("build", request.tags, request.asset_selection)
             assert result.success
             assert all(checks_of(result).values())
