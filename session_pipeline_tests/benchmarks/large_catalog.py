@@ -96,7 +96,7 @@ def of_files(
 ) -> Partition:
     """Return a partition of so many files."""
     hashes = [sha256(f"{key} {key.file_id} {number}".encode()).hexdigest() for number in range(count)]
-    files = [StoredFile(file_name(table(key.table), key.date, each).as_posix(), each, ROWS, BYTES) for each in hashes]
+    files = [StoredFile(file_name(table(key.table), key.date, each), each, ROWS, BYTES) for each in hashes]
     content = hashes[0] if count == 1 else sha256("".join(hashes).encode()).hexdigest()
     return Partition(
         key,

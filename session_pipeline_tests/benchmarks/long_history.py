@@ -97,7 +97,7 @@ def linked(store: Store, template: Store, partition: Partition, day: date | None
     key = Key(partition.key.table, day, partition.key.file_id)
     files = []
     for file in partition.files:
-        path = file_name(table(key.table), day, file.sha256).as_posix()
+        path = file_name(table(key.table), day, file.sha256)
         place = store.files.location(path)
         place.parent.mkdir(parents=True, exist_ok=True)
         place.hardlink_to(template.files.location(file.path))
