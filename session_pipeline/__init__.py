@@ -2,8 +2,9 @@
 
 ingest/ reads delivered files into raw events. tables/ defines every table: its columns, its SQL model and the step that
 builds it. build/ finds the days that are stale and builds them. store/ keeps every partition. publish/ writes one
-warehouse and one lake for readers. run/ combines these into one run. checks/ tests what was built, and report/ shows it
-as an HTML page. cli/ is the command line, and defs/ has the Dagster definitions.
+warehouse and one lake for readers. run/ combines these into one run, and trial/ tries one file.
+checks/ tests what was built, and report/ shows it as an HTML page. cli/ is the command line, and defs/ has the Dagster
+definitions.
 
 Three functions read what is published:
 - `connect()` opens the warehouse read-only.

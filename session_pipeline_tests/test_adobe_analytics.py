@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.run.try_file import try_file
 from session_pipeline.settings import parse_settings
+from session_pipeline.trial.try_file import try_file
 from session_pipeline_tests.ingesting import Ingest, Row, Taken
 from session_pipeline_tests.presets.reading import EXAMPLES
 from session_pipeline_tests.test_preset_events import taken

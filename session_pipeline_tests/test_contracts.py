@@ -20,7 +20,7 @@ from session_pipeline_tests.older_versions import SETTINGS, UNTIL, copy_of
 CONNECT = "duckdb.connect("
 PACKAGE = Path(session_pipeline.__file__).parent
 # Packages whose docstring says what each module does.
-DESCRIBED = ("build", "engines", "ingest", "publish", "reference", "run", "settings", "store", "tables")
+DESCRIBED = ("build", "engines", "ingest", "publish", "reference", "run", "settings", "store", "tables", "trial")
 
 
 def test_published_tables_by_session_have_is_bot() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from session_pipeline.run.pipeline import open_run
-from session_pipeline.run.try_file import try_file
 from session_pipeline.tables import table
+from session_pipeline.trial.try_file import try_file
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT, blocks
 

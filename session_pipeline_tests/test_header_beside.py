@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from session_pipeline.ingest.formats.content import LOOKED_AT_BYTES
-from session_pipeline.run.header_beside import keys_of_header_beside
+from session_pipeline.trial.header_beside import keys_of_header_beside
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.presets.reading import EXAMPLES
 from session_pipeline_tests.shop_commands import call

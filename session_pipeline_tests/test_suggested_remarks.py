@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.run.suggested_keys import ONLY_COUNTS, Suggested
+from session_pipeline.trial.suggested_keys import ONLY_COUNTS, Suggested
 from session_pipeline_tests.ingesting import RULES
 from session_pipeline_tests.test_suggested_requests import AT, of_log
 from session_pipeline_tests.test_suggestions import AGENT

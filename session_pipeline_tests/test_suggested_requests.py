@@ -10,10 +10,10 @@ import pytest
 
 from session_pipeline.ingest.admission.wrapped_records import Number
 from session_pipeline.ingest.mapping.rules import ReadingRules
-from session_pipeline.run.sampled_fields import fields_in
-from session_pipeline.run.suggested_addresses import address_of, suggested_address
-from session_pipeline.run.suggested_keys import Suggested, suggested_keys
-from session_pipeline.run.suggested_requests import suggested_request
+from session_pipeline.trial.sampled_fields import fields_in
+from session_pipeline.trial.suggested_addresses import address_of, suggested_address
+from session_pipeline.trial.suggested_keys import Suggested, suggested_keys
+from session_pipeline.trial.suggested_requests import suggested_request
 from session_pipeline_tests.ingesting import RULES
 from session_pipeline_tests.test_suggestions import AGENT, segment, time
 

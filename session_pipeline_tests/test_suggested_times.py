@@ -10,9 +10,9 @@ import pytest
 
 from session_pipeline.ingest.admission.wrapped_records import Number
 from session_pipeline.ingest.mapping.rules import ReadingRules
-from session_pipeline.run.sampled_fields import fields_in
-from session_pipeline.run.suggested_times import time_keys
-from session_pipeline.run.suggestions import needs_decimal_comma, suggested_columns
+from session_pipeline.trial.sampled_fields import fields_in
+from session_pipeline.trial.suggested_times import time_keys
+from session_pipeline.trial.suggestions import needs_decimal_comma, suggested_columns
 from session_pipeline_tests.ingesting import RULES
 
 pytestmark = pytest.mark.long  # further cases of what the usual tests cover

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.run.try_file import try_file
+from session_pipeline.trial.try_file import try_file
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.ingesting import RULES
 from session_pipeline_tests.test_suggested_requests import AT, of_log

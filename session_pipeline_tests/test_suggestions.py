@@ -14,9 +14,9 @@ import duckdb
 import pytest
 
 from session_pipeline.ingest.mapping.rules import ReadingRules
-from session_pipeline.run.field_values import FieldValues
-from session_pipeline.run.sampled_fields import fields_of
-from session_pipeline.run.suggestions import is_like_data, missing_columns, suggested_columns
+from session_pipeline.trial.field_values import FieldValues
+from session_pipeline.trial.sampled_fields import fields_of
+from session_pipeline.trial.suggestions import is_like_data, missing_columns, suggested_columns
 from session_pipeline_tests.ingesting import RULES, Ingest
 
 pytestmark = pytest.mark.long  # further cases of what the usual tests cover

@@ -19,12 +19,12 @@ from session_pipeline.ingest.formats import AccessLog
 from session_pipeline.run.alerts import missing_program
 from session_pipeline.run.delivered_files import sources_without_folder
 from session_pipeline.run.opened import has_lost_settings, lost_settings
-from session_pipeline.run.trial_result import Trial
-from session_pipeline.run.try_file import accepted_count, try_file, with_start_date
 from session_pipeline.sample import FIRST_DAY, write_sample
 from session_pipeline.sample.faults import EXAMPLE, fault_of
 from session_pipeline.settings import key_of_source, load_settings, settings_template, source_section
 from session_pipeline.store.files import make_folder, replacing
+from session_pipeline.trial.result import Trial
+from session_pipeline.trial.try_file import accepted_count, try_file, with_start_date
 
 
 def init(

@@ -1,6 +1,6 @@
 """The command try: shows how a file would be ingested, before it is delivered.
 
-This module only prints the result; `run.try_file` computes it.
+This module only prints the result; trial/try_file.py computes it.
 """
 
 import shlex
@@ -20,9 +20,9 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.formats import W3c
 from session_pipeline.reference.days import day_ranges
-from session_pipeline.run.trial_result import NO_SOURCE, Trial, named_source
-from session_pipeline.run.try_file import chosen_source, try_file, unused_sources
 from session_pipeline.settings import key_of_source, load_settings, source_section
+from session_pipeline.trial.result import NO_SOURCE, Trial, named_source
+from session_pipeline.trial.try_file import chosen_source, try_file, unused_sources
 
 SHOWN_FIELDS = 12
 MOST_POSSIBLE = 5  # fields that are named as possible ones for a column

@@ -1,7 +1,7 @@
 """Recognizes logs that are tables with tabs and without a header: those of Fluentd, and CloudFront's real-time logs.
 
-They are only recognized to suggest settings, because a line does not say what its fields are. run/suggested_reading.py
-suggests.
+They are only recognized to suggest settings, because a line does not say what its fields are.
+trial/suggested_reading.py suggests.
 Sources: https://docs.fluentd.org/formatter/out_file and
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/real-time-logs.html.
 """

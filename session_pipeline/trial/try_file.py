@@ -1,6 +1,6 @@
 """Tries one file as it is, and with the keys that are suggested for it.
 
-trial.py reads the file each time; suggestions.py finds the keys.
+attempt.py reads the file each time; suggested_reading.py suggests the keys.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,12 +18,12 @@ from session_pipeline.ingest.admission.tabbed_logs import FLUENTD
 from session_pipeline.ingest.admission.unknown_names import ending_of, keys_of_content
 from session_pipeline.ingest.formats import AccessLog, JsonLines
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
-from session_pipeline.run.header_beside import keys_of_header_beside
-from session_pipeline.run.sampled_fields import FIRST_WEB_TIME
-from session_pipeline.run.suggested_reading import INVALID_LOG_LINE
-from session_pipeline.run.trial import attempt
-from session_pipeline.run.trial_result import NO_SOURCE, Trial
 from session_pipeline.settings import SourceSettings, load_settings, own_keys
+from session_pipeline.trial.attempt import attempt
+from session_pipeline.trial.header_beside import keys_of_header_beside
+from session_pipeline.trial.result import NO_SOURCE, Trial
+from session_pipeline.trial.sampled_fields import FIRST_WEB_TIME
+from session_pipeline.trial.suggested_reading import INVALID_LOG_LINE
 
 ADDED = ("null_values", "key_values")  # lists that a suggestion adds to
 

@@ -17,8 +17,8 @@ from session_pipeline.ingest.formats import AccessLog, JsonLines, format_named
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.reading.lines import lines_by_duckdb, lines_by_python
 from session_pipeline.ingest.sql import macros
-from session_pipeline.run.field_values import FieldValues
 from session_pipeline.settings.values import is_label
+from session_pipeline.trial.field_values import FieldValues
 
 SAMPLED_LINES = 1_000
 LONGEST_SAMPLED_BYTES = 64 << 10

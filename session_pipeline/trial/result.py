@@ -1,6 +1,6 @@
 """Describes what came out of trying one file.
 
-trial.py reads the file; cli/trying.py prints the result.
+attempt.py reads the file; cli/trying.py prints the result.
 """
 
 from collections.abc import Mapping, Sequence

@@ -16,8 +16,8 @@ from session_pipeline.ingest.admission.wrapped_records import Number
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS, REQUIRED_COLUMNS
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
-from session_pipeline.run.field_values import DECIMAL, MOST, URL, WRITTEN_TIME, FieldValues
-from session_pipeline.run.suggested_addresses import address_of
+from session_pipeline.trial.field_values import DECIMAL, MOST, URL, WRITTEN_TIME, FieldValues
+from session_pipeline.trial.suggested_addresses import address_of
 
 # Sessions, which stand for visitors in events that have no other id of them.
 SESSIONS = ("session_id", "sessionId", "session", "user_session", "website_session_id")

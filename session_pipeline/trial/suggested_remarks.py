@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.reference.log_formats import NAMED_FORMATS, parse_log_format
-from session_pipeline.run.field_values import FieldValues
-from session_pipeline.run.suggestions import SESSIONS, is_called, names_of_some_lines
 from session_pipeline.settings import as_toml
 from session_pipeline.settings.values import shown
 from session_pipeline.settings_warnings.sources import NAMELESS_IDS
+from session_pipeline.trial.field_values import FieldValues
+from session_pipeline.trial.suggestions import SESSIONS, is_called, names_of_some_lines
 
 MOST_LOG_LINES = 20  # lines that are enough to recognize an access log in a field
 # The event that lines without its name probably are, by the column that they have.

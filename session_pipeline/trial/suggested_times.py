@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from session_pipeline.ingest.mapping.rules import ReadingRules
-from session_pipeline.run.field_values import FieldValues
+from session_pipeline.trial.field_values import FieldValues
 
 CLOCK = re.compile(r"\d\d:\d\d(:\d\d([.,]\d+)?)?")
 USUAL_DAYS = ("date", "Date", "event_date", "day")

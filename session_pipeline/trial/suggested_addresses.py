@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 
-from session_pipeline.run.field_values import FieldValues
+from session_pipeline.trial.field_values import FieldValues
 
 WITH_PORT = re.compile(r"(\[.*\]|[\d.]+):\d+")
 # Patterns for names, the surest first: of the visitor's address, of an address, of a server's address.

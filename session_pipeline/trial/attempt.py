@@ -21,9 +21,6 @@ from session_pipeline.ingest.formats.compression import compression_of_name
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.reference.days import ONLY_DATES, are_midnights, zone
 from session_pipeline.run.pipeline import Run, open_run
-from session_pipeline.run.suggested_keys import Suggested
-from session_pipeline.run.suggested_reading import likely_preset_of, only_object_of, suggested_for
-from session_pipeline.run.trial_result import NO_SOURCE, Field, QuarantineReason, Trial, named_source
 from session_pipeline.settings import (
     OWN_FOLDER,
     load_settings,
@@ -34,6 +31,9 @@ from session_pipeline.settings import (
 from session_pipeline.store.files import copy_file
 from session_pipeline.tables import table
 from session_pipeline.tables.steps import STEP_OF_TABLE
+from session_pipeline.trial.result import NO_SOURCE, Field, QuarantineReason, Trial, named_source
+from session_pipeline.trial.suggested_keys import Suggested
+from session_pipeline.trial.suggested_reading import likely_preset_of, only_object_of, suggested_for
 
 TRIED_DAYS = 7
 FEWEST_DATES = 10  # accepted lines from which on midnight is no coincidence

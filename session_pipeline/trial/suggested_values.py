@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.reference.usual_event_names import usual_event_names
-from session_pipeline.run.field_values import FieldValues
 from session_pipeline.settings.values import is_label
+from session_pipeline.trial.field_values import FieldValues
 
 NULLS = (r"\N", "NULL")  # as databases write null into text
 # A value with %20 or %2F and without blanks is encoded. An encoded % is decoded last.

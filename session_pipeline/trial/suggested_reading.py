@@ -1,6 +1,6 @@
 """Suggests how to read a tried file: its preset, format, log format or header, and then the keys for its fields.
 
-suggested_keys.py suggests keys from the values of the fields. trial.py reads the file and passes on what came out.
+suggested_keys.py suggests keys from the values of the fields. attempt.py reads the file and passes on what came out.
 """
 
 import re
@@ -29,14 +29,14 @@ from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.mapping.source_rules import rules_of
 from session_pipeline.reference.extended_log_formats import extended_log_format
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT, parse_log_format
-from session_pipeline.run.field_values import FieldValues
 from session_pipeline.run.pipeline import Run
-from session_pipeline.run.sampled_fields import fields_in, fields_of
-from session_pipeline.run.suggested_keys import ONLY_COUNTS, Suggested, suggested_keys
-from session_pipeline.run.suggestions import are_counts, is_like_data, suggested_log_format
-from session_pipeline.run.trial_result import QuarantineReason, named_source
 from session_pipeline.settings import key_of_source, packaged_preset
 from session_pipeline.store.file_facts import FileFacts
+from session_pipeline.trial.field_values import FieldValues
+from session_pipeline.trial.result import QuarantineReason, named_source
+from session_pipeline.trial.sampled_fields import fields_in, fields_of
+from session_pipeline.trial.suggested_keys import ONLY_COUNTS, Suggested, suggested_keys
+from session_pipeline.trial.suggestions import are_counts, is_like_data, suggested_log_format
 
 INVALID_LOG_LINE = "invalid_log_line"  # the reason for lines that fit no known log format
 RAGGED_ROW = "ragged_row"  # the reason for records with more or fewer fields than the header

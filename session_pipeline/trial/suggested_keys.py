@@ -10,13 +10,13 @@ from datetime import date
 from typing import Any
 
 from session_pipeline.ingest.mapping.rules import ReadingRules
-from session_pipeline.run.field_values import FieldValues
-from session_pipeline.run.suggested_addresses import possible_addresses, suggested_address
-from session_pipeline.run.suggested_remarks import log_in_field, remarks_about
-from session_pipeline.run.suggested_requests import NO_VALUE, suggested_request
-from session_pipeline.run.suggested_times import time_keys
-from session_pipeline.run.suggested_values import decoded_in, event_names_in, nulls_in, without
-from session_pipeline.run.suggestions import (
+from session_pipeline.trial.field_values import FieldValues
+from session_pipeline.trial.suggested_addresses import possible_addresses, suggested_address
+from session_pipeline.trial.suggested_remarks import log_in_field, remarks_about
+from session_pipeline.trial.suggested_requests import NO_VALUE, suggested_request
+from session_pipeline.trial.suggested_times import time_keys
+from session_pipeline.trial.suggested_values import decoded_in, event_names_in, nulls_in, without
+from session_pipeline.trial.suggestions import (
     are_counts,
     missing_columns,
     needs_decimal_comma,
