@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from session_pipeline.cli import summary
+from session_pipeline.cli import results, summary
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import history
 from session_pipeline.run.opened import open_folder, open_store
@@ -225,7 +225,7 @@ def test_run_prints_ten_warnings_and_counts_the_rest(own_shop: Path) -> None:
 def test_run_prints_the_first_funnels_and_counts_the_rest(
     shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(summary, "MOST_FUNNELS", 1)
+    monkeypatch.setattr(results, "MOST_FUNNELS", 1)
     with open_folder(DataFolder(shop)) as opened:
         summary.show(summary.gather(opened, Outcome(), warnings=[], seconds=0))
     shown = capsys.readouterr().out

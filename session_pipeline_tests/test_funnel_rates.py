@@ -91,11 +91,11 @@ def test_run_report_and_funnel_steps_show_the_same_rates(deployment: Deployment,
         assert [tuple(row[name] for name in names) for row in reported if row["site"] == site] == steps
     printed = [
         (funnel, step, count, count / base)
-        for funnel in sorted(summary.funnels)
-        for (step, count), base in zip(summary.funnels[funnel], summary.bases[funnel], strict=True)
+        for funnel in sorted(summary.results.funnels)
+        for (step, count), base in zip(summary.results.funnels[funnel], summary.results.bases[funnel], strict=True)
     ]
     assert printed == [row[:4] for row in steps]
-    assert summary.excluded == {"shop": 2, "optional": 0, "any": 1}
+    assert summary.results.excluded == {"shop": 2, "optional": 0, "any": 1}
 
 
 def test_run_prints_excluded_entries(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:

@@ -96,7 +96,7 @@ def run(
     stages = summary.stages(now.profile, perf_counter() - started) if as_profile else None
     if as_json:
         shown = {} if stages is None else {"stages": {name: asdict(spent) for name, spent in stages.items()}}
-        echo_json({**asdict(result), **shown})
+        echo_json({**result.as_json(), **shown})
     else:
         summary.show(result)
         if stages is not None:

@@ -1,25 +1,23 @@
 """The summary at the end of `run`: files, line counts, built days, outcomes, funnels, and where the results are.
 
-Reads the catalog and the daily tables of the warehouse, and changes nothing. The run itself is in `cli.runs`.
+Reads the catalog and the warehouse, and changes nothing. `cli.results` has the sessions, outcomes and funnels, and
+`cli.runs` the run itself.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import date
-from itertools import islice
 from time import process_time
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.text import Text
 
 from session_pipeline import report
 from session_pipeline.cli.problems import SHOWN
-from session_pipeline.cli.screen import counted, echo, grid, number, plain, share, stdout
-from session_pipeline.data_folder import DataFolder
-from session_pipeline.engines.sql import query_text
+from session_pipeline.cli.results import Results, read_results, show_results
+from session_pipeline.cli.screen import counted, echo, grid, plain, stdout
 from session_pipeline.ingest.summary import IngestSummary
-from session_pipeline.publish import reader
 from session_pipeline.reference.days import day_ranges
 from session_pipeline.run import delivered_files
 from session_pipeline.run.opened import OpenFolder
@@ -30,7 +28,6 @@ from session_pipeline.store.store import Store
 from session_pipeline.tables.steps import STEP_OF_TABLE
 
 SHOWN_REASONS = 3
-MOST_FUNNELS = 8  # printed
 REST = "start, catalog, summary"
 
 
@@ -48,12 +45,7 @@ class Summary:
         outdated_days: Days of older settings or models that wait for `run --upgrade`.
         days: Days over which outcomes and funnels are counted: the built days, or all days if none was built.
         is_all_days: Whether `days` are all days that have sessions.
-        sessions: Number of sessions of people and of bots.
-        outcomes: Number of sessions without bots by outcome, largest first.
-        funnels: For each funnel its steps in order, with the number of attempts that reached them. Excluded attempts
-            are not counted. No steps if no day has the funnel yet, because days wait.
-        bases: For each funnel and each of its steps, the number of attempts that entered up to the step.
-        excluded: For each funnel the number of excluded attempts.
+        results: The sessions, outcomes and funnels of these days.
         expired_count: Number of partitions that expired.
         warnings: Sentences about what a person should look at.
         seconds: Duration of the run.
@@ -67,35 +59,19 @@ class Summary:
     outdated_days: list[date]
     days: list[date]
     is_all_days: bool
-    sessions: dict[str, int]
-    outcomes: dict[str, int]
-    funnels: dict[str, list[tuple[str, int]]]
-    bases: dict[str, list[int]]
-    excluded: dict[str, int]
+    results: Results
     expired_count: int
     warnings: list[str]
     seconds: float
     warehouse: str
     report: str
 
-
-@dataclass(frozen=True)
-class Answers:
-    """What the warehouse says about some days; the attributes are those of Summary."""
-
-    sessions: dict[str, int]
-    outcomes: dict[str, int]
-    funnels: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
-    bases: dict[str, list[int]] = field(default_factory=dict)
-    excluded: dict[str, int] = field(default_factory=dict)
-
-
-class StepCounts(NamedTuple):
-    """The attempts at a funnel that reached a step, those that were excluded there, and those that entered up to it."""
-
-    reached: int = 0
-    excluded: int = 0
-    base: int = 0
+    def as_json(self) -> dict[str, Any]:
+        """Return the values by name, with those of the results among them."""
+        found: dict[str, Any] = {}
+        for name, value in asdict(self).items():
+            found |= value if name == "results" else {name: value}
+        return found
 
 
 def gather(now: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], seconds: float) -> Summary:
@@ -112,7 +88,6 @@ def gather(now: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], second
     all_days = sorted(partition.key.date for partition in store.of_table("sessions") if partition.key.date)
     days = built_days or all_days
     outdated_days = sorted(now.plan(upgrade=now.upgrade).outdated_days)
-    answers = _answers(folder, settings, days, outdated_days)
     return Summary(
         files=vars(files),
         ledger=ledger,
@@ -122,11 +97,7 @@ def gather(now: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], second
         outdated_days=outdated_days,
         days=days,
         is_all_days=days == all_days,
-        sessions=answers.sessions,
-        outcomes=answers.outcomes,
-        funnels=answers.funnels,
-        bases=answers.bases,
-        excluded=answers.excluded,
+        results=read_results(folder, settings, days, outdated_days),
         expired_count=outcome.expired_count,
         warnings=[*_withdrawn(files), *_frozen(files), *warnings],
         seconds=round(seconds, 1),
@@ -174,7 +145,8 @@ def show(summary: Summary) -> None:
         ("Built", f"{built or f'nothing, {others_are} up to date'}; in {summary.seconds:.1f} s"),
     ]
     stdout.print(grid(("", "left"), ("", "left"), rows=[(Text(label, "bold"), text) for label, text in rows]))
-    _show_answers(summary)
+    if summary.days:
+        show_results(summary.results, summary.days, summary.outdated_days, is_all_days=summary.is_all_days)
     echo()
     places = [("Warehouse", summary.warehouse), ("Report", summary.report)]
     for label, place in places:
@@ -207,41 +179,6 @@ def show_stages(found: Mapping[str, Spent]) -> None:
     rows = [(name, f"{spent.seconds:.2f}", f"{spent.cpu_seconds:.2f}") for name, spent in every.items()]
     echo()
     stdout.print(grid(("stage", "left"), ("seconds", "right"), ("CPU seconds", "right"), rows=rows))
-
-
-def _show_answers(summary: Summary) -> None:
-    if not summary.days:
-        return
-    people, bots = summary.sessions["people"], summary.sessions["bots"]
-    which = "all days" if summary.is_all_days else "the days built in this run"
-    echo()
-    echo(
-        Text.assemble(
-            ("Sessions", "bold"),
-            f"  {counted(people, 'human session')} ({counted(bots, 'bot session')} excluded); {which},",
-            f" {day_ranges(summary.days) or 'none'}",
-        )
-    )
-    rows = [(plain(outcome), number(count), share(count, people)) for outcome, count in summary.outcomes.items()]
-    if rows:
-        stdout.print(grid(("outcome", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
-    for funnel, steps in islice(summary.funnels.items(), MOST_FUNNELS):
-        if not steps:
-            outdated = counted(len({*summary.days} & {*summary.outdated_days}), "day")
-            note = f"no attempts yet; {outdated} of older settings to be rebuilt by `session-pipeline run --upgrade`"
-            echo(Text.assemble(("Funnel", "bold"), f"  {plain(funnel)}: {note}"))
-            continue
-        excluded = summary.excluded[funnel]
-        note = f" ({counted(excluded, 'excluded attempt')} not counted)" if excluded else ""
-        echo(Text.assemble(("Funnel", "bold"), f"  {plain(funnel)}{note}"))
-        rows = [
-            (plain(step), number(count), share(count, base))
-            for (step, count), base in zip(steps, summary.bases[funnel], strict=True)
-        ]
-        stdout.print(grid(("step", "left"), ("reached", "right"), ("share", "right"), rows=rows, indent=2))
-    if len(summary.funnels) > MOST_FUNNELS:
-        more = counted(len(summary.funnels) - MOST_FUNNELS, "more funnel")
-        echo(f'and {more}: `session-pipeline query "from funnel_steps"`', style="dim")
 
 
 def _ledger(store: Store, settings: Settings) -> tuple[dict[str, int], dict[str, int]]:
@@ -290,35 +227,3 @@ def _withdrawn(files: IngestSummary) -> list[str]:
         return []
     count = counted(files.withdrawn_count, "file")
     return [f"{count} accepted earlier cannot be read with the current settings; the rows are removed from all tables"]
-
-
-def _answers(folder: DataFolder, settings: Settings, days: Sequence[date], outdated_days: Sequence[date]) -> Answers:
-    """Read the answers about some days from the warehouse.
-
-    Args:
-        folder: The data folder.
-        settings: Its settings.
-        days: The days.
-        outdated_days: The days that wait for an upgrade; if one of the days does, a funnel can be missing.
-    """
-    parameters: dict[str, Any] = {"days": days}
-    with reader.connect(folder.path) as warehouse:
-        outcomes = warehouse.execute(query_text(__package__, "outcome_counts"), parameters).fetchall()
-        steps = warehouse.execute(query_text(__package__, "funnel_counts"), parameters).fetchall()
-    counts = {(funnel, number): StepCounts(*map(int, figures)) for funnel, number, *figures in steps}
-    built = {name for name, _ in counts}
-    is_outdated = not set(days).isdisjoint(outdated_days)
-    answers = Answers(
-        sessions={"people": sum(int(row[1]) for row in outcomes), "bots": sum(int(row[2]) for row in outcomes)},
-        outcomes={row[0]: int(row[1]) for row in outcomes if row[1]},
-    )
-    for funnel in settings.funnels:
-        is_known = funnel.name in built or not is_outdated
-        numbers = range(1, len(funnel.steps) + 1) if is_known else ()
-        of_steps = [(funnel.step_name(number), counts.get((funnel.name, number), StepCounts())) for number in numbers]
-        answers.funnels[funnel.name] = [(step, found.reached) for step, found in of_steps]
-        answers.bases[funnel.name] = [found.base for _, found in of_steps]
-        answers.excluded[funnel.name] = sum(
-            found.excluded for (name, _), found in counts.items() if name == funnel.name
-        )
-    return answers

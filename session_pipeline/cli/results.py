@@ -1,0 +1,130 @@
+"""The sessions, outcomes and funnels in the summary of `run`.
+
+Reads the daily tables of the warehouse, and changes nothing. `cli.summary` has the rest of the summary.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import islice
+from typing import Any, NamedTuple
+
+from rich.text import Text
+
+from session_pipeline.cli.screen import counted, echo, grid, number, plain, share, stdout
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.engines.sql import query_text
+from session_pipeline.publish import reader
+from session_pipeline.reference.days import day_ranges
+from session_pipeline.settings import Settings
+
+MOST_FUNNELS = 8  # printed
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the warehouse has of some days.
+
+    Attributes:
+        sessions: Number of sessions of people and of bots.
+        outcomes: Number of sessions without bots by outcome, largest first.
+        funnels: For each funnel its steps in order, with the number of attempts that reached them. Excluded attempts
+            are not counted. No steps if no day has the funnel yet, because days wait.
+        bases: For each funnel and each of its steps, the number of attempts that entered up to the step.
+        excluded: For each funnel the number of excluded attempts.
+    """
+
+    sessions: dict[str, int]
+    outcomes: dict[str, int]
+    funnels: dict[str, list[tuple[str, int]]]
+    bases: dict[str, list[int]]
+    excluded: dict[str, int]
+
+
+class StepCounts(NamedTuple):
+    """The attempts at a funnel that reached a step, those that were excluded there, and those that entered up to it."""
+
+    reached: int = 0
+    excluded: int = 0
+    base: int = 0
+
+
+def read_results(
+    folder: DataFolder, settings: Settings, days: Sequence[date], outdated_days: Collection[date]
+) -> Results:
+    """Read the results of some days from the warehouse.
+
+    Args:
+        folder: The data folder.
+        settings: Its settings.
+        days: The days.
+        outdated_days: The days that wait for an upgrade; if one of the days does, a funnel can be missing.
+    """
+    parameters: dict[str, Any] = {"days": days}
+    with reader.connect(folder.path) as warehouse:
+        outcomes = warehouse.execute(query_text(__package__, "outcome_counts"), parameters).fetchall()
+        steps = warehouse.execute(query_text(__package__, "funnel_counts"), parameters).fetchall()
+    counts = {(funnel, number): StepCounts(*map(int, figures)) for funnel, number, *figures in steps}
+    built = {name for name, _ in counts}
+    is_outdated = not set(days).isdisjoint(outdated_days)
+    of_steps = {
+        funnel.name: [
+            (funnel.step_name(number), counts.get((funnel.name, number), StepCounts()))
+            for number in range(1, len(funnel.steps) + 1)
+            if funnel.name in built or not is_outdated
+        ]
+        for funnel in settings.funnels
+    }
+    return Results(
+        sessions={"people": sum(int(row[1]) for row in outcomes), "bots": sum(int(row[2]) for row in outcomes)},
+        outcomes={row[0]: int(row[1]) for row in outcomes if row[1]},
+        funnels={funnel: [(step, found.reached) for step, found in steps] for funnel, steps in of_steps.items()},
+        bases={funnel: [found.base for _, found in steps] for funnel, steps in of_steps.items()},
+        excluded={
+            funnel: sum(found.excluded for (name, _), found in counts.items() if name == funnel) for funnel in of_steps
+        },
+    )
+
+
+def show_results(results: Results, days: Sequence[date], outdated_days: Collection[date], *, is_all_days: bool) -> None:
+    """Print the results of some days for a person.
+
+    Args:
+        results: The results.
+        days: The days.
+        outdated_days: The days that wait for an upgrade.
+        is_all_days: Whether the days are all days that have sessions.
+    """
+    people, bots = results.sessions["people"], results.sessions["bots"]
+    which = "all days" if is_all_days else "the days built in this run"
+    echo()
+    echo(
+        Text.assemble(
+            ("Sessions", "bold"),
+            f"  {counted(people, 'human session')} ({counted(bots, 'bot session')} excluded); {which},",
+            f" {day_ranges(days)}",
+        )
+    )
+    rows = [(plain(outcome), number(count), share(count, people)) for outcome, count in results.outcomes.items()]
+    if rows:
+        stdout.print(grid(("outcome", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
+    for funnel in islice(results.funnels, MOST_FUNNELS):
+        _show_funnel(results, funnel, outdated_count=len({*days} & {*outdated_days}))
+    if len(results.funnels) > MOST_FUNNELS:
+        more = counted(len(results.funnels) - MOST_FUNNELS, "more funnel")
+        echo(f'and {more}: `session-pipeline query "from funnel_steps"`', style="dim")
+
+
+def _show_funnel(results: Results, funnel: str, outdated_count: int) -> None:
+    steps, excluded = results.funnels[funnel], results.excluded[funnel]
+    note = f" ({counted(excluded, 'excluded attempt')} not counted)" if excluded else ""
+    if not steps:
+        outdated = f"{counted(outdated_count, 'day')} of older settings"
+        note = f": no attempts yet; {outdated} to be rebuilt by `session-pipeline run --upgrade`"
+    echo(Text.assemble(("Funnel", "bold"), f"  {plain(funnel)}{note}"))
+    rows = [
+        (plain(step), number(count), share(count, base))
+        for (step, count), base in zip(steps, results.bases[funnel], strict=True)
+    ]
+    if rows:
+        stdout.print(grid(("step", "left"), ("reached", "right"), ("share", "right"), rows=rows, indent=2))
