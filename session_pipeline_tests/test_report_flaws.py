@@ -15,8 +15,8 @@ from session_pipeline.reference.changes import is_worse
 from session_pipeline.report.figures import Figure, Figures
 from session_pipeline.report.formats import THIN_SPACE
 from session_pipeline.report.hard_times import hard_times
-from session_pipeline.report.page import fitting
 from session_pipeline.report.quiet import visits_needed
+from session_pipeline.report.sections import fitting
 from session_pipeline_tests.changed_reports import LAST, OTHER_SITE, STEP, flaws_of, page_with
 from session_pipeline_tests.deployment import Deployment
 

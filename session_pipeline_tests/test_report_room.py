@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from session_pipeline.report import page
-from session_pipeline.report.page import Room
+from session_pipeline.report.sections import Room
 from session_pipeline_tests.changed_reports import LAST, page_with
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.report_tables import ReportTables

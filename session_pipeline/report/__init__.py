@@ -1,8 +1,9 @@
 """Writes the report: one HTML file about the published warehouse, for site owners and analysts.
 
 The report needs no network and no scripts. The same warehouse and settings always give the same bytes. This module
-writes the files, figures.py queries the warehouse, ahead.py does that before it is published, page.py renders the page,
-compiled.py keeps its compiled templates, and charts/ draws its charts. publish/ writes the warehouse.
+writes the files, figures.py queries the warehouse, ahead.py does that before it is published, sections.py fills in what
+the templates read, which content.py defines, page.py renders the page, compiled.py keeps its compiled templates, and
+charts/ draws its charts. publish/ writes the warehouse.
 """
 
 import os

@@ -1,6 +1,7 @@
 """Names the site of rows and sentences, if the report covers several sites. With one site, only the header names it."""
 
 from session_pipeline.report import formats, names
+from session_pipeline.report.chance import is_significant
 from session_pipeline.report.figures import VISIT_QUERIES, Figures, Row
 
 DEFAULT = "main"  # of the settings
@@ -19,6 +20,14 @@ def only_name(figures: Figures) -> str:
     """Return the name of the one site that the report covers; empty if there are several, or if nobody named it."""
     found = {row["site"] for row in figures.rows("sites")}
     return found.pop() if len(found) == 1 and not has_several(figures) and found != {DEFAULT} else ""
+
+
+def with_change(site: Row) -> Row:
+    """Return a site with the change of its conversion rate since the week before, and whether it is significant."""
+    now, before = site["conversion_rate"], site["conversion_rate_before"]
+    counts = (site["converted_count"], site["session_count"], site["converted_before_count"], site["before_count"])
+    change = None if now is None or before is None else now - before
+    return {**site, "change": change, "is_significant": is_significant(*counts)}
 
 
 def place(figures: Figures, row: Row) -> str:
