@@ -6,10 +6,13 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from session_pipeline.report import formats
-from session_pipeline_tests.changed_reports import STEP, charts_with, page_with
+from session_pipeline.report import content, formats
+from session_pipeline.report.page import templates
+from session_pipeline.report.window import Window
+from session_pipeline_tests.changed_reports import LAST, STEP, charts_with, page_with
 from session_pipeline_tests.deployment import Deployment
 
+ARROWS = "Arrows: the interval goes on beyond the scale."
 VISITS = {"site": "main", "session_count": 50, "converted_count": 9, "bounce_count": 0}
 
 
@@ -60,7 +63,29 @@ def test_page_says_what_an_arrow_is(few: int, has_arrow: bool, reported_week: De
         VISITS | no_new | {"dimension": "plan", "dimension_value": "free", "session_count": few, "converted_count": 0},
     ]
     page = page_with(reported_week, tmp_path, {"daily_breakdowns": compared})
-    assert ("Arrows: the interval goes on beyond the scale." in page.text) == has_arrow
+    assert (ARROWS in page.text) == has_arrow
+
+
+def test_note_about_arrows_is_only_in_the_width_that_has_one(reported_week: Deployment, tmp_path: Path) -> None:
+    """The interval of 10 visits without a conversion ends at 27.8 %, a wide scale at 25 %, and a narrow one at 30 %."""
+    no_new = {"new_session_count": 0, "new_converted_count": 0, "dimension": "plan"}
+    compared = [
+        VISITS | no_new | {"dimension_value": "paid", "converted_count": 5},
+        VISITS | no_new | {"dimension_value": "free", "session_count": 10, "converted_count": 0},
+    ]
+    page = page_with(reported_week, tmp_path, {"daily_breakdowns": compared})
+    wide, narrow = page.html.split('id="rates-1-wide-title"')[1].split('id="rates-1-narrow-title"')
+    assert ("<polygon" in wide, "<polygon" in narrow) == (True, False)
+    assert f'<p class="small wide">{ARROWS}' in page.html
+
+
+def test_page_without_a_conversion_has_no_charts_and_no_arrows() -> None:
+    breakdowns = content.Breakdowns([], more=0, arrows=["narrow", "wide"])
+    section = templates().get_template("breakdowns.html")
+    window = Window([LAST], LAST, LAST, is_full=True)
+    read = {"breakdowns": breakdowns, "window": window, "has_several_sites": False}
+    assert ARROWS in section.render(read, converts=True)
+    assert ARROWS not in section.render(read, converts=False)
 
 
 def test_values_with_control_characters_leave_page_and_images_valid(reported_week: Deployment, tmp_path: Path) -> None:

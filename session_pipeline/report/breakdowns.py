@@ -11,9 +11,10 @@ from markupsafe import Markup
 from session_pipeline.report import charts, formats, names
 from session_pipeline.report.chance import FEWEST
 from session_pipeline.report.figures import Row
-from session_pipeline.report.widths import WIDE, in_each_width
+from session_pipeline.report.widths import NARROW, WIDE, in_each_width
 
 CHART_ROWS = 8
+SIZES = {"wide": WIDE, "narrow": NARROW}
 COMMON_DIMENSIONS = ("channel", "device", "lifecycle", "utm_campaign")
 DIMENSIONS = {"utm_campaign": "campaign", "lifecycle": "visitor"}
 LIFECYCLES = {"new": "new", "returning": "also there the day before", "resurrected": "back after a pause"}
@@ -28,12 +29,14 @@ class Breakdown:
         rows: Its values, each with its label.
         chart: The chart of the page.
         image: The chart for other places.
+        arrows: The widths of the page, `wide` or `narrow`, in which an interval of the chart ends with an arrow.
     """
 
     title: str
     rows: Sequence[Row]
     chart: Markup
     image: Markup
+    arrows: Collection[str]
 
 
 def breakdowns(rows: Sequence[Row], room: int) -> tuple[list[Breakdown], int]:
@@ -51,8 +54,11 @@ def breakdowns(rows: Sequence[Row], room: int) -> tuple[list[Breakdown], int]:
     for number, (name, group) in enumerate(shown.items(), start=1):
         title = _title(name, shown)
         labelled = [{**row, "label": _label(name, row["dimension_value"])} for row in group]
-        draw = partial(charts.rates, title=f"Conversion rate by {title}", rows=labelled[:CHART_ROWS], highest=highest)
-        found.append(Breakdown(title, labelled, in_each_width(draw, f"rates-{number}"), draw(f"rates-{number}", WIDE)))
+        in_chart = labelled[:CHART_ROWS]
+        draw = partial(charts.rates, title=f"Conversion rate by {title}", rows=in_chart, highest=highest)
+        chart, image = in_each_width(draw, f"rates-{number}"), draw(f"rates-{number}", WIDE)
+        arrows = [size for size, width in SIZES.items() if charts.has_arrows(width, in_chart, highest)]
+        found.append(Breakdown(title, labelled, chart, image, arrows))
     return found, len(compared) - len(shown)
 
 

@@ -200,10 +200,17 @@ class Pages:
 
 @dataclass(frozen=True)
 class Breakdowns:
-    """What breakdowns.html reads: the dimensions with more than one value, and how many have no room."""
+    """What breakdowns.html reads.
+
+    Attributes:
+        shown: The dimensions with more than one value.
+        more: How many of them have no room.
+        arrows: The widths of the page, `wide` or `narrow`, in which a chart has an arrow: their scales differ.
+    """
 
     shown: Sequence[Breakdown]
     more: int
+    arrows: Sequence[str]
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def visit_content(
             search_terms=figures.rows("search_terms"),
             searches=figures.rows("searches"),
         ),
-        breakdowns=content.Breakdowns(*breakdowns(figures.rows("breakdowns"), room.dimensions)),
+        breakdowns=_breakdowns(figures, room),
         retention=_retention(figures, window),
         days=_days(figures, shown_outcomes),
     )
@@ -163,6 +163,11 @@ def _funnels(figures: Figures, settings: Settings, findings: Findings, room: Roo
         more=len(views) - shown,
         units={funnel.name: unit(funnel) for funnel in settings.funnels},
     )
+
+
+def _breakdowns(figures: Figures, room: Room) -> content.Breakdowns:
+    shown, more = breakdowns(figures.rows("breakdowns"), room.dimensions)
+    return content.Breakdowns(shown, more, arrows=sorted({width for each in shown for width in each.arrows}))
 
 
 def _retention(figures: Figures, window: Window) -> content.Retention:

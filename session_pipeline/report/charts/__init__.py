@@ -7,8 +7,8 @@ page.py and the modules of the sections decide what is drawn and in which widths
 from session_pipeline.report.charts.comparison import comparison
 from session_pipeline.report.charts.days import days
 from session_pipeline.report.charts.funnel import funnel
-from session_pipeline.report.charts.rates import rates
+from session_pipeline.report.charts.rates import has_arrows, rates
 from session_pipeline.report.charts.shares import Bar, stacked_bars
 from session_pipeline.report.charts.sparkline import sparkline
 
-__all__ = ["Bar", "comparison", "days", "funnel", "rates", "sparkline", "stacked_bars"]
+__all__ = ["Bar", "comparison", "days", "funnel", "has_arrows", "rates", "sparkline", "stacked_bars"]

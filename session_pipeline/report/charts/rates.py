@@ -40,7 +40,7 @@ def rates(key: str, width: int, title: str, rows: Sequence[Row], highest: float)
         label_room = width - label_left
         pitch += label_height
     bottom = pitch * len(rows) + 2
-    ticks = nice_ticks(highest, 5 if width > 450 else 3, 0.01)
+    ticks = _ticks(width, highest)
     x = Scale(ticks[-1], axis, width - rate_width)
     drawn = vertical_grid(ticks, x, bottom)
     for index, row in enumerate(rows):
@@ -58,6 +58,15 @@ def rates(key: str, width: int, title: str, rows: Sequence[Row], highest: float)
             text(rate, width, middle + BASELINE, "end"),
         ]
     return image(key, width, bottom + AXIS_HEIGHT, title, _description(rows), *drawn)
+
+
+def has_arrows(width: int, rows: Sequence[Row], highest: float) -> bool:
+    """Whether an interval of rates() reaches beyond the scale of this width."""
+    return any(row["high"] > _ticks(width, highest)[-1] for row in rows)
+
+
+def _ticks(width: int, highest: float) -> list[float]:
+    return nice_ticks(highest, 5 if width > 450 else 3, 0.01)
 
 
 def _arrow(x: float, y: float, tooltip: str) -> Markup:
