@@ -17,6 +17,7 @@ from session_pipeline.errors import WrongUseError
 from session_pipeline.publish import warehouse
 from session_pipeline.report import figures, formats
 from session_pipeline.report.page import TEMPLATES
+from session_pipeline_tests.changed_reports import STEP, page_with
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.report_pages import BROWSING, BUYING, HOSTILE, HOSTILE_STEP, LAST, Page, Visits, written
 
@@ -293,6 +294,16 @@ def test_all_columns_are_on_a_phone(deployment: Deployment) -> None:
         table.evaluate("table => table.scrollLeft = 100")
         assert table.locator("tbody th").first.evaluate(left) == before
         assert table.locator("tbody td").first.evaluate(left) < before + 100
+
+
+@pytest.mark.long
+@pytest.mark.browser
+def test_sentences_of_changes_have_room_on_a_phone(reported_week: Deployment, tmp_path: Path) -> None:
+    page_with(reported_week, tmp_path, {"progress_changes": [STEP | {"sentence": "Fewer visits go on. " * 5}]})
+    with opened(tmp_path / "data" / "reports" / "latest.html", 390, 844, "light") as tab:
+        sentence = tab.locator("[aria-labelledby=found] tbody th").first
+        assert sentence.evaluate("cell => cell.getBoundingClientRect().width") >= 200
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 @pytest.mark.long
