@@ -68,14 +68,18 @@ def test_flaw_has_its_last_day_examples_and_rates(reported_week: Deployment, tmp
     assert "Then 24.0\u202f%, before 77.0\u202f%, others then 74.0\u202f%." in first
 
 
-@pytest.mark.parametrize(("since", "expected"), [(date(2024, 3, 9), "before"), (date(2024, 3, 8), "usual")])
-def test_rate_of_usual_days_is_not_called_before_if_they_have_days_of_the_change(
-    since: date, expected: str, reported_week: Deployment, tmp_path: Path
+@pytest.mark.parametrize(
+    ("since", "usual", "worth"),
+    [(date(2024, 3, 9), "before", "worth about"), (date(2024, 3, 8), "usual", "worth at least about")],
+)
+def test_change_before_the_window_lowers_the_usual_rate_and_the_worth(
+    since: date, usual: str, worth: str, reported_week: Deployment, tmp_path: Path
 ) -> None:
     """The window is the 7 days to 15 March."""
-    rows = [STEP | {"since": since, "sentence": "Fewer.", "session_date": LAST}]
+    rows = [STEP | {"since": since, "sentence": "Fewer.", "session_date": LAST, "associated_lost_value": 900.0}]
     page = page_with(reported_week, tmp_path, {"progress_changes": rows})
-    assert f"Now 24.0\u202f%, {expected} 77.0\u202f%, others now 74.0\u202f%." in page.html
+    assert f"Now 24.0\u202f%, {usual} 77.0\u202f%, others now 74.0\u202f%." in page.html
+    assert f"{since.day} Mar · {worth} 900 EUR in 7 days" in page.text
 
 
 def test_unusual_outcome_of_a_segment_has_its_examples(reported_week: Deployment, tmp_path: Path) -> None:
@@ -109,7 +113,7 @@ def test_a_fault_that_is_over_comes_after_those_that_last(reported_week: Deploym
     assert flaws_of(page)[:2] == ["Lasts.", "Is over."]
     assert "had a hard time" in flaws_of(page)[2]
     second = page.html.split('id="flaw-2"')[1].split("</article>")[0]
-    assert "Usual again · 2–9 Mar · worth about" in second
+    assert "Usual again · 2–9 Mar · worth at least about" in second
     assert "<svg" not in second
     assert 'class="flaw mild" id="flaw-2"' in page.html
     assert "Was there." not in page.text

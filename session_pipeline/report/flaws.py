@@ -108,7 +108,10 @@ def _changed_step(
         OVER if row["over_since"] else "Fewer go on",
         row["sentence"],
         filled("flaw_step", {**window.parameters, **parameters}),
-        [*_dates(row, window), *currencies.worth(lost_values.of_step(row), row["window_days"])],
+        [
+            *_dates(row, window),
+            *currencies.worth(lost_values.of_step(row), row["window_days"], is_lower_bound=is_older),
+        ],
         _step_examples(connection, row, parameters),
         None if row["over_since"] else chart,
         is_mild=row["over_since"] is not None,

@@ -52,12 +52,13 @@ class Currencies:
 
     found: Sequence[tuple[str, date, str | None]] = ()
 
-    def worth(self, lost: LostValue | None, days: int | None = None) -> list[str]:
+    def worth(self, lost: LostValue | None, days: int | None = None, *, is_lower_bound: bool = False) -> list[str]:
         """Return what is missing, if conversions have a value; the sentences have the number of conversions.
 
         Args:
             lost: The value, or None.
             days: The days of the value, if no other note names them. A change can have begun before these days.
+            is_lower_bound: Whether more can be missing, because a change before these days also lowers what is usual.
         """
         if lost is None:
             return []
@@ -66,7 +67,8 @@ class Currencies:
             return ["value in several currencies"]
         value = formats.number(lost.value) if round(lost.value) else formats.money(lost.value, None)  # as in sentences
         of_days = f"in {formats.counted(days, 'day')}" if days else ""
-        return [" ".join(part for part in ("worth about", value, formats.unit(unit), of_days) if part)]
+        about = "worth at least about" if is_lower_bound else "worth about"
+        return [" ".join(part for part in (about, value, formats.unit(unit), of_days) if part)]
 
     def in_sentence(self, sentence: str, lost: LostValue | None) -> str:
         """Return the sentence of a table with the currency of its value, or without a value of several currencies."""
