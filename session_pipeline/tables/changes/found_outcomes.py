@@ -14,7 +14,6 @@ from session_pipeline.reference.changes import (
     OUTCOME_WINDOWS,
     WHOLE,
 )
-from session_pipeline.tables.changes import contracts
 from session_pipeline.tables.changes.outcome_scores import (
     DIGITS,
     LEAST_COUNT,
@@ -24,31 +23,24 @@ from session_pipeline.tables.changes.outcome_scores import (
     session_scores,
 )
 from session_pipeline.tables.changes.periods import Period, period_of_change
+from session_pipeline.tables.changes.rows import KEPT_SCORE, Row, days_of, ranked, table_of
 from session_pipeline.tables.changes.sentences import NO_VALUE, ended_outcome_sentence, outcome_sentence
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Row = dict[str, Any]
-
 SESSIONS = "(sessions)"
 RATE_ALERT_SCORE, COUNT_ALERT_SCORE = 3.5, 5.0
-KEPT_SCORE = 2.5  # rows with a smaller absolute score are only counted
 COUNT_DIGITS = 3
 MADE_BY_SQL = frozenset(("low", "high", "example_session_ids"))
 
 
 def outcome_changes(rows: "pa.Table") -> "pa.Table":
     """Return the rows of outcome_changes for the days that are asked for, from the rows of outcome_counts."""
-    import pyarrow as pa
-
-    contract = next(table for table in contracts.TABLES if table.name == "outcome_changes")
-    fields = [field for field in contract.schema if field.name not in MADE_BY_SQL]
-    schema = pa.schema([pa.field("session_date", pa.date32()), *fields])
-    found = [
+    found = (
         row for counts in _sites(rows.to_pylist()) for day in counts.asked_for for row in _rows_of_day(counts, day)
-    ]
-    return pa.Table.from_pylist(found, schema=schema)
+    )
+    return table_of(found, "outcome_changes", MADE_BY_SQL)
 
 
 def _sites(rows: Sequence[Row]) -> Iterator[OutcomeCounts]:
@@ -102,10 +94,7 @@ def _rows_of_day(counts: OutcomeCounts, day: int) -> Sequence[Row]:
                 (count_scores, place) for place in np.flatnonzero(count_scores.is_tested & is_read & is_count).tolist()
             ]
         rows += _rows(counts, day, window_days, tested)
-    rows.sort(key=_place)
-    for rank, row in enumerate(rows, start=1):
-        row["rank"] = rank
-    return rows
+    return ranked(rows, _place)
 
 
 def _largest(counts: OutcomeCounts, day: int) -> set[tuple[str, str]]:
@@ -149,30 +138,23 @@ def _row(counts: OutcomeCounts, day: int, window_days: int, scores: Scores, plac
     expected, score = float(scores.expected[place]), float(scores.score[place])
     alert_score = COUNT_ALERT_SCORE if is_count else RATE_ALERT_SCORE
     is_unusual = abs(score) >= alert_score and abs(k - expected) >= LEAST_COUNT
-    period = None
-    if is_unusual:
-        period = Period(day) if is_count else _period(counts, day, window_days, place, scores)
-    since = None if period is None else counts.day(period.first)
-    over_since = None if period is None or period.over_from is None else counts.day(period.over_from)
-    usual_rate = None if is_count else round(expected / n, DIGITS)
-    sentence = outcome_sentence(
-        segment=series[:2],
-        outcome=None if is_count else series[2],
-        window_days=window_days,
-        last_day=counts.day(day),
-        since=None if is_count else since,
-        count=k,
-        session_count=n,
-        expected=expected,
-    )
-    if since and over_since and period and period.shares:
-        sentence = ended_outcome_sentence(
-            segment=series[:2], outcome=series[2], since=since, over_since=over_since, rates=period.shares
+    days = days_of(_period(counts, day, window_days, place, scores) if is_unusual else None, counts.day)
+    if days.ended:
+        sentence = ended_outcome_sentence(segment=series[:2], outcome=series[2], **days.ended._asdict())
+    else:
+        sentence = outcome_sentence(
+            segment=series[:2],
+            outcome=None if is_count else series[2],
+            window_days=window_days,
+            last_day=counts.day(day),
+            since=None if is_count else days.since,
+            count=k,
+            session_count=n,
+            expected=expected,
         )
     return {
         "session_date": counts.day(day),
         "site": counts.site,
-        "rank": 0,
         "window_days": window_days,
         "dimension": series[0],
         "dimension_value": series[1],
@@ -181,19 +163,21 @@ def _row(counts: OutcomeCounts, day: int, window_days: int, scores: Scores, plac
         "outcome_count": k,
         "rate": None if is_count else k / n,
         "expected_count": round(expected, COUNT_DIGITS),
-        "usual_rate": usual_rate,
+        "usual_rate": None if is_count else round(expected / n, DIGITS),
         "spread": round(float(scores.spread[place]), DIGITS),
         "score": score,
         "tested_count": tested_count,
-        "is_alert": is_unusual and over_since is None,
-        "since": since,
-        "over_since": over_since,
+        "is_alert": is_unusual and days.over_since is None,
+        "since": days.since,
+        "over_since": days.over_since,
         "sentence": sentence,
     }
 
 
 def _period(counts: OutcomeCounts, day: int, window_days: int, place: int, scores: Scores) -> Period:
-    """Return the days of a change of a rate, among those of its window and of the days before it."""
+    """Return the days of a change, among those of its window and of the days before it; of a number, the day itself."""
+    if counts.series[place][2] == SESSIONS:
+        return Period(day)
     window = day - window_days + 1
     first = window - BASE_DAYS
     return period_of_change(

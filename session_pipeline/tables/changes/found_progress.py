@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from session_pipeline.reference.changes import DAYS_READ, WHOLE
-from session_pipeline.tables.changes import contracts
 from session_pipeline.tables.changes.attribution import ALERT_RATE_RATIO, ALERT_SCORE, Drop, attribute
 from session_pipeline.tables.changes.counts import SiteCounts, counts_of_sites
 from session_pipeline.tables.changes.periods import Period, period_of_change
 from session_pipeline.tables.changes.progress import DIGITS, Tested, Window, tested_windows
+from session_pipeline.tables.changes.rows import KEPT_SCORE, Days, Row, days_of, ranked, table_of
 from session_pipeline.tables.changes.scores import largest_share_with_score
 from session_pipeline.tables.changes.sentences import ended_progress_sentence, progress_sentence, step_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Row = dict[str, Any]
-
-KEPT_SCORE = 2.5  # rows with a smaller absolute score are only counted
 MOST_EXAMPLES = 3
 LOST_DIGITS, VALUE_DIGITS = 3, 2
 MADE_BY_SQL = frozenset(("low", "high"))
@@ -28,25 +25,16 @@ MADE_BY_SQL = frozenset(("low", "high"))
 
 def progress_changes(rows: "pa.Table") -> "pa.Table":
     """Return the rows of progress_changes for the days that are asked for, from the rows of progress_counts."""
-    import pyarrow as pa
-
-    contract = next(table for table in contracts.TABLES if table.name == "progress_changes")
-    fields = [field for field in contract.schema if field.name not in MADE_BY_SQL]
-    schema = pa.schema([pa.field("session_date", pa.date32()), *fields])
     sites = counts_of_sites(rows) if len(rows) else []
     found = [row for counts in sites for day in counts.asked_for for row in _rows_of_day(counts, day)]
     _add_detectable_rates(found)
-    return pa.Table.from_pylist(found, schema=schema)
+    return table_of(found, "progress_changes", MADE_BY_SQL)
 
 
 def _rows_of_day(counts: SiteCounts, day: int) -> Sequence[Row]:
     tested = list(tested_windows(counts, day))
     drops = attribute(counts, tested)
-    rows = [row for each in tested for row in _rows(counts, each, drops)]
-    rows.sort(key=_place)
-    for rank, row in enumerate(rows, start=1):
-        row["rank"] = rank
-    return rows
+    return ranked((row for each in tested for row in _rows(counts, each, drops)), _place)
 
 
 def _place(row: Row) -> tuple[Any, ...]:
@@ -86,13 +74,11 @@ def _row(counts: SiteCounts, tested: Tested, place: int, drop: Drop | None) -> R
     value = _mean_value(counts, window, step)
     others = _others(counts, window, step)
     period = _period(counts, drop) if drop is not None and drop.is_alert else None
-    since = None if period is None else counts.day(period.first)
-    over_since = None if period is None or period.over_from is None else counts.day(period.over_from)
+    days = days_of(period, counts.day)
     explained_by = None if drop is None or drop.alert is None else _name(counts, drop.alert)
     row: Row = {
         "session_date": counts.day(window.last),
         "site": counts.site,
-        "rank": 0,
         "window_days": window.days,
         "dimension": segment[0],
         "dimension_value": segment[1],
@@ -114,45 +100,44 @@ def _row(counts: SiteCounts, tested: Tested, place: int, drop: Drop | None) -> R
         "score": float(tested.score[place]),
         "q_value": round(float(tested.q_value[place]), DIGITS),
         "tested_count": len(tested.step),
-        "is_alert": since is not None and over_since is None,
-        "since": since,
-        "over_since": over_since,
+        "is_alert": days.since is not None and days.over_since is None,
+        "since": days.since,
+        "over_since": days.over_since,
         "explained_by": explained_by,
         "example_session_ids": _examples(counts, window, step, period),
     }
-    if since and over_since and period and period.shares:
-        row["sentence"] = ended_progress_sentence(
-            segment=segment,
-            action=row["action"],
-            next_action=row["next_action"],
-            window_days=window.days,
-            last_day=row["session_date"],
-            since=since,
-            over_since=over_since,
-            rates=period.shares,
-            lost=row["associated_lost"],
-            lost_value=row["associated_lost_value"],
-        )
-        return row
+    row["sentence"] = _sentence(counts, window, step, row, period, days)
+    return row
+
+
+def _sentence(
+    counts: SiteCounts, window: Window, step: int, row: Mapping[str, Any], period: Period | None, days: Days
+) -> str:
+    """Return the sentence of a row, whose other columns are known."""
+    segment = row["dimension"], row["dimension_value"]
+    facts: dict[str, Any] = {
+        "segment": segment,
+        "action": row["action"],
+        "next_action": row["next_action"],
+        "window_days": window.days,
+        "last_day": row["session_date"],
+        "lost": row["associated_lost"],
+        "lost_value": row["associated_lost_value"],
+    }
+    if days.ended:
+        return ended_progress_sentence(**facts, **days.ended._asdict())
     before = _rates_before(counts, window, step, period)
-    row["sentence"] = progress_sentence(
-        segment=segment,
-        action=row["action"],
-        next_action=row["next_action"],
-        window_days=window.days,
-        last_day=row["session_date"],
-        since=since,
-        count=n1,
-        progressed_count=k1,
+    return progress_sentence(
+        **facts,
+        since=days.since,
+        count=row["session_count"],
+        progressed_count=row["progressed_count"],
         rate_before=before.rate,
         others=[value for value in _values(counts, segment[0], window.last) if value != segment[1]],
-        others_rate=others.rate,
+        others_rate=row["others_rate"],
         others_rate_before=before.others_rate,
-        lost=row["associated_lost"],
-        lost_value=row["associated_lost_value"],
-        explained_by=explained_by,
+        explained_by=row["explained_by"],
     )
-    return row
 
 
 def _name(counts: SiteCounts, drop: Drop) -> str:
