@@ -37,7 +37,7 @@ _TOKEN = re.compile(
     rf"|(?P<time>\(\?t\s*{_LIMIT.format('time_')}\s*\))"
     r'|"(?P<quoted>(?:[^"\\]|\\.)+)"'
     r"|(?P<name>(?:[^\W]|[/:])(?:[\w/:.]|-(?!>|\[))*)"
-    r"|(?P<repeat>\{\s*(?P<least>\d{1,9})\s*(?:(?P<comma>,)\s*(?P<most>\d{1,9})?\s*)?\})"
+    r"|(?P<repeat>\{(?!\s*,?\s*\})\s*(?P<least>\d{1,9})?\s*(?:(?P<comma>,)\s*(?P<most>\d{1,9})?\s*)?\})"
     r"|(?P<sign>\[\^|[][().|*+?^$])"
     r")"
 )
@@ -130,7 +130,7 @@ class _Parser:
         if token is not None and token["sign"] in ("*", "+", "?"):
             bounds = {"*": (0, None), "+": (1, None), "?": (0, 1)}[token["sign"]]
         elif token is not None and token["repeat"]:
-            least = int(token["least"])
+            least = int(token["least"] or 0)
             bounds = (least, int(token["most"]) if token["most"] else None if token["comma"] else least)
             if bounds[1] is not None and not 1 <= bounds[1] >= least:
                 raise self._unexpected(
