@@ -337,18 +337,19 @@ def _case(name: str, mode: str, steps: str, window: str, levels: Levels, options
     funnel = Funnel(
         tuple(frozenset(step.split("|")) for step in steps.split()),
         "visitor",
-        timedelta(seconds=_seconds(window) or 0),
+        timedelta(seconds=seconds_of(window) or 0),
         **mode_options(mode),
     )
-    lines = tuple(line for happened in levels for line in _lines(f"{name} / {happened}", happened))
+    lines = tuple(line for happened in levels for line in lines_of(f"{name} / {happened}", happened))
     visitors = {f"{name} / {happened}": level for happened, level in levels.items()}
     return FunnelCase(name, replace(funnel, **options), lines, visitors)
 
 
-def _lines(visitor: str, happened: str) -> Iterator[Mapping[str, Any]]:
+def lines_of(visitor: str, happened: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the lines of a visitor, from what happened."""
     moment, pause = FIRST_MOMENT, None
     for place, word in enumerate(happened.split()):
-        if (seconds := _seconds(word)) is not None:
+        if (seconds := seconds_of(word)) is not None:
             pause = seconds
             continue
         if place:
@@ -357,6 +358,7 @@ def _lines(visitor: str, happened: str) -> Iterator[Mapping[str, Any]]:
         yield {"event_id": f"{place:03d}", "visitor_id": visitor, "event_time": moment, "event_name": word}
 
 
-def _seconds(word: str) -> int | None:
+def seconds_of(word: str) -> int | None:
+    """Return the seconds of a pause such as 2h, or None for another word."""
     pause = _PAUSE.fullmatch(word)
     return int(pause[1]) * _SECONDS[pause[2]] if pause else None
