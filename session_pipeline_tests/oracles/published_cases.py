@@ -118,13 +118,15 @@ def _session_case(case: Mapping[str, Any]) -> SessionCase:
     rule = case["rule"]
     # Whole minutes above 30 are 31 minutes or more.
     is_in_minutes = rule.get("new_if", "") == "floor(gap/60) > 30"
+    ends_with_the_hour = rule.get("bucket") == "utc_hour"  # and has no other timeout
+    timeout = timedelta(seconds=rule.get("timeout_seconds", 3600 if ends_with_the_hour else 1800))
     rules = Rules(
-        inactivity=timedelta(minutes=31) if is_in_minutes else timedelta(seconds=rule.get("timeout_seconds", 1800)),
+        inactivity=timedelta(minutes=31) if is_in_minutes else timeout,
         split_at_midnight=rule.get("midnight_split", False),
         separator=rule.get("separator"),
         breaks_at=frozenset({"user"} if rule.get("split_on_user_change") else ()),
         starts_at_border=is_in_minutes or ">=" in rule.get("new_if", ""),
-        split_at_utc_hour=rule.get("bucket") == "utc_hour",
+        split_at_utc_hour=ends_with_the_hour,
     )
     lines = []
     numbers = {}
