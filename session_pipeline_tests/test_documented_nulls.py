@@ -99,3 +99,25 @@ def test_wilson_interval_contains_its_rate(macros: duckdb.DuckDBPyConnection) ->
         )
     """
     assert macros.sql(outside).fetchall() == []
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "low", "high"),
+    [  # R. G. Newcombe, Two-sided confidence intervals for the single proportion, 1998, method 3
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0000, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+        # what prop.test(correct = FALSE) of R gives
+        (0, 1, 0.0000, 0.7935),
+        (1, 1, 0.2065, 1.0000),
+        (5, 10, 0.2366, 0.7634),
+        (10, 10, 0.7225, 1.0000),
+    ],
+)
+def test_wilson_intervals_are_the_published_ones(
+    count: int, total: int, low: float, high: float, macros: duckdb.DuckDBPyConnection
+) -> None:
+    z = 1.959963984540054
+    found = macros.execute("select wilson_low($1 / $2, $2, $3), wilson_high($1 / $2, $2, $3)", [count, total, z])
+    assert found.fetchone() == pytest.approx((low, high), abs=0.00005)

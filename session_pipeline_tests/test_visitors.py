@@ -1,7 +1,7 @@
 """Tests the tables of visitors: against an oracle on random histories with late files, and on published cases."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -181,6 +181,50 @@ def test_retention_equals_the_published_cases(number: int, tmp_path: Path) -> No
         if (row["cohort"], row["period"], row["cohort_date"]) == ("first_visit", "day", days[0])
     }
     assert [bool(returned.get((day - days[0]).days)) for day in days] == case["expected"]
+
+
+# Retention in the tests and manuals of other products: the period, the days on which each visitor came, from the first
+# day on, and by the day of the cohort how many came in each period. A visitor signs up on the day before a bar.
+RETENTION: Mapping[str, tuple[str, tuple[str, ...], Mapping[int, Sequence[int]]]] = {
+    "posthog_visits": ("day", ("0 1 2 5 6", "1 2 3 6"), {0: [1, 1, 1, 0, 0, 1, 1], 1: [1, 1, 1, 0, 0, 1]}),
+    "posthog_sign_ups": (
+        "day",
+        ("4 | 5 6 7 10 11", "4 | 6 7 8 11", "5 | 6 8 9 10", "7 | 8 10", "0 |"),
+        {0: [1, 0, 0, 0], 4: [2, 1, 2, 2, 1, 0, 1], 5: [1, 1, 0, 1, 1, 1], 7: [1, 1, 0, 1]},
+    ),
+    "clickhouse": ("day", ("0 1 2",) * 5 + ("1 2",) * 5 + ("2",) * 5, {0: [5, 5, 5], 1: [5, 5], 2: [5]}),
+    "behavioral": ("day", ("0 1 2", "0 1", "1 2 3"), {0: [2, 2, 1, 0], 1: [1, 1, 1]}),
+    "weeks": ("week", ("0 6", "0 7", "0 13 14", "0 20", "6 12 13"), {0: [4, 2, 2], 6: [1, 1, 0]}),
+}
+
+
+@pytest.mark.long
+def test_retention_equals_that_of_other_products(tmp_path: Path) -> None:
+    """Each case has a site of its own."""
+    sources = {"sources": {name: {"site": name} for name in RETENTION}}
+    deployment = Deployment(tmp_path, SETTINGS | sources, only=("retention",))
+    for name, (_, visitors, _) in RETENTION.items():
+        visits = []
+        for visitor, happened in enumerate(visitors):
+            days, bar, later = happened.partition("|")
+            visits += [
+                Visit(name, f"v{visitor}", datetime(2024, 5, 16, 12) + timedelta(days=int(day)), is_converted)
+                for part, is_converted in ((days, bool(bar)), (later, False))
+                for day in part.split()
+            ]
+        deployment.deliver("visits", list(map(line_of, visits)), source=name)
+    deployment.run(FIRST + timedelta(days=21))
+    found = deployment.records("retention")
+    for name, (period, visitors, expected) in RETENTION.items():
+        cohort = "first_conversion" if any("|" in happened for happened in visitors) else "first_visit"
+        for day, counts in expected.items():
+            of_cohort = name, cohort, period, FIRST + timedelta(days=day)
+            returned = {
+                row["periods_after"]: row["returned_count"]
+                for row in found
+                if (row["site"], row["cohort"], row["period"], row["cohort_date"]) == of_cohort
+            }
+            assert [returned[number] for number in range(len(counts))] == counts, of_cohort
 
 
 @pytest.mark.long
