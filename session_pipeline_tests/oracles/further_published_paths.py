@@ -113,6 +113,13 @@ _EXPRESSIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("(a -[<=5s]-> b | a -> c)", ("a 6s b", "[a 6s c] [a 5s b]")),
 )
 
+# Our own: what the actions mean that `among` does not name (docs/definitions.md).
+_AMONG: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("a b", "^a -> b$", ("x [a b] x", "[a x b]", "b a b", "a b a")),
+    ("a b", "a -[<=3s]-> b", ("[a 2s x 1s b]", "a 2s x 2s b", "a 4s [a x b]")),
+    ("a b c", "a -> [^a b]* -> b", ("[a x b]", "[a c x c b]", "x a c")),
+)
+
 JOURNEYS = {"1": "ABCD", "2": "BBDC", "3": "AB", "4": "AAABC", "5": "ABAC", "6": "ABABC"}
 PAGES = ("home product cart checkout", "home search product")
 # sequenceNextNode: ClickHouse's functional test 01656, and the tests of the DuckDB extension behavioral. The answers
@@ -151,7 +158,11 @@ def searches() -> list[Search]:
         numbers = {str(number): name for number, name in enumerate("abcd", start=1) if name in names.split()}
         pattern, among = pattern_of(text, numbers)
         sequences.append(Search(pattern, among, happened))
-    return [*sequences, *(Search(pattern, None, happened) for pattern, happened in _EXPRESSIONS)]
+    return [
+        *sequences,
+        *(Search(pattern, None, happened) for pattern, happened in _EXPRESSIONS),
+        *(Search(pattern, names.split(), happened) for names, pattern, happened in _AMONG),
+    ]
 
 
 # Transitions: the numbers of pairs of actions, of all visitors of a case together.
