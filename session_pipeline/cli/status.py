@@ -28,6 +28,7 @@ SEARCHED_RUNS = 1_000  # for the last build: many runs of ingest can follow it, 
 INGEST = "ingest"  # the job that builds and publishes nothing; defs/jobs.py has the name, but takes long to load
 SHOWN_JOBS = {"__ASSET_JOB": "materialize"}  # Dagster's name for runs that its UI starts with "Materialize"
 AGE = re.compile(r"(\d{1,6}) ?(min|h|d)")
+CLOCKS_DIFFER = timedelta(minutes=5)  # more between the machines that publish and that ask is an error of a clock
 UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
@@ -47,7 +48,7 @@ class Status:
             not trigger `--check`.
         outdated_days: Days that were built with older settings or models and wait for `run --upgrade`.
         frozen_before: The first day that is not frozen; earlier days are not built again. None if no day is frozen.
-        age_seconds: Time since the last publication.
+        age_seconds: Time since the last publication; negative if the clock was set back since.
         is_published: Whether readers have the newest state.
     """
 
@@ -94,7 +95,7 @@ def status(
         _show(found)
     overdue = _overdue(found, oldest)
     if check and (overdue or found.problems):
-        remedy = ["run `session-pipeline run`"] if overdue else []
+        remedy = ["run `session-pipeline run`"] if overdue and not _is_of_the_future(found) else []
         raise ended(plain("; ".join([*overdue, *found.problems, *remedy])))
 
 
@@ -184,12 +185,22 @@ def _overdue(found: Status, oldest: timedelta) -> list[str]:
     sentences = []
     if found.age_seconds is None:
         sentences.append("nothing is published yet")
+    elif _is_of_the_future(found):
+        sentences.append(
+            f"the age of the published state is not known: it was published at {found.published_at}, which is later"
+            " than the clock of this machine; set the clock"
+        )
     elif found.age_seconds > oldest.total_seconds():
         limit = span(oldest.total_seconds())
         sentences.append(f"the published state is {span(found.age_seconds)} old, the limit is {limit}")
     if found.overdue_because:
         sentences.append(found.overdue_because.partition(";")[0])
     return sentences
+
+
+def _is_of_the_future(found: Status) -> bool:
+    """Whether the last publication is later than now. Then the clock is, or was, wrong."""
+    return (found.age_seconds or 0) < -CLOCKS_DIFFER.total_seconds()
 
 
 def _show(found: Status) -> None:
@@ -207,7 +218,10 @@ def _rows(found: Status) -> list[tuple[str, str]]:
     not_accepted = [f"{count:,} {word}" for word, count in sorted(found.files.items()) if word != "accepted"]
     waiting = f"{counted(len(found.files_to_read), 'file')} to be read by the next run" if found.files_to_read else ""
     if found.age_seconds is not None:
-        published = f"{span(found.age_seconds)} ago, days through {found.published_until}"
+        when = f"{span(max(found.age_seconds, 0))} ago"
+        if _is_of_the_future(found):
+            when = f"at {found.published_at}, later than the clock of this machine"
+        published = f"{when}, days through {found.published_until}"
         published += "" if found.is_published else "; newer data is not published yet"
     else:
         published = "not yet"

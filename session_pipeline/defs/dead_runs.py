@@ -112,7 +112,7 @@ def _is_dead(record: dg.RunRecord, folder: DataFolder, *, is_held: bool) -> bool
     is_alive = _is_alive(process) if run_id == run.run_id else None
     if is_alive is not None:
         return not is_alive
-    quiet_for = datetime.now(UTC) - record.update_timestamp
+    quiet_for = abs(datetime.now(UTC) - record.update_timestamp)  # in the future if the clock was set back
     is_lost = quiet_for > LONGEST_START or (quiet_for > LAUNCH and _is_server_gone(run))
     return is_lost and (is_held or _is_free(folder))
 

@@ -222,8 +222,15 @@ def _is_loading(cursor: str | None) -> bool:
     """Return whether the daemon may still have old definitions; it cannot launch runs for days that these lack."""
     if not (cursor or "").startswith(LOADING):
         return False
-    since = datetime.fromisoformat(str(cursor).removeprefix(LOADING))
-    return datetime.now(UTC) - since < LONGEST_LOADING
+    return _is_recent(datetime.fromisoformat(str(cursor).removeprefix(LOADING)), LONGEST_LOADING)
+
+
+def _is_recent(moment: datetime, span: timedelta) -> bool:
+    """Return whether less than this span of time has passed since a moment.
+
+    If the clock was set back, the moment can be in the future. Only as much as the span is waited for it then.
+    """
+    return abs(datetime.now(UTC) - moment) < span
 
 
 def _settled(folder: DataFolder, files: Iterable[str]) -> dict[str, float]:
@@ -252,9 +259,9 @@ def _after_cancel(instance: dg.DagsterInstance) -> str | None:
     runs = [run for run in finished if run.dagster_run.job_name != INGEST]
     if not runs or runs[0].dagster_run.status is not dg.DagsterRunStatus.CANCELED or has_died(runs[0].dagster_run):
         return None
-    again = runs[0].update_timestamp + FIRST_WAIT
-    if datetime.now(UTC) >= again:
+    if not _is_recent(runs[0].update_timestamp, FIRST_WAIT):
         return None
+    again = runs[0].update_timestamp + FIRST_WAIT
     return f"run {runs[0].dagster_run.run_id[:8]} was canceled; the remaining days are built after {again:%H:%M} UTC"
 
 
@@ -274,9 +281,10 @@ def _waits(instance: dg.DagsterInstance, job: str, planned: str) -> str | None:
         return None
     successes = [run.dagster_run.status is dg.DagsterRunStatus.SUCCESS for run in runs]
     failures = successes.index(True) if any(successes) else len(runs)
-    again = runs[0].update_timestamp + min(FIRST_WAIT * 2 ** max(failures - 1, 0), LONGEST_WAIT)
-    if datetime.now(UTC) >= again:
+    wait = min(FIRST_WAIT * 2 ** max(failures - 1, 0), LONGEST_WAIT)
+    if not _is_recent(runs[0].update_timestamp, wait):
         return None
+    again = runs[0].update_timestamp + wait
     if failures:
         return f"the same plan failed {failures} times in a row; the next attempt is after {again:%H:%M} UTC"
     return f"the same plan ran just now; more changes are collected until {again:%H:%M} UTC"

@@ -151,7 +151,7 @@ def _send(path: Path, state: _State, settings: AlertSettings, log: Callable[[str
     for waiting in list(state.waiting):
         if monotonic() >= until:
             break
-        if time() < waiting.get("not_before", 0):
+        if 0 < waiting.get("not_before", 0) - time() <= max(PAUSES):  # more only if the clock was set back
             continue
         problem = run_command(settings.command, waiting["alert"], settings.time_limit_seconds)
         waiting["attempts"] += 1
