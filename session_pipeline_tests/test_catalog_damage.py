@@ -69,6 +69,7 @@ def rows_of(path: Path) -> object:
         ("update partitions set part_list = '{'", Catalog.named_paths),
         ("update recipes set parts = '{'", Catalog.recipes),
         ("update source_files set facts = '{'", Catalog.source_files),
+        ("update source_files set facts = '[]'", Catalog.source_files),
         ("update deliveries set stamp = cast(x'ff' as text)", Catalog.delivered),
         ("update publications set data_until = '2026'", Catalog.publications),
         ("update publications set data_until = '2026'", Catalog.latest_publication),
@@ -81,6 +82,29 @@ def test_value_that_cannot_be_read_is_reported_as_damage(
 ) -> None:
     change(path, statement)
     with closing(Catalog(path)) as catalog, pytest.raises(StoreError, match=r"damaged .*; restore it from a backup"):
+        read(catalog)
+
+
+@pytest.mark.parametrize(
+    ("statement", "read", "message"),
+    [
+        (
+            "update source_files set facts = replace(facts, 'status', 'sta4us')",
+            lambda catalog: catalog.source_files()["f1"].facts["status"],
+            r"catalog\.sqlite is damaged \(delivered file web/a\.jsonl has no status\); restore it from a backup",
+        ),
+        (
+            "update partitions set parts = replace(parts, 'recipe', 'recite')",
+            lambda catalog: catalog.partitions()[KEY].parts["recipe"],
+            r"damaged \(a partition has no recipe\); restore it from a backup",
+        ),
+    ],
+)
+def test_damaged_name_of_a_value_is_reported_as_damage(
+    path: Path, statement: str, read: Callable[[Catalog], object], message: str
+) -> None:
+    change(path, statement)
+    with closing(Catalog(path)) as catalog, pytest.raises(StoreError, match=message):
         read(catalog)
 
 

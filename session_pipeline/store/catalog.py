@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from session_pipeline.store import damage
 from session_pipeline.store.catalog_file import CatalogFile
@@ -20,6 +20,7 @@ from session_pipeline.store.catalog_rows import (
     publication_of,
     row_of,
 )
+from session_pipeline.store.file_facts import FileFacts
 from session_pipeline.store.records import Key, Partition, Publication, Recipe, SourceFile
 
 
@@ -130,10 +131,16 @@ class Catalog(CatalogFile):
         rows = self._connection.execute("select file_id, fingerprint, facts from source_files order by file_id")
         return {
             row["file_id"]: SourceFile(
-                row["file_id"], row["fingerprint"], json.loads(row["facts"]) | delivered.get(row["file_id"], never)
+                row["file_id"],
+                row["fingerprint"],
+                self._facts(json.loads(row["facts"]) | delivered.get(row["file_id"], never), row["file_id"]),
             )
             for row in rows
         }
+
+    def _facts(self, values: dict[str, Any], file_id: str) -> FileFacts:
+        about = f"delivered file {values['path'] or file_id}"
+        return cast(FileFacts, damage.RecordedValues(values, self._path, about))
 
     def put_source_file(self, source_file: SourceFile) -> None:
         """Record a delivered file. Call within a transaction."""

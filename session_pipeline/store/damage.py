@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from session_pipeline.errors import StoreError
 
@@ -43,6 +44,32 @@ def damage_explained(path: Path | str) -> Iterator[None]:
         if is_wrong_use or (isinstance(error, sqlite3.Error) and primary_code(error) not in SIGNS_OF_DAMAGE):
             raise
         raise damaged(path, error) from error
+
+
+class RecordedValues(dict[str, Any]):
+    """Values of a JSON object in a row, by name. Asking for one that is missing reports damage, unlike `get`."""
+
+    __slots__ = ("_about", "_path")  # a catalog can have millions
+
+    def __init__(self, values: Mapping[str, Any], path: Path | str, about: str) -> None:
+        """Take the values.
+
+        Args:
+            values: The values, by name.
+            path: The catalog, or what it is called.
+            about: What the values are about, in the error.
+        """
+        super().__init__(values)
+        self._path = path
+        self._about = about
+
+    def __missing__(self, name: str) -> Any:
+        """Report a name that is always recorded, so damage changed it or its row.
+
+        Raises:
+            StoreError: Always.
+        """
+        raise damaged(self._path, f"{self._about} has no {name}")
 
 
 def damaged(path: Path | str, how: object) -> StoreError:

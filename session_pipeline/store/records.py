@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from session_pipeline.store.damage import damage_explained
+from session_pipeline.store.damage import RecordedValues, damage_explained
 from session_pipeline.store.file_facts import FileFacts
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -69,11 +69,23 @@ class JsonMapping(Mapping[str, Any]):
     def __init__(self, text: str) -> None:
         """Take the text of a JSON object."""
         self._text = text
-        self._values: dict[str, Any] | None = None
+        self._values: RecordedValues | None = None
 
     def __getitem__(self, name: str) -> Any:
-        """Return a value."""
+        """Return a value.
+
+        Raises:
+            StoreError: There is none with this name.
+        """
         return self._read()[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a value with this name."""
+        return name in self._read()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a value, or the default without one."""
+        return self._read().get(name, default)
 
     def __iter__(self) -> Iterator[str]:
         """Yield the names."""
@@ -83,10 +95,10 @@ class JsonMapping(Mapping[str, Any]):
         """Return the number of values."""
         return len(self._read())
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> RecordedValues:
         if self._values is None:
             with damage_explained(CATALOG):
-                self._values = json.loads(self._text)
+                self._values = RecordedValues(json.loads(self._text), CATALOG, "a partition")
         return self._values
 
 
