@@ -235,6 +235,12 @@ def test_epoch_and_iso_8601_times(ingest: Ingest, written: str) -> None:
     assert found["event_time"].replace(microsecond=0) == datetime(2024, 10, 10, 20, 55, 36)
 
 
+def test_iso_8601_times_can_have_fractions(ingest: Ingest) -> None:
+    rules = replace(RULES, log_format='$time_iso8601 $remote_addr "$request"')
+    found = event(ingest, '2024-10-10T13:55:36.250001Z 192.0.2.7 "GET / HTTP/1.1"', rules)
+    assert found["event_time"] == datetime(2024, 10, 10, 13, 55, 36, 250001)
+
+
 @pytest.mark.long
 def test_page_host_comes_from_log_or_settings(ingest: Ingest) -> None:
     rules = replace(RULES, host="shop.example")

@@ -49,6 +49,19 @@ def test_fields_change_within_a_file(each_way: Ingest, end: str) -> None:
     assert not any("203.0.113" in str(row) or "db8" in str(row) for row in taken.events)
 
 
+def test_quotes_around_texts_without_a_space_are_removed(each_way: Ingest) -> None:
+    lines = [
+        "#Fields: date time c-ip cs-method cs-uri-stem cs(User-Agent) cs(Referer)",
+        '"2024-03-01" "12:00:00" "192.0.2.1" "GET" "/a" "Opera/9+(x)" "-"',
+        '2024-03-01 12:00:01 192.0.2.1 GET /"b" "curl/8.0" "https://t.example/""q"""',
+    ]
+    taken = each_way.take("\n".join(lines), "u_ex240301.log", RULES)
+    assert taken.reasons == {}
+    assert taken.column("page_url") == ["/a", '/"b"']
+    assert taken.column("user_agent") == ["Opera/9 (x)", "curl/8.0"]
+    assert taken.column("referrer") == [None, 'https://t.example/"q"']
+
+
 @pytest.mark.parametrize("directive", ["Version", "Software", "Fields", "Date", "Start-Date", "End-Date", "Remark"])
 def test_log_is_recognized_by_any_first_directive(directive: str) -> None:
     beginning = f"#{directive}: 2026-05-04 09:00:00\n#Fields: time cs-method\n".encode()

@@ -28,7 +28,7 @@ IDENTITY = r'-|[^\s".:\[\]]+'
 _NAME_PART = r'(?:(?:[^\s"\\-]|\\\S)(?:[^\s"\\]|\\\S)*|-(?:[^\s"\\]|\\\S)+)'
 USER = rf'-|""|(?:{_NAME_PART}(?: +{_NAME_PART})*)?'
 CLF_TIME = r"\d{1,2}/[A-Za-z]{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}"
-ISO_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[+-]\d\d:\d\d|Z)"
+ISO_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[+-]\d\d:\d\d|Z)"  # of nginx without fractions
 ENVOY_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 HAPROXY_TIME = r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d\.\d{3}"
 # Envoy writes 0, and HAProxy -1, if there was no response.

@@ -73,6 +73,8 @@ def _row(text: str, names: Sequence[str], date: str | None) -> Row:
     values = text.split("\t") if is_tabbed else text.split()
     if len(values) != len(names) and '"' in text:
         values = next(csv.reader([text.strip()], delimiter="\t" if is_tabbed else " "))
+    else:
+        values = [_without_quotes(value) for value in values]
     if len(values) != len(names):
         return text, "ragged_row", f"{len(values)} fields instead of {len(names)}, which #Fields names"
     fields = {"date": date} if date and "date" not in names else {}
@@ -80,6 +82,12 @@ def _row(text: str, names: Sequence[str], date: str | None) -> Row:
         if value not in NO_VALUE:
             fields[name] = _words(value, is_tabbed) if WORDS.fullmatch(name) else value
     return json.dumps(fields, ensure_ascii=False), None, None
+
+
+def _without_quotes(value: str) -> str:
+    """Return a text without the quotes around it. Some servers also quote texts without a space."""
+    is_quoted = len(value) > 1 and value[0] == value[-1] == '"'
+    return value[1:-1].replace('""', '"') if is_quoted else value
 
 
 def _words(value: str, is_encoded: bool) -> str:
