@@ -274,6 +274,28 @@ def test_log_with_two_formats_keeps_the_one_of_most_lines(tmp_path: Path) -> Non
     assert load_settings(tmp_path / "new").source("web").log_format == "common"
 
 
+def test_lines_of_a_second_log_format_are_named_without_a_section_of_the_source(tmp_path: Path) -> None:
+    combined = '192.0.2.7 - - [04/May/2026:10:00:0%s +0000] "GET /p HTTP/1.1" 200 512 "-" "curl/8.0"'
+    file = tmp_path / "access.log"
+    file.write_text("\n".join([*(combined % second for second in range(5)), f"shop.example {combined % 5}", ""]))
+    said = "1 line has another log format, vhost_combined_without_port: deliver such lines in files of another source"
+    for command in (("try", file), ("init", tmp_path / "new", "--from", file)):
+        code, out, _ = call(*command)
+        assert (code, said in out, "user agent:" in out) == (0, True, False)
+    assert load_settings(tmp_path / "new").sources == {}
+
+
+def test_missing_user_agent_is_said_for_the_format_of_the_log(tmp_path: Path) -> None:
+    folder, file = tmp_path / "new", tmp_path / "access.log"
+    assert call("init", folder)[0] == 0
+    with (folder / "settings.toml").open("a") as settings:
+        settings.write("[sources.web]\nlog_format = '$time_iso8601 $remote_addr \"$request\"'\n")
+    file.write_text('2026-05-04T10:00:00Z 192.0.2.7 "GET / HTTP/1.1"\n')
+    _, out, _ = call("try", file, "--source", "web", "--data", folder)
+    assert "the log has no user agent" in out
+    assert "log it if you can, and add it to log_format" in " ".join(out.split())
+
+
 @pytest.mark.parametrize("before", ["", "shop.example "])
 def test_init_sets_start_date_for_old_logs(before: str, tmp_path: Path) -> None:
     file = tmp_path / "access.log"

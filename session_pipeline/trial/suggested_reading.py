@@ -28,7 +28,7 @@ from session_pipeline.ingest.formats.separated import Csv, Tsv
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.mapping.source_rules import rules_of
 from session_pipeline.reference.extended_log_formats import extended_log_format
-from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT, parse_log_format
+from session_pipeline.reference.log_formats import NAMED_FORMATS, OTHER_LOG_FORMAT, parse_log_format
 from session_pipeline.run.pipeline import Run
 from session_pipeline.settings import key_of_source, packaged_preset
 from session_pipeline.store.file_facts import FileFacts
@@ -47,10 +47,11 @@ ROWS_AS_LISTS = (
 )
 NO_USER_AGENT = (
     "the log has no user agent: all visitors of one network are one visitor, and bots are not recognized by their name;"
-    " log it if you can, in {how}"
+    " log it if you can, {how}"
 )
-HAPROXY_AGENT = "HAProxy with `http-request capture req.hdr(User-Agent) len 256`"
-USUAL_AGENT = "Apache and nginx with the format combined"
+HAPROXY_AGENT = "in HAProxy with `http-request capture req.hdr(User-Agent) len 256`"
+USUAL_AGENT = "in Apache and nginx with the format combined"  # if the log has their format common
+OTHER_AGENT = "and add it to log_format"
 
 
 def suggested_for(
@@ -81,7 +82,8 @@ def suggested_for(
     if not facts["accepted_count"] and not rules.header and (tabbed := _tabbed_log(path)) is not None:
         return tabbed
     if other_format := _other_format(path, reasons, facts, has_own_section=source in run.settings.sources):
-        return Suggested(keys=other_format, remarks=too_early)
+        # try_file.py drops the keys if fewer lines fit them. The remarks are then those that stay.
+        return Suggested(keys=other_format, remarks=[*too_early, *_about_log(rules, reasons)])
     admitted = admit(
         path,
         root=trial.raw,
@@ -171,7 +173,9 @@ def _about_log(rules: ReadingRules, reasons: Mapping[str, int]) -> Iterator[str]
         lines = "1 line has" if count == 1 else f"{count:,} lines have"
         yield f"{lines} another log format, {other}: deliver such lines in files of another source"
     if "user_agent" not in parse_log_format(rules.log_format).names:
-        yield NO_USER_AGENT.format(how=HAPROXY_AGENT if "haproxy" in rules.log_format else USUAL_AGENT)
+        written = NAMED_FORMATS.get(rules.log_format, rules.log_format)
+        common = USUAL_AGENT if NAMED_FORMATS["common"] in written else OTHER_AGENT
+        yield NO_USER_AGENT.format(how=HAPROXY_AGENT if "$haproxy_time" in written else common)
 
 
 def _first_texts(path: Path) -> list[str]:
