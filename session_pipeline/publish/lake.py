@@ -185,14 +185,13 @@ def _place(source: Path, target: Path, contract: Table, *, is_linked: bool, is_n
                 rows = rows_of(contract, [source])
                 connection.execute(f"copy ({rows}) to {literal(str(temporary))} {FORMAT}")
             sync_file(temporary)
-    except BaseException:
-        temporary.unlink(missing_ok=True)  # a failed copy must not keep a full disk full
-        raise
-    crash_points.reached("lake: file linked")
-    os.replace(temporary, target)
-    crash_points.reached("lake: file renamed")
-    # By POSIX, a rename between two hard links to the same file does nothing, and both names remain.
-    temporary.unlink(missing_ok=True)
+        crash_points.reached("lake: file linked")
+        os.replace(temporary, target)
+        crash_points.reached("lake: file renamed")
+    finally:
+        # After an error, it must not keep a full disk full. And by POSIX, a rename between two hard links to the same
+        # file does nothing, and both names remain.
+        temporary.unlink(missing_ok=True)
 
 
 def _link(source: Path, target: Path) -> None:
