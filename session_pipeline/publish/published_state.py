@@ -157,11 +157,10 @@ class ShownBefore:
 def shown_before(folder: DataFolder, store: Store) -> ShownBefore:
     """Return what readers see now."""
     has_warehouse = _is_as_published(folder, store)
-    # If another store wrote the warehouse, the lake can have names of files of a later state.
-    is_certain = has_warehouse and store.catalog.latest_publication() is not None
     return ShownBefore(
         has_warehouse=has_warehouse,
-        lake_generation=store.catalog.number(LAKE_GENERATION) if is_certain else 0,
+        # If another store wrote the warehouse, the lake can have names of files of a later state.
+        lake_generation=store.catalog.number(LAKE_GENERATION) if has_warehouse else 0,
         contracts_changed=store.catalog.number(PUBLISHED_CONTRACTS) != _contracts_number(),
     )
 
