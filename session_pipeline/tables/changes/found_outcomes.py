@@ -1,6 +1,6 @@
 """Makes the rows of outcome_changes: reads the counts, chooses, ranks and describes the changes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,11 @@ from session_pipeline.reference.changes import (
     LEAST_BASE_DAYS,
     MOST_DIMENSION_VALUES,
     OUTCOME_WINDOWS,
+    UNWANTED,
     WHOLE,
+    Segment,
 )
+from session_pipeline.tables.changes.more_visits import SESSIONS, more_visits
 from session_pipeline.tables.changes.outcome_scores import (
     DIGITS,
     LEAST_COUNT,
@@ -29,7 +32,6 @@ from session_pipeline.tables.changes.sentences import NO_VALUE, ended_outcome_se
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SESSIONS = "(sessions)"
 RATE_ALERT_SCORE, COUNT_ALERT_SCORE = 3.5, 5.0
 COUNT_DIGITS = 3
 MADE_BY_SQL = frozenset(("low", "high", "example_session_ids"))
@@ -93,11 +95,11 @@ def _rows_of_day(counts: OutcomeCounts, day: int) -> Sequence[Row]:
             tested += [
                 (count_scores, place) for place in np.flatnonzero(count_scores.is_tested & is_read & is_count).tolist()
             ]
-        rows += _rows(counts, day, window_days, tested)
+        rows += _rows(counts, day, window_days, tested, largest)
     return ranked(rows, _place)
 
 
-def _largest(counts: OutcomeCounts, day: int) -> set[tuple[str, str]]:
+def _largest(counts: OutcomeCounts, day: int) -> Set[Segment]:
     """Return the segments of each dimension that have the most sessions, and enough days for a comparison.
 
     A value that has all sessions is left out, because it would be tested twice.
@@ -119,7 +121,9 @@ def _place(row: Row) -> tuple[Any, ...]:
     return not row["is_alert"], -abs(row["score"]), row["window_days"], *key
 
 
-def _rows(counts: OutcomeCounts, day: int, window_days: int, tested: Sequence[tuple[Scores, int]]) -> Iterator[Row]:
+def _rows(
+    counts: OutcomeCounts, day: int, window_days: int, tested: Sequence[tuple[Scores, int]], compared: Set[Segment]
+) -> Iterator[Row]:
     """Yield the rows of a window that are worth having: large scores, and in any case the largest one."""
     if not tested:
         return
@@ -127,10 +131,10 @@ def _rows(counts: OutcomeCounts, day: int, window_days: int, tested: Sequence[tu
     largest = sizes.index(max(sizes))
     for number, (scores, place) in enumerate(tested):
         if sizes[number] >= KEPT_SCORE or number == largest:
-            yield _row(counts, day, window_days, scores, place, len(tested))
+            yield {**_row(counts, day, window_days, scores, place, compared), "tested_count": len(tested)}
 
 
-def _row(counts: OutcomeCounts, day: int, window_days: int, scores: Scores, place: int, tested_count: int) -> Row:
+def _row(counts: OutcomeCounts, day: int, window_days: int, scores: Scores, place: int, compared: Set[Segment]) -> Row:
     series = counts.series[place]
     is_count = series[2] == SESSIONS
     first = day - window_days + 1
@@ -151,6 +155,7 @@ def _row(counts: OutcomeCounts, day: int, window_days: int, scores: Scores, plac
             count=k,
             session_count=n,
             expected=expected,
+            more=more_visits(counts, day, window_days, place, compared) if _is_worse(series[2], score) else None,
         )
     return {
         "session_date": counts.day(day),
@@ -166,12 +171,16 @@ def _row(counts: OutcomeCounts, day: int, window_days: int, scores: Scores, plac
         "usual_rate": None if is_count else round(expected / n, DIGITS),
         "spread": round(float(scores.spread[place]), DIGITS),
         "score": score,
-        "tested_count": tested_count,
         "is_alert": is_unusual and days.over_since is None,
         "since": days.since,
         "over_since": days.over_since,
         "sentence": sentence,
     }
+
+
+def _is_worse(outcome: str, score: float) -> bool:
+    """Return whether a rate can be worse because of additional visits: a lower one, or a higher one of bad ends."""
+    return outcome != SESSIONS and (score > 0 if outcome in UNWANTED else score < 0)
 
 
 def _period(counts: OutcomeCounts, day: int, window_days: int, place: int, scores: Scores) -> Period:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from session_pipeline.reference.changes import GOAL, WHOLE, Segment
+from session_pipeline.reference.changes import GOAL, UNWANTED, WHOLE, Segment
 from session_pipeline.tables.statistics import of_hundred, percent
 
 if TYPE_CHECKING:  # loads numpy
+    from session_pipeline.tables.changes.more_visits import MoreVisits
     from session_pipeline.tables.changes.periods import Shares
 
 MONTHS = (
@@ -227,6 +228,7 @@ def outcome_sentence(
     count: int,
     session_count: int,
     expected: float,
+    more: "MoreVisits | None" = None,
 ) -> str:
     """Return the sentence of a row of outcome_changes.
 
@@ -239,6 +241,7 @@ def outcome_sentence(
         count: The sessions with the outcome.
         session_count: The sessions of the window.
         expected: The count to expect.
+        more: The additional visits that make the rate worse; None if it is worse without them, or better.
     """
     window = window_text(window_days, last_day)
     when = window[0].upper() + window[1:]
@@ -249,10 +252,21 @@ def outcome_sentence(
     how = "converted" if outcome == "(converted)" else f"ended with {outcome}"
     rate, usual_rate = (each / session_count if session_count else 0.0 for each in (count, expected))
     sentence = f"{when}, {count:,} of {session_count:,} {visits_of(segment)} {how} ({percent(rate)});"
-    sentence += f" usually it is about {expected:,.0f} ({percent(usual_rate)})."
-    if since is None or (window_days == 1 and since == last_day):
-        return sentence
-    return f"{sentence} It most likely began on {day_text(since)}."
+    of_so_many = "of so many, " if more else ""  # so that it is not taken for the usual number
+    sentence += f" {of_so_many}usually it is about {expected:,.0f} ({percent(usual_rate)})."
+    if since is not None and not (window_days == 1 and since == last_day):
+        sentence += f" It most likely began on {day_text(since)}."
+    return f"{sentence} {_more_visits_text(more, how, outcome)}" if more else sentence
+
+
+def _more_visits_text(more: "MoreVisits", how: str, outcome: str) -> str:
+    """Return what additional visits have to do with a rate that is worse. `how` is what visits with the outcome did."""
+    did = f"did not end with {outcome}" if outcome in UNWANTED else how
+    text = (
+        f"More visits came than usual: {more.count:,} instead of about {more.usual_count:,.0f}. The number that {did}"
+        f" is not much lower: {more.kept_count:,}, usually about {more.usual_kept_count:,.0f}."
+    )
+    return text if more.segment is None else f"{text} Most of the additional visits are {visits_of(more.segment)}."
 
 
 def ended_outcome_sentence(*, segment: Segment, outcome: str, since: date, over_since: date, rates: "Shares") -> str:

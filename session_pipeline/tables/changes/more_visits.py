@@ -1,0 +1,116 @@
+"""Says whether a rate is worse only because more visits came, such as those of a campaign or of unknown bots.
+
+found_outcomes.py finds the changed rates, and sentences.py has the words.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from session_pipeline.reference.changes import BASE_DAYS, UNWANTED, WHOLE, Segment
+from session_pipeline.tables.changes.outcome_scores import OutcomeCounts
+from session_pipeline.tables.parameters import DAYS_OF_WEEK
+
+SESSIONS = "(sessions)"
+ALIKE = Fraction(9, 10)  # of the usual number: a count is not much lower from here on, and visits are more below it
+MOST_SHARE = Fraction(1, 2)  # of the additional visits: a value with more of them brings most
+UNLIKE_USUAL = Fraction(1, 4)  # by which this share is larger than its share of the usual visits
+
+
+@dataclass(frozen=True)
+class MoreVisits:
+    """More visits than usual, of which not many fewer than usual have a good end.
+
+    Attributes:
+        count: The visits of the window.
+        usual_count: The usual visits of as many days of the same weekdays.
+        kept_count: The visits whose number is not much lower: with the outcome, or without an unwanted one.
+        usual_kept_count: The usual number of these.
+        segment: The value of a dimension that most of the additional visits have; None without one.
+    """
+
+    count: int
+    usual_count: float
+    kept_count: int
+    usual_kept_count: float
+    segment: Segment | None
+
+
+def more_visits(
+    counts: OutcomeCounts, day: int, window_days: int, place: int, compared: Collection[Segment]
+) -> MoreVisits | None:
+    """Return the additional visits that lower a rate, or raise that of an unwanted outcome; None without such.
+
+    Args:
+        counts: The counts of the site.
+        day: The position of the last day of the window.
+        window_days: The days of the window.
+        place: The series of the rate.
+        compared: The segments that are compared on the day. Which others are known depends on the days that are built
+            together.
+    """
+    days = _Days(counts, day - window_days + 1, day)
+    series = counts.series[place]
+    sessions, kept = counts.sessions[:, place], counts.with_outcome[:, place]
+    if series[2] in UNWANTED:
+        kept = sessions - kept
+    count, usual_count = days.sum_and_usual(sessions)
+    kept_count, usual_kept_count = days.sum_and_usual(kept)
+    if usual_count >= ALIKE * count or kept_count < ALIKE * usual_kept_count:
+        return None
+    segment = None
+    if series[:2] == WHOLE:
+        segment = _where_most_came(counts, days, compared, count - usual_count, usual_count)
+    return MoreVisits(count, float(usual_count), kept_count, float(usual_kept_count), segment)
+
+
+def _where_most_came(
+    counts: OutcomeCounts, days: "_Days", compared: Collection[Segment], additional: Fraction, usual_count: Fraction
+) -> Segment | None:
+    """Return the value that most of the additional visits have, if it has a smaller part of the usual ones.
+
+    Of several, it is the one whose part grew the most; of equal ones, the first name.
+    """
+    found: list[tuple[Fraction, Segment]] = []
+    for place, (dimension, value, outcome) in enumerate(counts.series):
+        if (dimension, value) == WHOLE or (dimension, value) not in compared or outcome != SESSIONS:
+            continue
+        count, usual = days.sum_and_usual(counts.sessions[:, place])
+        share = (count - usual) / additional
+        growth = share - usual / usual_count
+        if share > MOST_SHARE and growth >= UNLIKE_USUAL and days.have(_of_dimension(counts, compared, dimension)):
+            found.append((-growth, (dimension, value)))
+    return min(found)[1] if found else None
+
+
+def _of_dimension(counts: OutcomeCounts, compared: Collection[Segment], dimension: str) -> NDArray[np.int64]:
+    """Return the most sessions of each day that have one value of a dimension, also none: 0 on days without it."""
+    of_dimension = np.array([one[0] == dimension and one[:2] in compared for one in counts.series])
+    return np.asarray(counts.sessions[:, of_dimension].max(axis=1), np.int64)
+
+
+class _Days:
+    """The days of a window, and the days with sessions among the 56 before it, by weekday."""
+
+    def __init__(self, counts: OutcomeCounts, first: int, last: int) -> None:
+        self._window = slice(first, last + 1)
+        has_sessions = counts.sessions.max(axis=1) > 0
+        usual = [each for each in range(first - BASE_DAYS, first) if has_sessions[each]]
+        self._usual = usual
+        self._alike = [
+            [each for each in usual if (day - each) % DAYS_OF_WEEK == 0]
+            for day in range(first, last + 1)
+            if has_sessions[day]
+        ]
+
+    def sum_and_usual(self, by_day: NDArray[np.int64]) -> tuple[int, Fraction]:
+        """Return the sum of the window, and that of as many usual days of the same weekdays."""
+        usual = sum((Fraction(int(by_day[days].sum()), len(days)) for days in self._alike if days), Fraction(0))
+        return int(by_day[self._window].sum()), usual
+
+    def have(self, by_day: NDArray[np.int64]) -> bool:
+        """Return whether no usual day is 0."""
+        return bool((by_day[self._usual] > 0).all())

@@ -1,0 +1,121 @@
+"""Tests that outcome_changes says so if a rate is worse only because more visits came than usual."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from session_pipeline.tables.changes.found_outcomes import outcome_changes
+from session_pipeline_tests.test_outcome_changes import SCHEMA
+
+Day = Mapping[tuple[str, str], tuple[int, int]]  # visits of a segment, and those of them with the outcome
+
+FIRST, DAYS = date(2026, 1, 5), 84
+WHOLE = ("all", "all")
+USUAL: Day = {
+    WHOLE: (400, 40),
+    ("channel", "direct"): (380, 39),
+    ("channel", "paid"): (20, 1),
+    ("device", "mobile"): (240, 24),
+    ("device", "desktop"): (160, 16),
+}
+CAMPAIGN: Day = USUAL | {
+    WHOLE: (800, 41),
+    ("channel", "paid"): (420, 2),
+    ("device", "mobile"): (480, 25),
+    ("device", "desktop"): (320, 16),
+}
+
+
+def sentence(now: Day, usual: Day = USUAL, *, outcome: str = "purchase", **other: Any) -> str:
+    """Return the sentence about the outcome of all visits in the last 7 of 84 days."""
+    settings = {"weekend": usual, "from_day": 0, "segment": WHOLE} | other
+    rows = []
+    for offset in range(DAYS):
+        day = FIRST + timedelta(days=offset)
+        of_day = now if offset >= DAYS - 7 else settings["weekend"] if day.weekday() >= 5 else usual
+        rows += [
+            {"session_date": day, "is_asked_for": offset == DAYS - 1, "site": "main", "dimension": dimension}
+            | {"dimension_value": value, "outcome": "(converted)" if dimension != "all" else outcome}
+            | {"session_count": n, "outcome_count": k}
+            for (dimension, value), (n, k) in of_day.items()
+            if dimension != "channel" or offset >= settings["from_day"]
+        ]
+    found = outcome_changes(pa.Table.from_pylist(rows, schema=SCHEMA)).to_pylist()
+    names = (7, *settings["segment"], outcome if settings["segment"] == WHOLE else "(converted)")
+    columns = ("window_days", "dimension", "dimension_value", "outcome")
+    return next(row["sentence"] for row in found if tuple(row[name] for name in columns) == names)
+
+
+def test_campaign_that_hardly_converts_explains_a_lower_rate() -> None:
+    assert sentence(CAMPAIGN) == (
+        "In the 7 days to 29 March, 287 of 5,600 visits ended with purchase (5.1 %); of so many, usually it is about"
+        " 560 (10 %). It most likely began on 23 March. More visits came than usual: 5,600 instead of about 2,800. The"
+        " number that ended with purchase is not much lower: 287, usually about 280. Most of the additional visits are"
+        " paid visits."
+    )
+
+
+def test_growth_of_all_channels_names_none() -> None:
+    grown = CAMPAIGN | {("channel", "direct"): (760, 39), ("channel", "paid"): (40, 2)}
+    text = sentence(grown)
+    assert "More visits came than usual" in text
+    assert "additional" not in text
+
+
+@pytest.mark.parametrize(("purchases", "says_so"), [(36, True), (35, False)])
+def test_nine_tenths_of_the_usual_conversions_are_not_much_fewer(purchases: int, says_so: bool) -> None:
+    text = sentence({**CAMPAIGN, WHOLE: (800, purchases)})
+    assert ("More visits came" in text) == says_so
+    assert ("of so many" in text) == says_so
+
+
+@pytest.mark.parametrize(("visits", "says_so"), [(4001, True), (4000, False)])
+def test_a_tenth_more_visits_are_not_many_more(visits: int, says_so: bool) -> None:
+    """Usually there are 3,600: nine tenths of 4,000."""
+    assert ("More visits came" in sentence({WHOLE: (visits, 720)}, {WHOLE: (3600, 800)})) == says_so
+
+
+def test_fewer_conversions_of_as_many_visits_have_no_such_explanation() -> None:
+    assert "More visits came" not in sentence({**USUAL, WHOLE: (400, 20)})
+
+
+def test_bots_that_bounce_explain_a_higher_rate_of_bounces() -> None:
+    text = sentence({**CAMPAIGN, WHOLE: (800, 560)}, {**USUAL, WHOLE: (400, 160)}, outcome="bounce")
+    assert text.endswith(
+        "More visits came than usual: 5,600 instead of about 2,800. The number that did not end with bounce is not much"
+        " lower: 1,680, usually about 1,680. Most of the additional visits are paid visits."
+    )
+
+
+def test_more_purchases_need_no_explanation() -> None:
+    assert "More visits came" not in sentence({**CAMPAIGN, WHOLE: (800, 240)})
+
+
+def test_usual_visits_are_those_of_the_same_weekdays() -> None:
+    weekend = {segment: (n * 2, k * 2) for segment, (n, k) in USUAL.items()}
+    text = sentence({**CAMPAIGN, WHOLE: (1000, 60)}, weekend=weekend)
+    assert "7,000 instead of about 3,600." in text
+    assert "usually about 360." in text
+
+
+def test_value_of_a_new_dimension_brings_no_additional_visits() -> None:
+    text = sentence(CAMPAIGN, from_day=30)
+    assert "More visits came" in text
+    assert "additional" not in text
+
+
+def test_value_with_too_few_days_for_a_comparison_is_not_named() -> None:
+    """It is known only if later days are built together with this one, so it must not change the sentence."""
+    usual = {segment: counts for segment, counts in USUAL.items() if segment != ("channel", "paid")}
+    text = sentence(CAMPAIGN, usual)
+    assert "More visits came" in text
+    assert "paid" not in text
+
+
+def test_segment_that_gets_more_visits_says_so_itself() -> None:
+    text = sentence(CAMPAIGN, segment=("device", "mobile"))
+    assert "3,360 instead of about 1,680. The number that converted is not much lower: 175, usually about 168." in text
+    assert "additional" not in text
