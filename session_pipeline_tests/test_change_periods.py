@@ -86,17 +86,17 @@ def test_a_change_that_was_there_on_all_weekdays_is_over_within_a_week() -> None
     assert period([USUAL] * 70 + [LOW] * 7 + [USUAL] * 3).over_from == 77
 
 
-@pytest.mark.parametrize(("pause", "first"), [(6, 50), (7, 77)])
-def test_a_change_that_returns_after_a_week_is_a_new_one(pause: int, first: int) -> None:
-    assert period([USUAL] * 50 + [LOW] * 20 + [USUAL] * pause + [LOW] * 4) == Period(first)
+@pytest.mark.parametrize(("pause", "expected"), [(6, Period(50)), (7, Period(77, older=(50, 70)))])
+def test_a_change_that_returns_after_a_week_is_a_new_one(pause: int, expected: Period) -> None:
+    assert period([USUAL] * 50 + [LOW] * 20 + [USUAL] * pause + [LOW] * 4) == expected
 
 
 def test_a_change_that_returned_twice_began_with_the_last_return() -> None:
-    assert period([USUAL] * 40 + ([LOW] * 10 + [USUAL] * 7) * 2 + [LOW] * 4) == Period(74)
+    assert period([USUAL] * 40 + ([LOW] * 10 + [USUAL] * 7) * 2 + [LOW] * 4) == Period(74, older=(40, 67))
 
 
 def test_a_rise_that_returns_after_a_week_is_a_new_one() -> None:
-    assert period([LOW] * 50 + [USUAL] * 10 + [LOW] * 7 + [USUAL] * 4, is_drop=False) == Period(67)
+    assert period([LOW] * 50 + [USUAL] * 10 + [LOW] * 7 + [USUAL] * 4, is_drop=False) == Period(67, older=(50, 60))
 
 
 def test_a_pause_that_is_not_clear_makes_no_new_change() -> None:

@@ -22,7 +22,7 @@ def sentence(segment: Segment = MOBILE, **given: Any) -> str:
     """Return the sentence of a step from /cart to /pay that is no alert."""
     values: dict[str, Any] = {"action": "/cart", "next_action": "/pay", "since": None}
     values |= {"window_days": 1, "last_day": date(2026, 4, 9), "count": 1000, "progressed_count": 100}
-    values |= {"rate_before": 0.4, "others": ["desktop", "tablet"], "lost": 0.0, "lost_value": None}
+    values |= {"rate_before": 0.4, "others": ["desktop", "tablet"], "lost": 0.0, "lost_value": None, "has_older": False}
     values |= {"others_rate": None, "others_rate_before": None, "explained_by": None}
     return progress_sentence(segment=segment, **(values | given))
 
@@ -227,5 +227,6 @@ def test_more_conversions_can_be_missing_if_a_change_began_before_the_window(sin
         rates=Shares(0.4, 0.1, 0.4),
         lost=19.0,
         lost_value=None,
+        has_older=False,
     )
     assert text.endswith(f" and since 5 April it is 40 %. {expected}")

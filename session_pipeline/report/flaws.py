@@ -96,10 +96,9 @@ def _changed_step(
     connection: duckdb.DuckDBPyConnection, number: int, row: Row, window: Window, currencies: Currencies
 ) -> Flaw:
     now = _time_of(row, window)
-    # The usual days have days of a change that is older than the window, so their rate is not the one before it.
+    # The usual days have days of a change that is older than the window, so more can be missing.
     is_older = row["since"] <= row["last_alert_day"] - timedelta(days=row["window_days"])
-    usual = "usual" if is_older else "before"
-    rates = [(now, row["progress_rate"], "on-loss"), (usual, row["usual_rate"], "ghost-strong")]
+    rates = [(now, row["progress_rate"], "on-loss"), ("usual", row["usual_rate"], "ghost-strong")]
     if row["others_rate"] is not None:
         rates.append((f"others {now}", row["others_rate"], "ghost-strong"))
     chart = charts.comparison(f"flaw-step-{number}", CHART_WIDTH, "Share of visits that go on", rates)

@@ -28,6 +28,21 @@ def period(calendar: Sequence[tuple[int, int]], window: int, spread: float, sign
     return _since(days, spread, sign), None
 
 
+def older(calendar: Sequence[tuple[int, int]], sign: int) -> list[int]:
+    """Return the positions of the days of an older change that was over, of the days before a change."""
+    days = [(place, k, n) for place, (k, n) in enumerate(calendar) if n]
+    found = _over(days, range(8, len(days) - 2), 1, sign)
+    if found is None:
+        return []
+    others = [*days[: found[0]], *days[found[1] :]]
+    k0, n0 = _sums(others)
+    chi = sum((k - n * k0 / n0) ** 2 / (n * k0 / n0 * (1 - k0 / n0)) for _, k, n in others) if 0 < k0 < n0 else 0
+    spread = max(1, chi / (len(others) - 1))
+    if round(_score(days[slice(*found)], others, spread, sign), 6) > -4:
+        return []
+    return list(range(days[found[0]][0], days[found[1]][0]))
+
+
 def _was_over_a_week_before(days: Sequence[Day], last_of_change: int, last: int, spread: float, sign: int) -> bool:
     if last - last_of_change >= 7:
         return False

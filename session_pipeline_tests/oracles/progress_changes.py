@@ -7,7 +7,7 @@ with the figures of this module.
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -22,10 +22,11 @@ from session_pipeline_tests.oracles.attribution import (
     lost_sessions,
     place,
 )
-from session_pipeline_tests.oracles.periods import period
+from session_pipeline_tests.oracles.periods import older, period
 from session_pipeline_tests.oracles.progress import GOAL, WHOLE, Segment, Step, Tested, root, tested_steps
 
 Row = dict[str, Any]
+Shares = tuple[float, float, float]
 
 LONGEST_WINDOW = 28
 
@@ -74,9 +75,9 @@ def _row(window: Window, site: str, tested: Tested, tested_count: int, is_alert:
     lost = lost_sessions(tested) * tested.step_value
     mean = _mean_value(window, tested.step)
     lost_value = None if mean is None else round(float(lost) * mean, 2)
-    since, over_since, shares = _days(window, tested) if is_alert else (None, None, None)
+    since, over_since, shares, left_out = _days(window, tested) if is_alert else (None, None, None, ())
     others_count, others_rate, others_usual_rate = _others(window, tested.step, window.before)
-    before = [day for day in window.before if since is None or day < since]
+    before = [day for day in window.before if (since is None or day < since) and day not in left_out]
     row = {
         "session_date": window.last,
         "site": site,
@@ -109,7 +110,8 @@ def _row(window: Window, site: str, tested: Tested, tested_count: int, is_alert:
         "example_session_ids": _examples(window, tested.step, since, over_since),
     }
     step = {"segment": tested.step[0], "action": action, "next_action": later}
-    loss = {"lost": row["associated_lost"], "lost_value": lost_value}
+    has_older = any(day in left_out for day in window.before)
+    loss = {"lost": row["associated_lost"], "lost_value": lost_value, "has_older": has_older}
     if since and over_since and shares:
         days = {"window_days": window.length, "last_day": window.last, "since": since}
         sentence = ended_progress_sentence(**step, **loss, **days, over_since=over_since, rates=shares)
@@ -176,17 +178,23 @@ def _other_values(window: Window, segment: Segment) -> list[str]:
     return sorted(values - {segment[1]})
 
 
-def _days(window: Window, tested: Tested) -> tuple[date, date | None, tuple[float, float, float] | None]:
-    """Return the first day of a drop, the first day after it, and the shares before, during and after it."""
+def _days(window: Window, tested: Tested) -> tuple[date, date | None, Shares | None, Collection[date]]:
+    """Return the first day of a drop, the first day after it, its shares, and the days of an older drop.
+
+    The shares are those before, without the older drop, during and after it.
+    """
     days = (*window.before, *window.days)
     counts = [(window.site.daily(tested.step, day)[1], window.site.daily(tested.step, day)[0]) for day in days]
     first, end = period(counts, len(window.before), tested.spread, sign=1)
+    places = older(counts[:first], sign=1)
+    left_out = {days[place] for place in places}
     if end is None:
-        return days[first], None, None
+        return days[first], None, None, left_out
+    usual = [each for place, each in enumerate(counts[:first]) if place not in places]
     before, during, after = (
-        sum(k for k, _ in part) / sum(n for _, n in part) for part in (counts[:first], counts[first:end], counts[end:])
+        sum(k for k, _ in part) / sum(n for _, n in part) for part in (usual, counts[first:end], counts[end:])
     )
-    return days[first], days[end], (before, during, after)
+    return days[first], days[end], (before, during, after), left_out
 
 
 def _detectable_rate(tested: Tested, usual_rate: float) -> float | None:

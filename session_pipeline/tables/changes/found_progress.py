@@ -123,6 +123,7 @@ def _sentence(
         "last_day": row["session_date"],
         "lost": row["associated_lost"],
         "lost_value": row["associated_lost_value"],
+        "has_older": period is not None and period.older is not None and period.older[0] < window.first,
     }
     if days.ended:
         return ended_progress_sentence(**facts, **days.ended._asdict())
@@ -189,8 +190,16 @@ def _has_others(counts: SiteCounts, step: int) -> bool:
     return bool(counts.steps[step, 0] != 0 and counts.whole_of[step] >= 0)
 
 
+def _between(counts: SiteCounts, step: int, first: int, last: int) -> tuple[int, int]:
+    """Return the sessions at risk of a step on some days, and those of them that went on."""
+    days = slice(max(first, 0), max(last + 1, 0))
+    return int(counts.at_risk[days, step].sum()), int(counts.progressed[days, step].sum())
+
+
 def _others_between(counts: SiteCounts, step: int, first: int, last: int) -> tuple[int, int]:
-    """Return the sessions at risk of the other values on some days, and those of them that went on."""
+    """Return the sessions at risk of the other values on some days, and those that went on; 0 if there are none."""
+    if not _has_others(counts, step):
+        return 0, 0
     whole, segment = int(counts.whole_of[step]), int(counts.steps[step, 0])
     days = slice(max(first, 0), max(last + 1, 0))
     has_dimension = counts.has_dimension[counts.segments[segment][0]][days]
@@ -211,12 +220,17 @@ class RatesBefore(NamedTuple):
 def _rates_before(counts: SiteCounts, window: Window, step: int, period: Period | None) -> RatesBefore:
     """Return the rates that a sentence calls those before: of the days before the window, without those of a change.
 
-    A change that is older than the window lowers what is usual, so the usual rates are not those before it.
+    A change that is older than the window lowers what is usual, so the usual rates are not those before it. An older
+    change that was over before this one does so, too.
     """
     first, end = window.first_usual, window.first if period is None else min(window.first, period.first)
-    days = slice(max(first, 0), max(end, 0))
-    n, k = (int(by_day[days, step].sum()) for by_day in (counts.at_risk, counts.progressed))
-    others_n, others_k = _others_between(counts, step, first, end - 1) if _has_others(counts, step) else (0, 0)
+    n, k = _between(counts, step, first, end - 1)
+    others_n, others_k = _others_between(counts, step, first, end - 1)
+    if period is not None and period.older is not None and period.older[0] < end:
+        older = period.older[0], min(period.older[1], end) - 1
+        n, k = (all_days - left_out for all_days, left_out in zip((n, k), _between(counts, step, *older), strict=True))
+        left_out_n, left_out_k = _others_between(counts, step, *older)
+        others_n, others_k = others_n - left_out_n, others_k - left_out_k
     return RatesBefore(k / n if n else None, others_k / others_n if others_n else None)
 
 

@@ -2,7 +2,7 @@
 
 Windows of many days contain a change long after it is over. Only clear evidence ends it, so that some good days by
 chance do not. A change that comes back on certain weekdays lasts; one that comes back after a pause of a week or more
-is a new one. scores.py has the formulas.
+is a new one. What was before a change leaves out an older one. scores.py has the formulas.
 """
 
 import math
@@ -26,6 +26,8 @@ LEAST_DAYS_OF_PAUSE = DAYS_OF_WEEK  # until a change that comes back is a new on
 ALIKE, ALIKE_OF = 9, 10  # two shares are alike from a ratio of nine tenths on
 CLEAR_SCORE = -3.0  # a change that lasts then looks as if it were over on fewer than 1 of 100 days
 UNUSUAL_SCORE = -2.0  # of all days since together
+SCORE_DIGITS = 6
+OLDER_SCORE = -4.0  # of an older change against all other days before; by chance, about 1 of 100 rows has such days
 
 
 class Shares(NamedTuple):
@@ -44,11 +46,13 @@ class Period:
         first: The position of the day on which it most likely began.
         over_from: The position of the first day with cases after it; None while it lasts.
         shares: The shares; None while it lasts.
+        older: The first day of an older change that was over before this one, and the first day after it.
     """
 
     first: int
     over_from: int | None = None
     shares: Shares | None = None
+    older: tuple[int, int] | None = None
 
 
 def period_of_change(
@@ -75,8 +79,46 @@ def period_of_change(
     found = _ended(k, n, range(in_window, len(days) - LEAST_DAYS_SINCE + 1), deviation, is_drop=is_drop)
     if found is not None and not _paused_a_week_before(days, k, n, found[1], len(counts), deviation, is_drop=is_drop):
         first, over, shares = found
-        return Period(start + int(days[first]), start + int(days[over]), shares)
-    return Period(start + int(days[_first_since_pause(k, n, deviation, is_drop=is_drop)]))
+        over_from = start + int(days[over])
+    else:
+        first, over_from, shares = _first_since_pause(k, n, deviation, is_drop=is_drop), None, None
+    older = _older(k[:first], n[:first], is_drop=is_drop)
+    if older is not None and shares is not None:
+        others = _without(k[:first], older), _without(n[:first], older)
+        shares = shares._replace(before=others[0] / others[1])
+    at = None if older is None else (start + int(days[older[0]]), start + int(days[older[1]]))
+    return Period(start + int(days[first]), over_from, shares, at)
+
+
+def _older(counts: Counts, totals: Counts, *, is_drop: bool) -> tuple[int, int] | None:
+    """Return the first day of an older change that is over, and the first day after it, if it is clear.
+
+    It raises the spread itself, so only the other days say how much days differ.
+    """
+    ends = range(LEAST_DAYS_BEFORE_A_CHANGE + 1, len(counts) - LEAST_DAYS_SINCE + 1)
+    found = _ended(counts, totals, ends, 1.0, is_drop=is_drop)
+    if found is None:
+        return None
+    days = found[:2]
+    k, n = (np.delete(each, slice(*days)).astype(np.float64) for each in (counts, totals))
+    trials = (counts[slice(*days)].sum(), totals[slice(*days)].sum(), k.sum(), n.sum())
+    score = float(signed_root(*(np.array([each], np.float64) for each in trials))[0])
+    score = round(score / math.sqrt(_spread_of_days(k, n)), SCORE_DIGITS)
+    return days if (score if is_drop else -score) <= OLDER_SCORE else None
+
+
+def _spread_of_days(counts: Floats, totals: Floats) -> float:
+    """Return how much more days differ than by chance: Pearson's statistic over its degrees of freedom; at least 1."""
+    share = counts.sum() / totals.sum()
+    if not 0 < share < 1:
+        return 1.0
+    terms = (counts - totals * share) ** 2 / (totals * share * (1 - share))
+    return max(1.0, math.fsum(terms.tolist()) / (len(terms) - 1))
+
+
+def _without(counts: Counts, days: tuple[int, int]) -> int:
+    """Return the sum of the counts of all days but some."""
+    return int(counts.sum()) - int(counts[slice(*days)].sum())
 
 
 def _paused_a_week_before(

@@ -91,6 +91,7 @@ def progress_sentence(
     others_rate_before: float | None,
     lost: float,
     lost_value: float | None,
+    has_older: bool,
     explained_by: str | None,
 ) -> str:
     """Return the sentence of a row of progress_changes.
@@ -110,6 +111,7 @@ def progress_sentence(
         others_rate_before: The share of the other values that went on before, on the same days; None without sessions.
         lost: The conversions that are missing; negative for a gain.
         lost_value: The value of the missing conversions, or None.
+        has_older: Whether days before the window have an older drop, which also lowers what is usual.
         explained_by: The alert that accounts for the drop, or None.
     """
     rate = progressed_count / count
@@ -139,7 +141,8 @@ def progress_sentence(
         more = "conversion more than usual goes" if missing == "1" else "conversions more than usual go"
         happens = f"{are} missing" if lost > 0 else f"{more} with it"
         part = _part_of_change(since, window_days, last_day)
-        sentence += f" {_about(since, window_days, last_day)} {missing} {happens}{part}{worth}."
+        about = _about(has_older or _is_older(since, window_days, last_day))
+        sentence += f" {about} {missing} {happens}{part}{worth}."
     return sentence + (f" It follows from {explained_by}." if explained_by else "")
 
 
@@ -155,6 +158,7 @@ def ended_progress_sentence(
     rates: "Shares",
     lost: float,
     lost_value: float | None,
+    has_older: bool,
 ) -> str:
     """Return the sentence of a row of progress_changes whose drop is over.
 
@@ -169,6 +173,7 @@ def ended_progress_sentence(
         rates: The share that went on before, during and since.
         lost: The conversions that are missing in the window.
         lost_value: Their value, or None.
+        has_older: Whether days before the window have an older drop, which also lowers what is usual.
     """
     did = "converted afterwards" if next_action == GOAL else f"went on to {next_action}"
     sentence = f"fewer {visits_of(segment)} at {action} {did}"
@@ -176,7 +181,8 @@ def ended_progress_sentence(
     count = f"{abs(lost):,.0f}"
     if lost > 0 and count != "0":
         are = "conversion is" if count == "1" else "conversions are"
-        window, about = window_text(window_days, last_day), _about(since, window_days, last_day).lower()
+        window = window_text(window_days, last_day)
+        about = _about(has_older or _is_older(since, window_days, last_day)).lower()
         sentence += f" {window[0].upper()}{window[1:]}, {about} {count} {are} missing{_worth(lost_value or 0.0)}."
     return sentence
 
@@ -188,9 +194,9 @@ def _part_of_change(since: date | None, window_days: int, last_day: date) -> str
     return " on that day" if window_days == 1 else f" in these {window_days} days"
 
 
-def _about(since: date | None, window_days: int, last_day: date) -> str:
-    """Return what to put before conversions: if a change is older than the window, it also lowers what is usual."""
-    return "At least about" if _is_older(since, window_days, last_day) else "About"
+def _about(is_lower_bound: bool) -> str:
+    """Return what to put before conversions. A change before the window also lowers what is usual: more are missing."""
+    return "At least about" if is_lower_bound else "About"
 
 
 def _is_older(since: date | None, window_days: int, last_day: date) -> bool:
