@@ -1,4 +1,4 @@
-"""Tests that outcome_changes says so if a rate is worse only because more visits came than usual."""
+"""Tests that outcome_changes says so if a rate can be worse because more visits came than usual."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta

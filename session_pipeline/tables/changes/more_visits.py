@@ -1,4 +1,4 @@
-"""Says whether a rate is worse only because more visits came, such as those of a campaign or of unknown bots.
+"""Says whether a rate can be worse because more visits came, such as those of a campaign or of unknown bots.
 
 found_outcomes.py finds the changed rates, and sentences.py has the words.
 """
@@ -42,7 +42,7 @@ class MoreVisits:
 def more_visits(
     counts: OutcomeCounts, day: int, window_days: int, place: int, compared: Collection[Segment]
 ) -> MoreVisits | None:
-    """Return the additional visits that lower a rate, or raise that of an unwanted outcome; None without such.
+    """Return the additional visits that can lower a rate, or raise that of an unwanted outcome; None without such.
 
     Args:
         counts: The counts of the site.

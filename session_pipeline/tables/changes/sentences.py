@@ -247,7 +247,7 @@ def outcome_sentence(
         count: The sessions with the outcome.
         session_count: The sessions of the window.
         expected: The count to expect.
-        more: The additional visits that make the rate worse; None if it is worse without them, or better.
+        more: The additional visits that can make the rate worse; None if they cannot, or if it is better.
     """
     window = window_text(window_days, last_day)
     when = window[0].upper() + window[1:]
