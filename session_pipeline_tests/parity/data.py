@@ -9,7 +9,7 @@ from session_pipeline.reference.days import Calendar
 from session_pipeline_tests.benchmarks.generate import write
 from session_pipeline_tests.compare_builds import DataSet, data_sets
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.test_stretches import PLACES, TIMINGS, events_of, settings_of
+from session_pipeline_tests.hostile_days import PLACES, TIMINGS, events_of, settings_of
 
 NAMES = ("sample", "nasa", "shop", "random", "persons", "generated")
 # Tables that are empty with usual settings: sessions of persons, and counts by other definitions of a session.
@@ -40,7 +40,7 @@ def data_set(name: str, folder: Path, *, events: int) -> DataSet | None:
 def random_events(
     folder: Path, seed: int = 0, day_count: int = 7, more_settings: Mapping[str, object] | None = None
 ) -> DataSet:
-    """Return the events of test_stretches in one file for each UTC date and two shares of the visitors.
+    """Return the events of hostile_days in one file for each UTC date and two shares of the visitors.
 
     They have copies that repeat over midnight, endless sessions, a day of 23 hours and days without events.
 
