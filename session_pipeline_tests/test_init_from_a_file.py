@@ -279,7 +279,7 @@ def test_lines_of_a_second_log_format_are_named_without_a_section_of_the_source(
     file = tmp_path / "access.log"
     file.write_text("\n".join([*(combined % second for second in range(5)), f"shop.example {combined % 5}", ""]))
     said = "1 line has another log format, vhost_combined_without_port: deliver such lines in files of another source"
-    for command in (("try", file), ("init", tmp_path / "new", "--from", file)):
+    for command in (("init", tmp_path / "new", "--from", file), ("try", file, "--data", tmp_path / "new")):
         code, out, _ = call(*command)
         assert (code, said in out, "user agent:" in out) == (0, True, False)
     assert load_settings(tmp_path / "new").sources == {}
