@@ -339,6 +339,7 @@ IN_QUERIES = (
     " on lower(g.name) = lower(o.name) and g.name ilike 'a%'",
     "select g.name, o.name as other from given as g left join given as o"
     " on g.name = o.name and o.name ilike 'a%' where lower(g.name) in (select lower(name) from given)",
+    "select g.name, o.name as other from given as g left join given as o on lower(g.name) = o.name",
 )
 
 

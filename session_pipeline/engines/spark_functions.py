@@ -1,10 +1,11 @@
-"""Computes with DuckDB, within Spark's tasks, what Spark's own functions compute differently for some texts.
+"""Computes with DuckDB, within Spark's tasks, what Spark's own functions compute differently or very slowly.
 
 - `properties ->> 'key'`: Spark writes 12345678.9 as 1.23456789E7, and reads nothing in an object that has a key of
   50,000 characters or a number of 1,000 digits.
 - Casts to a number, or to true or false: engines read ' true ', '1_000' and digits of other scripts differently.
 - `lower`, `upper` and `ilike`, for letters such as \u0130 and ligatures.
-- Regular expressions that Java reads differently, or for which its stack is too small. spark_sql.py knows which.
+- Regular expressions that Java reads differently, for which its stack is too small, or whose time grows faster than the
+  text. spark_sql.py knows which.
 
 The function runs in Python workers, on machines that have this package. Parts of a query that Spark cannot compute with
 Python, such as the body of a lambda, must not call it.

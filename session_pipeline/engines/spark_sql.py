@@ -30,7 +30,7 @@ SPARK_TYPES: Mapping[str, str] = {
     "DECIMAL(38,6)": "decimal(38,6)",
 }
 
-_TRUTHS = (exp.RegexpLike, exp.ILike)
+_TRUTHS = (exp.RegexpLike, exp.Like, exp.ILike)
 _PATTERNS = (exp.RegexpLike, exp.RegexpExtract, exp.RegexpReplace)
 _BLANKS = r"\t\n\f\r "  # what \s is in RE2; Java's \s has \v, too
 _IN_JAVA = {
@@ -50,6 +50,7 @@ _ONLY_RE2 = re.compile(
     r"|\[(?:\\.|[^\]\\])*\\S",  # \S in a class
     re.DOTALL,
 )
+_QUANTIFIERS = re.compile(r"[*+]|\{\d+,")
 _X = "x"  # the column in an expression for DuckDB
 
 
@@ -82,6 +83,22 @@ def java_pattern(pattern: str) -> str:
     return "(?d)" + _PATTERN_PARTS.sub(written, pattern)
 
 
+def _is_slow_in_java(pattern: str) -> bool:
+    """Whether Java can need a time that grows faster than the text; RE2 never does.
+
+    At each place of the text, or each end of a repetition, Java tries all ends of the next repetition, so `/+$` takes
+    minutes for 250,000 slashes. Only one repetition after a `^` is tried once.
+    """
+    parts = _PATTERN_PARTS.sub("x", pattern)
+    repetition_count = len(_QUANTIFIERS.findall(parts))
+    return repetition_count > 1 or (repetition_count == 1 and (not pattern.startswith("^") or "|" in parts))
+
+
+def _is_slow_like(pattern: str) -> bool:
+    """The same for a pattern of LIKE; Spark reads `a%b` and `%a%` without a regular expression."""
+    return pattern.count("%") > 1 and not re.fullmatch("%[^%_]+%", pattern)
+
+
 def _corrected(node: exp.Expression) -> exp.Expr:
     if _needs_duckdb(node):
         return _in_duckdb(node)
@@ -107,14 +124,17 @@ def _value_at(values: exp.Expr, path: exp.Expr) -> exp.Expr:
 
 
 def _needs_duckdb(node: exp.Expression) -> bool:
-    """Whether Spark would give another value for some texts, or fail; see spark_functions.py."""
+    """Whether Spark would give another value for some texts, fail, or take very long; see spark_functions.py."""
     match node:
         case exp.JSONExtractScalar():
             return isinstance(node.expression, exp.JSONPath | exp.Literal)
         case exp.Cast() if node.to.is_type(exp.DType.BOOLEAN, exp.DType.DECIMAL):
             return isinstance(node, exp.TryCast) or node.this.is_string
         case exp.RegexpLike() | exp.RegexpExtract() | exp.RegexpReplace():
-            return isinstance(node.expression, exp.Literal) and _ONLY_RE2.search(node.expression.name) is not None
+            pattern = node.expression.name if isinstance(node.expression, exp.Literal) else ""
+            return _ONLY_RE2.search(pattern) is not None or _is_slow_in_java(pattern)
+        case exp.Like():
+            return isinstance(node.expression, exp.Literal) and _is_slow_like(node.expression.name)
         case exp.ILike():
             return isinstance(node.expression, exp.Literal)
     return isinstance(node, exp.Lower | exp.Upper)
