@@ -371,6 +371,7 @@ def test_lists_begin_at_one_and_patterns_match_as_a_whole() -> None:
         ('conf = { "executor.memory" = "1g" }', "begin with 'spark.'"),
         ('conf = { "spark.sql.ansi.enabled" = "false" }', "rows depend on it"),
         ('conf = { "spark.sql.variable.substitute" = "true" }', "rows depend on it"),
+        ('conf = { "spark.sql.cteRecursionLevelLimit" = "100" }', "rows depend on it"),
         ('kind = "flink"', "engine.kind"),
     ],
 )
