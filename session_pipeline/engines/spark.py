@@ -160,7 +160,7 @@ class Job:
             rows = self._session.sql(f"select {columns} where false")
         else:
             self._count_bytes(paths)
-            rows = self._session.read.schema(schema).parquet(*map(_located, paths))
+            rows = self._session.read.schema(schema).parquet(*map(_read_from, paths))
             if dated:
                 day = f"regexp_extract(_metadata.file_path, '.*/{dated}=([0-9-]+)[/.]', 1)"
                 rows = rows.selectExpr(*(f"`{column}`" for column in types), f"cast({day} as date) as `{dated}`")
@@ -191,9 +191,9 @@ class Job:
         """
         rows = self._session.sql(model_for_spark(model, parameters))
         self._computed += 1
-        path = _located(self._folder / f"{self._computed}")
-        rows.write.parquet(path)
-        self._add(name or model, self._session.read.schema(rows.schema).parquet(path))
+        path = self._folder / f"{self._computed}"
+        rows.write.parquet(_located(path))
+        self._add(name or model, self._session.read.schema(rows.schema).parquet(_read_from(path)))
 
     def write(self, contract: Table, sql: str, path: Path) -> int:
         """Write the rows of a SELECT to a file, with the contract's columns, types and order; return their number."""
@@ -267,7 +267,7 @@ class Job:
         """Return where the rows of each day are in the files of a folder, in order."""
         found = (
             self._session.read.schema("_day date")
-            .parquet(_located(folder))
+            .parquet(_read_from(folder))
             .selectExpr("_metadata.file_name as file_name", "_day")
             .groupBy("file_name", "_day")
             .count()
@@ -313,6 +313,11 @@ class Job:
 
 def _located(path: Path) -> str:
     return f"file://{path.absolute()}"
+
+
+def _read_from(path: Path) -> str:
+    """Return where to read from. There, Spark reads {a,b} as a choice; other such characters no data folder has."""
+    return _located(path).replace("{", r"\{")
 
 
 def _start(settings: EngineSettings) -> "SparkSession":
