@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from session_pipeline.build.plan import Item, Plan
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.publish.native_rows import NOTHING_KEPT
+from session_pipeline.publish.new_warehouse import NewWarehouse
 from session_pipeline.publish.publication import Published, publish
 from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import parse_settings
@@ -60,7 +61,14 @@ def drop(store: Store, keys: Iterable[Key]) -> None:
     store.commit([], run_id="test", drop=keys)
 
 
-def published(data: Path, store: Store, plan: Plan | None = None) -> Published:
+def written_ahead(data: Path, store: Store, plan: Plan | None = None) -> NewWarehouse:
+    """Write the warehouse of a store's present state next to the one that readers see."""
+    new = NewWarehouse(DataFolder(data), store, plan or plan_of(), package_version="1.0", run_id="test")
+    new.write(NOTHING_KEPT)
+    return new
+
+
+def published(data: Path, store: Store, plan: Plan | None = None, *, written: NewWarehouse | None = None) -> Published:
     """Publish what a store has. A damaged partition is an error."""
 
     def repair(partition: Partition) -> None:
@@ -74,4 +82,5 @@ def published(data: Path, store: Store, plan: Plan | None = None) -> Published:
         run_id="test",
         repair=repair,
         kept=NOTHING_KEPT,
+        written=written,
     )
