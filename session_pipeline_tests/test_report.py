@@ -274,6 +274,7 @@ def test_queries_read_daily_tables_and_few_events() -> None:
     }
     wide = {"events", "raw_events", "session_actions", "sessions", "session_facts"}
     assert {name: found & wide for name, found in read.items() if found & wide} == {
+        "flaw_known_examples.sql": {"sessions"},  # of the days of an alert
         "flaw_step_examples.sql": {"session_actions", "session_facts"},  # of the days of an alert
         "ledger.sql": {"events"},
         "search_terms.sql": {"events", "session_facts"},  # of the week

@@ -57,17 +57,6 @@ def test_alerts_come_first_in_order_of_lost_value(reported_week: Deployment, tmp
     assert not {"No alert.", "Too old."} & set(page.text.split("·"))
 
 
-def test_flaw_has_its_last_day_examples_and_rates(reported_week: Deployment, tmp_path: Path) -> None:
-    days = [LAST - timedelta(days=back) for back in (5, 3)]
-    rows = [STEP | {"session_date": day, "sentence": f"Seen {day}."} for day in days]
-    page = page_with(reported_week, tmp_path, {"progress_changes": rows})
-    assert flaws_of(page)[0] == "Seen 2024-03-12."
-    first = page.html.split('id="flaw-1"')[1].split("</article>")[0]
-    assert "last seen 12 Mar" in first
-    assert re.findall(r"<li><code>(.*?)</code></li>", first) == ["aaa", "bbb", "ccc"]
-    assert "Then 24.0\u202f%, usual 77.0\u202f%, others then 74.0\u202f%." in first
-
-
 @pytest.mark.parametrize(
     ("since", "worth"), [(date(2024, 3, 9), "worth about"), (date(2024, 3, 8), "worth at least about")]
 )
@@ -79,15 +68,6 @@ def test_change_before_the_window_is_worth_at_least_so_much(
     page = page_with(reported_week, tmp_path, {"progress_changes": rows})
     assert "Now 24.0\u202f%, usual 77.0\u202f%, others now 74.0\u202f%." in page.html
     assert f"{since.day} Mar · {worth} 900 EUR in 7 days" in page.text
-
-
-def test_unusual_outcome_of_a_segment_has_its_examples(reported_week: Deployment, tmp_path: Path) -> None:
-    row = {"site": "main", "rank": 1, "window_days": 7, "dimension": "device", "dimension_value": "mobile"}
-    row |= {"outcome": "(converted)", "score": -5.0, "is_alert": True, "rate": 0.1, "usual_rate": 0.3}
-    rows = {"outcome_changes": [row | {"sentence": "Fewer.", "example_session_ids": "aaa bbb"}]}
-    page = page_with(reported_week, tmp_path, rows)
-    first = page.html.split('id="flaw-1"')[1].split("</article>")[0]
-    assert re.findall(r"<li><code>(.*?)</code></li>", first) == ["aaa", "bbb"]
 
 
 OVER = {"is_alert": False, "since": date(2024, 3, 2), "over_since": date(2024, 3, 10), "associated_lost_value": 9e3}

@@ -81,7 +81,7 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
         elif kind == "outcome":
             found.append(_changed_outcome(connection, number, row, window))
         else:
-            found.append(_opportunity(number, row, window, currencies))
+            found.append(_opportunity(connection, number, row, window, currencies))
     has_changes = bool(found)
     found += silent_day
     if len(found) < MOST:
@@ -130,12 +130,12 @@ def _step_examples(connection: duckdb.DuckDBPyConnection, row: Row, parameters: 
     while day >= first_day and len(found) < EXAMPLES:
         found += run_query(connection, "flaw_step_examples", {**parameters, "first_day": day, "last_day": day}).rows
         day -= ONE_DAY
-    return [example["session_id"] for example in found[:EXAMPLES]] or _ids(row["example_session_ids"])
+    return [example["session_id"] for example in found[:EXAMPLES]] or _known_examples(connection, row)
 
 
 def _changed_outcome(connection: duckdb.DuckDBPyConnection, number: int, row: Row, window: Window) -> Flaw:
     parameters = {name: row[name] for name in ("site", "dimension", "dimension_value", "outcome")}
-    examples = _ids(row["example_session_ids"])  # none if the change is over: the row's day does not show it
+    examples = _known_examples(connection, row)  # none if the change is over: the row's day does not show it
     if not examples and row["dimension"] == "all" and row["outcome"] != "(sessions)":
         of_day = {**parameters, "day": row["last_seen_day"], "is_more": row["score"] > 0}
         examples = [found["session_id"] for found in run_query(connection, "flaw_outcome_examples", of_day).rows]
@@ -157,7 +157,9 @@ def _changed_outcome(connection: duckdb.DuckDBPyConnection, number: int, row: Ro
     )
 
 
-def _opportunity(number: int, row: Row, window: Window, currencies: Currencies) -> Flaw:
+def _opportunity(
+    connection: duckdb.DuckDBPyConnection, number: int, row: Row, window: Window, currencies: Currencies
+) -> Flaw:
     parameters = {name: row[name] for name in ("site", "action", "signal")}
     rates = [("with it", row["rate_with"], "on-loss"), ("without", row["rate_without"], "ghost-strong")]
     key = f"flaw-moment-{number}"
@@ -169,7 +171,7 @@ def _opportunity(number: int, row: Row, window: Window, currencies: Currencies) 
             f"last {formats.counted(min(row['window_days'], window.known_days), 'day')}",
             *currencies.worth(lost_values.of_opportunity(row, window.last_day)),
         ],
-        _ids(row["example_session_ids"]),
+        _known_examples(connection, {**row, "last_alert_day": window.last_day}),
         charts.comparison(key, CHART_WIDTH, "Share of visits that convert later", rates),
     )
 
@@ -190,5 +192,14 @@ def _dates(row: Row, window: Window) -> list[str]:
     return notes
 
 
-def _ids(text: str | None) -> list[str]:
-    return (text or "").split()[:EXAMPLES]
+def _known_examples(connection: duckdb.DuckDBPyConnection, row: Row) -> list[str]:
+    """Return the examples in a row of the window that ends with its last alert, if `show` can still show them."""
+    ids = (row["example_session_ids"] or "").split()
+    if not ids:
+        return []
+    last_day = row["last_alert_day"]
+    first_day = last_day - timedelta(days=row["window_days"] - 1)
+    parameters = {"session_ids": " ".join(ids), "first_day": first_day, "last_day": last_day}
+    rows = run_query(connection, "flaw_known_examples", parameters).rows
+    known = {found["session_id"] for found in rows}
+    return [each for each in ids if each in known][:EXAMPLES]
