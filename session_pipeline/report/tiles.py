@@ -1,6 +1,6 @@
 """Prepares the tiles of the page: the main figures of the week, each with its change and its trend."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -82,7 +82,7 @@ class _Tiles:
             formats.percent(self._week["conversion_rate"]),
             self._points("conversion_rate"),
             self._last_day("converted_count"),
-            _chart("rate", "Conversion rate", [row["conversion_rate"] for row in self._days]),
+            _chart("rate", "Conversion rate", [row["conversion_rate"] for row in self._days], formats.percent),
             self._is_chance("converted_count", "session_count"),
         )
 
@@ -113,7 +113,7 @@ class _Tiles:
             formats.unit_among_others(first["currency"]) if others else formats.unit(first["currency"]),
             self._growth(first["week_value"], first["before_value"]),
             f"and {', '.join(others)}" if others else detail,
-            _chart("value", "Value", values),
+            _chart("value", "Value", values, formats.rounded),
         )
 
     def hard_times(self) -> Tile | None:
@@ -128,7 +128,9 @@ class _Tiles:
             formats.percent(self._week["friction_rate"]),
             self._points("friction_rate"),
             f"{of_visits}{self._last_day('hard_time_count')}",
-            _chart("hard-rate", "Visits with a hard time", [row["friction_rate"] for row in self._days]),
+            _chart(
+                "hard-rate", "Visits with a hard time", [row["friction_rate"] for row in self._days], formats.percent
+            ),
             self._is_chance("hard_time_count", "observed_count"),
         )
 
@@ -159,7 +161,11 @@ class _Tiles:
         return not is_significant(week[count] or 0, week[total] or 0, before[count] or 0, before[total] or 0)
 
 
-def _chart(key: str, name: str, values: Sequence[float | None]) -> Markup:
-    shown = formats.percent if "rate" in key else formats.rounded if key == "value" else formats.number
+def _chart(
+    key: str,
+    name: str,
+    values: Sequence[float | None],
+    shown: Callable[[float | None], str] = formats.number,
+) -> Markup:
     title = f"{name} by day"
     return charts.sparkline(f"tile-{key}", WIDTH, HEIGHT, title, trend_sentence(values, shown), values)
