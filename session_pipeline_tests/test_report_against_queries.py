@@ -174,8 +174,8 @@ def test_retention(reported: Reported) -> None:
         shown = share if new >= 30 else "{:,} of {:,}".format
         weeks = ["" if count is None else shown(count, new) for count in returned]
         expected.append([short_days(first, first + timedelta(days=6)), f"{new:,}", *weeks])
-    width = len(reported.page.tables.get("Visitors who come back, as a table", [[]])[0])
-    assert reported.page.rows("Visitors who come back, as a table") == [row[:width] for row in expected]
+    width = len(reported.page.tables.get("Visitors who come back as a table", [[]])[0])
+    assert reported.page.rows("Visitors who come back as a table") == [row[:width] for row in expected]
 
 
 def test_lines_and_files(reported: Reported) -> None:
