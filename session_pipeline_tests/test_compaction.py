@@ -23,7 +23,7 @@ from session_pipeline.store.records import Key, Partition
 from session_pipeline.tables import Table
 from session_pipeline_tests import erasures
 from session_pipeline_tests.built_week import UNTIL, clean, day_of_events
-from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.deployment import Deployment, flipped
 
 FIRST, LAST = 4, 13  # of October 2026; a block begins on the 1st
 TABLES_OF_ALL_DAYS = {"agents_seen", "visitor_days"}
@@ -103,6 +103,21 @@ def files(deployment: Deployment, table: str = "visitor_days") -> dict[str, byte
     return {path.name: path.read_bytes() for path in sorted(folder.glob(f"{table}-*"))}
 
 
+HARMS = ("changed", "cut off", "deleted", "a folder")
+
+
+def do_harm(path: Path, harm: str) -> None:
+    path.chmod(0o644)
+    data = path.read_bytes()
+    path.unlink()
+    if harm == "changed":
+        path.write_bytes(flipped(data))
+    elif harm == "cut off":
+        path.write_bytes(data[: len(data) // 2])
+    elif harm == "a folder":
+        path.mkdir()
+
+
 def partition(day: int, row_count: int = 1, table: str = "visitor_days") -> Partition:
     return Partition(Key(table, date(2026, 10, day)), "path", f"sha-{day}", row_count, 1, "")
 
@@ -150,23 +165,13 @@ def test_late_data_replaces_the_compacted_file_of_its_days(built: Deployment, tm
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
-@pytest.mark.parametrize(
-    "harm", ["changed", *(pytest.param(harm, marks=pytest.mark.long) for harm in ("cut off", "deleted", "a folder"))]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("harm", HARMS)
 def test_damaged_compacted_file_is_not_read_and_written_again(built: Deployment, tmp_path: Path, harm: str) -> None:
     deployment = built
     before = files(deployment)
     for name in before:
-        path = deployment.folder.store / compacted.FOLDER / name
-        path.chmod(0o644)
-        data = path.read_bytes()
-        path.unlink()
-        if harm == "changed":
-            path.write_bytes(data.replace(b"PAR1", b"PAR2"))
-        elif harm == "cut off":
-            path.write_bytes(data[:50])
-        elif harm == "a folder":
-            path.mkdir()
+        do_harm(deployment.folder.store / compacted.FOLDER / name, harm)
     deliver(deployment, LAST + 1, LAST + 1)
     deployment.run(UNTIL)
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
@@ -270,6 +275,13 @@ def found(store: CompactedFiles, days: Sequence[int], of_store: Sequence[int] = 
     return store.find(partitions, {each.key: each for each in [*partitions, *map(partition, of_store)]})
 
 
+def add_file(store: CompactedFiles, written: Path) -> None:
+    """Add a file with the rows of 4 to 6 October."""
+    partitions = [partition(day) for day in range(4, 7)]
+    written.write_bytes(b"rows")
+    store.add(Block("visitor_days", date(2026, 10, 4).toordinal() // 3), partitions, written)
+
+
 def test_only_whole_blocks_that_no_day_can_follow_are_missing(tmp_path: Path) -> None:
     store = CompactedFiles(tmp_path)
     blocks = sorted(found(store, range(1, 15)).missing)
@@ -287,10 +299,7 @@ def test_blocks_with_many_rows_are_not_compacted(tmp_path: Path) -> None:
 
 def test_file_is_found_for_its_partitions_only(tmp_path: Path) -> None:
     store = CompactedFiles(tmp_path)
-    partitions = [partition(day) for day in range(4, 7)]
-    written = tmp_path / "written"
-    written.write_bytes(b"rows")
-    store.add(Block("visitor_days", partitions[0].key.date.toordinal() // 3), partitions, written)  # type: ignore[union-attr]
+    add_file(store, tmp_path / "written")
     for again in (store, CompactedFiles(tmp_path)):
         rows = found(again, range(3, 9))
         assert [path.read_bytes() for path in rows.files] == [b"rows"]
@@ -298,6 +307,17 @@ def test_file_is_found_for_its_partitions_only(tmp_path: Path) -> None:
         assert not found(again, range(5, 9)).files, "a step that reads a part of its days"
         changed = [partition(4)._replace(sha256="other"), *map(partition, range(5, 9))]
         assert not again.find(changed, {each.key: each for each in changed}).files
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_damaged_file_is_not_found_and_its_block_is_missing(tmp_path: Path, harm: str) -> None:
+    add_file(CompactedFiles(tmp_path), tmp_path / "written")
+    [path] = (tmp_path / compacted.FOLDER).iterdir()
+    do_harm(path, harm)
+    rows = found(CompactedFiles(tmp_path), range(3, 9))
+    assert not rows.files
+    assert [each.key.date.day for each in rows.partitions] == [*range(3, 9)]
+    assert [day.day for block in rows.missing for day in block.days] == [4, 5, 6]
 
 
 def test_tables_without_a_partition_for_each_day_have_no_files(tmp_path: Path) -> None:

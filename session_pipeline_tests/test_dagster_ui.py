@@ -17,7 +17,7 @@ from session_pipeline.tables import TABLES
 from session_pipeline_tests.orchestration import Orchestrated, command_line, orchestrated, shop_lines
 from session_pipeline_tests.servers import answer, reserved_port, server, wait_for
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
@@ -78,7 +78,6 @@ def sees(page: Any, *texts: str) -> None:
         sync_api.expect(found).to_be_visible(timeout=PATIENCE)
 
 
-@pytest.mark.long
 def test_graph_shows_the_data_flow(ui: str, page: Any) -> None:
     page.goto(f"{ui}/asset-groups")
     sees(page, "ingest", "sessions", "answers", "publish")
@@ -86,7 +85,6 @@ def test_graph_shows_the_data_flow(ui: str, page: Any) -> None:
     sees(page, "events", "action_labels", "sessions", "session_outcomes")
 
 
-@pytest.mark.long
 def test_partition_page_shows_its_metadata(ui: str, page: Any) -> None:
     page.goto(f"{ui}/assets/sessions?view=partitions&partition=2024-05-07")
     sees(page, "Materialized", "dagster/partition_row_count", "built_because", "new day", "rows_of_14_days")
@@ -95,7 +93,6 @@ def test_partition_page_shows_its_metadata(ui: str, page: Any) -> None:
     sync_api.expect(query.filter(visible=True).first).to_be_visible(timeout=PATIENCE)
 
 
-@pytest.mark.long
 def test_table_page_shows_its_meaning(ui: str, page: Any) -> None:
     page.goto(f"{ui}/assets/sessions")
     sees(page, TABLES["sessions"].grain, "landing_page", "DuckDB", "Parquet")
@@ -103,7 +100,6 @@ def test_table_page_shows_its_meaning(ui: str, page: Any) -> None:
     sees(page, "store_only", "This asset depends on earlier partitions of itself.")
 
 
-@pytest.mark.long
 def test_checks_show_passed_and_failed(ui: str, page: Any) -> None:
     page.goto(f"{ui}/assets/events?view=checks&checkDetail=ledger_closes")
     sees(page, "audit_recompute", "ledger_closes", "every line is accounted for", "Passed", "duplicates", "waiting")
@@ -112,7 +108,6 @@ def test_checks_show_passed_and_failed(ui: str, page: Any) -> None:
     sync_api.expect(page.get_by_text(re.compile(r"test/picture\.png: the file is refused")).first).to_be_visible()
 
 
-@pytest.mark.long
 def test_command_line_runs_look_like_other_runs(ui: str, page: Any, deployment: Orchestrated) -> None:
     page.goto(f"{ui}/overview/timeline")
     sees(page, LOCATION, "build", "ingest")
@@ -133,13 +128,11 @@ def test_command_line_runs_look_like_other_runs(ui: str, page: Any, deployment: 
     sees(page, "asset_partition_range_start: 2024-05-06", "asset_partition_range_end: 2024-05-08")
 
 
-@pytest.mark.long
 def test_healthy_deployment_has_no_missing_days(ui: str, page: Any) -> None:
     page.goto(f"{ui}/assets/sessions?view=partitions")
     sees(page, "Materialized (3)", "Missing (0)", "2024-05-08")
 
 
-@pytest.mark.long
 def test_schedule_and_sensors_are_listed(ui: str, page: Any) -> None:
     page.goto(f"{ui}/automation")
     sees(page, "daily", "Scheduled At 03:00 AM UTC", "landing", "stale_days")
@@ -162,7 +155,6 @@ def test_tables_can_be_backfilled(ui: str, names: tuple[str, ...] | None) -> Non
     assert launched["__typename"] == "LaunchBackfillSuccess", launched
 
 
-@pytest.mark.long
 def test_report_shows_its_charts(ui: str, page: Any) -> None:
     page.goto(f"{ui}/assets/report")
     sees(page, "charts", "seconds_by_stage")

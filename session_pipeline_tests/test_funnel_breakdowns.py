@@ -20,7 +20,6 @@ from session_pipeline_tests.oracles.funnels import Attempt, Funnel, attempts
 from session_pipeline_tests.oracles.sessions import Event
 from session_pipeline_tests.test_funnel_options import (
     DAY,
-    FUNNEL_COUNT,
     RULES,
     UNTIL,
     Row,
@@ -31,6 +30,7 @@ from session_pipeline_tests.test_funnel_options import (
     with_values,
 )
 
+FUNNEL_COUNT = 20
 NAMES = [f"{number}" for number in range(FUNNEL_COUNT)]
 VALUED = ("b", "d", "x")
 NOT_REACHED, NO_VALUE = "(not reached)", "(none)"
@@ -65,11 +65,11 @@ class Case:
         return self.values.get(attempt.taken[attempt.steps.index(int(step))].session_id, NO_VALUE)
 
 
-@pytest.fixture(scope="module", params=[21, pytest.param(22, marks=pytest.mark.long)])
+@pytest.fixture(scope="module", params=[22, *(pytest.param(seed, marks=pytest.mark.long) for seed in (24, 26, 28))])
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
     random = Random(request.param)
     delivered = visits(random)
-    funnels = random_funnels(random)
+    funnels = random_funnels(random, FUNNEL_COUNT)
     places: dict[str, str | int] = {}
     said = settings(RULES, DAY - timedelta(days=1), funnels)
     names = ", ".join(f"'{name}'" for name in VALUED)

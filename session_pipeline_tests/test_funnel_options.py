@@ -27,6 +27,7 @@ from session_pipeline_tests.oracles.funnels import Attempt, Exclusion, Funnel, L
 from session_pipeline_tests.oracles.sessions import Event, Rules
 
 VISITOR_COUNT = 300
+FEW_VISITORS = 120  # for the usual tests: most of the time is that of the oracle
 FUNNEL_COUNT = 40
 NOON = datetime(2026, 10, 5, 12)
 DAY = date(2026, 10, 5)
@@ -144,9 +145,9 @@ def random_funnels(random: Random, count: int = FUNNEL_COUNT) -> dict[str, Funne
 class Case:
     """Random events and funnels, the attempts of the oracle and the tables of the pipeline."""
 
-    def __init__(self, seed: int, folder: Path) -> None:
+    def __init__(self, seed: int, visitor_count: int, folder: Path) -> None:
         random = Random(seed)
-        delivered = visits(random)
+        delivered = visits(random, visitor_count=visitor_count)
         self.funnels = random_funnels(random)
         self.deployment = Deployment(
             folder,
@@ -201,9 +202,13 @@ def plain(row: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted(values.items()))
 
 
-@pytest.fixture(scope="module", params=[12, pytest.param(14, marks=pytest.mark.long)])
+@pytest.fixture(
+    scope="module",
+    params=[(12, FEW_VISITORS), *(pytest.param((seed, VISITOR_COUNT), marks=pytest.mark.long) for seed in (12, 14))],
+    ids=str,
+)
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
-    return Case(request.param, tmp_path_factory.mktemp("options"))
+    return Case(*request.param, tmp_path_factory.mktemp("options"))
 
 
 NAMES = [f"{number}" for number in range(FUNNEL_COUNT)]

@@ -106,7 +106,9 @@ def is_as_read_from_the_warehouse(run: Run) -> bool:
     return (page, written.charts) == (again.path.read_bytes(), again.charts)
 
 
-@pytest.mark.parametrize("has_views", [False, True], ids=["tables", "views"])
+@pytest.mark.parametrize(
+    "has_views", [pytest.param(False, id="tables"), pytest.param(True, id="views", marks=pytest.mark.long)]
+)
 def test_report_is_made_from_the_figures_that_were_read_ahead(
     has_views: bool, readers: Readers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

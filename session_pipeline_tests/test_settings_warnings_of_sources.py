@@ -9,7 +9,13 @@ from session_pipeline.settings import parse_settings
 from session_pipeline_tests.deployment import Deployment, to_toml
 from session_pipeline_tests.warned_deployments import DAY, line, visit, warnings_of
 
-DASHES = {"sources": {"web": {"null_values": ["-"]}}}
+UNUSUAL_NAMES = {
+    "titled": {"Page View": "page_view"},
+    "home": {"home_page_viewed": "page_view"},
+    "short": {"view": "page_view", "addtocart": "add_to_cart", "transaction": "purchase"},
+}
+UNKNOWN_VISITORS = {"named": ("NA", 10), "few": ("undefined", 9), "zero": ("0", 10)}  # the id, and its events
+DATES = {"midnight": "00:00", "later": "00:15"}  # the time of the first of ten events; the others are at midnight
 
 
 @pytest.fixture(scope="module")
@@ -83,25 +89,58 @@ def test_source_alone_on_its_own_site_is_to_join_a_site_with_page_views(two_sour
     assert sentence.endswith("set sources.forms.site to that of a source with page views")
 
 
-@pytest.mark.parametrize(
-    "names",
-    [
-        {"Page View": "page_view"},
-        {"home_page_viewed": "page_view"},
-        {"view": "page_view", "addtocart": "add_to_cart", "transaction": "purchase"},
-    ],
-)
-def test_events_of_other_names_are_named_with_the_setting_that_renames_them(
-    tmp_path: Path, names: dict[str, str]
-) -> None:
-    deployment = Deployment(tmp_path / "data")
-    lines = [line(DAY, "ann", minute, name) for minute, name in enumerate([*names, "click"])]
-    deployment.deliver("events", lines, source="web")
+@pytest.fixture(scope="module")
+def warned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The warnings about sources that have a site each, one source for each case."""
+    lines: dict[str, list[dict[str, Any]]] = {}
+    for source, names in UNUSUAL_NAMES.items():
+        lines[source] = [line(DAY, "ann", minute, name) for minute, name in enumerate([*names, "click"])]
+    for source, (visitor, event_count) in UNKNOWN_VISITORS.items():
+        lines[source] = [*visit(DAY), *(line(DAY, visitor, minute, "page_view") for minute in range(event_count))]
+    for source, hour in DATES.items():
+        views = [line(DAY, f"v{number}", 0, "page_view") for number in range(10)]
+        lines[source] = [
+            {**each, "event_time": f"{DAY}T{'00:00' if number else hour}"} for number, each in enumerate(views)
+        ]
+    sections: dict[str, dict[str, Any]] = {source: {"site": source} for source in lines}
+    for source in UNKNOWN_VISITORS:
+        sections[source]["null_values"] = ["-"]
+    for source in DATES:
+        sections[source]["timezone"] = "Europe/Berlin"
+    deployment = Deployment(tmp_path_factory.mktemp("warned") / "data", {"sources": sections})
+    for source, delivered in lines.items():
+        deployment.deliver("events", delivered, source=source)
     deployment.run()
+    return warnings_of(deployment, {"sources": sections})
+
+
+@pytest.mark.parametrize("source", UNUSUAL_NAMES)
+def test_events_of_other_names_are_named_with_the_setting_that_renames_them(
+    warned: dict[str, str], source: str
+) -> None:
+    names = UNUSUAL_NAMES[source]
     renamed = ", ".join(f"'{theirs}' = '{ours}'" for theirs, ours in names.items())
-    fix = f"sources.web.event_names = {{ {renamed} }}"
-    assert warnings_of(deployment)["sources.web"].endswith(f"page views must have event_name 'page_view': set {fix}")
-    assert parse_settings(fix).source("web").event_names == names
+    fix = f"sources.{source}.event_names = {{ {renamed} }}"
+    assert warned[f"sources.{source}"].endswith(f"page views must have event_name 'page_view': set {fix}")
+    assert parse_settings(fix).source(source).event_names == names
+
+
+@pytest.mark.parametrize(("source", "is_named"), [("midnight", True), ("later", False)])
+def test_source_with_dates_only_is_named(warned: dict[str, str], source: str, is_named: bool) -> None:
+    said = f"all times of raw/{source} are midnight so far: its lines have dates without a time of day"
+    assert warned.get(f"sources.{source}", "").startswith(said) is is_named
+
+
+@pytest.mark.parametrize(("source", "is_named"), [("named", True), ("few", False), ("zero", False)])
+def test_visitors_who_are_not_known_are_named(warned: dict[str, str], source: str, is_named: bool) -> None:
+    visitor, _ = UNKNOWN_VISITORS[source]
+    fix = f"sources.{source}.null_values = ['-', '{visitor}']"
+    said = (
+        f"visitors of raw/{source} who are not known count as one person with the id '{visitor}' so far; to set such"
+        f" lines aside, set {fix}; or map another field to visitor_id"
+    )
+    of_source = {key: text for key, text in warned.items() if key.startswith(f"sources.{source}")}
+    assert of_source == ({f"sources.{source}.null_values": said} if is_named else {})
 
 
 def test_renamed_source_has_no_warning(two_sources: Deployment, tmp_path: Path) -> None:
@@ -144,37 +183,10 @@ def test_folders_are_compared_before_the_first_run(tmp_path: Path) -> None:
     assert not deployment.folder.store.exists()
 
 
-@pytest.mark.parametrize(("hour", "is_midnight"), [("00:00", True), ("00:15", False)])
-def test_source_with_dates_only_is_named(tmp_path: Path, hour: str, is_midnight: bool) -> None:
-    settings = {"sources": {"web": {"timezone": "Europe/Berlin"}}}
-    deployment = Deployment(tmp_path / "data", settings)
-    lines = [{**line(DAY, f"v{number}", 0, "page_view"), "event_time": f"{DAY}T00:00"} for number in range(10)]
-    deployment.deliver("events", [*lines[1:], {**lines[0], "event_time": f"{DAY}T{hour}"}], source="web")
-    deployment.run()
-    said = "all times of raw/web are midnight so far: its lines have dates without a time of day"
-    assert warnings_of(deployment, settings).get("sources.web", "").startswith(said) is is_midnight
-
-
-@pytest.mark.parametrize(
-    ("visitor", "event_count", "is_named"), [("NA", 10, True), ("undefined", 9, False), ("0", 10, False)]
-)
-def test_visitors_who_are_not_known_are_named(tmp_path: Path, visitor: str, event_count: int, is_named: bool) -> None:
-    deployment = Deployment(tmp_path / "data", DASHES)
-    lines = [line(DAY, visitor, minute, "page_view") for minute in range(event_count)]
-    deployment.deliver("events", [*visit(DAY), *lines], source="web")
-    deployment.run()
-    fix = f"sources.web.null_values = ['-', '{visitor}']"
-    said = (
-        f"visitors of raw/web who are not known count as one person with the id '{visitor}' so far; to set such lines"
-        f" aside, set {fix}; or map another field to visitor_id"
-    )
-    assert warnings_of(deployment, DASHES) == ({"sources.web.null_values": said} if is_named else {})
-
-
 @pytest.mark.long
 def test_lines_of_visitors_who_are_not_known_are_set_aside_as_advised(tmp_path: Path) -> None:
     fixed = {"sources": {"web": {"null_values": ["-", "undefined"]}}}
-    deployment = Deployment(tmp_path / "data", DASHES)
+    deployment = Deployment(tmp_path / "data", {"sources": {"web": {"null_values": ["-"]}}})
     deployment.deliver("events", [line(DAY, "undefined", each, "page_view") for each in range(10)], source="web")
     deployment.deliver("more", visit(DAY), source="web")
     deployment.run()
