@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from session_pipeline.ingest.reading import small_files
+from session_pipeline.ingest.formats import json_values
+from session_pipeline.ingest.reading import read_large, small_files
 from session_pipeline.store.store import Store
 from session_pipeline_tests.benchmarks.generate import SHOP, SHOP_SETTINGS
 from session_pipeline_tests.deployment import Deployment
@@ -137,6 +138,21 @@ def each_way(request: pytest.FixtureRequest, ingest: Ingest, monkeypatch: pytest
     if request.param == "as a large file":
         monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", -1)
     return ingest
+
+
+@pytest.fixture(params=["as a small file", "as a large file", "as a large file in parts"])
+def each_way_and_in_parts(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Ingest]:
+    """An ingest that reads every file in one of these ways; long values lie in several chunks."""
+    if request.param != "as a small file":
+        monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", -1)
+    if request.param == "as a large file in parts":
+        monkeypatch.setattr(read_large, "MOST_ROWS_OF_PART", 2)
+    monkeypatch.setattr(json_values, "CHUNK_BYTES", 7)
+    ingest = Ingest(tmp_path)
+    yield ingest
+    ingest.close()
 
 
 @pytest.fixture(scope="module")
