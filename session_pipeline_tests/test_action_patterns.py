@@ -39,6 +39,8 @@ ERRORS = (
     ("a -> (?t<0) -> b", "a time limit out of range"),
     ("a -> (?t<25h) -> b", "a time limit out of range"),
     ("a -> (?t<3)", "no -> after (?t...)"),
+    ("(?t<3) -> a", "(?t...) without an action before it at character 1; write it between two actions"),
+    ("a -> (?t>=1) -> (?t<=3) -> b", "(?t...) without an action before it at character 16"),
     ("(a -> (?t<3s) -> b)", "(?t...) in a group"),
     ("a -[<3s]-> b*", "a repeated action after a time limit"),
     ("a -[<3s]-> (b)+", "a repeated action after a time limit"),

@@ -150,8 +150,10 @@ class _Parser:
         if name := self._name(token):
             self._refuse_wildcard(token, name)
             return Action(frozenset((name,)))
-        if token["time"] and self._depth > 0:
+        if token["time"]:
             self._place = token.start()
+            if self._depth == 0:
+                raise self._unexpected("(?t...) without an action before it", _TIME_HINT)
             raise self._unexpected("(?t...) in a group", "write it outside of ( ), or -[<=3s]-> for the next action")
         match token["sign"]:
             case ".":
