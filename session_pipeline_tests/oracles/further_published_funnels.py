@@ -264,12 +264,14 @@ _POSTHOG: tuple[Case, ...] = (
     ),
 )
 
-# The documented funnels of Amplitude (this, exact and any order), Mixpanel, Google Analytics 4 and Plausible.
+# The documented funnels of Amplitude (this, exact and any order), Mixpanel, Bloomreach, Google Analytics and Plausible.
 _OTHERS: tuple[Case, ...] = (
     ("this order", "posthog_ordered", "a b c", "1d", {"a x b x c": 3, "b a c": 1, "a b 25h c": 2}, {}),
     ("exact order", "posthog_strict", "a b c", "1d", {"a x b c": 1, "x a b c x": 3, "a b x c": 2}, {}),
     ("any order", "posthog_unordered", "a b c", "1d", {"c a b": 3, "b c": 2, "a 25h b c": 2}, {}),
     ("window of an hour", "posthog_ordered", "a b", "1h", {"a 1h b": 2, "a 3601s b": 1, "a 59m a 30m b": 2}, {}),
+    ("re-entry", "posthog_ordered", "a b c", "1h", {"a 30m a 15m b 30m c": 3, "a 30m x 15m b 30m c": 2}, {}),
+    ("loose order", "posthog_ordered", "a b c d e", "1d", {"a b x c d e": 5, "a b c e": 3, "a b c e d e": 5}, {}),
     ("excluded step", "posthog_ordered", "a b c", "1d", {"a x b c": None, "a b x c": 3, "a b c x": 3}, _EXCLUDED),
     ("open", "posthog_ordered", "a b c", "1d", {"b c": 3, "a c": 3, "c": 3, "a b": 2, "c b a": 3}, {"entry": "any"}),
     ("closed", "posthog_ordered", "a b c", "1d", {"b c": 0, "a c": 1, "a x b y c": 3}, {}),
