@@ -208,6 +208,24 @@ TAGS: list[tuple[str | None, ...]] = [
     ("yt-ads", None, None, "paid_video"),
     ("adwords", None, "shopping", "paid_shopping"),
     ("adwords", "display", None, "display"),
+    # The unit test of dbt-ga4 for the rules of Google Analytics.
+    ("(direct)", "(not set)", None, "direct"),
+    ("some-source", "some-medium", "some-cross-network-campaign", "cross_network"),
+    ("alibaba", "retargeting", None, "paid_shopping"),
+    ("some-source", "retargeting", "shopping", "paid_shopping"),
+    ("facebook", "retargeting", None, "paid_social"),
+    ("youtube.com", "paid-something", None, "paid_video"),
+    ("youtube.com", "display", None, "display"),
+    ("Google Shopping", None, None, "organic_shopping"),
+    ("some-source", None, "some-shopping-campaign", "organic_shopping"),
+    ("some-source", None, "bookshop", "unassigned"),
+    ("some-source", "video", None, "organic_video"),
+    ("some-source", "organic", None, "organic_search"),
+    ("some-source", "app", None, "referral"),
+    ("some-source", "link", None, "referral"),
+    (None, "e mail", None, "email"),
+    ("some-source", "something-push", None, "mobile_push_notifications"),
+    ("some-source", "mobile-notification", None, "mobile_push_notifications"),
 ]
 
 
