@@ -27,7 +27,7 @@ from session_pipeline_tests.oracles.published_paths import next_action_pattern, 
 Row = dict[str, Any]
 
 SEARCHES = searches()
-WALKS = {"letters": [" ".join(journey) for journey in JOURNEYS.values()], "pages": list(PAGES)}
+NEXT_JOURNEYS = {"letters": [" ".join(journey) for journey in JOURNEYS.values()], "pages": list(PAGES)}
 FURTHER = {f"route {number}": paths for number, (paths, *_) in enumerate(ROUTES)}
 
 
@@ -63,9 +63,9 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
         {"start_date": FIRST_MOMENT.date(), "patterns": patterns},
         only=("session_patterns", "session_actions", "sessions"),
     )
-    walks = {happened for search in SEARCHES for happened in map(without_brackets, search.happened)}
-    walks |= {walk for each in (*WALKS.values(), *FURTHER.values()) for walk in each}
-    deliver(deployment, "walks", {walk: walk for walk in walks})
+    journeys = {happened for search in SEARCHES for happened in map(without_brackets, search.happened)}
+    journeys |= {journey for each in (*NEXT_JOURNEYS.values(), *FURTHER.values()) for journey in each}
+    deliver(deployment, "journeys", {journey: journey for journey in journeys})
     deployment.run(FIRST_MOMENT.date())
     return Tables(deployment)
 
@@ -100,9 +100,9 @@ def test_next_actions_are_those_of_clickhouse(number: int, tables: Tables) -> No
     place = next_action_pattern(direction, base, chain.split())[1]
     column, _, offset = place.replace("- ", "-").replace("+ ", "").partition(" ")
     found = []
-    for walk in WALKS["letters" if len(answers.split()) == len(JOURNEYS) else "pages"]:
-        row = tables.found.get((f"next {number}", walk))
-        found.append("-" if row is None else tables.action(walk, row[column] + int(offset or 0)))
+    for journey in NEXT_JOURNEYS["letters" if len(answers.split()) == len(JOURNEYS) else "pages"]:
+        row = tables.found.get((f"next {number}", journey))
+        found.append("-" if row is None else tables.action(journey, row[column] + int(offset or 0)))
     assert " ".join(found) == answers
 
 
@@ -119,9 +119,9 @@ def transitions(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Row]:
     deployment = Deployment(
         tmp_path_factory.mktemp("transitions"), {"start_date": FIRST_MOMENT.date()}, only=("action_transitions",)
     )
-    cases = [*(walks for walks, _ in TRANSITIONS.values()), *(walks for walks, _ in TIMES)]
-    for day, walks in enumerate(cases):
-        deliver(deployment, f"day {day}", {f"{day} {number}": walk for number, walk in enumerate(walks)}, day)
+    cases = [*(journeys for journeys, _ in TRANSITIONS.values()), *(journeys for journeys, _ in TIMES)]
+    for day, journeys in enumerate(cases):
+        deliver(deployment, f"day {day}", {f"{day} {number}": journey for number, journey in enumerate(journeys)}, day)
     deployment.run(FIRST_MOMENT.date() + timedelta(days=len(cases)))
     return deployment.records("action_transitions")
 

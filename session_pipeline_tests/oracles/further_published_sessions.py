@@ -19,7 +19,7 @@ _EVENT = re.compile(r"(?P<name>\w+)(?:\((?P<field>\w+)=(?P<value>\w+)\))?")
 
 
 @dataclass(frozen=True)
-class Walk:
+class Journey:
     """What a visitor did: the lines in order, and the number of the session of each line, from 1."""
 
     happened: str
@@ -27,7 +27,7 @@ class Walk:
     numbers: tuple[int, ...]
 
 
-def walk(happened: str) -> Walk:
+def journey_of(happened: str) -> Journey:
     """Return the lines of what a visitor did; what happened is also the visitor's id."""
     lines, numbers = [], []
     sessions = happened.split(" | ")
@@ -40,7 +40,7 @@ def walk(happened: str) -> Walk:
         more = {event["field"]: event["value"]} if event["field"] else {}
         lines.append({**line, "event_name": name, **more})
     assert len(lines) == len(numbers)
-    return Walk(happened, tuple(lines), tuple(numbers))
+    return Journey(happened, tuple(lines), tuple(numbers))
 
 
 # The rules of each product, and what happened. Products that agree are together.
@@ -148,7 +148,7 @@ DEFINITIONS: Mapping[str, tuple[Mapping[str, Any], tuple[str, ...]]] = {
 }
 
 
-def session_cases() -> Iterator[tuple[Rules, tuple[Walk, ...]]]:
-    """Yield the walks of each product, with its rules."""
+def session_cases() -> Iterator[tuple[Rules, tuple[Journey, ...]]]:
+    """Yield the journeys of each product, with its rules."""
     for rules, happened in _CASES:
-        yield rules, tuple(map(walk, happened))
+        yield rules, tuple(map(journey_of, happened))
