@@ -15,7 +15,7 @@ from typing import Any
 Event = Mapping[str, Any]
 Test = Callable[[Event], bool]
 PASSIVE = ("page_ping", "heartbeat", "scroll", "request")
-MINUTE, ONE_DAY = timedelta(minutes=1), timedelta(days=1)
+MICROSECOND, MINUTE, ONE_DAY = timedelta(microseconds=1), timedelta(minutes=1), timedelta(days=1)
 CAUSES = (
     "inactivity", "midnight", "utc_hour", "event", "client_session", "user", "campaign", "max_hours", "uncounted",
 )  # fmt: skip
@@ -134,7 +134,10 @@ def _sessions_of_stream(events: Sequence[Event], definition: Definition, *, is_k
     campaigns: list[Event] = []
     referred: list[Event] = []
     run: Event | None = None
+    first_of_day: Event | None = None
     for event in events:
+        if first_of_day is None or first_of_day["event_date"] != event["event_date"]:
+            first_of_day = event
         hard = _hard_break(previous, event, definition, is_keyed=is_keyed)
         if hard:
             users = []
@@ -146,7 +149,8 @@ def _sessions_of_stream(events: Sequence[Event], definition: Definition, *, is_k
             run, campaigns, referred = event, [], []
         assert run is not None
         if not reason:
-            reason = _soft_break(run, previous, event, (campaigns, referred), definition, is_keyed=is_keyed)
+            begins = run, first_of_day
+            reason = _soft_break(begins, previous, event, (campaigns, referred), definition, is_keyed=is_keyed)
         if reason:
             found.append(Session(reason))
         found[-1].events.append(event)
@@ -173,7 +177,7 @@ def _hard_break(previous: Event | None, event: Event, definition: Definition, *,
 
 
 def _soft_break(
-    run: Event,
+    begins: tuple[Event, Event],
     previous: Event | None,
     event: Event,
     sources: tuple[Sequence[Event], Sequence[Event]],
@@ -182,6 +186,7 @@ def _soft_break(
     is_keyed: bool,
 ) -> str | None:
     assert previous is not None
+    run, first_of_day = begins
     campaigns, referred = sources
     known, campaign = _known(campaigns, event, "utm_campaign"), event["utm_campaign"]
     if campaign and not is_keyed:
@@ -191,12 +196,20 @@ def _soft_break(
             return "campaign"
         if definition.campaign == "new" and not known and _known(referred, event, "referrer_host"):
             return "campaign"
+    counted_from = run["event_time"]
     if event["event_date"] - run["event_date"] > ONE_DAY:
-        return "max_hours" if previous["event_date"] != event["event_date"] else None
+        if previous["event_date"] != event["event_date"]:
+            return "max_hours"
+        counted_from = first_of_day["event_time"]
     if definition.longest and not is_keyed:
-        is_over, was_over = (each["event_time"] - run["event_time"] > definition.longest for each in (event, previous))
-        return "max_hours" if is_over and not was_over else None
+        now, before = (_periods(each["event_time"] - counted_from, definition.longest) for each in (event, previous))
+        return "max_hours" if now > before else None
     return None
+
+
+def _periods(passed: timedelta, longest: timedelta) -> int:
+    """Return how many of the longest times are over; one that ends at this moment is not."""
+    return max(passed - MICROSECOND, timedelta()) // longest
 
 
 def _known(events: Sequence[Event], event: Event, name: str) -> str | None:

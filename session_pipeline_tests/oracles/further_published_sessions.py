@@ -144,6 +144,15 @@ DEFINITIONS: Mapping[str, tuple[Mapping[str, Any], tuple[str, ...]]] = {
     "minutes": ({"inactivity_seconds": 1860, "at_border": "starts"}, ("v 1859s v", "v | 31m v")),
     "users": ({"user": True}, ("v(user_id=a) | v(user_id=b)", "v v(user_id=a) v")),
     "midnight": ({"like": "matomo"}, ("86398s v | 3s v", "86398s v 1s v", "v | 30m v", "v 1799s v")),
+    # The examples of docs/definitions.md.
+    "mixpanel": (
+        {"inactivity_seconds": 1800, "midnight": True},
+        ("v 30m v | 1801s v", "86398s v 1s v | 1s v", "86398s v | 3s v"),
+    ),
+    "adobe": (
+        {"inactivity_seconds": 1800, "max_hours": 12},
+        ("v" + 24 * " 30m v" + " | 1s v", "20h v" + 24 * " 30m v" + " | 30m v" + 23 * " 30m v" + " | 30m v"),
+    ),
     "ids": ({"like": "posthog"}, ("v(client_session_id=x) 2h v(client_session_id=x) | v(client_session_id=y)",)),
 }
 

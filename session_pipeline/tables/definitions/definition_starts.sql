@@ -141,6 +141,9 @@ with_campaigns as (
         last_value(
             case when run_reason is not null then event_time end ignore nulls
         ) over until_now as run_started_at,
+        min(event_time) over (
+            partition by definition, site, visitor_id, client_session_id, event_date
+        ) as day_started_at,
         last_value(utm_campaign ignore nulls) over before_now as last_campaign,
         max(
             case when utm_campaign is not null then place end
@@ -180,6 +183,14 @@ known_campaigns as (
     from with_campaigns
 ),
 
+-- The longest time counts from the start of the run, or from the cut at this day's midnight.
+longest_times as (
+    select
+        *,
+        case when is_from_before then day_started_at else run_started_at end as counted_from
+    from known_campaigns
+),
+
 starts as (
     select
         *,
@@ -194,14 +205,16 @@ starts as (
                 )
                 then 'campaign'
             when is_from_before and previous_date < event_date then 'max_hours'
+            -- An event exactly at the longest time is still in the session.
             when
-                not is_from_before
-                and client_session_id is null
-                and date_diff('microsecond', run_started_at, event_time) > max_microseconds
-                and date_diff('microsecond', run_started_at, previous_time) <= max_microseconds
+                client_session_id is null
+                and greatest(date_diff('microsecond', counted_from, event_time) - 1, 0)
+                // max_microseconds
+                > greatest(date_diff('microsecond', counted_from, previous_time) - 1, 0)
+                // max_microseconds
                 then 'max_hours'
         end as reason
-    from known_campaigns
+    from longest_times
 )
 
 select
