@@ -67,6 +67,15 @@ def test_history_that_may_not_be_written_is_explained(own_shop: Path, place: str
     assert "delete" not in ran.stderr + ran.stdout
 
 
+@pytest.mark.parametrize("command", ["run", pytest.param("status", marks=pytest.mark.long)])
+def test_folder_of_another_user_is_named(own_shop: Path, command: str) -> None:
+    """Of a user whose new files only that user may see (umask 077): the place that is named is one that exists."""
+    places = [own_shop / name for name in ("store", "dagster_home")]
+    ran = with_modes(dict.fromkeys(places, 0), command, "--data", own_shop)
+    said = f"Error: {own_shop / 'store'}: Permission denied; the user that runs this needs access to it\n"
+    assert (ran.returncode, ran.stderr) == (1, said)
+
+
 def test_status_leaves_out_files_that_may_not_be_seen(own_shop: Path) -> None:
     closed = own_shop / "raw" / "web" / "closed"
     closed.mkdir(parents=True)

@@ -3,6 +3,7 @@
 The commands are in the other modules of this package; `cli.commands` lists them.
 """
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -96,12 +97,18 @@ def _sentence(error: Exception) -> str | None:
         return None  # the reader of the output closed the pipe; typer exits quietly
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror or error}; fix that and try again"
+        remedy = "the user that runs this needs access to it" if _is_refusal(error) else "fix that and try again"
+        return f"{where}{error.strerror or error}; {remedy}"
     if type(error).__module__.partition(".")[0] in DATABASES:
         from session_pipeline.store.shortage import sentence_of_database  # such an error has loaded its library
 
         return sentence_of_database(error)
     return None
+
+
+def _is_refusal(error: OSError) -> bool:
+    """Whether the user may not use a file or folder, as after a run of another user."""
+    return error.errno == errno.EACCES and bool(error.filename)
 
 
 def ended(sentence: str, code: int = FAILED) -> typer.Exit:

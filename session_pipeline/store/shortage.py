@@ -4,6 +4,7 @@ It recognizes the errors of the operating system, DuckDB, SQLite and Spark. The 
 """
 
 import errno
+import os
 import re
 import shutil
 import sqlite3
@@ -54,7 +55,7 @@ def report_shortage(folder: Path) -> Iterator[None]:
     except SessionPipelineError:
         raise
     except Exception as error:
-        has_catalog = (folder / CATALOG_FILE).exists()
+        has_catalog = _has_catalog(folder)
         causes = list(_causes(error))
         if has_catalog and any(type(cause).__module__.startswith("sqlalchemy.") for cause in causes):
             raise  # it is about a database of Dagster, whose folder an outer block names
@@ -117,6 +118,11 @@ def sentence_of_database(error: BaseException) -> str | None:
     return None
 
 
+def _has_catalog(folder: Path) -> bool:
+    """Whether a folder is known to have a catalog; false if this user may not look into it."""
+    return os.path.exists(folder / CATALOG_FILE)  # Path.exists() would raise an error in place of the one to report
+
+
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
@@ -140,7 +146,7 @@ def _file_that_did_not_fit(error: BaseException, folder: Path) -> str | None:
     if isinstance(error, sqlite3.Error):
         if getattr(error, "sqlite_errorcode", None) not in DISK_FULL_IN_SQLITE:
             return None
-        return CATALOG_FILE if (folder / CATALOG_FILE).exists() else ""  # SQLite's errors do not name the file
+        return CATALOG_FILE if _has_catalog(folder) else ""  # SQLite's errors do not name the file
     text = str(error)
     if isinstance(error, duckdb.OutOfMemoryException):
         return "" if SPILL_LIMIT in text else None
