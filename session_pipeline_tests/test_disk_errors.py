@@ -2,15 +2,21 @@
 
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import dagster as dg
 import duckdb
 import pytest
 import sqlalchemy.exc
 import typer
 
 from session_pipeline.cli.app import app
+from session_pipeline.data_folder import DataFolder
+from session_pipeline.defs import code_location
+from session_pipeline.defs.local_runs import QUIET, instance_of
 from session_pipeline.engines.duckdb_files import Statistics
 from session_pipeline.errors import DiskFullError, StoreError
 from session_pipeline.ingest.mapping.visitors import find_key
@@ -45,6 +51,26 @@ def test_full_disk_of_dagster_home_is_not_blamed_on_the_catalog(tmp_path: Path) 
         raise of_dagster(FULL)
     with pytest.raises(DiskFullError, match=f"cannot write {store / CATALOG_FILE}:"), report_shortage(store):
         raise FULL
+
+
+def test_event_that_cannot_be_stored_is_not_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @dg.op
+    def step() -> None:
+        pass
+
+    def store(_event: object) -> None:
+        raise of_dagster(FULL)
+
+    jobs = dg.Definitions(jobs=[dg.GraphDefinition("job", node_defs=[step]).to_job()])
+    with instance_of(DataFolder(tmp_path)) as instance:
+        run = partial(code_location.execute, jobs, "job", instance=instance, run_config=QUIET, tags={})
+        assert run(run_id=str(uuid4())).success
+        monkeypatch.setattr(instance.event_log_storage, "store_event", store)
+        with pytest.raises(sqlalchemy.exc.OperationalError, match="disk is full"):
+            run(run_id=str(uuid4()))
+    assert capsys.readouterr().err == ""
 
 
 def test_broken_disk_names_the_catalog(tmp_path: Path) -> None:

@@ -7,8 +7,11 @@ which runs are launched.
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from io import StringIO
 from threading import Timer
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -18,6 +21,7 @@ from dagster._core.execution.context_creation_job import (
     PlanOrchestrationContextManager,
     orchestration_context_event_generator,
 )
+from dagster._core.instance import types as log_handler
 from dagster._core.remote_origin import (
     CodeLocationOrigin,
     GrpcServerCodeLocationOrigin,
@@ -102,7 +106,19 @@ def execute(
         executor_defs=None,
         output_capture=None,
     )
-    events = list(ExecuteRunWithPlanIterable(plan, job_execution_iterator, context))
+    with _unstored_events_unprinted():
+        events = list(ExecuteRunWithPlanIterable(plan, job_execution_iterator, context))
     ended = instance.get_run_by_id(run_id)
     assert ended is not None
     return dg.ExecuteInProcessResult(event_list=events, dagster_run=ended, output_capture=None, job_def=job)
+
+
+@contextmanager
+def _unstored_events_unprinted() -> Iterator[None]:
+    """Keep Dagster from printing that it cannot store an event, as on a full disk: the caller gets this as an error."""
+    before = vars(log_handler)["sys"]
+    vars(log_handler)["sys"] = SimpleNamespace(stderr=StringIO(), exc_info=before.exc_info)
+    try:
+        yield
+    finally:
+        vars(log_handler)["sys"] = before
