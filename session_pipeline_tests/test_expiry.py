@@ -190,6 +190,18 @@ def test_earlier_horizon_drops_no_frozen_day(copied: Deployment) -> None:
     assert {day for day in before if day < FROZEN_BEFORE} <= days_of(copied, "daily_summary")
 
 
+def test_frozen_days_after_an_earlier_last_day_are_a_warning(copied: Deployment) -> None:
+    def warnings(until: date) -> list[str]:
+        shown = call("plan", "--json", "--until", str(until), "--data", copied.folder.path)[1]
+        return [each for each in json.loads(shown)["warnings"] if "frozen" in each]
+
+    first, last = EVENTS_FROM + ONE_DAY, FROZEN_BEFORE - ONE_DAY
+    [said] = warnings(EVENTS_FROM)
+    assert said.startswith(f"{first} to {last}: frozen days after the last day, {EVENTS_FROM}, stay because")
+    assert "such as visitors, are without them" in said
+    assert warnings(last) == warnings(UNTIL) == []
+
+
 @pytest.mark.long
 def test_first_open_day_without_events_comes_back_after_an_earlier_horizon(tmp_path: Path) -> None:
     """Only the events of the last frozen day make it a day to build, and its raw events have expired."""

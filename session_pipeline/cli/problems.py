@@ -84,6 +84,7 @@ def find(
     nothing = f"there are no files under {folder.raw} yet; put them into one folder for each source"
     warnings = [
         *check_warnings,
+        *frozen_days_after(plan, store),
         *delivered_files.sources_without_folder(folder, settings),
         *(_settings_to_check(folder, settings) if findings is None else map(str, findings.warnings)),
     ]
@@ -98,6 +99,19 @@ def outdated_days(plan: Plan) -> list[str]:
     return [
         f"{counted(len(days), 'day')} of older settings, {day_ranges(days)} ({undated(plan.outdated[0].reason)}):"
         " more than max_rebuild_days, so they wait for `session-pipeline run --upgrade`"
+    ]
+
+
+def frozen_days_after(plan: Plan, store: Store) -> list[str]:
+    """Return a sentence about frozen days after the last day, which stay in tables with days and in no other."""
+    until, frozen_before = plan.frame.until, plan.frame.frozen_before
+    built = [partition.key.date for partition in store.of_table("daily_summary")]
+    days = [day for day in built if day is not None and frozen_before is not None and until < day < frozen_before]
+    if not days:
+        return []
+    return [
+        f"{day_ranges(days)}: frozen days after the last day, {until}, stay because they cannot be built again, but"
+        " tables without days, such as visitors, are without them; run with a later last day, or without --until"
     ]
 
 
