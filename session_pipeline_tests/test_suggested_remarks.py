@@ -49,6 +49,29 @@ def test_names_of_some_events_are_named() -> None:
     assert of_log(line).remarks == of_log({**line, "name": "Signed Up"}, *[line] * 3).remarks == []
 
 
+def test_page_views_and_pages_of_another_name_are_named() -> None:
+    line = {"visitor_id": "v", "event_time": AT, "event_name": "Seitenaufruf"}
+    lines = [line, line, {**line, "event_name": "Kauf"}]
+    on_pages = [{**each, "Seite": "https://shop.example/p"} for each in lines]
+    page = 'Seite could be the page: write page_url = "Seite" into columns to use it'
+    view = 'no event is a page_view: if Seitenaufruf is one, set event_names = { Seitenaufruf = "page_view" }'
+    others = ", and name events such as add_to_cart and purchase there, too"
+    assert of_log(*on_pages).remarks == [page, view + others]
+    assert of_log(*lines).remarks == []
+    assert of_log(*({**each, "Bild": "/a.png"} for each in on_pages)).remarks == []  # unknown which of them it is
+    assert of_log(*on_pages, {**on_pages[0], "event_name": "page_view"}).remarks == [page]
+    assert of_log(*on_pages, {**on_pages[0], "event_name": "pageview"}).remarks == [page]
+    assert of_log(*({**each, "url": "/p"} for each in lines)).remarks == [view + others]
+    assert of_log(*on_pages, {**on_pages[0], "event_name": "purchase"}).remarks == [page, view]
+    assert of_log(*({**each, "url": "/p"} for each in lines[:2])).remarks == []  # could be a file of orders
+
+
+def test_field_that_is_always_the_same_is_the_last_that_could_have_event_names() -> None:
+    lines = [{"visitor_id": f"v{number}", "event_time": AT, "land": "DE", "Ereignis": name, "Art": name + "en"}
+             for number, name in enumerate(["sehen", "kaufen"])]  # fmt: skip
+    assert of_log(*lines).missing["event_name"] == ["Art", "Ereignis", "land"]
+
+
 @pytest.mark.parametrize(
     "row",
     [

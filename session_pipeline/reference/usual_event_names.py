@@ -48,6 +48,9 @@ _USUAL = (
 )
 
 
+PACKAGED_NAMES = frozenset(name for usual in _USUAL for name in usual.packaged)  # that the packaged rules know
+
+
 def usual_event_names(names: Iterable[str]) -> Mapping[str, str]:
     """Return the packaged name of each event that has another usual name.
 

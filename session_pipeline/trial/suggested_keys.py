@@ -12,7 +12,7 @@ from typing import Any
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.trial.field_values import FieldValues
 from session_pipeline.trial.suggested_addresses import possible_addresses, suggested_address
-from session_pipeline.trial.suggested_remarks import log_in_field, remarks_about
+from session_pipeline.trial.suggested_remarks import log_in_field, remarks_about, remarks_about_pages
 from session_pipeline.trial.suggested_requests import NO_VALUE, suggested_request
 from session_pipeline.trial.suggested_times import time_keys
 from session_pipeline.trial.suggested_values import decoded_in, event_names_in, nulls_in, without
@@ -108,6 +108,7 @@ def suggested_keys(
     remarks = [
         *remarks,
         *remarks_about(fields, replace(rules, null_values=(*rules.null_values, *nulls)), columns, missing),
+        *([] if has_preset or missing else remarks_about_pages(fields, rules, columns, keys.get("event_names", {}))),
     ]
     if _has_object(fields, "value") and "value" not in columns and rules.fields_of("value") == ("value",):
         keys["columns"] = {**columns, "value": []}  # an object, as the value of a message of Kafka, is no number

@@ -4,14 +4,17 @@ suggested_keys.py suggests the keys, and adds these sentences to them.
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from session_pipeline.ingest.mapping.rules import ReadingRules
+from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.reference.log_formats import NAMED_FORMATS, parse_log_format
+from session_pipeline.reference.usual_event_names import PACKAGED_NAMES
 from session_pipeline.settings import as_toml
-from session_pipeline.settings.values import shown
-from session_pipeline.settings_warnings.sources import NAMELESS_IDS
-from session_pipeline.trial.field_values import FieldValues
+from session_pipeline.settings.values import is_label, shown
+from session_pipeline.settings_warnings.sources import NAMELESS_IDS, PAGE_VIEW
+from session_pipeline.trial.field_values import URL, FieldValues
 from session_pipeline.trial.suggestions import SESSIONS, is_called, names_of_some_lines
 
 MOST_LOG_LINES = 20  # lines that are enough to recognize an access log in a field
@@ -82,6 +85,37 @@ def _about_names(
         yield f"{named} has the names of some events: write {both} into columns to use them"
     if "event_name" in missing and (event := _only_event(fields, rules, columns)):
         yield f'if every line is a {event}, set constants = {{ event_name = "{event}" }}'
+
+
+def remarks_about_pages(
+    fields: Sequence[FieldValues], rules: ReadingRules, columns: Mapping[str, str], event_names: Mapping[str, str]
+) -> Iterator[str]:
+    """Yield sentences about pages in a field of an unknown name, and about page views of another name.
+
+    Args:
+        fields: The fields of the sampled lines.
+        rules: How the lines are read, without a preset that knows the fields and names of the file.
+        columns: The suggested field of each column.
+        event_names: The suggested names of events.
+    """
+    if rules.request:
+        return  # pages and names follow from it
+    found = {field.name: field for field in fields}
+    read = {*columns.values(), *(name for column in DELIVERED_COLUMNS for name in rules.fields_of(column))}
+    has_pages = "page_url" in {*columns, *rules.expressions} or bool(found.keys() & set(rules.fields_of("page_url")))
+    urls = [field for field in fields if field.is_filled() and field.is_mostly(URL.match)]
+    if not has_pages and len(urls) == 1 and urls[0].name not in read:
+        has_pages = True
+        yield f"{urls[0].name} could be the page: write page_url = {as_toml(urls[0].name)} into columns to use it"
+    asked = [columns["event_name"]] if "event_name" in columns else rules.fields_of("event_name")
+    names = Counter(str(value) for name in asked[:1] if name in found for value in found[name].values)
+    is_renamed = rules.events or "event_name" in {*rules.constants, *rules.expressions}
+    ours = {rules.event_names.get(name, event_names.get(name, name)) for name in names}
+    if has_pages and not is_renamed and len(names) > 1 and PAGE_VIEW not in ours:
+        most = min(filter(is_label, names), key=lambda name: (-names[name], name), default=None)
+        if most is not None:
+            others = "" if ours & PACKAGED_NAMES else ", and name events such as add_to_cart and purchase there, too"
+            yield f"no event is a page_view: if {most} is one, set event_names = {as_toml({most: PAGE_VIEW})}{others}"
 
 
 def _field_of_log(fields: Sequence[FieldValues]) -> str | None:

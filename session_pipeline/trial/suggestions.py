@@ -226,7 +226,7 @@ def missing_columns(
 
     A field could be meant if its values fit and no other column is read from it. Of several, the likelier ones come
     first: for visitors those with a fitting name, then those whose values repeat and are many; for names of events
-    those with few different values.
+    those with few different values, and last those with only one.
 
     Args:
         fields: The fields of the sampled lines.
@@ -253,7 +253,7 @@ def missing_columns(
                 fitting = [
                     field for field in fields if field.is_filled() and (_could_be_time(field) or field.is_date())
                 ]
-            fitting.sort(key=_unlikeliness if column == "visitor_id" else lambda field: field.different_count)
+            fitting.sort(key=_unlikeliness if column == "visitor_id" else _by_values)
             missing[column] = [field.name for field in fitting]
     return missing
 
@@ -267,6 +267,11 @@ def _unlikeliness(field: FieldValues) -> tuple[bool, bool, int]:
     """Return a sort key by which the likeliest field of visitors comes first."""
     has_other_name = VISITOR_NAME.search(field.name) is None
     return has_other_name, field.different_count == len(field.values), -field.different_count
+
+
+def _by_values(field: FieldValues) -> tuple[bool, int]:
+    """Return a sort key by which fields with few different values come first; one that is always the same is last."""
+    return field.is_constant(), field.different_count
 
 
 def _named(
