@@ -170,6 +170,7 @@ def statuses(deployment: Deployment) -> dict[str, tuple[str, str | None]]:
 def test_unreadable_delivered_file_is_read_when_it_can_be(
     deployment: Deployment, ending: str, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    deployment.only = ("raw_events",)
     plain = deployment.deliver("a", LATE)
     path = plain.with_name(f"a.{ending}")
     if ending == "jsonl.gz":
@@ -197,6 +198,7 @@ def test_unreadable_delivered_file_is_read_when_it_can_be(
 
 
 def test_rows_of_a_file_that_cannot_be_read_again_stay(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployment.only = ("raw_events", "source_files")
     path = deployment.folder.raw / "test" / "first.jsonl"
     deployment.set({**SETTINGS, "sources": {"test": {"site": "other"}}})
     with monkeypatch.context() as broken:
