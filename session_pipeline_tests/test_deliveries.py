@@ -250,3 +250,26 @@ def test_nested_folders_and_several_sources(deployment: Deployment) -> None:
     deployment.run(UNTIL)
     paths = sorted(deployment.table("source_files")["path"])
     assert paths == ["app/a/b/c/deep.jsonl", "app/a/other.jsonl", "app/zipped.jsonl.gz", "web/good.jsonl"]
+
+
+def test_plan_says_why_each_file_is_read_or_forgotten(deployment: Deployment) -> None:
+    changed = deployment.deliver("changed", [{**LINE, "visitor_id": "bob"}], "web")
+    removed = deployment.deliver("removed", [{**LINE, "visitor_id": "cleo"}], "web")
+    refused = deployment.folder.raw / "web" / "refused.txt"
+    refused.write_text("no events\n")
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+        run.ingest()
+        assert run.ingest().read_count == 0
+    assert to_read(deployment) == {}
+    changed.write_text(changed.read_text() * 2)
+    removed.unlink()  # its rows stay, so nothing is to be done
+    refused.unlink()
+    deployment.deliver("new", [{**LINE, "visitor_id": "dan"}], "web")
+    assert to_read(deployment) == {
+        "web/changed.jsonl": "changed since it was read",
+        "web/new.jsonl": "new file",
+        "web/refused.txt": "is gone; it was not accepted",
+    }
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+        assert run.ingest().read_count == 2
+    assert to_read(deployment) == {}
