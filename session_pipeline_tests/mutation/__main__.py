@@ -44,16 +44,21 @@ TESTS_OF_MODULE: Mapping[str, Sequence[str]] = {
     "session_pipeline/ingest/taken.py": tuple(
         f"{TESTS}/test_{name}.py" for name in ("expiry_limits", "ingest", "quarantine", "access_log_visitors")
     ),
+    "session_pipeline/publish/lake.py": (f"{TESTS}/test_lake_files.py", f"{TESTS}/test_lake.py"),
+    "session_pipeline/publish/published_state.py": (f"{TESTS}/test_published_state.py", f"{TESTS}/test_lake_files.py"),
     "session_pipeline/tables/settings_sql.py": (f"{TESTS}/test_cases.py", "-k", "outcomes or goals or dimen or funnel"),
     "session_pipeline/tables/spans.py": (f"{TESTS}/test_steps.py", *PLAN),
     "session_pipeline/tables/graph.py": (f"{TESTS}/test_steps.py", f"{TESTS}/test_cases.py"),
 }
 
-# Modules whose texts and records many slow tests cover together; only fast ones run here.
+# Modules whose texts and records many slow tests cover together, or of which many mutants only take more time, such as
+# to look into one more folder. Only fast tests run here.
 LESS_TESTED = (
     "session_pipeline/build/expiry.py",
     "session_pipeline/checks/quarantine.py",
     "session_pipeline/ingest/taken.py",
+    "session_pipeline/publish/lake.py",
+    "session_pipeline/publish/published_state.py",
 )
 
 
