@@ -1,4 +1,4 @@
-"""Databases of Dagster that two processes created at once are reported in one sentence, by all commands."""
+"""Broken databases and settings of Dagster are reported in one sentence, such as after two processes created them."""
 
 import sqlite3
 from contextlib import closing
@@ -7,7 +7,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import broken_history, home
+from session_pipeline.defs.local_runs import instance_of
 from session_pipeline.errors import HistoryError
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.orchestration import orchestrated
@@ -66,3 +68,31 @@ def test_dagster_itself_reports_a_broken_database(deployment: Deployment, monkey
     monkeypatch.setenv("DAGSTER_HOME", str(deployment.folder.dagster_home))
     with pytest.raises(HistoryError, match="broke them"):
         dg.DagsterInstance.get()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"\xff", "cannot be read (it is not text in UTF-8)"),
+        (b"telemetry: [", "is not valid (while parsing a flow node"),
+        (b"unknown_key: 1", 'is not valid (Received unexpected config entry "unknown_key" at the root'),
+    ],
+)
+def test_settings_of_dagster_that_cannot_be_used_are_named(text: bytes, why: str, tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    home.prepare(folder)
+    home.settings_of(folder).write_bytes(text)
+    with pytest.raises(HistoryError) as raised, instance_of(folder):
+        pass
+    assert str(raised.value).startswith(f"{home.settings_of(folder)} {why}")
+    assert str(raised.value).endswith("the next `session-pipeline run` or `dev` writes the packaged one")
+
+
+def test_settings_of_dagster_that_the_disk_cannot_read_are_named(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    home.prepare(folder)
+    link = home.settings_of(folder)
+    link.unlink()
+    link.symlink_to("/proc/self/mem")  # reading its first page is an Input/output error
+    with pytest.raises(HistoryError, match=r"dagster\.yaml cannot be read \(Input/output error\); fix that"):
+        home.has_own_storage(folder)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
+from session_pipeline.errors import HistoryError
 from session_pipeline.store.files import make_folder, replacing
 
 # The databases, relative to Dagster's home.
@@ -44,9 +45,25 @@ def own_storages(folder: DataFolder) -> dict[str, Any]:
 
 
 def _written(folder: DataFolder) -> str:
-    """Return the text of Dagster's settings file; empty if there is none."""
+    """Return the text of Dagster's settings file; empty if there is none.
+
+    Raises:
+        HistoryError: It cannot be read.
+    """
     settings = settings_of(folder)
-    return settings.read_text(encoding="utf-8") if settings.is_file() else ""
+    try:
+        return settings.read_text(encoding="utf-8") if settings.is_file() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        why = "it is not text in UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
+        raise unusable(settings, f"cannot be read ({why})") from None
+
+
+def unusable(settings: Path, why: str) -> HistoryError:
+    """Return the error for a settings file of Dagster that cannot be used."""
+    return HistoryError(
+        f"{settings} {why}; fix that or restore it, or remove it:"
+        " the next `session-pipeline run` or `dev` writes the packaged one"
+    )
 
 
 def _is_ours(key: str, text: str) -> bool:

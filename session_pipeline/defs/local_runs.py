@@ -24,6 +24,7 @@ from session_pipeline.defs.partitions import BuiltDays, days_of
 from session_pipeline.errors import HistoryError, SessionPipelineError
 from session_pipeline.run.pipeline import Run
 from session_pipeline.run.profile import DAGSTER
+from session_pipeline.settings.shortening import shortened
 from session_pipeline.store.damage import PRIMARY_CODE
 from session_pipeline.store.locks import folder_lock
 from session_pipeline.store.shortage import disk_full, means_disk_full
@@ -49,7 +50,7 @@ def instance_of(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
     """Open the Dagster instance of a data folder.
 
     Raises:
-        HistoryError: A database of the instance is broken, or cannot be written.
+        HistoryError: A database of the instance is broken, or cannot be written; or dagster.yaml is not valid.
     """
     home.prepare(folder)
     overrides: dict[str, Any] | None = None
@@ -58,9 +59,23 @@ def instance_of(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
         overrides = {**home.own_storages(folder), "compute_logs": NOTHING_PRINTED}
     with _refusal_explained(folder):
         with folder_lock(folder.dagster_home):  # for storages that a user chose; ours take locks themselves
-            instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder.dagster_home), overrides=overrides))
+            instance = dg.DagsterInstance.from_ref(_reference(folder, overrides))
         with instance:
             yield instance
+
+
+def _reference(folder: DataFolder, overrides: dict[str, Any] | None) -> InstanceRef:
+    try:
+        return InstanceRef.from_dir(str(folder.dagster_home), overrides=overrides)
+    except Exception as error:
+        # By its module, because only Dagster depends on the library that parses the file.
+        is_of_yaml = type(error).__module__.startswith("yaml.")
+        if not is_of_yaml and not isinstance(error, dg.DagsterInvalidConfigError):
+            raise
+        why = str(error)
+        raise home.unusable(
+            home.settings_of(folder), f"is not valid ({shortened(why.partition('Error 1: ')[2] or why)})"
+        ) from error
 
 
 @contextmanager
