@@ -155,8 +155,9 @@ def counting(folder: Path) -> Iterator[Counter[str]]:
             patch.setattr(module, "rows_of", _counting_paths(module.rows_of, counted))  # type: ignore[attr-defined]
         patch.setattr(Store, "commit", _counting_writes(Store.commit, counted))
         patch.setattr(Catalog, "transaction", _counting_calls(Catalog.transaction, counted, "catalog transactions"))
-        # What depends on the clock: waiting for a file that was just written, and asking Dagster every second.
+        # What depends on the clock: waiting for a file that was just written, a message or a question every second.
         patch.setattr(assets, "SETTLE_SECONDS", 0)
+        patch.setattr(assets, "LOG_SECONDS", float("inf"))
         patch.setattr(resources, "ASK_SECONDS", float("inf"))
 
         def on_commit(_connection: Any) -> None:
