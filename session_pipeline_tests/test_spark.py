@@ -363,6 +363,11 @@ def test_lists_begin_at_one_and_patterns_match_as_a_whole() -> None:
     assert "', 0)" in for_spark("select regexp_extract(a, '(b)c') as x from events")
 
 
+def test_lists_are_reduced_from_a_first_value() -> None:
+    sql = "select list_reduce(pages, lambda longest, page: greatest(longest, page), '') as longest from events"
+    assert "REDUCE(pages, '', (longest, page) -> GREATEST(longest, page))" in for_spark(sql)
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -371,7 +376,6 @@ def test_lists_begin_at_one_and_patterns_match_as_a_whole() -> None:
         ('conf = { "executor.memory" = "1g" }', "begin with 'spark.'"),
         ('conf = { "spark.sql.ansi.enabled" = "false" }', "rows depend on it"),
         ('conf = { "spark.sql.variable.substitute" = "true" }', "rows depend on it"),
-        ('conf = { "spark.sql.cteRecursionLevelLimit" = "100" }', "rows depend on it"),
         ('kind = "flink"', "engine.kind"),
     ],
 )

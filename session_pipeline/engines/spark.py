@@ -42,6 +42,7 @@ from session_pipeline.tables.parameters import Scalar
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
 
     from session_pipeline.tables.graph import Copied
 
@@ -56,6 +57,7 @@ USUAL_CONF = {
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "1000",
 }
 LOCAL_PARTITIONS = "4"
+PATHS_ARE_PATTERNS = "__globPaths__"  # an option that Spark does not document; there is no other
 DATE_OF_FOLDER = re.compile(r"=(\d{4}-\d\d-\d\d)")
 LARGE_DAY_BYTES = 64 * 1024**2  # of the input files of a day, about a million events: several tasks write it
 
@@ -160,7 +162,7 @@ class Job:
             rows = self._session.sql(f"select {columns} where false")
         else:
             self._count_bytes(paths)
-            rows = self._session.read.schema(schema).parquet(*map(_read_from, paths))
+            rows = self._read(schema, *paths)
             if dated:
                 day = f"regexp_extract(_metadata.file_path, '.*/{dated}=([0-9-]+)[/.]', 1)"
                 rows = rows.selectExpr(*(f"`{column}`" for column in types), f"cast({day} as date) as `{dated}`")
@@ -193,7 +195,7 @@ class Job:
         self._computed += 1
         path = self._folder / f"{self._computed}"
         rows.write.parquet(_located(path))
-        self._add(name or model, self._session.read.schema(rows.schema).parquet(_read_from(path)))
+        self._add(name or model, self._read(rows.schema, path))
 
     def write(self, contract: Table, sql: str, path: Path) -> int:
         """Write the rows of a SELECT to a file, with the contract's columns, types and order; return their number."""
@@ -266,8 +268,7 @@ class Job:
     def _days_of_sorted_files(self, folder: Path) -> dict[date | None, list[Slice]]:
         """Return where the rows of each day are in the files of a folder, in order."""
         found = (
-            self._session.read.schema("_day date")
-            .parquet(_read_from(folder))
+            self._read("_day date", folder)
             .selectExpr("_metadata.file_name as file_name", "_day")
             .groupBy("file_name", "_day")
             .count()
@@ -298,6 +299,11 @@ class Job:
             self._session.catalog.dropTempView(name)
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    def _read(self, schema: "str | StructType", *paths: Path) -> "DataFrame":
+        """Return the rows of files. Their paths are not patterns: Spark would read {a,b} as a choice of two folders."""
+        reader = self._session.read.schema(schema).option(PATHS_ARE_PATTERNS, "false")
+        return reader.parquet(*map(_located, paths))
+
     def _count_bytes(self, paths: Sequence[Path]) -> None:
         for path in paths:
             size = path.stat().st_size
@@ -313,11 +319,6 @@ class Job:
 
 def _located(path: Path) -> str:
     return f"file://{path.absolute()}"
-
-
-def _read_from(path: Path) -> str:
-    """Return where to read from. There, Spark reads {a,b} as a choice; other such characters no data folder has."""
-    return _located(path).replace("{", r"\{")
 
 
 def _start(settings: EngineSettings) -> "SparkSession":

@@ -106,6 +106,9 @@ def _corrected(node: exp.Expression) -> exp.Expr:
         node.set("expression", exp.Literal.string(java_pattern(node.expression.name)))
     if isinstance(node, exp.JSONExtractScalar) and isinstance(node.expression, exp.Array):
         return exp.Array(expressions=[_value_at(node.this, path) for path in node.expression.expressions])
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "list_reduce":
+        values, merged, first = node.expressions
+        return exp.Anonymous(this="reduce", expressions=[values, first, merged])
     if isinstance(node, exp.RegexpExtract) and node.args.get("group") is None:
         node.set("group", exp.Literal.number(0))  # Spark's default is the first group
     if isinstance(node, exp.Bracket) and not node.expressions[0].is_string:

@@ -8,15 +8,12 @@ from pydantic import model_validator
 from session_pipeline.settings.section import Section
 from session_pipeline.settings.values import refusal
 
-# Rows depend on these, or whether they can be computed, so the pipeline sets them itself.
+# Rows depend on these, so the pipeline sets them itself.
 FIXED_CONF = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.timestampType": "TIMESTAMP_NTZ",
     "spark.sql.ansi.enabled": "true",
     "spark.sql.variable.substitute": "false",  # otherwise ${id} in a text of the settings is replaced before parsing
-    # Spark ends a query after 100 matches of a pattern in a session, or a million in all sessions.
-    "spark.sql.cteRecursionLevelLimit": "-1",
-    "spark.sql.cteRecursionRowLimit": "-1",
 }
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 # document the same behavior.
 _NAMES = """
 array_agg array_length cast coalesce concat_ws count date_diff date_trunc first_value floor lag last_value lead
-list list_sort list_transform max max_by md5 median min min_by nullif regexp_extract regexp_matches regexp_replace
-row_number sha256 split_part string_agg sum unnest
+list list_reduce list_sort list_transform max max_by md5 median min min_by nullif regexp_extract regexp_matches
+regexp_replace row_number sha256 split_part string_agg sum unnest
 abs array_to_string bool_and bool_or ceil concat contains day dense_rank ends_with extract greatest hour least
 length array_contains list_contains list_filter lpad ltrim minute month quarter rank rpad rtrim sign sqrt
 starts_with strpos substr substring translate trim try_cast weekofyear year

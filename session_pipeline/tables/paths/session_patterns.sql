@@ -1,6 +1,6 @@
 -- One row is a session and a pattern from the settings that its actions contain. Matches do not
 -- overlap: the first action that can start one does, and the search goes on after its end.
-with recursive timed as (
+with timed as (
     select
         p.text_number,
         m.session_id,
@@ -25,74 +25,21 @@ with recursive timed as (
         or date_diff('microsecond', f.occurred_at, l.occurred_at) <= p.within_microseconds
 ),
 
--- The starts and ends of matches. In the order from the last to the first, the earliest start after
--- an end is the least of those before it.
-borders as (
+-- The matches of a session in order of their starts, of which no two are equal.
+listed as (
     select
         text_number,
         session_id,
         pattern,
-        first_place,
-        last_place,
-        first_place as border_place,
-        1 as border_order
+        min(first_place) as first_place,
+        min_by(last_place, first_place) as last_place,
+        list_sort(list({
+            'first_place': first_place,
+            'last_place': last_place,
+            'match_number': cast(0 as bigint)
+        })) as matches
     from timed
-    union all
-    select
-        text_number,
-        session_id,
-        pattern,
-        first_place,
-        last_place,
-        last_place as border_place,
-        0 as border_order
-    from timed
-),
-
-followed as (
-    select
-        text_number,
-        session_id,
-        pattern,
-        first_place,
-        last_place,
-        border_order,
-        min(case when border_order = 1 then first_place end) over (
-            partition by session_id, pattern
-            order by border_place desc, border_order asc, first_place desc
-            rows between unbounded preceding and current row
-        ) as next_place
-    from borders
-),
-
-counted as (
-    select
-        text_number,
-        session_id,
-        pattern,
-        first_place,
-        last_place,
-        next_place,
-        cast(1 as bigint) as match_number
-    from followed
-    where border_order = 0
-    qualify row_number() over (partition by session_id, pattern order by first_place) = 1
-    union all
-    select
-        f.text_number,
-        f.session_id,
-        f.pattern,
-        f.first_place,
-        f.last_place,
-        f.next_place,
-        c.match_number + 1 as match_number
-    from counted as c
-    inner join followed as f
-        on
-            c.session_id = f.session_id
-            and c.pattern = f.pattern
-            and c.next_place = f.first_place
-            and f.border_order = 0
+    group by text_number, session_id, pattern
 ),
 
 found as (
@@ -109,11 +56,27 @@ found as (
         text_number,
         session_id,
         pattern,
-        max(match_number) as match_count,
-        min(first_place) as first_place,
-        min(last_place) as last_place
-    from counted
-    group by text_number, session_id, pattern
+        -- A match that starts before the end of the one that was counted last is left out.
+        list_reduce( -- noqa: PRS
+            matches,
+            lambda counted, m: case
+                when m['first_place'] > counted['last_place']
+                    then {
+                        'first_place': m['first_place'],
+                        'last_place': m['last_place'],
+                        'match_number': counted['match_number'] + 1
+                    }
+                else counted
+            end,
+            {
+                'first_place': cast(0 as bigint),
+                'last_place': cast(0 as bigint),
+                'match_number': cast(0 as bigint)
+            }
+        )['match_number'] as match_count,
+        first_place,
+        last_place
+    from listed
 )
 
 select
