@@ -209,9 +209,9 @@ starts as (
             when
                 client_session_id is null
                 and greatest(date_diff('microsecond', counted_from, event_time) - 1, 0)
-                // max_microseconds
+                // nullif(max_microseconds, 0)
                 > greatest(date_diff('microsecond', counted_from, previous_time) - 1, 0)
-                // max_microseconds
+                // nullif(max_microseconds, 0)
                 then 'max_hours'
         end as reason
     from longest_times
