@@ -20,6 +20,7 @@ from session_pipeline.trial.suggestions import SESSIONS, is_called, names_of_som
 MOST_LOG_LINES = 20  # lines that are enough to recognize an access log in a field
 # The event that lines without its name probably are, by the column that they have.
 ONLY_EVENTS = {"page_url": "page_view", "page_title": "page_view", "value": "purchase"}
+IMAGE = re.compile(r"(?i)[^?#]*\.(png|jpe?g|gif|svg|webp|avif|ico)([?#]|$)")
 
 
 def log_in_field(fields: Sequence[FieldValues]) -> str | None:
@@ -102,20 +103,30 @@ def remarks_about_pages(
         return  # pages and names follow from it
     found = {field.name: field for field in fields}
     read = {*columns.values(), *(name for column in DELIVERED_COLUMNS for name in rules.fields_of(column))}
-    has_pages = "page_url" in {*columns, *rules.expressions} or bool(found.keys() & set(rules.fields_of("page_url")))
-    urls = [field for field in fields if field.is_filled() and field.is_mostly(URL.match)]
-    if not has_pages and len(urls) == 1 and urls[0].name not in read:
+    of_pages = rules.fields_of("page_url")
+    has_pages = "page_url" in {*columns, *rules.constants, *rules.expressions} or not found.keys().isdisjoint(of_pages)
+    urls = [field for field in fields if _could_be_page(field)]
+    if not has_pages and of_pages and len(urls) == 1 and urls[0].name not in read:
         has_pages = True
         yield f"{urls[0].name} could be the page: write page_url = {as_toml(urls[0].name)} into columns to use it"
     asked = [columns["event_name"]] if "event_name" in columns else rules.fields_of("event_name")
     names = Counter(str(value) for name in asked[:1] if name in found for value in found[name].values)
     is_renamed = rules.events or "event_name" in {*rules.constants, *rules.expressions}
-    ours = {rules.event_names.get(name, event_names.get(name, name)) for name in names}
+    renamed = {**event_names, **rules.event_names}
+    ours = {renamed.get(name, name) for name in names}
     if has_pages and not is_renamed and len(names) > 1 and PAGE_VIEW not in ours:
         most = min(filter(is_label, names), key=lambda name: (-names[name], name), default=None)
         if most is not None:
             others = "" if ours & PACKAGED_NAMES else ", and name events such as add_to_cart and purchase there, too"
-            yield f"no event is a page_view: if {most} is one, set event_names = {as_toml({most: PAGE_VIEW})}{others}"
+            # All names in one table: a second event_names would be an error, and another one would undo the first.
+            all_names = as_toml({**renamed, most: PAGE_VIEW})
+            yield f"no event is a page_view: if {most} is one, set event_names = {all_names}{others}"
+
+
+def _could_be_page(field: FieldValues) -> bool:
+    """Whether a field can have the page of each event: different URLs that are not those of images."""
+    is_url = field.is_filled() and field.is_mostly(URL.match)
+    return is_url and not field.is_constant() and not field.is_mostly(IMAGE.match, 0.5)
 
 
 def _field_of_log(fields: Sequence[FieldValues]) -> str | None:
