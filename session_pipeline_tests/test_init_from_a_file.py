@@ -285,6 +285,19 @@ def test_lines_of_a_second_log_format_are_named_without_a_section_of_the_source(
     assert load_settings(tmp_path / "new").sources == {}
 
 
+def test_advice_on_a_log_format_of_the_settings_is_not_given_with_another_one(tmp_path: Path) -> None:
+    """Lines of the suggested format need no other source, and have a user agent."""
+    folder, file = tmp_path / "new", tmp_path / "access.log"
+    assert call("init", folder)[0] == 0
+    with (folder / "settings.toml").open("a") as settings:
+        settings.write('[sources.web]\nlog_format = "common"\n')
+    common = '192.0.2.7 - - [04/May/2026:10:00:00 +0000] "GET /p HTTP/1.1" 200 512\n'
+    file.write_text(common + 2 * f'{common.rstrip()} "-" "curl/8.0"\n')
+    _, out, _ = call("try", file, "--source", "web", "--data", folder)
+    assert 'log_format = "combined"' in out.split("[sources.web]")[1]
+    assert ("another source" in out, "no user agent" in out) == (False, False)
+
+
 def test_missing_user_agent_is_said_for_the_format_of_the_log(tmp_path: Path) -> None:
     folder, file = tmp_path / "new", tmp_path / "access.log"
     assert call("init", folder)[0] == 0

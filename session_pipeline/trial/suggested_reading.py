@@ -81,9 +81,11 @@ def suggested_for(
     rules = rules_of(run.settings, source, None, facts.get("preset"))
     if not facts["accepted_count"] and not rules.header and (tabbed := _tabbed_log(path)) is not None:
         return tabbed
-    if other_format := _other_format(path, reasons, facts, has_own_section=source in run.settings.sources):
-        # try_file.py drops the keys if fewer lines fit them. The remarks are then those that stay.
-        return Suggested(keys=other_format, remarks=[*too_early, *_about_log(rules, reasons)])
+    has_own_section = source in run.settings.sources
+    if other_format := _other_format(path, reasons, facts, has_own_section=has_own_section):
+        # Without a section, try_file.py drops the keys if fewer lines fit them. The remarks are then those that stay.
+        of_present = [] if has_own_section else _about_log(rules, reasons)
+        return Suggested(keys=other_format, remarks=[*too_early, *of_present])
     admitted = admit(
         path,
         root=trial.raw,
