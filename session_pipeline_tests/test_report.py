@@ -304,6 +304,7 @@ def test_sentences_of_changes_have_room_on_a_phone(reported_week: Deployment, tm
     with opened(tmp_path / "data" / "reports" / "latest.html", 390, 844, "light") as tab:
         sentence = tab.locator("[aria-labelledby=found] tbody th").first
         assert sentence.evaluate("cell => cell.getBoundingClientRect().width") >= 200
+        assert sentence.evaluate("cell => getComputedStyle(cell).position") == "static"
         assert tab.evaluate("document.documentElement.scrollWidth") <= 390
 
 
