@@ -1,6 +1,8 @@
-"""Defines what the templates read: a record for each template that reads more than rows, and what all can read.
+"""Defines what the templates read: two records with the names that they know, and a record for most sections.
 
-A field of Content or VisitContent is a name in the templates; sections.py fills both in, and page.py renders them.
+The fields of Content are names in every report, and those of VisitContent in a report with visits. A field named like
+a template, such as `funnels` for funnels.html, is what that template reads. sections.py fills both in, and page.py
+renders them.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """Draws the charts of the report as SVG, without scripts, fonts or external references.
 
 Each chart has a name and a short description for people who cannot see it; the figures are in a table of the page.
-page.py and the modules of the sections decide what is drawn and in which widths; svg.py writes the elements.
+sections.py and the modules of the sections decide what is drawn and in which widths; svg.py writes the elements.
 """
 
 from session_pipeline.report.charts.comparison import comparison
