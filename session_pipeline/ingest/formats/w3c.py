@@ -73,7 +73,7 @@ def _row(text: str, names: Sequence[str], date: str | None) -> Row:
     values = text.split("\t") if is_tabbed else text.split()
     if len(values) != len(names) and '"' in text:
         values = next(csv.reader([text.strip()], delimiter="\t" if is_tabbed else " "))
-    else:
+    elif '"' in text:
         values = [_without_quotes(value) for value in values]
     if len(values) != len(names):
         return text, "ragged_row", f"{len(values)} fields instead of {len(names)}, which #Fields names"
