@@ -96,6 +96,20 @@ def test_advice_on_page_views_keeps_other_names_of_events() -> None:
     assert of_log(*lines, rules=replace(RULES, event_names={"addtocart": "add_to_cart"})).remarks == [said]
 
 
+def test_page_views_can_be_named_in_any_of_the_fields_of_event_names() -> None:
+    def remarks(*lines: Mapping[str, Any], names: tuple[str, ...]) -> list[str]:
+        rules = replace(RULES, columns={"event_name": names}, event_names={"seen": "page_view"})
+        return [*of_log(*lines, rules=rules, filled=frozenset(["event_name"])).remarks]
+
+    line = {"visitor_id": "v", "event_time": AT, "url": "/p", "type": "custom"}
+    lines = [{**line, "event_name": name} for name in ("Signed Up", "Logged In")]
+    seen = {**line, "event_name": "", "type": "seen"}
+    assert remarks(*lines, seen, names=("event_name", "type")) == []
+    for names in (("event_name", "type"), ("name_of_event", "event_name")):
+        [said] = remarks(*lines, names=names)
+        assert said.startswith("no event is a page_view: if Logged In is one")
+
+
 def test_field_that_is_always_the_same_is_the_last_that_could_have_event_names() -> None:
     lines = [{"visitor_id": f"v{number}", "event_time": AT, "land": "DE", "Ereignis": name, "Art": name + "en"}
              for number, name in enumerate(["sehen", "kaufen"])]  # fmt: skip

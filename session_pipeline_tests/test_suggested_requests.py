@@ -78,12 +78,12 @@ def test_requests_in_logs_are_suggested(
     assert suggested_address(fields) == address
 
 
-def of_log(*lines: Mapping[str, Any], rules: ReadingRules = RULES) -> Suggested:
+def of_log(*lines: Mapping[str, Any], rules: ReadingRules = RULES, filled: frozenset[str] = frozenset()) -> Suggested:
     """What is suggested for some lines of a server's log."""
     read = [json.loads(json.dumps(line), parse_int=Number) for line in lines]
     with duckdb.connect() as connection:
         fields = fields_in(read, rules, connection)
-    return suggested_keys(fields, rules, frozenset(), rules.earliest.date())
+    return suggested_keys(fields, rules, filled, rules.earliest.date())
 
 
 AT = "2026-05-04T10:00:00Z"

@@ -110,10 +110,11 @@ def remarks_about_pages(
         has_pages = True
         yield f"{urls[0].name} could be the page: write page_url = {as_toml(urls[0].name)} into columns to use it"
     asked = [columns["event_name"]] if "event_name" in columns else rules.fields_of("event_name")
-    names = Counter(str(value) for name in asked[:1] if name in found for value in found[name].values)
+    of_fields = [Counter(map(str, found[name].values)) for name in asked if name in found]
+    names = of_fields[0] if of_fields else Counter()
     is_renamed = rules.events or "event_name" in {*rules.constants, *rules.expressions}
     renamed = {**event_names, **rules.event_names}
-    ours = {renamed.get(name, name) for name in names}
+    ours = {renamed.get(name, name) for of_field in of_fields for name in of_field}
     if has_pages and not is_renamed and len(names) > 1 and PAGE_VIEW not in ours:
         most = min(filter(is_label, names), key=lambda name: (-names[name], name), default=None)
         if most is not None:
