@@ -30,12 +30,12 @@ CAMPAIGN: Day = USUAL | {
 
 
 def sentence(now: Day, usual: Day = USUAL, *, outcome: str = "purchase", **other: Any) -> str:
-    """Return the sentence about the outcome of all visits in the last 7 of 84 days."""
-    settings = {"weekend": usual, "from_day": 0, "segment": WHOLE} | other
+    """Return the sentence about the outcome of all visits in the last days of 84, usually 7."""
+    settings = {"weekend": usual, "from_day": 0, "segment": WHOLE, "days": 7} | other
     rows = []
     for offset in range(DAYS):
         day = FIRST + timedelta(days=offset)
-        of_day = now if offset >= DAYS - 7 else settings["weekend"] if day.weekday() >= 5 else usual
+        of_day = now if offset >= DAYS - settings["days"] else settings["weekend"] if day.weekday() >= 5 else usual
         rows += [
             {"session_date": day, "is_asked_for": offset == DAYS - 1, "site": "main", "dimension": dimension}
             | {"dimension_value": value, "outcome": "(converted)" if dimension != "all" else outcome}
@@ -44,7 +44,7 @@ def sentence(now: Day, usual: Day = USUAL, *, outcome: str = "purchase", **other
             if dimension != "channel" or offset >= settings["from_day"]
         ]
     found = outcome_changes(pa.Table.from_pylist(rows, schema=SCHEMA)).to_pylist()
-    names = (7, *settings["segment"], outcome if settings["segment"] == WHOLE else "(converted)")
+    names = (settings["days"], *settings["segment"], outcome if settings["segment"] == WHOLE else "(converted)")
     columns = ("window_days", "dimension", "dimension_value", "outcome")
     return next(row["sentence"] for row in found if tuple(row[name] for name in columns) == names)
 
@@ -119,3 +119,21 @@ def test_segment_that_gets_more_visits_says_so_itself() -> None:
     text = sentence(CAMPAIGN, segment=("device", "mobile"))
     assert "3,360 instead of about 1,680. The number that converted is not much lower: 175, usually about 168." in text
     assert "additional" not in text
+
+
+def test_first_sunday_with_visits_has_no_usual_number() -> None:
+    text = sentence(CAMPAIGN, weekend={}, days=1)
+    assert text == "On 29 March, 41 of 800 visits ended with purchase (5.1 %); usually it is about 80 (10 %)."
+
+
+def test_first_weekend_with_visits_brings_more_of_them() -> None:
+    text = sentence({**USUAL, WHOLE: (400, 29)}, weekend={})
+    assert "More visits came than usual: 2,800 instead of about 2,000." in text
+
+
+def test_value_of_a_new_dimension_has_no_usual_number() -> None:
+    """As many visits as since its first day are no more than usual."""
+    now = USUAL | {("channel", "direct"): (380, 22)}
+    text = sentence(now, from_day=45, segment=("channel", "direct"))
+    assert text.startswith("In the 7 days to 29 March, 154 of 2,660 direct visits converted (5.8 %); usually it is")
+    assert "More visits" not in text

@@ -44,6 +44,8 @@ def more_visits(
 ) -> MoreVisits | None:
     """Return the additional visits that can lower a rate, or raise that of an unwanted outcome; None without such.
 
+    Without usual visits nothing is known, as on the first Sunday with visits, or of a dimension that is new.
+
     Args:
         counts: The counts of the site.
         day: The position of the last day of the window.
@@ -59,11 +61,13 @@ def more_visits(
         kept = sessions - kept
     count, usual_count = days.sum_and_usual(sessions)
     kept_count, usual_kept_count = days.sum_and_usual(kept)
-    if usual_count >= ALIKE * count or kept_count < ALIKE * usual_kept_count:
+    if not usual_count or usual_count >= ALIKE * count or kept_count < ALIKE * usual_kept_count:
         return None
     segment = None
     if series[:2] == WHOLE:
         segment = _where_most_came(counts, days, compared, count - usual_count, usual_count)
+    elif not days.have(_of_dimension(counts, compared, series[0])):
+        return None
     return MoreVisits(count, float(usual_count), kept_count, float(usual_kept_count), segment)
 
 
@@ -87,9 +91,8 @@ def _where_most_came(
 
 
 def _of_dimension(counts: OutcomeCounts, compared: Collection[Segment], dimension: str) -> NDArray[np.int64]:
-    """Return the most sessions of each day that have one value of a dimension, also none: 0 on days without it."""
-    of_dimension = np.array([one[0] == dimension and one[:2] in compared for one in counts.series])
-    return np.asarray(counts.sessions[:, of_dimension].max(axis=1), np.int64)
+    """Return the sessions of each day that have a compared value of a dimension, also none; 0 on days without it."""
+    return counts.sessions[:, [one[0] == dimension and one[:2] in compared for one in counts.series]]
 
 
 class _Days:
@@ -97,13 +100,11 @@ class _Days:
 
     def __init__(self, counts: OutcomeCounts, first: int, last: int) -> None:
         self._window = slice(first, last + 1)
-        has_sessions = counts.sessions.max(axis=1) > 0
-        usual = [each for each in range(first - BASE_DAYS, first) if has_sessions[each]]
-        self._usual = usual
+        start = first - BASE_DAYS
+        days = (np.flatnonzero(counts.sessions[start : last + 1].max(axis=1)) + start).tolist()
+        self._usual = [day for day in days if day < first]
         self._alike = [
-            [each for each in usual if (day - each) % DAYS_OF_WEEK == 0]
-            for day in range(first, last + 1)
-            if has_sessions[day]
+            [each for each in self._usual if (day - each) % DAYS_OF_WEEK == 0] for day in days if day >= first
         ]
 
     def sum_and_usual(self, by_day: NDArray[np.int64]) -> tuple[int, Fraction]:
@@ -112,5 +113,5 @@ class _Days:
         return int(by_day[self._window].sum()), usual
 
     def have(self, by_day: NDArray[np.int64]) -> bool:
-        """Return whether no usual day is 0."""
-        return bool((by_day[self._usual] > 0).all())
+        """Return whether each usual day has sessions in a column. Otherwise a dimension is new, so nothing is usual."""
+        return bool((by_day[self._usual].max(axis=1) > 0).all())
