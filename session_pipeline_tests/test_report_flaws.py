@@ -58,13 +58,19 @@ def test_alerts_come_first_in_order_of_lost_value(reported_week: Deployment, tmp
 
 
 @pytest.mark.parametrize(
-    ("since", "worth"), [(date(2024, 3, 9), "worth about"), (date(2024, 3, 8), "worth at least about")]
+    ("since", "about", "worth"),
+    [
+        (date(2024, 3, 9), "About", "worth about"),
+        (date(2024, 3, 8), "At least about", "worth at least about"),
+        (date(2024, 3, 9), "At least about", "worth at least about"),  # of an older change that was over
+    ],
 )
 def test_change_before_the_window_is_worth_at_least_so_much(
-    since: date, worth: str, reported_week: Deployment, tmp_path: Path
+    since: date, about: str, worth: str, reported_week: Deployment, tmp_path: Path
 ) -> None:
     """The window is the 7 days to 15 March."""
-    rows = [STEP | {"since": since, "sentence": "Fewer.", "session_date": LAST, "associated_lost_value": 900.0}]
+    sentence = f"Fewer. {about} 25 conversions are missing, worth about 900."
+    rows = [STEP | {"since": since, "sentence": sentence, "session_date": LAST, "associated_lost_value": 900.0}]
     page = page_with(reported_week, tmp_path, {"progress_changes": rows})
     assert "Now 24.0\u202f%, usual 77.0\u202f%, others now 74.0\u202f%." in page.html
     assert f"{since.day} Mar · {worth} 900 EUR in 7 days" in page.text

@@ -95,9 +95,7 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
 def _changed_step(
     connection: duckdb.DuckDBPyConnection, number: int, row: Row, window: Window, currencies: Currencies
 ) -> Flaw:
-    now = _time_of(row, window)
-    # The usual days have days of a change that is older than the window, so more can be missing.
-    is_older = row["since"] <= row["last_alert_day"] - timedelta(days=row["window_days"])
+    now, is_least = _time_of(row, window), lost_values.is_lower_bound(row)
     rates = [(now, row["progress_rate"], "on-loss"), ("usual", row["usual_rate"], "ghost-strong")]
     if row["others_rate"] is not None:
         rates.append((f"others {now}", row["others_rate"], "ghost-strong"))
@@ -109,7 +107,7 @@ def _changed_step(
         filled("flaw_step", {**window.parameters, **parameters}),
         [
             *_dates(row, window),
-            *currencies.worth(lost_values.of_step(row), row["window_days"], is_lower_bound=is_older),
+            *currencies.worth(lost_values.of_step(row), row["window_days"], is_lower_bound=is_least),
         ],
         _step_examples(connection, row, parameters),
         None if row["over_since"] else chart,

@@ -18,6 +18,7 @@ from session_pipeline.report.figures import Row, run_query
 SEVERAL = "XXX"
 QUERY = "flaw_currencies"
 VALUE = re.compile(r", worth about -?[\d,]+(?=\.)")
+LOWER_BOUND = re.compile(r"\bat least about \d", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,15 @@ class LostValue:
 def of_step(row: Row) -> LostValue | None:
     """Return the lost value of a changed step; its window is compared with the days before it."""
     return _lost(row, row["last_alert_day"], row["window_days"] + BASE_DAYS)
+
+
+def is_lower_bound(row: Row) -> bool:
+    """Return whether more than the lost value of a changed step can be missing.
+
+    Usual days with days of the change lower what is usual. Those of an older change do so, too: the sentence says it.
+    """
+    is_older = row["since"] <= row["last_alert_day"] - timedelta(days=row["window_days"])
+    return is_older or LOWER_BOUND.search(row["sentence"]) is not None
 
 
 def of_opportunity(row: Row, last_day: date) -> LostValue | None:
