@@ -75,6 +75,8 @@ def test_dagster_itself_reports_a_broken_database(deployment: Deployment, monkey
     [
         (b"\xff", "cannot be read (it is not text in UTF-8)"),
         (b"telemetry: [", "is not valid (while parsing a flow node"),
+        (b"telemetry", "is not valid (Expected YAML from file "),
+        (b"run_storage: {module: gone, class: Runs}", "is not valid (Couldn't import module gone when"),
         (b"unknown_key: 1", 'is not valid (Received unexpected config entry "unknown_key" at the root'),
     ],
 )

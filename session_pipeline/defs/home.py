@@ -49,10 +49,13 @@ def _written(folder: DataFolder) -> str:
 
     Raises:
         HistoryError: It cannot be read.
+        PermissionError: This user may not read it. Then nothing is wrong with it.
     """
     settings = settings_of(folder)
     try:
         return settings.read_text(encoding="utf-8") if settings.is_file() else ""
+    except PermissionError:
+        raise
     except (OSError, UnicodeDecodeError) as error:
         why = "it is not text in UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
         raise unusable(settings, f"cannot be read ({why})") from None

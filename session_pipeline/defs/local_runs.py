@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import dagster as dg
+from dagster._check import CheckError
 from dagster._core.instance.ref import InstanceRef
 from sqlalchemy.exc import OperationalError
 
@@ -59,20 +60,20 @@ def instance_of(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
         overrides = {**home.own_storages(folder), "compute_logs": NOTHING_PRINTED}
     with _refusal_explained(folder):
         with folder_lock(folder.dagster_home):  # for storages that a user chose; ours take locks themselves
-            instance = dg.DagsterInstance.from_ref(_reference(folder, overrides))
+            instance = _opened(folder, overrides)
         with instance:
             yield instance
 
 
-def _reference(folder: DataFolder, overrides: dict[str, Any] | None) -> InstanceRef:
+def _opened(folder: DataFolder, overrides: dict[str, Any] | None) -> dg.DagsterInstance:
     try:
-        return InstanceRef.from_dir(str(folder.dagster_home), overrides=overrides)
+        return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder.dagster_home), overrides=overrides))
     except Exception as error:
         # By its module, because only Dagster depends on the library that parses the file.
         is_of_yaml = type(error).__module__.startswith("yaml.")
-        if not is_of_yaml and not isinstance(error, dg.DagsterInvalidConfigError):
+        if not is_of_yaml and not isinstance(error, (dg.DagsterInvalidConfigError, CheckError)):
             raise
-        why = str(error)
+        why = str(error).removeprefix("Failure condition: ")
         raise home.unusable(
             home.settings_of(folder), f"is not valid ({shortened(why.partition('Error 1: ')[2] or why)})"
         ) from error
