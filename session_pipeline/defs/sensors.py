@@ -226,9 +226,9 @@ def _is_loading(cursor: str | None) -> bool:
 
 
 def _is_recent(moment: datetime, span: timedelta) -> bool:
-    """Return whether less than this span of time has passed since a moment.
+    """Return whether a moment is less than this span of time ago, or ahead.
 
-    If the clock was set back, the moment can be in the future. Only as much as the span is waited for it then.
+    If the clock was set back, the moment can be in the future. Nothing waits for one that is further ahead.
     """
     return abs(datetime.now(UTC) - moment) < span
 
