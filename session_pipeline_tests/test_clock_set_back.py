@@ -18,14 +18,14 @@ from session_pipeline_tests.listeners import Listener
 from session_pipeline_tests.shop_commands import call
 from session_pipeline_tests.simulation.simulated_clock import Clock, simulated
 
-AHEAD = datetime.now(UTC)  # SQLite, which writes the times of runs, has the real clock also in these tests
-NOW = AHEAD - timedelta(days=365)
+YEAR = timedelta(days=365)
 
 
 @pytest.fixture
 def clock() -> Iterator[Clock]:
-    with simulated(AHEAD) as set_ahead:
-        yield set_ahead
+    """A clock that is a year ahead. It has the real time, as SQLite has, which writes the times of runs."""
+    with simulated(datetime.now(UTC)) as ahead:
+        yield ahead
 
 
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE])
@@ -35,7 +35,7 @@ def test_sensor_does_not_wait_for_a_run_of_the_future(
     with instance_of(DataFolder(tmp_path)) as instance:
         instance.add_run(dg.DagsterRun(job_name="build", status=status, tags={tags.PLANNED: "plan"}))
         assert sensors._waits(instance, "build", "plan") is not None
-        clock.set(NOW)
+        clock.go_on(-YEAR)
         assert sensors._waits(instance, "build", "plan") is None
 
 
@@ -43,14 +43,14 @@ def test_sensor_does_not_wait_after_a_cancel_of_the_future(clock: Clock, tmp_pat
     with instance_of(DataFolder(tmp_path)) as instance:
         instance.add_run(dg.DagsterRun(job_name="build", status=dg.DagsterRunStatus.CANCELED))
         assert sensors._after_cancel(instance) is not None
-        clock.set(NOW)
+        clock.go_on(-YEAR)
         assert sensors._after_cancel(instance) is None
 
 
 def test_sensor_does_not_wait_for_a_reload_of_the_future(clock: Clock) -> None:
-    cursor = f"{sensors.LOADING}{AHEAD.isoformat()}"
+    cursor = f"{sensors.LOADING}{datetime.now(UTC).isoformat()}"
     assert sensors._is_loading(cursor)
-    clock.set(NOW)
+    clock.go_on(-YEAR)
     assert not sensors._is_loading(cursor)
 
 
@@ -58,7 +58,7 @@ def test_clock_set_back_a_little_still_waits(clock: Clock, tmp_path: Path) -> No
     with instance_of(DataFolder(tmp_path)) as instance:
         failed = dg.DagsterRun(job_name="build", status=dg.DagsterRunStatus.FAILURE, tags={tags.PLANNED: "plan"})
         instance.add_run(failed)
-        clock.set(AHEAD - timedelta(minutes=1))
+        clock.go_on(-timedelta(minutes=1))
         assert sensors._waits(instance, "build", "plan") is not None
 
 
@@ -68,7 +68,7 @@ def test_run_that_never_started_in_the_future_is_dead(clock: Clock, tmp_path: Pa
         run = dg.DagsterRun(job_name="build", run_id=str(uuid4()), status=dg.DagsterRunStatus.STARTING)
         instance.add_run(run)
         assert dead_runs.fail_dead_runs(instance, folder, is_held=True) == 0
-        clock.set(NOW)
+        clock.go_on(-YEAR)
         assert dead_runs.fail_dead_runs(instance, folder, is_held=True) == 1
 
 
@@ -81,12 +81,12 @@ def test_alert_that_failed_in_the_future_is_sent(clock: Clock, tmp_path: Path, l
     assert "it will be sent again" in said[0]
     listener.answers(0)
     assert send_new(tmp_path, settings, lambda cursor: ([], 1), pytest.fail) == 0
-    clock.set(NOW)
+    clock.go_on(-YEAR)
     assert send_new(tmp_path, settings, lambda cursor: ([], 1), pytest.fail) == 1
 
 
 def test_status_names_a_publication_of_the_future(shop: Path) -> None:
-    with simulated(NOW):
+    with simulated(datetime.now(UTC) - YEAR):
         code, _, err = call("status", "--check", "--data", shop)
         assert code == 1
         assert "later than the clock of this machine; set the clock" in err

@@ -32,6 +32,7 @@ def changed(dimension: str, value: str, action: str, next_action: str, *others: 
         count=100,
         progressed_count=20,
         rate_before=0.5,
+        has_older=False,
         others=others,
         others_rate=0.5,
         others_rate_before=0.5,
