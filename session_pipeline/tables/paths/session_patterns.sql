@@ -1,28 +1,45 @@
 -- One row is a session and a pattern from the settings that its actions contain. Matches do not
 -- overlap: the first action that can start one does, and the search goes on after its end.
-with timed as (
+-- One join finds the times of both ends of a match: two joins could pair all actions of a session.
+with borders as (
+    select
+        session_id,
+        pattern,
+        first_place,
+        last_place,
+        first_place as place
+    from part_matches
+    union all
+    select
+        session_id,
+        pattern,
+        first_place,
+        last_place,
+        last_place as place
+    from part_matches
+),
+
+timed as (
     select
         p.text_number,
-        m.session_id,
-        m.pattern,
-        m.first_place,
-        m.last_place
-    from part_matches as m
+        b.session_id,
+        b.pattern,
+        b.first_place,
+        b.last_place
+    from borders as b
     inner join timed_patterns as p
-        on m.pattern = p.pattern
-    inner join matched_actions as f
+        on b.pattern = p.pattern
+    inner join matched_actions as a
         on
-            p.text_number = f.text_number
-            and m.session_id = f.session_id
-            and m.first_place = f.place
-    inner join matched_actions as l
-        on
-            p.text_number = l.text_number
-            and m.session_id = l.session_id
-            and m.last_place = l.place
-    where
+            p.text_number = a.text_number
+            and b.session_id = a.session_id
+            and b.place = a.place
+    group by
+        p.text_number, b.session_id, b.pattern, b.first_place, b.last_place, p.within_microseconds
+    having
         p.within_microseconds is null
-        or date_diff('microsecond', f.occurred_at, l.occurred_at) <= p.within_microseconds
+        or date_diff('microsecond', min(a.occurred_at), max(a.occurred_at))
+        <= p.within_microseconds
 ),
 
 -- The matches of a session in order of their starts, of which no two are equal.
