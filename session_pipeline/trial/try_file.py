@@ -165,9 +165,21 @@ def _with_keys(found: Trial, keys: Mapping[str, Any], try_with: Callable[..., Tr
         return found
     all_keys = {**keys, **({} if "preset" in keys else read.suggested)}
     better = try_with(all_keys) if all_keys.keys() != keys.keys() else read
+    return _with_trial(found, all_keys, read, better)
+
+
+def _with_trial(found: Trial, keys: Mapping[str, Any], read: Trial, better: Trial) -> Trial:
+    """Return the trial of a file that cannot be read as it is, with the keys that it needs.
+
+    Args:
+        found: The trial.
+        keys: The keys.
+        read: The trial that says what the fields of the file are.
+        better: The trial with the keys.
+    """
     return replace(
         found,
-        suggested=all_keys,
+        suggested=keys,
         suggested_columns=read.suggested_columns,
         remarks=read.remarks,
         missing=read.missing,
@@ -215,12 +227,4 @@ def _with_format(found: Trial, file: Path, try_with: Callable[..., Trial]) -> Tr
     better = try_with(keys)
     if better.facts["status"] != "accepted":
         return found
-    return replace(
-        found,
-        suggested=keys,
-        suggested_columns=read.suggested_columns,
-        remarks=read.remarks,
-        missing=read.missing,
-        accepted_with_suggested=better.facts["accepted_count"],
-        lines_with_suggested=better.facts["line_count"],
-    )
+    return _with_trial(found, keys, read, better)
