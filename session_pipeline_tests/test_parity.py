@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.engines.spark import Job, SparkEngine
+from session_pipeline.engines.spark import SparkEngine
+from session_pipeline.engines.spark_jobs import Job
 from session_pipeline.errors import MemoryTooSmallError
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.store.crash_points import CRASH_AT

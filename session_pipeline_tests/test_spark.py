@@ -23,8 +23,9 @@ import pytest
 from session_pipeline.checks import CHECKS, Check, Verdict
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
 from session_pipeline.engines.short_files import MOST_ROWS, MOST_ROWS_FOR_SNAPPY
-from session_pipeline.engines.spark import Job, SparkEngine
+from session_pipeline.engines.spark import SparkEngine
 from session_pipeline.engines.spark_files import write_empty, write_files
+from session_pipeline.engines.spark_jobs import Job
 from session_pipeline.engines.spark_sql import for_spark
 from session_pipeline.errors import MissingExtraError, SettingsError
 from session_pipeline.reference.column_groups import EVENT_CONDITION_COLUMNS

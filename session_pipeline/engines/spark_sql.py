@@ -1,7 +1,7 @@
 """Translates models and relations from DuckDB's SQL to Spark's, and the types of columns.
 
 sqlglot does most of it. This module corrects where its translation gives other rows; spark_numbers.py rewrites windows
-that Spark would run in one task. spark.py runs the result.
+that Spark would run in one task. spark_jobs.py runs the result.
 """
 
 import re

@@ -1,7 +1,8 @@
 """Runs Python functions as Spark tasks, one task per partition, with or without Spark Connect.
 
-PySpark is imported only here and in spark.py, and only when the settings choose Spark. The machines of the cluster need
-the same version of this package. What the tasks do is defined where they are used, such as in ingest/reading/tasks.py.
+Only the modules named spark_* and spark.py import PySpark, and only when the settings choose Spark. The machines of the
+cluster need the same version of this package. What the tasks do is defined where they are used, such as in
+ingest/reading/tasks.py.
 """
 
 import pickle

@@ -30,7 +30,8 @@ from typing import Any
 import duckdb
 
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.engines import spark
+from session_pipeline.engines import spark_jobs
+from session_pipeline.engines.spark import SparkEngine
 from session_pipeline.run.pipeline import open_run
 from session_pipeline_tests.benchmarks.generate import write
 from session_pipeline_tests.deployment import by_step
@@ -126,7 +127,7 @@ def skew(path: Path, asked: argparse.Namespace) -> None:
 @contextmanager
 def described() -> Iterator[None]:
     """Let Spark's jobs have the name of the model that they compute."""
-    originals = {name: getattr(spark.Job, name) for name in ("compute", "write_model")}
+    originals = {name: getattr(spark_jobs.Job, name) for name in ("compute", "write_model")}
 
     def named(name: str) -> Any:
         def run(self: Any, model: str, *arguments: Any, **more: Any) -> Any:
@@ -136,18 +137,18 @@ def described() -> Iterator[None]:
         return run
 
     for name in originals:
-        setattr(spark.Job, name, named(name))
+        setattr(spark_jobs.Job, name, named(name))
     try:
         yield
     finally:
         for name, original in originals.items():
-            setattr(spark.Job, name, original)
+            setattr(spark_jobs.Job, name, original)
 
 
 def build(folder: DataFolder, step_count: int) -> float:
     """Ingest and build with the engine of the settings; return the seconds after its session was started."""
     with described(), open_run(folder, run_id="shuffle", upgrade=True) as run:
-        if isinstance(run.model_engine, spark.SparkEngine):
+        if isinstance(run.model_engine, SparkEngine):
             run.model_engine.session.range(1).collect()
         started = perf_counter()
         run.ingest()
