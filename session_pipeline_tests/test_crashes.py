@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.publish import lake, warehouse
+from session_pipeline.publish import lake, warehouse_file
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.store import store_files
 from session_pipeline_tests.built_week import event
@@ -154,12 +154,12 @@ def test_power_loss_needs_no_repair(scenario: Scenario, lost: Lost, tmp_path: Pa
 
 
 def without_sync_file() -> None:
-    for module in (store_files, lake, warehouse):
+    for module in (store_files, lake, warehouse_file):
         module.sync_file = lambda path: None
 
 
 def without_sync_folder() -> None:
-    for module in (store_files, lake, warehouse):
+    for module in (store_files, lake, warehouse_file):
         module.sync_folder = lambda folder: None
 
 

@@ -13,7 +13,7 @@ from session_pipeline.engines.constant_columns import FEWEST_ROWS, constant_colu
 from session_pipeline.engines.duckdb import MOST_EVENTS_OF_ONE_THREAD, DuckDBEngine, Limits
 from session_pipeline.engines.duckdb_jobs import MANY_FILES, MOST_ROWS_IN_LISTS, DuckDBJobs, Job
 from session_pipeline.engines.parquet_files import ROW_GROUP_ROWS, STATISTICS
-from session_pipeline.publish import warehouse
+from session_pipeline.publish import warehouse_file
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.tables import models, table
 from session_pipeline.tables.graph import Copied
@@ -156,7 +156,7 @@ def test_a_failed_job_leaves_the_next_one_as_it_was(engine: DuckDBEngine) -> Non
 
 def test_publishing_leaves_nothing_attached_after_an_error(engine: DuckDBEngine, tmp_path: Path) -> None:
     def fail() -> None:
-        with warehouse._attached(engine.connection, tmp_path / "new.duckdb"):
+        with warehouse_file._attached(engine.connection, tmp_path / "new.duckdb"):
             engine.connection.execute("begin")
             engine.connection.execute("create table given as select 1 as number")
             engine.connection.execute("select no_such_column from given")
@@ -167,7 +167,7 @@ def test_publishing_leaves_nothing_attached_after_an_error(engine: DuckDBEngine,
     with engine.job() as job:  # the connection is as it was
         job.add_rows("given", ONE)
         assert rows(engine, "given") == [(1,)]
-    with warehouse._attached(engine.connection, tmp_path / "new.duckdb"):
+    with warehouse_file._attached(engine.connection, tmp_path / "new.duckdb"):
         assert rows(engine, "(select table_name from duckdb_tables() where database_name = 'warehouse')") == []
 
 

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from session_pipeline.errors import StoreError
-from session_pipeline.publish import reader, warehouse
+from session_pipeline.publish import native_limit, reader, warehouse_file
 from session_pipeline.run.pipeline import open_run
 from session_pipeline_tests.built_tables import TABLES
 from session_pipeline_tests.deployment import Deployment
@@ -41,9 +41,9 @@ def test_largest_tables_become_views_until_the_rest_fits(
 ) -> None:
     names = {"a": "events", "b": "sessions", "c": "visitors"}
     sizes = {"c": [10, 0], "b": [25], "a": [20, 5]}
-    monkeypatch.setattr(warehouse, "_native_bytes", lambda size, column_count: size)
+    monkeypatch.setattr(native_limit, "_native_bytes", lambda size, column_count: size)
     by_table = {names[name]: found for name, found in sizes.items()}
-    assert warehouse._too_large(by_table, limit) == {names[name] for name in views}  # type: ignore[arg-type]
+    assert native_limit.tables_as_views(by_table, limit) == {names[name] for name in views}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_native_size_leaves_out_what_a_file_has_in_addition_to_its_values(
     row_count: int, byte_count: int, native: int
 ) -> None:
     file = SimpleNamespace(row_count=row_count, byte_count=byte_count)
-    assert warehouse._native_bytes(file, 41) == native  # type: ignore[arg-type]
+    assert native_limit._native_bytes(file, 41) == native  # type: ignore[arg-type]
 
 
 @pytest.mark.long
@@ -140,7 +140,8 @@ class TestWarehouse:
         with duckdb.connect() as connection:
             # DuckDB rejects this for a file with a newer storage version.
             connection.execute(
-                f"attach '{deployment.folder.warehouse}' (storage_version '{warehouse.STORAGE_VERSION}', read_only)"
+                f"attach '{deployment.folder.warehouse}'"
+                f" (storage_version '{warehouse_file.STORAGE_VERSION}', read_only)"
             )
 
     @pytest.mark.parametrize("data", [b"", b"not a warehouse at all" * 1000], ids=["empty", "another file"])

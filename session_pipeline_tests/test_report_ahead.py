@@ -14,7 +14,7 @@ from session_pipeline import report
 from session_pipeline.build import ahead
 from session_pipeline.checks import settings_match_data, silent_sites
 from session_pipeline.errors import StoreError
-from session_pipeline.publish import warehouse
+from session_pipeline.publish import native_limit, warehouse
 from session_pipeline.publish.new_warehouse import NewWarehouse
 from session_pipeline.publish.publication import Published
 from session_pipeline.report import figures
@@ -113,7 +113,7 @@ def test_report_is_made_from_the_figures_that_were_read_ahead(
     has_views: bool, readers: Readers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     if has_views:
-        monkeypatch.setattr(warehouse, "_native_bytes", lambda *_: 10e12)
+        monkeypatch.setattr(native_limit, "_native_bytes", lambda *_: 10e12)
     with built_week(tmp_path, readers.ended) as run:
         publish(run)
         with duckdb.connect(str(run.folder.warehouse), read_only=True) as connection:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from session_pipeline.errors import OpenFilesError, StoreError
-from session_pipeline.publish.warehouse import NewFile
+from session_pipeline.publish.warehouse_file import NewFile
 from session_pipeline.store.files import refusal_explained, replacing
 from session_pipeline.store.shortage import report_shortage
 from session_pipeline_tests.shop_commands import call, deliver_one_more_line, run, with_modes

@@ -17,7 +17,7 @@ import session_pipeline
 from session_pipeline.build.plan import Plan
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import StoreError
-from session_pipeline.publish import native_rows, published_state, warehouse
+from session_pipeline.publish import native_rows, published_state, warehouse, warehouse_file
 from session_pipeline.store.files import sync_file, sync_folder
 from session_pipeline.store.records import Key
 from session_pipeline.store.store import Store
@@ -47,10 +47,10 @@ def store(data: Path) -> Iterator[Store]:
 def copy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """If the copy of the present file cannot be changed, a new file is written instead; then a test fails here."""
 
-    def refuse(file: warehouse.NewFile) -> None:
+    def refuse(file: warehouse_file.NewFile) -> None:
         raise AssertionError("the copy was discarded")
 
-    monkeypatch.setattr(warehouse.NewFile, "discard", refuse)
+    monkeypatch.setattr(warehouse_file.NewFile, "discard", refuse)
 
 
 def query(data: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -252,8 +252,8 @@ def test_new_warehouse_is_durable_before_and_after_it_is_in_place(
         order.append(f"folder, in place: {is_new()}")
         sync_folder(path)
 
-    monkeypatch.setattr(warehouse, "sync_file", file)
-    monkeypatch.setattr(warehouse, "sync_folder", folder)
+    monkeypatch.setattr(warehouse_file, "sync_file", file)
+    monkeypatch.setattr(warehouse_file, "sync_folder", folder)
     put(store, MONDAY, "b")
     published(data, store)
     assert order == ["file, in place: False", "folder, in place: True"]
@@ -269,7 +269,7 @@ def test_failed_publication_leaves_the_present_warehouse_and_no_other_file(
     def fail(path: Path) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(warehouse, "sync_file", fail)
+    monkeypatch.setattr(warehouse_file, "sync_file", fail)
     with pytest.raises(OSError, match="the disk is full"):
         published(data, store)
     assert shown(data)["daily_summary"] == [(MONDAY.date, "a")]

@@ -12,7 +12,7 @@ from session_pipeline.cli.app import Data, Site, User, Visitor, chosen_folder, d
 from session_pipeline.cli.output import STANDARD_OUTPUT, destination, is_regular, refuse_own_file
 from session_pipeline.cli.screen import echo
 from session_pipeline.errors import StoreError, WrongUseError
-from session_pipeline.publish import published_state, reader, warehouse
+from session_pipeline.publish import published_state, reader, warehouse, warehouse_file
 from session_pipeline.run.person import Person
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.store.shortage import report_shortage
@@ -71,6 +71,6 @@ def export(
             raise StoreError("the store is newer than what is published; run `session-pipeline run`, then export again")
         partitions = published_state.published_partitions(store)
         with report_shortage(file.absolute().parent), destination(file) as target:
-            new = warehouse.NewFile(target)
+            new = warehouse_file.NewFile(target)
             new.write(store, partitions, info, native_limit_bytes=math.inf, left_out=left_out)
             new.put_in_place()

@@ -1,7 +1,7 @@
 """Describes the macros of the warehouse: their rows or values, and their arguments.
 
 queries/macros.sql has the SQL of the table macros, and tables/macros.sql that of the others, which the models use, too.
-warehouse.py creates them.
+warehouse_file.py creates them.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Replaces the rows of native tables in the copy of the warehouse.
 
-Which tables are native, and publishing itself, is decided in warehouse.py.
+native_limit.py decides which tables are native, and warehouse_file.py writes the file.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

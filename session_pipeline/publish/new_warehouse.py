@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from session_pipeline.build.plan import Plan
 from session_pipeline.data_folder import DataFolder
+from session_pipeline.publish import native_limit
 from session_pipeline.publish.published_state import (
     Stamp,
     published_partitions,
@@ -48,12 +49,12 @@ class NewWarehouse:
             package_version: The version to record in warehouse_info.
             run_id: The run that publishes.
         """
-        from session_pipeline.publish import warehouse  # slow to load
+        from session_pipeline.publish import warehouse_file  # slow to load
 
         settings = plan.frame.settings
         self._store = store
         self._package_version = package_version
-        self._file = warehouse.NewFile(folder.warehouse)
+        self._file = warehouse_file.NewFile(folder.warehouse)
         self._plan = plan
         self.publication = Publication(
             store.catalog.generation(), plan.frame.until, settings_hash(plan), utc_now(), run_id
@@ -67,9 +68,7 @@ class NewWarehouse:
     @cached_property
     def has_views(self) -> bool:
         """Whether some of its tables are views on files of the store. To know this takes a pass over the history."""
-        from session_pipeline.publish import warehouse  # slow to load
-
-        return warehouse.has_views(self.partitions, self._native_limit_bytes, self._left_out)
+        return native_limit.has_views(self.partitions, self._native_limit_bytes, self._left_out)
 
     @property
     def place(self) -> Path:
@@ -83,7 +82,7 @@ class NewWarehouse:
 
     @property
     def replaced_count(self) -> int:
-        """The number of partitions that were written or deleted; see `warehouse.NewFile`."""
+        """The number of partitions that were written or deleted; see `warehouse_file.NewFile`."""
         return self._file.replaced_count
 
     def write(self, kept: "Kept") -> None:

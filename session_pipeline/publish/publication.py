@@ -1,7 +1,7 @@
 """Publishes one generation of all tables to the warehouse and the lake, only when nothing is stale.
 
 This module decides in which order. new_warehouse.py decides what the warehouse shows, published_state.py says what is
-published; warehouse.py and lake.py write and replace the files.
+published; warehouse_file.py and lake.py write and replace the files.
 """
 
 from collections.abc import Callable

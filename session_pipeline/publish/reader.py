@@ -1,7 +1,7 @@
 """Reads published tables from Python: as a DuckDB connection, a DataFrame or a list of Parquet files.
 
-Everything is read from the warehouse, never from the catalog of the store, and nothing is changed. warehouse.py writes
-the warehouse.
+Everything is read from the warehouse, never from the catalog of the store, and nothing is changed. warehouse.py opens
+it.
 """
 
 from datetime import date, datetime

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.publish import warehouse
+from session_pipeline.publish import warehouse_file
 from session_pipeline.publish.new_warehouse import GIGABYTE
 from session_pipeline.publish.published_state import published_partitions
 from session_pipeline.run.pipeline import open_run
@@ -53,7 +53,7 @@ def run_core(folder: Path) -> int:
             "timezone": run.settings.timezone,
             "outdated_day_count": 0,
         }
-        new = warehouse.NewFile(run.folder.warehouse)
+        new = warehouse_file.NewFile(run.folder.warehouse)
         new.write(
             run.store,
             [partition for partition in published_partitions(run.store) if partition.key.table in TABLES],

@@ -17,7 +17,7 @@ from session_pipeline.engines import duckdb_jobs as engine
 from session_pipeline.ingest import deliveries
 from session_pipeline.ingest.mapping import rules, source_rules
 from session_pipeline.ingest.reading import work
-from session_pipeline.publish import lake, native_rows, publication, published_state, warehouse
+from session_pipeline.publish import lake, native_rows, publication, published_state, warehouse_file
 from session_pipeline.reference.days import Calendar
 from session_pipeline.store import locks, store, store_files
 from session_pipeline.store.catalog import Catalog
@@ -341,12 +341,12 @@ def names_are_not_made_durable(put: Put) -> None:
 
 @met_by(programs.lost_power_after_publishing, "not a valid DuckDB|too small|warehouse")
 def warehouse_is_not_made_durable(put: Put) -> None:
-    put(warehouse, "sync_file", lambda path: None)
+    put(warehouse_file, "sync_file", lambda path: None)
 
 
 @met_by(programs.killed_while_publishing, "only the warehouse|wal exists")
 def warehouse_is_written_in_place(put: Put) -> None:
-    write = warehouse._write
+    write = warehouse_file._write
 
     def in_place(store: Store, temporary: Any, *arguments: Any) -> int:
         path = temporary.with_name("warehouse.duckdb")
@@ -354,7 +354,7 @@ def warehouse_is_written_in_place(put: Put) -> None:
         shutil.copyfile(path, temporary)
         return replaced
 
-    put(warehouse, "_write", in_place)
+    put(warehouse_file, "_write", in_place)
 
 
 @met_by(programs.cancelled, "files that nobody names")
