@@ -8,7 +8,8 @@ import numpy as np
 
 from session_pipeline.reference.changes import DAYS_READ, WHOLE
 from session_pipeline.tables.changes.attribution import ALERT_RATE_RATIO, ALERT_SCORE, Drop, attribute
-from session_pipeline.tables.changes.counts import SiteCounts, counts_of_sites
+from session_pipeline.tables.changes.counts import SiteCounts
+from session_pipeline.tables.changes.counts_of_rows import counts_of_sites
 from session_pipeline.tables.changes.periods import Period, period_of_change
 from session_pipeline.tables.changes.progress import DIGITS, Tested, Window, tested_windows
 from session_pipeline.tables.changes.rows import KEPT_SCORE, Days, Row, days_of, ranked, table_of
