@@ -1,35 +1,40 @@
 """Tests the sentences of the tables of changes: how they name visits, and when they call a rate unchanged."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
 
 from session_pipeline.reference.changes import WHOLE, Segment
+from session_pipeline.tables.changes.outcome_sentences import outcome_sentence
 from session_pipeline.tables.changes.periods import Shares
-from session_pipeline.tables.changes.sentences import (
-    drop_text,
+from session_pipeline.tables.changes.phrases import drop_text, visits_of
+from session_pipeline.tables.changes.progress_sentences import (
+    ChangedStep,
+    OtherValues,
     ended_progress_sentence,
-    outcome_sentence,
     progress_sentence,
-    visits_of,
 )
+from session_pipeline.tables.changes.rows import Ended
 
 MOBILE = ("device", "mobile")
 
 
-def sentence(segment: Segment = MOBILE, **given: Any) -> str:
-    """Return the sentence of a step from /cart to /pay that is no alert."""
-    values: dict[str, Any] = {"action": "/cart", "next_action": "/pay", "since": None}
-    values |= {"window_days": 1, "last_day": date(2026, 4, 9), "count": 1000, "progressed_count": 100}
-    values |= {"rate_before": 0.4, "others": ["desktop", "tablet"], "lost": 0.0, "lost_value": None, "has_older": False}
-    values |= {"others_rate": None, "others_rate_before": None, "explained_by": None}
-    return progress_sentence(segment=segment, **(values | given))
+STEP = ChangedStep(MOBILE, "/cart", "/pay", 1, date(2026, 4, 9), lost=0.0, lost_value=None, has_older=False)
+OTHERS = OtherValues(["desktop", "tablet"], rate=None, rate_before=None)
+
+
+def sentence(step: ChangedStep = STEP, **given: Any) -> str:
+    """Return the sentence of a step that is no alert."""
+    values: dict[str, Any] = {"since": None, "count": 1000, "progressed_count": 100, "rate_before": 0.4}
+    values |= {"others": OTHERS, "explained_by": None}
+    return progress_sentence(step, **(values | given))
 
 
 def about_others(rate_before: float, rate: float) -> str:
     """Return what the sentence says of the others."""
-    text = sentence(others_rate_before=rate_before, others_rate=rate)
+    text = sentence(others=OTHERS._replace(rate_before=rate_before, rate=rate))
     return text.partition(", for the others it ")[2].removesuffix(".")
 
 
@@ -54,7 +59,7 @@ def test_rate_is_unchanged_if_it_differs_by_a_tenth_at_most(rate_before: float, 
 
 
 def test_others_are_not_unchanged_if_their_change_is_like_that_of_the_row() -> None:
-    text = sentence(progressed_count=750, rate_before=0.8, others_rate=0.75, others_rate_before=0.79)
+    text = sentence(progressed_count=750, rate_before=0.8, others=OTHERS._replace(rate=0.75, rate_before=0.79))
     assert ", for the others it went from 79 % to 75 %." in text
 
 
@@ -92,30 +97,35 @@ def test_visits_of_a_segment_are_named(segment: Segment, expected: str) -> None:
     ],
 )
 def test_a_single_other_value_is_named_as_its_visits(other: str, expected: str) -> None:
-    text = sentence(others=[other], others_rate=0.2, others_rate_before=0.2)
+    text = sentence(others=OtherValues([other], rate=0.2, rate_before=0.2))
     assert text == f"On 9 April, 10 % of 1,000 mobile visits at /cart went on to /pay; before it was 40 %, {expected}."
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("window_days", "given", "expected"),
     [
         (
+            1,
             {"count": 10, "progressed_count": 0, "since": date(2026, 4, 9)},
             "On 9 April, fewer mobile visits at /cart went on to /pay: 0 of 10; before it was 40 %.",
         ),
         (
+            1,
             {"count": 99, "progressed_count": 9, "since": date(2026, 4, 7)},
             "Since 7 April, fewer mobile visits at /cart go on to /pay: 9 of 99 on 9 April; before it was 40 %.",
         ),
         (
-            {"count": 100, "progressed_count": 9, "since": date(2026, 4, 7), "window_days": 7},
+            7,
+            {"count": 100, "progressed_count": 9, "since": date(2026, 4, 7)},
             "Since 7 April, fewer mobile visits at /cart go on to /pay: 9 % of 100 in the 7 days to 9 April; before it"
             " was 40 %.",
         ),
     ],
 )
-def test_few_visits_are_counts_and_a_single_day_is_no_trend(given: dict[str, Any], expected: str) -> None:
-    assert sentence(**given) == expected
+def test_few_visits_are_counts_and_a_single_day_is_no_trend(
+    window_days: int, given: dict[str, Any], expected: str
+) -> None:
+    assert sentence(replace(STEP, window_days=window_days), **given) == expected
 
 
 @pytest.mark.parametrize(
@@ -186,7 +196,7 @@ def test_conversions_with_a_negative_value_are_worth_nothing(
     lost: float, lost_value: float | None, expected: str
 ) -> None:
     """Refunds can make the mean value of conversions negative."""
-    assert sentence(lost=lost, lost_value=lost_value).endswith(f". {expected}")
+    assert sentence(replace(STEP, lost=lost, lost_value=lost_value)).endswith(f". {expected}")
 
 
 @pytest.mark.parametrize(
@@ -199,13 +209,13 @@ def test_conversions_with_a_negative_value_are_worth_nothing(
     ],
 )
 def test_missing_conversions_are_those_of_the_window(window_days: int, since: date, expected: str) -> None:
-    text = sentence(window_days=window_days, since=since, lost=19.0, lost_value=421.0)
+    text = sentence(replace(STEP, window_days=window_days, lost=19.0, lost_value=421.0), since=since)
     assert text.endswith(f" before it was 40 %. {expected}")
 
 
 def test_without_sessions_before_a_change_nothing_is_said_of_before() -> None:
-    given = {"since": date(2026, 4, 2), "rate_before": None, "others_rate": 0.2, "others_rate_before": None}
-    assert sentence(**given) == "Since 2 April, fewer mobile visits at /cart go on to /pay: 10 % of 1,000 on 9 April."
+    text = sentence(since=date(2026, 4, 2), rate_before=None, others=OTHERS._replace(rate=0.2))
+    assert text == "Since 2 April, fewer mobile visits at /cart go on to /pay: 10 % of 1,000 on 9 April."
 
 
 @pytest.mark.parametrize(
@@ -216,17 +226,6 @@ def test_without_sessions_before_a_change_nothing_is_said_of_before() -> None:
     ],
 )
 def test_more_conversions_can_be_missing_if_a_change_began_before_the_window(since: date, expected: str) -> None:
-    text = ended_progress_sentence(
-        segment=MOBILE,
-        action="/cart",
-        next_action="/pay",
-        window_days=7,
-        last_day=date(2026, 4, 9),
-        since=since,
-        over_since=date(2026, 4, 5),
-        rates=Shares(0.4, 0.1, 0.4),
-        lost=19.0,
-        lost_value=None,
-        has_older=False,
-    )
+    step = replace(STEP, window_days=7, lost=19.0)
+    text = ended_progress_sentence(step, Ended(since, date(2026, 4, 5), Shares(0.4, 0.1, 0.4)))
     assert text.endswith(f" and since 5 April it is 40 %. {expected}")

@@ -11,7 +11,7 @@ import pytest
 
 from session_pipeline.report import formats, names
 from session_pipeline.report.page import breakable
-from session_pipeline.tables.changes.sentences import progress_sentence
+from session_pipeline.tables.changes.progress_sentences import ChangedStep, OtherValues, progress_sentence
 from session_pipeline_tests.changed_reports import STEP, page_with
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.report_pages import LAST, Page, Visits, written
@@ -22,22 +22,14 @@ LONG = "/articles/" + "very-long-title-" * 5
 
 def changed(dimension: str, value: str, action: str, next_action: str, *others: str) -> str:
     """Return the sentence of a changed step as the report writes it."""
+    step = ChangedStep((dimension, value), action, next_action, 7, date(2024, 4, 9), 0.0, None, has_older=False)
     text = progress_sentence(
-        segment=(dimension, value),
-        action=action,
-        next_action=next_action,
-        window_days=7,
-        last_day=date(2024, 4, 9),
+        step,
         since=date(2024, 4, 3),
         count=100,
         progressed_count=20,
         rate_before=0.5,
-        has_older=False,
-        others=others,
-        others_rate=0.5,
-        others_rate_before=0.5,
-        lost=0.0,
-        lost_value=None,
+        others=OtherValues(others, 0.5, 0.5),
         explained_by=None,
     )
     row = {"dimension": dimension, "dimension_value": value, "action": action, "next_action": next_action}

@@ -11,7 +11,7 @@ from session_pipeline.reference.changes import ALERT_DAYS, is_worse
 from session_pipeline.reference.days import ONE_DAY, dates
 from session_pipeline.report import lost_values, sites
 from session_pipeline.report.figures import filled
-from session_pipeline.tables.changes.sentences import drop_text, outcome_text
+from session_pipeline.tables.changes.phrases import drop_text, outcome_text
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
     from session_pipeline.run.pipeline import Run

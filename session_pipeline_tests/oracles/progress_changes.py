@@ -11,7 +11,14 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from session_pipeline.tables.changes.sentences import ended_progress_sentence, progress_sentence
+from session_pipeline.tables.changes import periods
+from session_pipeline.tables.changes.progress_sentences import (
+    ChangedStep,
+    OtherValues,
+    ended_progress_sentence,
+    progress_sentence,
+)
+from session_pipeline.tables.changes.rows import Ended
 from session_pipeline_tests.oracles.attribution import (
     BASE_DAYS,
     Drop,
@@ -109,25 +116,27 @@ def _row(window: Window, site: str, tested: Tested, tested_count: int, is_alert:
         "detectable_rate": _detectable_rate(tested, usual_rate),
         "example_session_ids": _examples(window, tested.step, since, over_since),
     }
-    step = {"segment": tested.step[0], "action": action, "next_action": later}
-    has_older = any(day in left_out for day in window.before)
-    loss = {"lost": row["associated_lost"], "lost_value": lost_value, "has_older": has_older}
+    changed = ChangedStep(
+        segment=tested.step[0],
+        action=action,
+        next_action=later,
+        window_days=window.length,
+        last_day=window.last,
+        lost=row["associated_lost"],
+        lost_value=lost_value,
+        has_older=any(day in left_out for day in window.before),
+    )
     if since and over_since and shares:
-        days = {"window_days": window.length, "last_day": window.last, "since": since}
-        sentence = ended_progress_sentence(**step, **loss, **days, over_since=over_since, rates=shares)
+        sentence = ended_progress_sentence(changed, Ended(since, over_since, periods.Shares(*shares)))
     else:
+        others_rate_before = _others(window, tested.step, before)[2]
         sentence = progress_sentence(
-            **step,
-            **loss,
-            window_days=window.length,
-            last_day=window.last,
+            changed,
             since=since,
             count=tested.session_count,
             progressed_count=tested.progressed_count,
             rate_before=_rate(window, tested.step, before),
-            others=_other_values(window, tested.step[0]),
-            others_rate=others_rate,
-            others_rate_before=_others(window, tested.step, before)[2],
+            others=OtherValues(_other_values(window, tested.step[0]), others_rate, others_rate_before),
             explained_by=explained_by,
         )
     return {**row, "sentence": sentence}

@@ -25,9 +25,10 @@ from session_pipeline.tables.changes.outcome_scores import (
     rate_scores,
     session_scores,
 )
+from session_pipeline.tables.changes.outcome_sentences import ended_outcome_sentence, outcome_sentence
 from session_pipeline.tables.changes.periods import Period, period_of_change
+from session_pipeline.tables.changes.phrases import NO_VALUE
 from session_pipeline.tables.changes.rows import KEPT_SCORE, Row, days_of, ranked, table_of
-from session_pipeline.tables.changes.sentences import NO_VALUE, ended_outcome_sentence, outcome_sentence
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -144,7 +145,7 @@ def _row(counts: OutcomeCounts, day: int, window_days: int, scores: Scores, plac
     is_unusual = abs(score) >= alert_score and abs(k - expected) >= LEAST_COUNT
     days = days_of(_period(counts, day, window_days, place, scores) if is_unusual else None, counts.day)
     if days.ended:
-        sentence = ended_outcome_sentence(segment=series[:2], outcome=series[2], **days.ended._asdict())
+        sentence = ended_outcome_sentence(series[:2], series[2], days.ended)
     else:
         sentence = outcome_sentence(
             segment=series[:2],

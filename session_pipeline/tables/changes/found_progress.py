@@ -11,10 +11,16 @@ from session_pipeline.tables.changes.attribution import ALERT_RATE_RATIO, ALERT_
 from session_pipeline.tables.changes.counts import SiteCounts
 from session_pipeline.tables.changes.counts_of_rows import counts_of_sites
 from session_pipeline.tables.changes.periods import Period, period_of_change
+from session_pipeline.tables.changes.phrases import step_text
 from session_pipeline.tables.changes.progress import DIGITS, Tested, Window, tested_windows
+from session_pipeline.tables.changes.progress_sentences import (
+    ChangedStep,
+    OtherValues,
+    ended_progress_sentence,
+    progress_sentence,
+)
 from session_pipeline.tables.changes.rows import KEPT_SCORE, Days, Row, days_of, ranked, table_of
 from session_pipeline.tables.changes.scores import largest_share_with_score
-from session_pipeline.tables.changes.sentences import ended_progress_sentence, progress_sentence, step_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -115,29 +121,28 @@ def _sentence(
     counts: SiteCounts, window: Window, step: int, row: Mapping[str, Any], period: Period | None, days: Days
 ) -> str:
     """Return the sentence of a row, whose other columns are known."""
-    segment = row["dimension"], row["dimension_value"]
-    facts: dict[str, Any] = {
-        "segment": segment,
-        "action": row["action"],
-        "next_action": row["next_action"],
-        "window_days": window.days,
-        "last_day": row["session_date"],
-        "lost": row["associated_lost"],
-        "lost_value": row["associated_lost_value"],
-        "has_older": period is not None and period.older is not None and period.older[0] < window.first,
-    }
+    dimension, value = row["dimension"], row["dimension_value"]
+    changed = ChangedStep(
+        segment=(dimension, value),
+        action=row["action"],
+        next_action=row["next_action"],
+        window_days=window.days,
+        last_day=row["session_date"],
+        lost=row["associated_lost"],
+        lost_value=row["associated_lost_value"],
+        has_older=period is not None and period.older is not None and period.older[0] < window.first,
+    )
     if days.ended:
-        return ended_progress_sentence(**facts, **days.ended._asdict())
+        return ended_progress_sentence(changed, days.ended)
     before = _rates_before(counts, window, step, period)
+    others = [other for other in _values(counts, dimension, window.last) if other != value]
     return progress_sentence(
-        **facts,
+        changed,
         since=days.since,
         count=row["session_count"],
         progressed_count=row["progressed_count"],
         rate_before=before.rate,
-        others=[value for value in _values(counts, segment[0], window.last) if value != segment[1]],
-        others_rate=row["others_rate"],
-        others_rate_before=before.others_rate,
+        others=OtherValues(others, row["others_rate"], before.others_rate),
         explained_by=row["explained_by"],
     )
 

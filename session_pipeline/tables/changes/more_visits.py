@@ -1,6 +1,6 @@
 """Says whether a rate can be worse because more visits came, such as those of a campaign or of unknown bots.
 
-found_outcomes.py finds the changed rates, and sentences.py has the words.
+found_outcomes.py finds the changed rates, and outcome_sentences.py has the words.
 """
 
 from collections.abc import Collection
