@@ -15,6 +15,7 @@ from session_pipeline_tests.oracles.funnels import ANY_EVENT, Funnel
 from session_pipeline_tests.oracles.sessions import Line, Rules
 
 SECOND = timedelta(seconds=1)
+ALLOWANCES = ("allow_reentry", "allow_early_steps", "allow_other_events")
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def _funnel(name: str, funnel: Funnel) -> dict[str, Any]:
     usual = Funnel(funnel.steps)
     said |= {
         key: getattr(funnel, key)
-        for key in ("ties", "one_event_per_step", "allow_reentry", "allow_early_steps", "stop_ends", "entry")
+        for key in ("ties", "one_event_per_step", *ALLOWANCES, "stop_ends", "entry")
         if getattr(funnel, key) != getattr(usual, key)
     }
     if funnel.mode == "strict" or funnel.repeats != "ignore":

@@ -37,6 +37,7 @@ SETTINGS: Mapping[str, Any] = {
             "mode": "strict",
             "allow_reentry": False,
             "allow_early_steps": False,
+            "allow_other_events": False,
             "stop_ends": "attempt",
             "steps": [
                 {"name": "page", "where": "event_name = 'page_view'"},
@@ -255,6 +256,7 @@ CHANGES: Mapping[str, Change] = {
     "funnels[].repeats": Change("stop", ENTRIES, "setting funnels changed"),
     "funnels[].allow_reentry": Change(True, ENTRIES, "setting funnels changed"),
     "funnels[].allow_early_steps": Change(True, ENTRIES, "setting funnels changed"),
+    "funnels[].allow_other_events": Change(True, MATCHES, "setting funnels changed"),
     "funnels[].stop_ends": Change("all", ENTRIES, "setting funnels changed"),
     "funnels[].entry": Change("any", ENTRIES, "setting funnels changed"),
     "funnels[].breakdown": Change(["variant", "device"], ("funnel_events",), "setting funnels changed"),

@@ -5,6 +5,7 @@ import pytest
 from session_pipeline.errors import SettingsFileError
 from session_pipeline.settings import FunnelSettings, parse_settings
 from session_pipeline.settings.funnels import LONGEST_VISITOR_WINDOW_DAYS
+from session_pipeline_tests.deliveries import ALLOWANCES
 
 STEPS = (
     "{ name = 'view', where = 'true' }",
@@ -35,7 +36,8 @@ def problem(options: str, steps: tuple[str, ...]) -> str:
 def test_funnel_without_options_has_the_defaults() -> None:
     usual = funnel()
     assert (usual.ties, usual.one_event_per_step, usual.repeated, usual.entry) == ("advance", True, "ignore", "first")
-    assert (usual.allow_reentry, usual.allow_early_steps, usual.stop_ends) == (False, False, "attempt")
+    assert usual.stop_ends == "attempt"
+    assert [getattr(usual, allowance) for allowance in ALLOWANCES] == [False, False, False]
     assert (usual.breakdown_at, usual.dimensions) == ("first", ())
     assert not any(one.optional or one.min_seconds or one.window_seconds is not None for one in usual.steps)
 
@@ -98,6 +100,7 @@ def test_longest_window_is_allowed(grain: str) -> None:
         ("breakdown = ['device', 'planet']", STEPS, "'planet', which is not a dimension"),
         ("allow_reentry = true", STEPS, "allow_reentry in mode ordered"),
         ("allow_early_steps = true", STEPS, "allow_early_steps in mode ordered"),
+        ("allow_other_events = true", STEPS, "allow_other_events in mode ordered"),
         ("stop_ends = 'all'", STEPS, "nothing that stops an attempt"),
         ("mode = 'strict'\nrepeats = 'restart'", STEPS, "repeats restart in mode strict"),
         ("entry = 'any'\ngrain = 'attempt'", STEPS, "each event of a step would be an attempt"),

@@ -14,9 +14,10 @@ from session_pipeline_tests.oracles.funnels import attempts
 from session_pipeline_tests.oracles.further_published_funnels import daily_funnel_cases, further_funnel_cases
 from session_pipeline_tests.oracles.published_cases import FIRST_MOMENT, FunnelCase, funnel_levels
 from session_pipeline_tests.oracles.sessions import Rules
+from session_pipeline_tests.oracles.window_funnels import window_funnel_cases
 
 UNTIL = date(2024, 1, 20)
-CASES = further_funnel_cases()
+CASES = [*further_funnel_cases(), *window_funnel_cases()]
 DAILY = daily_funnel_cases()
 
 Row = dict[str, Any]

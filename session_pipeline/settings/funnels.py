@@ -65,6 +65,7 @@ class FunnelSettings(Section):
     repeats: Literal["ignore", "stop", "restart"] | None = None
     allow_reentry: bool = False
     allow_early_steps: bool = False
+    allow_other_events: bool = False
     stop_ends: Literal["attempt", "all"] = "attempt"
     entry: Literal["first", "any"] = "first"
     breakdown: str | Annotated[tuple[str, ...], Listed] | None = None
@@ -198,6 +199,11 @@ class FunnelSettings(Section):
             )
         if self.allow_early_steps and self.mode != "strict":
             yield f"has allow_early_steps in mode {self.mode}, where a later step never stops an attempt", "remove it"
+        if self.allow_other_events and self.mode != "strict":
+            problem = (
+                f"has allow_other_events in mode {self.mode}, where an event that meets no step never stops an attempt"
+            )
+            yield problem, "remove it"
         if self.stop_ends == "all" and self.mode != "strict" and self.repeated != "stop":
             yield "has stop_ends, but nothing that stops an attempt", "write mode strict or repeats stop, or remove it"
         if self.repeated == "restart" and self.mode == "strict":

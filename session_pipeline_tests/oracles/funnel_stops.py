@@ -27,7 +27,7 @@ def stops_at(funnel: Funnel, at: int, met: int) -> bool:
     if funnel.mode == "ordered":
         return {"ignore": False, "stop": 2 <= met <= at, "restart": met == 1}[funnel.repeats]
     if met == 0:
-        return True
+        return not funnel.allow_other_events
     if met > at:
         return not funnel.allow_early_steps
     if met == 1 and funnel.allow_reentry:
@@ -50,7 +50,7 @@ def stopping_events(reached: Event, at: int, reachable: Sequence[Event], funnel:
     for event in reachable:
         met = [number for number in funnel.numbers if funnel.meets(event, number)]
         if funnel.one_event_per_step:
-            if not met and funnel.mode == "strict" and event.event_time > reached.event_time:
+            if not met and stops_at(funnel, at, 0) and event.event_time > reached.event_time:
                 yield event, 0
             stopping = [number for number in met if stops_at(funnel, at, number)]
             can_be_next = next_steps(funnel, at) & set(met)

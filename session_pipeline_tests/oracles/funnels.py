@@ -53,6 +53,7 @@ class Funnel:
     repeats: Literal["ignore", "stop", "restart"] = "ignore"
     allow_reentry: bool = False
     allow_early_steps: bool = False
+    allow_other_events: bool = False
     stop_ends: Literal["attempt", "all"] = "attempt"
     entry: Literal["first", "any"] = "first"
     shortest: timedelta = NO_TIME

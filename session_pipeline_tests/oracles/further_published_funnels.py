@@ -356,7 +356,7 @@ _DAILY: tuple[tuple[str, str, str, str, tuple[str, ...], Mapping[int, tuple[int,
 def daily_funnel_cases() -> list[tuple[FunnelCase, Mapping[int, tuple[int, int]]]]:
     """Return cases with the visitors who entered and converted, by the number of days after the first moment."""
     return [
-        (_case(f"daily: {name}", mode, steps, window, dict.fromkeys(visitors), {}), counts)
+        (funnel_case(f"daily: {name}", mode, steps, window, dict.fromkeys(visitors), {}), counts)
         for name, mode, steps, window, visitors, counts in _DAILY
     ]
 
@@ -364,7 +364,7 @@ def daily_funnel_cases() -> list[tuple[FunnelCase, Mapping[int, tuple[int, int]]
 def further_funnel_cases() -> list[FunnelCase]:
     """Return all cases, each with visitors of its own."""
     return [
-        _case(f"{product}: {case[0]}", *case[1:])
+        funnel_case(f"{product}: {case[0]}", *case[1:])
         for product, cases in (
             ("ClickHouse", _CLICKHOUSE),
             ("PostHog", _POSTHOG),
@@ -375,7 +375,10 @@ def further_funnel_cases() -> list[FunnelCase]:
     ]
 
 
-def _case(name: str, mode: str, steps: str, window: str, levels: Levels, options: Mapping[str, Any]) -> FunnelCase:
+def funnel_case(
+    name: str, mode: str, steps: str, window: str, levels: Levels, options: Mapping[str, Any]
+) -> FunnelCase:
+    """Return a case with visitors of its own."""
     funnel = Funnel(
         tuple(frozenset(step.split("|")) for step in steps.split()),
         "visitor",

@@ -41,7 +41,7 @@ def steps_met(settings: Settings) -> str:
     """Return SQL that adds meets_step and steps_met, a list of (funnel, step_number), to the events with goals met.
 
     Funnel steps are numbered 1, 2, ... and exclusions -1, -2, ... In mode strict, an event that meets no step of the
-    funnel meets step 0, because it stops attempts.
+    funnel meets step 0, because it stops attempts, unless allow_other_events is set.
     """
     rules = []
     for position, funnel in enumerate(settings.funnels):
@@ -53,7 +53,7 @@ def steps_met(settings: Settings) -> str:
             for number, exclusion in enumerate(funnel.exclusions, start=1)
         ]
         parsed = [(number, event_condition(where, key)) for number, where, key in conditions]
-        if funnel.mode == "strict":
+        if funnel.mode == "strict" and not funnel.allow_other_events:
             steps = " or ".join(f"coalesce({where}, false)" for number, where in parsed if number > 0)
             parsed.append((0, f"not ({steps})"))
         rules += [
