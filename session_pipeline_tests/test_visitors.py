@@ -9,10 +9,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import duckdb
 import pytest
 
 from session_pipeline.build import stale_days
 from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.documents import ROOT, blocks
 from session_pipeline_tests.oracles import visitors as oracle
 from session_pipeline_tests.oracles.published_cases import FIXTURES, NEEDS_FIXTURES
 from session_pipeline_tests.oracles.visitors import Visit
@@ -225,6 +227,29 @@ def test_retention_equals_that_of_other_products(tmp_path: Path) -> None:
                 if (row["site"], row["cohort"], row["period"], row["cohort_date"]) == of_cohort
             }
             assert [returned[number] for number in range(len(counts))] == counts, of_cohort
+
+
+@pytest.mark.long
+def test_documented_query_counts_cohorts_of_each_day_as_posthog(tmp_path: Path) -> None:
+    """The numbers are those of test_day_interval in PostHog's tests of retention."""
+    definitions = blocks((ROOT / "docs" / "definitions.md").read_text())
+    [query] = [block.code for block in definitions if (block.heading, block.language) == ("Retention", "sql")]
+    days = {"person1": (0, 1, 2, 5, 6), "person2": (1, 2, 3, 6)}
+    deployment = Deployment(tmp_path, settings_of_sites(), only=("visitor_days",))
+    deliver(
+        deployment, "visits", seen({name: [FIRST + timedelta(days=day) for day in own] for name, own in days.items()})
+    )
+    deployment.run(FIRST + timedelta(days=7))
+    visitor_days = deployment.table("visitor_days")
+    found = duckdb.connect().register("visitor_days", visitor_days).sql(query).fetchall()
+    assert {((cohort - FIRST).days, after): count for cohort, after, count in found} == {
+        (day, after): count
+        for day, counts in enumerate(
+            ([1, 1, 1, 0, 0, 1, 1], [2, 2, 1, 0, 1, 2], [2, 1, 0, 1, 2], [1, 0, 0, 1], [], [1, 1], [2])
+        )
+        for after, count in enumerate(counts)
+        if count
+    }
 
 
 @pytest.mark.long
