@@ -111,6 +111,12 @@ _EXPRESSIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("a -[>2s]-> b", ("a 2s b", "[a 3s b]")),
     ("a -[==0s]-> b", ("[a 0s b]", "a b")),
     ("(a -[<=5s]-> b | a -> c)", ("a 6s b", "[a 6s c] [a 5s b]")),
+    # get_conversion_rate of retentioneering (conversion_test.py): within two events of the first a, from the last a on,
+    # a series that is all after y, and from the landing on.
+    ("^[^a]* -> a -> .{,1} -> b", ("[a b]", "[a n b]", "a n n b", "[b a b]", "b a")),
+    ("a -> [^a]* -> b -> [^a]*$", ("a b a", "[a b]", "a b [a c b c]")),
+    ("^[^y]* -> y -> .* -> a -> .* -> b", ("[a y a b]", "a b y", "a y b")),
+    ("^a -> .* -> b", ("[a b]", "h a b", "a h")),
 )
 
 # Our own: what the actions mean that `among` does not name (docs/definitions.md).

@@ -114,6 +114,25 @@ _CASES: tuple[tuple[Rules, tuple[str, ...]], ...] = (
         Rules(inactivity=12 * HOUR, split_at_utc_hour=True),
         ("v 3599s v", "v | 1h v", "3599s v | 1s v", "10h v 5m v | 56m v"),
     ),
+    # Session windows of Kafka Streams (KStreamSessionWindowAggregateProcessorTest) and session_window of Spark, whose
+    # documented example is the last: a gap exactly as long as the timeout is in the session.
+    (
+        Rules(inactivity=5 * MINUTE),
+        (
+            "v 150s v 151s v",
+            "v | 301s v 0s v | 301s v 0s v 0s v",
+            "v | 301s v 150s v",
+            "v | 451s v",
+            "v 0s v",
+            "v 5m v",
+            "v 270s v | 330s v",
+        ),
+    ),
+    # row_window_session of Kusto: its documented example. There, a gap of five minutes starts a session.
+    (
+        Rules(inactivity=5 * MINUTE, starts_at_border=True, longest=HOUR),
+        ("10h v | 1h v", "616m v 2m v | 192m v", "v | 5m v 299s v", "v" + 12 * " 299s v" + " | 299s v"),
+    ),
     # PostHog: a session has a longest time, here two hours.
     (Rules(longest=2 * HOUR), ("v 30m v 30m v 30m v | 30m v", "v 30m v 30m v 30m v 1799s v | 1s v 1799s v")),
     # The session id of a tracker: Snowplow, PostHog and Google Analytics 4.
@@ -131,6 +150,16 @@ _CASES: tuple[tuple[Rules, tuple[str, ...]], ...] = (
 # session, and flags. Insight's challenge with the log of EDGAR: two seconds. retentioneering: bounds.
 DEFINITIONS: Mapping[str, tuple[Mapping[str, Any], tuple[str, ...]]] = {
     "edgar": ({"inactivity_seconds": 2}, ("v", "v 0s v 1s v 2s v", "v | 3s v", "v 2s v", "v 2s v 2s v | 3s v")),
+    # Session windows, with gaps of seconds: SessionsTest of Beam and sessionWindow of DolphinDB, where a gap as long as
+    # the timeout starts a session; DataFrameSessionWindowingSuite of Spark and EventTimeSessionWindowsTest of Flink,
+    # where it does not.
+    "beam": (
+        {"inactivity_seconds": 10, "at_border": "starts"},
+        ("v | 10s v | 91s v", "v 1s v 3s v 4s v | 91s v 1s v", "v 9s v 5s v 7s v 8s v | 65s v 5s v 1s v"),
+    ),
+    "dolphindb": ({"inactivity_seconds": 5, "at_border": "starts"}, ("v 4s v 1s v | 6s v 1s v 0s v 2s v",)),
+    "spark": ({"inactivity_seconds": 10}, ("v 5s v | 17s v 8s v", "v 6s v", "v | 12s v 6s v", "v 10s v", "v | 22s v")),
+    "flink": ({"inactivity_seconds": 1}, ("v 1s v 1s v | 2s v 1s v", "v 0s v 1s v | 2s v 1s v")),
     "edgar_hour": ({"inactivity_seconds": 3600}, ("v 1h v | 3601s v",)),
     "flags": (
         {"like": "matomo", "needs": "event"},
