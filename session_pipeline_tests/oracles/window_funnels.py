@@ -33,6 +33,8 @@ _PINOT: tuple[Case, ...] = (
     ("strict_order, c is no step", "posthog_strict", "s k f", "1000s", _of_four(3, 2, 2, 1), _AMONG_STEPS),
     # keep_all gives 1 for the second visitor: there, the c at the instant of the k ends the attempt.
     ("strict_order, keep_all", "posthog_strict", "s k f", "1000s", _of_four(1, 2, 1, 1), {}),
+    # strict_order gives 1: with all events in the window of the first a, its code does not try the second.
+    ("strict_order, a first step again", "posthog_strict", "a b c", "1h", {"a a b": 2}, _AMONG_STEPS),
     # strict_deduplication gives 4 for the first visitor: only the reached step ends an attempt there.
     ("strict_deduplication", "posthog_ordered", "s c k f", "1000s", _of_four(3, 3, 2, 1), {"repeats": "stop"}),
 )
@@ -121,6 +123,8 @@ _OF_STARROCKS: tuple[Case, ...] = (
         {"a b d c": 2, "a x b b a c d": 4, "b a b c": 3, "a c b": 1, "a c a b c d": 4},
         _STARROCKS["fixed"],
     ),
+    # There 1: the newest a is at the instant of the b.
+    ("increase, the newest first step", "strict_increase", "a b", "1h", {"a 1s a 0s b": 2}, {}),
     # There 2: the second b ends the newer attempt, too.
     ("a newer attempt", "posthog_ordered", "a b c", "1h", {"a b a b c": 3}, _STARROCKS["deduplication"]),
 )
