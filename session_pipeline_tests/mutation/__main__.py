@@ -34,6 +34,7 @@ TESTS_OF_MODULE: Mapping[str, Sequence[str]] = {
     "session_pipeline/store/catalog.py": (f"{TESTS}/test_catalog.py",),
     "session_pipeline/store/catalog_file.py": (f"{TESTS}/test_catalog.py",),
     "session_pipeline/store/catalog_rows.py": (f"{TESTS}/test_catalog.py",),
+    "session_pipeline/build/causes.py": (f"{TESTS}/test_causes.py",),
     "session_pipeline/build/fingerprints.py": PLAN,
     "session_pipeline/build/expiry.py": (f"{TESTS}/test_expiry_limits.py", f"{TESTS}/test_expiry.py"),
     "session_pipeline/build/plan.py": PLAN,
