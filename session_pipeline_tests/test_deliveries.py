@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import date
 from pathlib import Path
+from time import sleep
 
 import pytest
 
@@ -23,6 +24,7 @@ UNTIL = date(2026, 10, 6)
 RUN_ONCE = """
 import sys
 from pathlib import Path
+from time import sleep
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.test_deliveries import UNTIL, to_read
 deployment = Deployment.at(Path(sys.argv[1]))
@@ -238,6 +240,36 @@ def test_growing_file_is_read_once_it_has_settled(deployment: Deployment, monkey
         summary = run.ingest(settle_seconds=0.1)
     assert (summary.read_count, summary.unsettled_count, summary.accepted_count) == (1, 0, 2)
     assert list(deployment.table("source_files")["status"]) == ["accepted", "accepted"]
+
+
+@pytest.mark.parametrize("ahead", [0.2, -0.2])
+def test_changing_file_is_waited_for_whatever_the_clock_of_the_disk(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, ahead: float
+) -> None:
+    """The clock of a file server can be ahead of that of this machine, or behind."""
+    waits: list[float] = []
+    changed_at = deployment.deliver("changing", [{**LINE, "visitor_id": "bob"}], "web").stat().st_ctime
+    monkeypatch.setattr(ingest_deliveries, "time", lambda: changed_at - ahead)
+    monkeypatch.setattr(ingest_deliveries, "sleep", waits.append)
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+        assert run.ingest(settle_seconds=1).read_count == 2
+    assert waits == [pytest.approx(1 + ahead)]
+
+
+def test_changing_file_is_waited_for_beside_one_of_the_future(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the clock was set back, files that were delivered before have a time in the future."""
+    waits: list[float] = []
+    [changing] = deployment.folder.raw.glob("web/*.jsonl")
+    changed_at = changing.stat().st_ctime
+    sleep(0.1)
+    deployment.deliver("of the future", [{**LINE, "visitor_id": "bob"}], "web")
+    monkeypatch.setattr(ingest_deliveries, "time", lambda: changed_at)
+    monkeypatch.setattr(ingest_deliveries, "sleep", waits.append)
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+        assert run.ingest(settle_seconds=0.05).read_count == 2
+    assert waits == [pytest.approx(0.05)]
 
 
 def test_nested_folders_and_several_sources(deployment: Deployment) -> None:

@@ -185,10 +185,12 @@ class Ingest:
 
     def _settled(self, found: Sequence[Delivery], seconds: float) -> Sequence[Delivery]:
         """Wait until all deliveries are at least `seconds` old, then return those that did not change meanwhile."""
-        wait = max((delivery.changed_at for delivery in found), default=0) + seconds - time()
-        if not 0 < wait <= seconds:
+        now = time()
+        # By the clock of the file system, which can be ahead; a time that is further ahead is no recent one.
+        recent = [delivery.changed_at for delivery in found if abs(now - delivery.changed_at) < seconds]
+        if not recent:
             return found
-        sleep(wait)
+        sleep(max(recent) + seconds - now)
         stamps = {delivery.name: delivery.stamp for delivery in deliveries(self._folder)}
         return [delivery for delivery in found if stamps.get(delivery.name) == delivery.stamp]
 
