@@ -1,7 +1,9 @@
 """Tests plans that know a state whose plan was empty: they are the same as without it, and compare few days."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from session_pipeline.build.known import Known, known_of
 from session_pipeline.build.plan import Staleness
 from session_pipeline.build.planner import Planner
+from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.constructed_catalogs import DAY, ONE, UNTIL, Built, described, quarter, raw
@@ -80,6 +83,49 @@ def test_every_change_of_a_partition_changes_the_state_of_its_date(
     key = max(key for key in built.partitions if key.date is not None)
     built.partitions[key] = built.partitions[key]._replace(**change)  # type: ignore[arg-type]
     assert known.first_change(built.planner(until=LAST).state()) == key.date
+
+
+STATE = Known("code", UNTIL, {DAY: "a", DAY + 2 * ONE: "c"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "first"),
+    [
+        ({}, None),
+        ({"dates": {DAY: "a", DAY + 2 * ONE: "other"}}, DAY + 2 * ONE),
+        ({"dates": {DAY: "a", DAY + ONE: "b", DAY + 2 * ONE: "c"}}, DAY + ONE),
+        ({"dates": {DAY + 2 * ONE: "c"}}, DAY),
+        ({"until": UNTIL + 3 * ONE}, UNTIL),
+        ({"until": UNTIL - 3 * ONE}, UNTIL - 3 * ONE),
+        ({"until": UNTIL + ONE, "dates": {DAY: "other", DAY + 2 * ONE: "c"}}, DAY),
+        ({"code": "other"}, date.min),
+    ],
+    ids=["nothing", "date", "new date", "removed date", "later end", "earlier end", "end and date", "code"],
+)
+def test_first_change_is_the_earliest_difference(changes: Mapping[str, Any], first: date | None) -> None:
+    assert STATE.first_change(replace(STATE, **changes)) == first
+
+
+def test_code_stands_for_the_version_the_settings_and_the_frozen_days(long_history: Built) -> None:
+    planner = long_history.planner(until=LAST)
+    frame = planner.frame
+
+    def code(frame: Frame, version: str = "") -> str:
+        return Planner(long_history.partitions, long_history.recipes, frame, version=version).state().code
+
+    others = [
+        code(frame, version="2.0"),
+        code(long_history.planner("[sessions]\ninactivity_minutes = 20", LAST).frame),
+        code(replace(frame, frozen_before=DAY)),
+        code(replace(frame, frozen_before=DAY + ONE)),
+    ]
+    assert len({planner.state().code, *others}) == 1 + len(others)
+
+
+def test_other_time_zone_changes_the_state_of_each_day(long_history: Built) -> None:
+    here, there = long_history.planner(until=LAST), long_history.planner('timezone = "Europe/Berlin"', LAST)
+    before, after = here.state().dates, there.state().dates
+    assert [day for day in here.frame.wanted if before[day] == after.get(day)] == []
 
 
 def test_fresh_days_of_a_known_state_are_those_of_all_days(long_history: Built) -> None:
