@@ -53,7 +53,7 @@ def test_campaign_that_hardly_converts_explains_a_lower_rate() -> None:
     assert sentence(CAMPAIGN) == (
         "In the 7 days to 29 March, 287 of 5,600 visits ended with purchase (5.1 %); of so many, usually it is about"
         " 560 (10 %). It most likely began on 23 March. More visits came than usual: 5,600 instead of about 2,800. The"
-        " number that ended with purchase is not much lower: 287, usually about 280. Most of the additional visits are"
+        " number that ended with purchase is not lower: 287, usually about 280. Most of the additional visits are"
         " paid visits."
     )
 
@@ -72,6 +72,12 @@ def test_nine_tenths_of_the_usual_conversions_are_not_much_fewer(purchases: int,
     assert ("of so many" in text) == says_so
 
 
+def test_fewer_conversions_than_usual_are_not_much_lower() -> None:
+    """Usually there are 280: 40 on each of 7 days."""
+    assert "ended with purchase is not much lower: 273, usually about 280." in sentence({**CAMPAIGN, WHOLE: (800, 39)})
+    assert "ended with purchase is not lower: 280, usually about 280." in sentence({**CAMPAIGN, WHOLE: (800, 40)})
+
+
 @pytest.mark.parametrize(("visits", "says_so"), [(4001, True), (4000, False)])
 def test_a_tenth_more_visits_are_not_many_more(visits: int, says_so: bool) -> None:
     """Usually there are 3,600: nine tenths of 4,000."""
@@ -85,7 +91,7 @@ def test_fewer_conversions_of_as_many_visits_have_no_such_explanation() -> None:
 def test_bots_that_bounce_explain_a_higher_rate_of_bounces() -> None:
     text = sentence({**CAMPAIGN, WHOLE: (800, 560)}, {**USUAL, WHOLE: (400, 160)}, outcome="bounce")
     assert text.endswith(
-        "More visits came than usual: 5,600 instead of about 2,800. The number that did not end with bounce is not much"
+        "More visits came than usual: 5,600 instead of about 2,800. The number that did not end with bounce is not"
         " lower: 1,680, usually about 1,680. Most of the additional visits are paid visits."
     )
 
@@ -117,7 +123,7 @@ def test_value_with_too_few_days_for_a_comparison_is_not_named() -> None:
 
 def test_segment_that_gets_more_visits_says_so_itself() -> None:
     text = sentence(CAMPAIGN, segment=("device", "mobile"))
-    assert "3,360 instead of about 1,680. The number that converted is not much lower: 175, usually about 168." in text
+    assert "3,360 instead of about 1,680. The number that converted is not lower: 175, usually about 168." in text
     assert "additional" not in text
 
 

@@ -65,8 +65,10 @@ def ended_outcome_sentence(segment: Segment, outcome: str, ended: "Ended") -> st
 def _more_visits_text(more: "MoreVisits", how: str, outcome: str) -> str:
     """Return what additional visits have to do with a rate that is worse. `how` is what visits with the outcome did."""
     did = f"did not end with {outcome}" if outcome in UNWANTED else how
+    kept, usual_kept = f"{more.kept_count:,}", f"{more.usual_kept_count:,.0f}"
+    is_lower = more.kept_count < more.usual_kept_count and kept != usual_kept  # as written
     text = (
         f"More visits came than usual: {more.count:,} instead of about {more.usual_count:,.0f}. The number that {did}"
-        f" is not much lower: {more.kept_count:,}, usually about {more.usual_kept_count:,.0f}."
+        f" is not {'much ' if is_lower else ''}lower: {kept}, usually about {usual_kept}."
     )
     return text if more.segment is None else f"{text} Most of the additional visits are {visits_of(more.segment)}."
