@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from session_pipeline.settings import parse_settings
+from session_pipeline.settings_warnings.sources import is_like_page_view
 from session_pipeline_tests.deployment import Deployment, to_toml
 from session_pipeline_tests.warned_deployments import DAY, line, visit, warnings_of
 
@@ -168,6 +169,17 @@ def test_page_view_under_another_name_is_reported(tmp_path: Path) -> None:
         deployment.deliver("events", [line(DAY, "ann", minute, name)], source=source)
     deployment.run()
     assert warnings_of(deployment, settings).keys() == {f"sources.{source}" for source in blogs}
+
+
+@pytest.mark.parametrize(
+    ("name", "is_like_one"),
+    [
+        *((name, True) for name in ("pageview", "PAGE_VIEW", "Page Viewed", "pageView", "viewPage", "UserViewedPage")),
+        *((name, False) for name in ("review_page", "preview-page", "pageReview", "Page Overview", "view_item")),
+    ],
+)
+def test_only_a_view_of_a_page_is_like_a_page_view(name: str, is_like_one: bool) -> None:
+    assert is_like_page_view(name) is is_like_one
 
 
 def test_folders_are_compared_before_the_first_run(tmp_path: Path) -> None:

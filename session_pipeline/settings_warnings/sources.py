@@ -23,6 +23,7 @@ MOST_FOLDERS = 6  # named in one warning
 MOST_NAMES = 500  # only the most frequent names are searched
 FEWEST_NAMELESS = 10  # events from which on a visitor id that names nobody is no single mistake
 PAGE_VIEW = "page_view"
+VIEW = re.compile("(?<![a-z])view|pageview|(?-i:(?<=[a-z])View)", re.IGNORECASE)  # review_page is no view of a page
 NAMELESS_IDS = (  # what programs and trackers write for a value that they do not have
     "undefined", "null", "NULL", "none", "None", "nan", "NaN", "NA", "N/A", "unknown", "Unknown", "anonymous",
     "(not set)", "[object Object]", "00000000-0000-0000-0000-000000000000",
@@ -132,7 +133,7 @@ def without_page_views(
     for source in dict.fromkeys(row[0] for row in rows if row[0] not in with_page_views and row[0] in folders):
         names = _event_names(connection, window, source)
         completes_a_site = settings.has_own_site(source) and settings.source(source).site in sites_with_page_views
-        if completes_a_site and not any(map(_is_like_page_view, names)):
+        if completes_a_site and not any(map(is_like_page_view, names)):
             continue
         key = path_of_source(source)
         renamed = _renamed(names)
@@ -236,15 +237,15 @@ def _renamed(names: Sequence[str]) -> str:
     """Return names of events with those that the packaged rules know, as in TOML; an empty text without a page view."""
     renamed = usual_event_names(filter(is_label, names))
     if PAGE_VIEW not in renamed.values():
-        page_view = next(filter(_is_like_page_view, names), None)
+        page_view = next(filter(is_like_page_view, names), None)
         renamed = {page_view: PAGE_VIEW, **renamed} if page_view else {}
     return ", ".join(f"{shown(theirs)} = {shown(ours)}" for theirs, ours in renamed.items())
 
 
-def _is_like_page_view(name: str) -> bool:
+def is_like_page_view(name: str) -> bool:
     """Whether an event is probably a page view under another name: pageview, $pageview, Page Viewed, page."""
     letters = "".join(filter(str.isalpha, name.lower()))
-    return letters == "page" or ("page" in letters and "view" in letters) or letters == "screenview"
+    return letters in ("page", "screenview") or ("page" in letters and VIEW.search(name) is not None)
 
 
 def _first_of(names: list[str], what: str) -> str:
