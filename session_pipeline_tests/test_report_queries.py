@@ -247,6 +247,19 @@ def test_pages_of_a_folder_are_one_first_action_and_the_last_row_has_all_others(
     assert sum(row["session_count"] for row in found) == 90
 
 
+def test_step_between_two_pages_of_a_folder_is_a_common_step() -> None:
+    """Going to the same page again is none: its transition is a loop."""
+    steps = [
+        {"session_date": LAST, "transition": "step", "from_action": here, "to_action": there, "transition_count": 2}
+        for here, there in zip(SIX_PAGES, [*SIX_PAGES[1:], "/cart"], strict=True)
+    ]
+    loop = {**steps[0], "transition": "loop", "to_action": SIX_PAGES[0], "transition_count": 9}
+    assert [tuple(row.values()) for row in rows_of("transitions", {"action_transitions": [*steps, loop]})] == [
+        ("/product/…", "/product/…", 10, 10 / 12),
+        ("/product/…", "/cart", 2, 2 / 12),
+    ]
+
+
 def test_slash_in_a_parameter_of_an_action_is_no_folder() -> None:
     pages = [f"/product/{letter}?list=new/{letter}" for letter in "abcdef"]
     start_pages = [f"/start?list=new/{letter}" for letter in "abcdef"]

@@ -1,5 +1,6 @@
 -- One row is one of the most common steps from an action to another one, in the week. Pages of a
--- folder with more than five pages are one action, named /folder/….
+-- folder with more than five pages are one action, named /folder/…; it can follow itself, because
+-- from one of its pages to another is a step, too.
 with moves as (
     select
         from_action,
@@ -48,6 +49,6 @@ select
     transition_count,
     share
 from rated
-where transition = 'step' and from_action != to_action
+where transition = 'step'
 order by transition_count desc, from_action asc, to_action asc
 limit $shown_transitions
