@@ -60,6 +60,19 @@ def test_every_table_is_an_asset_described_by_its_contract(specs: dict[str, dg.A
         assert ("store only" in spec.description) is not contract.is_published
 
 
+def test_only_columns_that_are_unique_in_the_whole_table_are_shown_as_unique(specs: dict[str, dg.AssetSpec]) -> None:
+    unique = {
+        (name, column.name)
+        for name, spec in specs.items()
+        if name in TABLES
+        for column in spec.metadata["dagster/column_schema"].columns
+        if column.constraints.unique
+    }
+    of_sessions = {(name, "session_id") for name in ("sessions", "session_outcomes", "session_facts")}
+    assert unique == {("source_files", "file_id"), ("user_agents", "user_agent_id")} | of_sessions
+    assert specs["daily_summary"].metadata["key"] == "site, within a session_date"
+
+
 def test_partitions_are_days_in_the_configured_time_zone(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     for name, contract in TABLES.items():

@@ -56,13 +56,17 @@ def description(contract: Table) -> str:
 
 
 def of_table(contract: Table) -> dict[str, Any]:
-    """Return column names, types and meanings for the catalog of the UI."""
+    """Return column names, types and meanings for the catalog of the UI.
+
+    A key is unique within a partition, so a site is not unique in a daily table. A session has one day, so its id is.
+    """
+    is_unique = contract.date_column is None or contract.key == ("session_id",)
     columns = [
         dg.TableColumn(
             column.name,
             column.type,
             column.meaning,
-            dg.TableColumnConstraints(unique=contract.key == (column.name,)),
+            dg.TableColumnConstraints(unique=is_unique and contract.key == (column.name,)),
             tags={"key": ""} if column.name in contract.key else {},
         )
         for column in contract.columns
@@ -72,7 +76,7 @@ def of_table(contract: Table) -> dict[str, Any]:
     return {
         "dagster/table_name": contract.name,
         "dagster/column_schema": dg.TableSchema(columns=columns),
-        "key": ", ".join(contract.key),
+        "key": ", ".join(contract.key) + (f", within a {contract.date_column}" if contract.date_column else ""),
     }
 
 
