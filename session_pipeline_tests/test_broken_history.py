@@ -13,6 +13,7 @@ from session_pipeline.defs.local_runs import instance_of
 from session_pipeline.errors import HistoryError
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.orchestration import orchestrated
+from session_pipeline_tests.servers import reserved_port
 from session_pipeline_tests.shop_commands import call, run
 
 
@@ -78,6 +79,9 @@ def test_dagster_itself_reports_a_broken_database(deployment: Deployment, monkey
         (b"telemetry", "is not valid (Expected YAML from file "),
         (b"run_storage: {module: gone, class: Runs}", "is not valid (Couldn't import module gone when"),
         (b"unknown_key: 1", 'is not valid (Received unexpected config entry "unknown_key" at the root'),
+        (b"concurrency: {pools: 3}", "is not valid (Value at path root:concurrency:pools must be dict."),
+        (b"concurrency: 3", "is not valid (Value at path root:concurrency must be dict."),
+        (b"concurrency: {pools: {default_limit: x}}", "is not valid (Invalid scalar at path root:concurrency:pools:"),
     ],
 )
 def test_settings_of_dagster_that_cannot_be_used_are_named(text: bytes, why: str, tmp_path: Path) -> None:
@@ -88,6 +92,32 @@ def test_settings_of_dagster_that_cannot_be_used_are_named(text: bytes, why: str
         pass
     assert str(raised.value).startswith(f"{home.settings_of(folder)} {why}")
     assert str(raised.value).endswith("the next `session-pipeline run` or `dev` writes the packaged one")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("run_launcher: {module: gone, class: Launcher}", "Couldn't import module gone when"),
+        ("run_launcher: {module: dagster, class: Gone}", "Couldn't find class Gone in module when"),
+        (
+            "run_launcher: {module: dagster._core.launcher, class: DefaultRunLauncher, config: {image: x}}",
+            'Received unexpected config entry "image" at the root',
+        ),
+        ("run_coordinator: {module: gone, class: Coordinator}", "Couldn't import module gone when"),
+        ("compute_logs: {module: gone, class: Logs}", "Couldn't import module gone when"),
+    ],
+)
+def test_dev_does_not_start_with_parts_that_cannot_launch_runs(
+    text: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = DataFolder(tmp_path)
+    home.prepare(folder)
+    home.settings_of(folder).write_text(text)
+    folder.raw.mkdir()
+    monkeypatch.setattr("os.execve", lambda *_: pytest.fail("the UI was started"))
+    with reserved_port() as port:
+        code, _, err = call("dev", "--data", tmp_path, "--port", str(port))
+    assert (code, f"\nError: {home.settings_of(folder)} is not valid ({why}" in err) == (1, True)
 
 
 def test_settings_of_dagster_that_the_disk_cannot_read_are_named(tmp_path: Path) -> None:

@@ -136,6 +136,7 @@ def dev(
     from session_pipeline.defs import dead_runs, local_runs
 
     try:
+        local_runs.check_parts_of_processes(folder)
         with local_runs.instance_of(folder) as instance:
             dead_runs.fail_dead_runs(instance, folder)
     except SQLAlchemyError as error:

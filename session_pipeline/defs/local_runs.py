@@ -13,7 +13,10 @@ from uuid import uuid4
 
 import dagster as dg
 from dagster._check import CheckError
+from dagster._config import validate_config
+from dagster._core.instance.config import dagster_instance_config_schema
 from dagster._core.instance.ref import InstanceRef
+from dagster_shared.yaml_utils import load_yaml_from_globs
 from sqlalchemy.exc import OperationalError
 
 from session_pipeline.data_folder import DataFolder
@@ -65,18 +68,51 @@ def instance_of(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
             yield instance
 
 
+def check_parts_of_processes(folder: DataFolder) -> None:
+    """Load what dagster.yaml names only for permanent processes: how runs are queued, launched and logged.
+
+    A process that does not load them otherwise starts, and each run that it launches fails.
+
+    Raises:
+        HistoryError: A class does not exist, or its configuration is not valid.
+    """
+    with _named_if_not_valid(folder):
+        ref = _read(folder)
+        _ = ref.run_coordinator, ref.run_launcher, ref.compute_log_manager
+
+
 def _opened(folder: DataFolder, overrides: dict[str, Any] | None) -> dg.DagsterInstance:
+    with _named_if_not_valid(folder):
+        return dg.DagsterInstance.from_ref(_read(folder, overrides))
+
+
+def _read(folder: DataFolder, overrides: dict[str, Any] | None = None) -> InstanceRef:
+    """Read dagster.yaml. Values of a wrong type are named, also where Dagster uses them before it checks their type."""
     try:
-        return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder.dagster_home), overrides=overrides))
+        return InstanceRef.from_dir(str(folder.dagster_home), overrides=overrides)
+    except (AttributeError, TypeError, CheckError):
+        written = load_yaml_from_globs(str(home.settings_of(folder)))
+        if errors := validate_config(dagster_instance_config_schema(), {**written, **(overrides or {})}).errors:
+            raise _not_valid(folder, errors[0].message) from None
+        raise
+
+
+@contextmanager
+def _named_if_not_valid(folder: DataFolder) -> Iterator[None]:
+    """Name dagster.yaml, and what to do, if Dagster cannot use what it says."""
+    try:
+        yield
     except Exception as error:
         # By its module, because only Dagster depends on the library that parses the file.
         is_of_yaml = type(error).__module__.startswith("yaml.")
         if not is_of_yaml and not isinstance(error, (dg.DagsterInvalidConfigError, CheckError)):
             raise
-        why = str(error).removeprefix("Failure condition: ")
-        raise home.unusable(
-            home.settings_of(folder), f"is not valid ({shortened(why.partition('Error 1: ')[2] or why)})"
-        ) from error
+        why = str(error).strip().removeprefix("Failure condition: ")
+        raise _not_valid(folder, why.partition("Error 1: ")[2] or why) from error
+
+
+def _not_valid(folder: DataFolder, why: str) -> HistoryError:
+    return home.unusable(home.settings_of(folder), f"is not valid ({shortened(why)})")
 
 
 @contextmanager
