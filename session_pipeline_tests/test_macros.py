@@ -103,6 +103,16 @@ def test_latest_of_several_first_steps_has_the_most_time_left(warehouse: Deploym
     assert warehouse.query(funnel.format(49)) == [(1,), (1,), (0,)]
 
 
+def test_step_can_be_one_of_several_actions(warehouse: Deployment) -> None:
+    found = warehouse.query("select step, session_count from ad_hoc_funnel([['home', 'help'], ['product'], ['cart']])")
+    assert found == [("home or help", 7), ("product", 3), ("cart", 2)]
+    found = warehouse.query("select session_count from ad_hoc_funnel([['cart', 'search'], ['cart', 'search']])")
+    assert found == [(4,), (3,)]  # an action is one step only
+    assert warehouse.query("from ad_hoc_funnel([['cart'], ['search']])") == warehouse.query(
+        "from ad_hoc_funnel(['cart', 'search'])"
+    )
+
+
 def test_step_is_a_later_action(warehouse: Deployment) -> None:
     found = warehouse.query("select session_count from ad_hoc_funnel(['cart', 'cart', 'cart'])")
     assert found == [(3,), (2,), (0,)]
@@ -161,13 +171,15 @@ def test_site_limits_the_sessions(warehouse: Deployment) -> None:
 
 
 @pytest.mark.parametrize("macro", ["paths_after", "paths_before"])
-@pytest.mark.parametrize("count", ["0", "-1", "null"])
+@pytest.mark.parametrize("count", ["0", "-1", "null", "1.5"])
 def test_paths_need_a_number_of_actions(warehouse: Deployment, macro: str, count: str) -> None:
-    with pytest.raises(duckdb.InvalidInputException, match=f"step_count of {macro} must be at least 1"):
+    with pytest.raises(duckdb.InvalidInputException, match=f"step_count of {macro} must be a whole number"):
         warehouse.query(f"from {macro}('home', step_count := {count})")
 
 
-@pytest.mark.parametrize("steps", ["'cart'", "[]", "null", "['cart', null]"])
+@pytest.mark.parametrize(
+    "steps", ["'cart'", "[]", "null", "['cart', null]", "[['cart'], []]", "[['cart'], null]", "[['cart', null]]"]
+)
 def test_ad_hoc_funnel_needs_a_list_of_actions(warehouse: Deployment, steps: str) -> None:
     with pytest.raises(duckdb.InvalidInputException, match="ad_hoc_funnel needs a list of actions"):
         warehouse.query(f"from ad_hoc_funnel({steps})")

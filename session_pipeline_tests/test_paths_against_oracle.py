@@ -200,14 +200,19 @@ def test_ad_hoc_funnel_equals_the_oracle(
     sessions: Sequence[Session], actions_of_sessions: duckdb.DuckDBPyConnection
 ) -> None:
     random, reached = Random(2), Counter[int]()
+    names = sorted({action for one in sessions for action, _ in one.actions})
     for arguments, chosen in selections(sessions, random):
         for _ in range(8):
             # Some of the actions of a session, mostly in their order: steps that this session may reach.
             actions = [action for action, _ in random.choice([one for one in sessions if len(one.actions) > 1]).actions]
             places = sorted(random.sample(range(len(actions)), k=min(len(actions), random.randint(1, 3))))
-            steps = [actions[place] for place in (places if random.random() < 0.8 else reversed(places))]
+            steps = [[actions[place]] for place in (places if random.random() < 0.8 else reversed(places))]
+            has_options = random.random() < 0.5
+            if has_options:
+                steps = [[*step, *random.sample(names, random.randint(0, 2))] for step in steps]
             seconds = random.choice((None, 0, 1, 1.25, 9, 100, 2000))
-            given = {"given_steps": steps, **({} if seconds is None else {"window_seconds": seconds}), **arguments}
+            window = {} if seconds is None else {"window_seconds": seconds}
+            given = {"given_steps": steps if has_options else [step for [step] in steps], **window, **arguments}
             expected = of_macros.ad_hoc_funnel(chosen, steps, seconds)
             assert selected(actions_of_sessions, "ad_hoc_funnel", given) == expected, given
             reached.update(row["step_number"] for row in expected if row["session_count"])

@@ -65,7 +65,9 @@ MACROS: Mapping[str, Macro] = {
     "ad_hoc_funnel": Macro(
         "One row is a step of a funnel of actions: the sessions with the actions up to it, in this order.",
         (
-            Argument("given_steps", "The list of actions, as in session_actions."),
+            Argument(
+                "given_steps", "The list of actions, as in session_actions; or a list of lists: any action of each."
+            ),
             Argument(
                 "window_seconds", "The maximum time between first and last step, from 0; null for no limit.", "null"
             ),

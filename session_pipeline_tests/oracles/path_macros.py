@@ -39,14 +39,17 @@ def _paths(sessions: Iterable[Session], action: str, parts: Callable[[Session, i
     ]
 
 
-def ad_hoc_funnel(sessions: Iterable[Session], steps: Sequence[str], seconds: float | None) -> list[Row]:
-    """Return how many sessions reach each step: later actions in this order, in time after the first of them."""
+def ad_hoc_funnel(sessions: Iterable[Session], steps: Sequence[Sequence[str]], seconds: float | None) -> list[Row]:
+    """Return how many sessions reach each step: later actions in this order, in time after the first of them.
+
+    Each step is a list of actions, any of which takes it.
+    """
     reached = [deepest(session.actions, steps, seconds) for session in sessions]
     counts = [sum(depth >= number for depth in reached) for number in range(1, len(steps) + 1)]
     return [
         {
             "step_number": number,
-            "step": step,
+            "step": " or ".join(step),
             "session_count": counts[number - 1],
             "conversion_rate": counts[number - 1] / counts[0] if counts[0] else None,
             "step_conversion_rate": (
@@ -57,14 +60,14 @@ def ad_hoc_funnel(sessions: Iterable[Session], steps: Sequence[str], seconds: fl
     ]
 
 
-def deepest(actions: Sequence[tuple[str, datetime]], steps: Sequence[str], seconds: float | None) -> int:
+def deepest(actions: Sequence[tuple[str, datetime]], steps: Sequence[Sequence[str]], seconds: float | None) -> int:
     """Try each action as the first step; from there, the first later action of each step is the best choice."""
     most = 0
     for start, (_, started_at) in enumerate(actions):
         depth = 0
         for action, moment in actions[start:]:
             is_in_time = seconds is None or moment - started_at <= timedelta(seconds=seconds)
-            if depth < len(steps) and action == steps[depth] and is_in_time:
+            if depth < len(steps) and action in steps[depth] and is_in_time:
                 depth += 1
             if depth == 0:
                 break  # this action is not the first step

@@ -17,8 +17,8 @@ create or replace macro paths_after(
         where
             action = given_action
             and case
-                when step_count >= 1 then true
-                else error('step_count of paths_after must be at least 1')
+                when step_count >= 1 and step_count % 1 = 0 then true
+                else error('step_count of paths_after must be a whole number from 1')
             end
             and not is_bot
             and coalesce(session_date >= cast(first_day as date), true)
@@ -73,8 +73,8 @@ create or replace macro paths_before(
         where
             action = given_action
             and case
-                when step_count >= 1 then true
-                else error('step_count of paths_before must be at least 1')
+                when step_count >= 1 and step_count % 1 = 0 then true
+                else error('step_count of paths_before must be a whole number from 1')
             end
             and not is_bot
             and coalesce(session_date >= cast(first_day as date), true)
@@ -116,14 +116,19 @@ create or replace macro paths_before(
 );
 
 -- One row is a step of a funnel whose steps are actions: how many sessions had the actions up to
--- this one, in this order. Other actions may be in between.
+-- this one, in this order. Other actions may be in between. If the steps are lists, each of them is
+-- met by any of its actions.
 -- select * from ad_hoc_funnel(['/cart', 'begin_checkout', 'purchase'], window_seconds := 1800)
+-- select * from ad_hoc_funnel([['/cart', '/basket'], ['purchase']])
 create or replace macro ad_hoc_funnel(
     given_steps, window_seconds := null, first_day := null, last_day := null, given_site := null
 ) as table (
     with recursive given as (
         select
-            try_cast(given_steps as varchar[]) as steps,
+            case
+                when typeof(given_steps) like '%][%' then try_cast(given_steps as varchar[][])
+                else list_transform(try_cast(given_steps as varchar[]), lambda x: [x])
+            end as steps,
             try_cast(window_seconds as double) as most_seconds
     ),
 
@@ -131,7 +136,14 @@ create or replace macro ad_hoc_funnel(
     arguments as (
         select
             case
-                when len(steps) >= 1 and list_count(steps) = len(steps) then steps
+                when
+                    len(steps) >= 1
+                    and list_bool_and(
+                        list_transform(
+                            steps, lambda x: coalesce(len(x) > 0 and list_count(x) = len(x), false)
+                        )
+                    )
+                    then steps
                 else error('ad_hoc_funnel needs a list of actions: [''/cart'', ''purchase'']')
             end as steps,
             case
@@ -141,17 +153,35 @@ create or replace macro ad_hoc_funnel(
         from given
     ),
 
+    numbered_steps as (
+        select
+            unnest(range(1, len(steps) + 1)) as step_number,
+            unnest(steps) as actions,
+            most_seconds
+        from arguments
+    ),
+
+    step_options as (
+        select
+            step_number,
+            most_seconds,
+            unnest(actions) as action
+        from numbered_steps
+    ),
+
+    -- One row is a step and an action of a session that can take it.
     step_actions as (
         select
+            o.step_number,
+            o.most_seconds,
             s.session_id,
             s.action_number,
-            s.action,
             s.occurred_at
         from session_actions as s
-        cross join arguments as g
+        inner join step_options as o
+            on s.action = o.action
         where
-            list_contains(g.steps, s.action)
-            and not s.is_bot
+            not s.is_bot
             and coalesce(s.session_date >= cast(first_day as date), true)
             and coalesce(s.session_date <= cast(last_day as date), true)
             and coalesce(s.site = given_site, true)
@@ -161,56 +191,49 @@ create or replace macro ad_hoc_funnel(
     -- take it with the same action, the latest has the most time left.
     reached_steps as (
         select
-            1 as step_number,
+            step_number,
             session_id,
             action_number,
             occurred_at as entered_at
         from step_actions
-        cross join arguments
-        where action = steps[1]
+        where step_number = 1
         union all
         select
-            n.step_number + 1 as step_number,
+            n.step_number,
             n.session_id,
             n.action_number,
             max(n.entered_at) as entered_at
         from (
             select
-                r.step_number,
+                a.step_number,
                 r.session_id,
                 r.entered_at,
                 min(a.action_number) as action_number
             from reached_steps as r
-            cross join arguments as g
             inner join step_actions as a
                 on
                     r.session_id = a.session_id
+                    and r.step_number + 1 = a.step_number
                     and r.action_number < a.action_number
-                    and a.action = g.steps[r.step_number + 1]
                     and coalesce(
                         date_diff('microsecond', r.entered_at, a.occurred_at) / 1000000
-                        <= g.most_seconds,
+                        <= a.most_seconds,
                         true
                     )
-            group by r.step_number, r.session_id, r.action_number, r.entered_at
+            group by a.step_number, r.session_id, r.action_number, r.entered_at
         ) as n
         group by n.step_number, n.session_id, n.action_number
     ),
 
     step_counts as (
         select
-            s.step_number,
-            s.step,
+            n.step_number,
+            array_to_string(n.actions, ' or ') as step,
             count(distinct r.session_id) as session_count
-        from (
-            select
-                unnest(steps) as step,
-                unnest(range(1, len(steps) + 1)) as step_number
-            from arguments
-        ) as s
+        from numbered_steps as n
         left join reached_steps as r
-            on s.step_number = r.step_number
-        group by s.step_number, s.step
+            on n.step_number = r.step_number
+        group by n.step_number, n.actions
     )
 
     select
