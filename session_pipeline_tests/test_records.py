@@ -76,6 +76,19 @@ def test_two_objects_on_one_of_several_lines_are_quarantined(ingest: Ingest) -> 
     assert (titles(taken), taken.reasons) == (["3"], {1: "invalid_json"})
 
 
+@pytest.mark.parametrize("cut", ['{"items": [', '{"a": {', '{"a": 1,', '{"a":'])
+def test_first_line_that_is_cut_is_quarantined_alone(ingest: Ingest, cut: str) -> None:
+    taken = ingest.take("\n".join([cut, *map(json.dumps, EVENTS)]), "a.jsonl")
+    assert (titles(taken), taken.reasons) == (["1", "2", "3"], {1: "invalid_json"})
+    assert taken.column("line_number") == [2, 3, 4]
+
+
+def test_list_that_begins_on_the_first_line_is_a_document(ingest: Ingest) -> None:
+    for comma in (",\n", "\n,"):
+        content = '{"data": {"orders": [\n' + comma.join(map(json.dumps, EVENTS)) + "\n]}}"
+        assert titles(ingest.take(content, "a.json", replace(RULES, records_in="data.orders"))) == ["1", "2", "3"]
+
+
 @pytest.mark.parametrize("content", ['[{"a": 1}', '[{"a": "b', "[1, 2", '{\n"a": [', '[{"a": 1}}', "[\n2024 12:00 x"])
 def test_json_that_is_cut_short_is_corrupt(ingest: Ingest, content: str) -> None:
     with pytest.raises(CorruptFileError, match="JSON"):

@@ -62,6 +62,19 @@ def test_quotes_around_texts_without_a_space_are_removed(each_way: Ingest) -> No
     assert taken.column("referrer") == [None, 'https://t.example/"q"']
 
 
+def test_quoted_value_with_a_space_is_one_field_whatever_else_the_line_lacks(each_way: Ingest) -> None:
+    lines = [
+        "#Fields: date time c-ip cs-method cs-uri-stem cs(User-Agent)",
+        '2024-03-01 12:00:00 192.0.2.1 GET  "/a ""b"" c" curl/8.0',
+        '2024-03-01 12:00:01 192.0.2.1 GET "/a b"',
+        '2024-03-01 12:00:02 192.0.2.1 GET /c "curl',
+    ]
+    taken = each_way.take("\n".join(lines), "u_ex240301.log", RULES)
+    assert taken.reasons == {3: "ragged_row"}
+    assert taken.column("page_url") == ['/a "b" c', "/c"]
+    assert taken.column("user_agent") == ["curl/8.0", '"curl']
+
+
 @pytest.mark.parametrize("directive", ["Version", "Software", "Fields", "Date", "Start-Date", "End-Date", "Remark"])
 def test_log_is_recognized_by_any_first_directive(directive: str) -> None:
     beginning = f"#{directive}: 2026-05-04 09:00:00\n#Fields: time cs-method\n".encode()

@@ -42,8 +42,13 @@ def is_document(beginning: bytes, keys: Sequence[str]) -> bool:
         return bool(keys)
     if _is_valid(first) or not first.rstrip().endswith((b"{", b"[", b",", b":")):
         return False
-    following = next((line for line in rest.split(b"\n") if not is_blank(line)), b"{")
-    return not following.startswith(b"{") or first.rstrip().endswith(b"[")
+    following = [line for line in rest.split(b"\n") if not is_blank(line)][:2] or [b"{"]
+    if not following[0].startswith(b"{"):
+        return True
+    # The elements of a list have commas between them, and its end after them: other lines follow a line that was cut.
+    return first.rstrip().endswith(b"[") and not (
+        _is_valid(following[0]) and len(following) > 1 and following[1].startswith(b"{")
+    )
 
 
 def records_of(file: IO[bytes], keys: Sequence[str]) -> Iterator[bytes]:

@@ -4,7 +4,6 @@ A line becomes a JSON object of its fields. The names of the fields can change w
 in Python. The preset w3c says what a field means. Source: https://www.w3.org/TR/WD-logfile.html.
 """
 
-import csv
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,9 @@ DIRECTIVE = re.compile(rb"\n#")
 NO_VALUE = ("-", "")
 # Fields with words in which servers replace spaces, because a space separates fields.
 WORDS = re.compile(r"(?i)cs\((user-agent|cookie)\)")
+# A field in quotes can have the sign that separates fields. A quote that is not closed before one has no meaning.
+SPACED_FIELD = re.compile(r'"(?P<quoted>(?:[^"]|"")*+)"(?!\S)|\S+')
+TABBED_FIELD = re.compile(r'(?:\A|(?<=\t))(?:"(?P<quoted>(?:[^"]|"")*+)"(?![^\t])|[^\t]*)')
 
 
 class W3c(Format):
@@ -70,11 +72,7 @@ def _row(text: str, names: Sequence[str], date: str | None) -> Row:
     if not names:
         return text, "invalid_log_line", "no line #Fields stands before it"
     is_tabbed = "\t" in text
-    values = text.split("\t") if is_tabbed else text.split()
-    if len(values) != len(names) and '"' in text:
-        values = next(csv.reader([text.strip()], delimiter="\t" if is_tabbed else " "))
-    elif '"' in text:
-        values = [_without_quotes(value) for value in values]
+    values = _values(text, is_tabbed)
     if len(values) != len(names):
         return text, "ragged_row", f"{len(values)} fields instead of {len(names)}, which #Fields names"
     fields = {"date": date} if date and "date" not in names else {}
@@ -84,10 +82,12 @@ def _row(text: str, names: Sequence[str], date: str | None) -> Row:
     return json.dumps(fields, ensure_ascii=False), None, None
 
 
-def _without_quotes(value: str) -> str:
-    """Return a text without the quotes around it. Some servers also quote texts without a space."""
-    is_quoted = len(value) > 1 and value[0] == value[-1] == '"'
-    return value[1:-1].replace('""', '"') if is_quoted else value
+def _values(text: str, is_tabbed: bool) -> list[str]:
+    """Return the fields of a line, without the quotes around them. Some servers also quote texts without a space."""
+    if '"' not in text:
+        return text.split("\t") if is_tabbed else text.split()
+    found = (TABBED_FIELD if is_tabbed else SPACED_FIELD).finditer(text)
+    return [field[0] if field["quoted"] is None else field["quoted"].replace('""', '"') for field in found]
 
 
 def _words(value: str, is_encoded: bool) -> str:
