@@ -97,7 +97,8 @@ TABLES: tuple[Table, ...] = (
             rate(
                 "usual_rate",
                 "usual_progressed_count / usual_session_count. If since is before the window, these days have days of "
-                "the change; sentence has the rate before it.",
+                "the change; they can also have days of an older drop that was over. sentence has the rate without "
+                "both.",
             ),
             count(
                 "others_session_count",
@@ -123,7 +124,8 @@ TABLES: tuple[Table, ...] = (
                 "associated_lost",
                 "DOUBLE",
                 "Conversions of the window that are missing if each missing progress counts step_value; negative for a "
-                "gain. If since is before the window, more are missing, because the change also lowers usual_rate.",
+                "gain. If since is before the window, or days of an older drop are among those before it, more are "
+                "missing, because these days also lower usual_rate.",
             ),
             Column(
                 "associated_lost_value",
