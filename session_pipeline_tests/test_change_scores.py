@@ -4,8 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
-from statsmodels.stats import multitest
 
 from session_pipeline.tables.changes.scores import (
     drop_q_values,
@@ -29,6 +27,8 @@ def test_score_is_zero_without_trials_or_without_a_difference() -> None:
 
 
 def test_score_equals_that_of_scipy() -> None:
+    from scipy import stats  # takes seconds, which each worker of the tests would need
+
     g = stats.chi2_contingency([[12, 37], [24, 7]], correction=False, lambda_="log-likelihood")[0]
     found = signed_root(*(np.array([float(each)]) for each in (12, 49, 24, 31)))
     assert found[0] == pytest.approx(-np.sqrt(g))
@@ -42,6 +42,9 @@ def test_q_values_equal_the_calculation_by_hand() -> None:
 
 
 def test_q_values_equal_those_of_statsmodels() -> None:
+    from scipy import stats  # takes seconds, which each worker of the tests would need
+    from statsmodels.stats import multitest
+
     scores = np.array([-4.2, -3.9, -1, 0.5, 2, -2.5])
     assert np.allclose(drop_q_values(scores), multitest.multipletests(stats.norm.cdf(scores), method="fdr_by")[1])
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import duckdb
 import pytest
-from statsmodels.stats.proportion import proportion_confint
 
 from session_pipeline.engines.sql import query_text
 from session_pipeline.publish import reader
@@ -141,6 +140,10 @@ def test_arguments_can_be_named(warehouse: Deployment) -> None:
 
 
 def test_bounds_are_those_of_the_wilson_interval(warehouse: Deployment) -> None:
+    from statsmodels.stats.proportion import (
+        proportion_confint,  # takes seconds, which each worker of the tests would need
+    )
+
     counts = ((0, 10), (3, 10), (10, 10), (71, 2351))
     values = ", ".join(f"({part}, {whole})" for part, whole in counts)
     bounds = ", ".join(f"wilson_{side}(part / whole, whole::bigint, 1.959964)" for side in ("low", "high"))

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from statsmodels.stats import contingency_tables
 
 from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.reference.signals import COMPARISONS, SIGNALS
@@ -199,6 +198,8 @@ def test_no_row_without_counts_or_days(engine: DuckDBEngine) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_score_is_that_of_statsmodels(seed: int) -> None:
+    from statsmodels.stats import contingency_tables  # takes seconds, which each worker of the tests would need
+
     random = Random(seed)
     strata = []
     for _ in range(6):

@@ -4,7 +4,6 @@ from random import Random
 
 import numpy as np
 import pytest
-from statsmodels.stats import multitest
 
 from session_pipeline.tables.statistics import of_hundred, percent, q_values
 from session_pipeline_tests.oracles import opportunity_rows as oracle
@@ -12,6 +11,8 @@ from session_pipeline_tests.oracles import opportunity_rows as oracle
 
 @pytest.mark.parametrize("seed", range(20))
 def test_q_values_are_those_of_statsmodels(seed: int) -> None:
+    from statsmodels.stats import multitest  # takes seconds, which each worker of the tests would need
+
     random = Random(seed)
     p_values = [random.random() ** 3 for _ in range(9)]
     expected = multitest.multipletests(p_values, method="fdr_by")[1].tolist()
