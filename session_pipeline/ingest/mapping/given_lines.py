@@ -63,35 +63,15 @@ def given_lines(
     """
     fields = LineFields(rules, format)
     found = {ours: fields.first_of(rules.fields_of(ours)) for ours in DELIVERED_COLUMNS}
-    is_single = all(len(rules.fields_of(ours)) == 1 for ours in DELIVERED_COLUMNS)
-    values = {ours: f"nullif({field}, '')" for ours, field in found.items()}
-    if rules.decimal_comma:
-        values["value"] = fields.first_number(rules.fields_of("value"))
-    values = with_expressions(rules, values, fields.named, fields.number)
-    if rules.request:
-        values = with_request(rules, format, values, lambda names: fields.first_of(names, is_at_top=False))
-    if removed := removed_in(way_to_properties(rules, format), removed_ways(rules, format)):
-        kept = f"cast(json_merge_patch(given, {patches_of('given', [], removed)}) as varchar)"
-        kept = f"case when starts_with(given, '{{') and is_strict_json(given) then {kept} else given end"
-        values["properties"] = f"list_transform([{values['properties']}], lambda given: {kept})[1]"
-    if format_named(format).has_own_visitors:
-        values["visitor_id"] = f"coalesce({values['visitor_id']}, {fields.deep(['visitor_id'])})"
-    elif rules.addresses:
-        address = visitor_address(rules, [fields.named(name) for name in rules.addresses])
-        # A macro repeats the SQL of its arguments, so nested macros grow exponentially. A lambda names a value once.
-        visitor = f"list_transform([{address}], lambda written: visitor_of(written, {values['user_agent']}))[1]"
-        values["visitor_id"] = f"coalesce({values['visitor_id']}, {visitor})"
-    for ours, constant in rules.constants.items():
-        values[ours] = f"coalesce({values[ours]}, {literal(constant)})"
-    if rules.events or rules.event_names:
-        values["event_name"] = event_name(rules, values, fields.named)
+    values = _values(rules, format, fields, found)
     known = _known_shapes(rules, format, sample.shapes, fields.at_top)
     types = {**dict.fromkeys(fields.at_top.values(), "VARCHAR"), **dict.fromkeys(known.others, "JSON")}
     at_top = f"from_json(line, {literal(json.dumps(types, ensure_ascii=False))})"
     pointers = ", ".join(map(literal, fields.pointers))
     # If all fields are at the top level, a line with as many keys as fields found has no other fields.
     found_count = " + ".join(f"cast({field} is not null as utinyint)" for field in found.values())
-    is_countable = is_single and not fields.pointers and len(set(found.values())) == len(found)
+    has_one_each = all(len(rules.fields_of(ours)) == 1 for ours in DELIVERED_COLUMNS)
+    is_countable = has_one_each and not fields.pointers and len(set(found.values())) == len(found)
     is_full = f"len(_keys) = {found_count}" if is_countable else "false"
     has_columns_only = has_shape_of(known.of_columns)
     without_properties = [
@@ -121,6 +101,32 @@ def given_lines(
         delivered_properties=found["properties"],
         columns=", ".join(columns),
     )
+
+
+def _values(rules: ReadingRules, format: str, fields: LineFields, found: Mapping[str, str]) -> dict[str, str]:
+    """Return the SQL of the text of each of our columns, by the SQL of the field that was found for it."""
+    values = {ours: f"nullif({field}, '')" for ours, field in found.items()}
+    if rules.decimal_comma:
+        values["value"] = fields.first_number(rules.fields_of("value"))
+    values = with_expressions(rules, values, fields.named, fields.number)
+    if rules.request:
+        values = with_request(rules, format, values, lambda names: fields.first_of(names, is_at_top=False))
+    if removed := removed_in(way_to_properties(rules, format), removed_ways(rules, format)):
+        kept = f"cast(json_merge_patch(given, {patches_of('given', [], removed)}) as varchar)"
+        kept = f"case when starts_with(given, '{{') and is_strict_json(given) then {kept} else given end"
+        values["properties"] = f"list_transform([{values['properties']}], lambda given: {kept})[1]"
+    if format_named(format).has_own_visitors:
+        values["visitor_id"] = f"coalesce({values['visitor_id']}, {fields.deep(['visitor_id'])})"
+    elif rules.addresses:
+        address = visitor_address(rules, [fields.named(name) for name in rules.addresses])
+        # A macro repeats the SQL of its arguments, so nested macros grow exponentially. A lambda names a value once.
+        visitor = f"list_transform([{address}], lambda written: visitor_of(written, {values['user_agent']}))[1]"
+        values["visitor_id"] = f"coalesce({values['visitor_id']}, {visitor})"
+    for ours, constant in rules.constants.items():
+        values[ours] = f"coalesce({values[ours]}, {literal(constant)})"
+    if rules.events or rules.event_names:
+        values["event_name"] = event_name(rules, values, fields.named)
+    return values
 
 
 def _known_shapes(
