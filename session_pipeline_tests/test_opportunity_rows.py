@@ -16,7 +16,7 @@ from session_pipeline.reference.signals import SIGNALS
 from session_pipeline.tables import parameters
 from session_pipeline.tables.opportunities import findings
 from session_pipeline.tables.opportunities.matched import estimates
-from session_pipeline.tables.opportunities.windows import FIXED_POINT, Sums
+from session_pipeline.tables.opportunities.matched_sums import FIXED_POINT, Sums
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.moments import PARAMETERS, assert_rows_equal, compared, compared_seen, count_moments
 from session_pipeline_tests.oracles import opportunity_rows as oracle

@@ -16,8 +16,9 @@ from session_pipeline.reference.column import date as date_column
 from session_pipeline.reference.signals import COMPARISONS
 from session_pipeline.tables import table
 from session_pipeline.tables.opportunities.matched import Estimates, Floats, estimates, ranks
+from session_pipeline.tables.opportunities.matched_sums import Numbers, Sums
 from session_pipeline.tables.opportunities.steps import LONGEST_WINDOW
-from session_pipeline.tables.opportunities.windows import DailyCounts, Factor, Numbers, Sums
+from session_pipeline.tables.opportunities.windows import DailyCounts, Factor
 from session_pipeline.tables.parameters import LEAST_COMPARED_SESSIONS, Z_95
 from session_pipeline.tables.statistics import percent
 

@@ -1,7 +1,7 @@
 """Computes differences, intervals, tests and ranks from the sums of matched sessions.
 
-windows.py makes the sums, findings.py rounds the figures. Equal sums give equal figures: floats are computed only here,
-from whole numbers.
+matched_sums.py makes the sums, findings.py rounds the figures. Equal sums give equal figures: floats are computed only
+here, from whole numbers.
 """
 
 import math
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from session_pipeline.tables.opportunities.windows import FIXED_POINT, Flags, Numbers, Sums
+from session_pipeline.tables.opportunities.matched_sums import FIXED_POINT, Flags, Numbers, Sums
 from session_pipeline.tables.statistics import q_values
 
 LARGEST_Q = 0.05

@@ -1,8 +1,8 @@
 """Sums daily counts over windows of days, for each factor at its moments.
 
 A factor is a signal of friction at an action, or an action seen before another. A cell is a factor at a moment. All
-sums are exact: they do not depend on the order of rows, or on which days are built together. matched.py computes rates,
-intervals and tests from them.
+sums are exact: they do not depend on the order of rows, or on which days are built together. matched_sums.py adds up
+the moments of a factor.
 
 A day counts only its most visited actions. On a day on which the action of a factor is not one of them, it is unknown
 which sessions have the factor, so the day is left out for the factor: otherwise all its sessions would be without it.
@@ -13,21 +13,16 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute
+
+from session_pipeline.tables.opportunities.matched_sums import FIXED_POINT, Flags, Numbers, Sums, sums_of_matched
 
 MOST_VALUES = 300_000  # of the days and cells that are summed at once; bounds memory
 MOST_CENTS = 1e15  # of a moment and day; bounds a sum
 
-# Fractions are added as multiples of 2^-30, because a sum of doubles depends on the order.
-FIXED_POINT = float(2**30)
-
 OF_FACTOR = ("session_count", "converted_count", "excluded_count", "excluded_converted_count")
 OF_MOMENT = ("session_count", "converted_count", "value", "has_value")
-
-Numbers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -45,49 +40,6 @@ class Factor:
     action: str
     name: str
     examples: Sequence[tuple[int, str]]
-
-
-@dataclass(frozen=True)
-class Sums:
-    """Sums over the moments of a factor at which there are sessions with and without it; an element for each window.
-
-    Attributes:
-        factor: The index of the factor.
-        day: The last day of the window, in days since 1970.
-        window: The number of days of the window.
-        with_count: Sessions with the factor.
-        with_converted: Those that converted later.
-        without_count: Sessions without the factor.
-        without_converted: Those that converted later.
-        converted: Conversions of all sessions at these moments.
-        cents: The value of these conversions, in hundredths.
-        values: Days and moments with such a value; 0 if none of these conversions has one.
-        rate_with: Conversions with the factor, each moment weighted by its sessions; in FIXED_POINT, like all below.
-        rate_without: Conversions without it, with the same weights.
-        weight: The weights.
-        expected: Conversions with the factor to expect if it made no difference.
-        variance: The variance of this number.
-        sato_of_difference: The part of Sato's variance that is multiplied by the difference.
-        sato: The other part.
-    """
-
-    factor: Numbers
-    day: Numbers
-    window: Numbers
-    with_count: Numbers
-    with_converted: Numbers
-    without_count: Numbers
-    without_converted: Numbers
-    converted: Numbers
-    cents: Numbers
-    values: Numbers
-    rate_with: Numbers
-    rate_without: Numbers
-    weight: Numbers
-    expected: Numbers
-    variance: Numbers
-    sato_of_difference: Numbers
-    sato: Numbers
 
 
 class DailyCounts:
@@ -202,7 +154,7 @@ class DailyCounts:
                 continue
             columns = np.flatnonzero(np.isin(np.repeat(np.arange(last - first), np.diff(starts)), factors))
             at, before = until[days], since[days]
-            compared = _compare(
+            compared = sums_of_matched(
                 {name: _difference(sums, at, before, columns) for name, sums in of_factors.items()},
                 {name: _difference(sums, at, before, columns) for name, sums in of_moments.items()},
                 np.cumsum([0, *np.diff(starts)[factors][:-1]]),
@@ -263,44 +215,6 @@ class _Daily:
 def _difference(sums: Numbers, until: Numbers, since: Numbers, columns: Numbers) -> Numbers:
     found: Numbers = sums[np.ix_(until, columns)] - sums[np.ix_(since, columns)]
     return found
-
-
-def _compare(cells: dict[str, Numbers], moments: dict[str, Numbers], starts: Numbers) -> dict[str, Numbers]:
-    """Return the sums of each factor over the moments that have sessions with and without it.
-
-    N. Mantel and W. Haenszel, Statistical aspects of the analysis of data from retrospective studies of disease (1959).
-    T. Sato, On the variance estimator for the Mantel-Haenszel risk difference, Biometrics 45 (1989).
-    """
-    with_count, with_converted = cells["session_count"], cells["converted_count"]
-    without_count = moments["session_count"] - cells["excluded_count"]
-    without_converted = moments["converted_count"] - cells["excluded_converted_count"]
-    is_matched = (with_count > 0) & (without_count > 0)
-
-    def added(values: Numbers) -> Numbers:
-        return np.add.reduceat(values * is_matched, starts, axis=1)
-
-    n1, n0 = with_count.astype(np.float64), without_count.astype(np.float64)
-    a, c = with_converted.astype(np.float64), without_converted.astype(np.float64)
-    n = np.where(is_matched, n1 + n0, 2.0)  # 2 where nothing is added, so that no division fails
-    fractions = {
-        "rate_with": a * n0 / n,
-        "rate_without": c * n1 / n,
-        "weight": n1 * n0 / n,
-        "expected": n1 * (a + c) / n,
-        "variance": n1 * n0 * (a + c) * (n - a - c) / (n * n * (n - 1)),
-        "sato_of_difference": (n1 * n1 * c - n0 * n0 * a + n1 * n0 * (n0 - n1) / 2) / (n * n),
-        "sato": (a * (n0 - c) + c * (n1 - a)) / (2 * n),
-    }
-    return {
-        "with_count": added(with_count),
-        "with_converted": added(with_converted),
-        "without_count": added(without_count),
-        "without_converted": added(without_converted),
-        "converted": added(moments["converted_count"]),
-        "cents": added(moments["value"]),
-        "values": added(moments["has_value"]),
-        **{name: added(np.rint(values * FIXED_POINT).astype(np.int64)) for name, values in fractions.items()},
-    }
 
 
 def _examples(rows: pa.Table, factor: Numbers) -> dict[int, list[tuple[int, str]]]:
