@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 import session_pipeline
-from session_pipeline.build.plan import Plan
+from session_pipeline.build.plan import Certainty, Item, Kind, Plan
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import StoreError
 from session_pipeline.publish import native_rows, published_state, warehouse, warehouse_file
@@ -22,12 +22,13 @@ from session_pipeline.store.files import sync_file, sync_folder
 from session_pipeline.store.records import Key
 from session_pipeline.store.store import Store
 from session_pipeline.tables import TABLES
-from session_pipeline.tables.steps import is_optional
+from session_pipeline.tables.steps import STEP_OF_TABLE, is_optional
 from session_pipeline_tests.small_stores import UNTIL, drop, plan_of, published, put, written_ahead
 
 MONDAY, TUESDAY, WEDNESDAY = (Key("daily_summary", date(2026, 10, day)) for day in (5, 6, 7))
 FILE, OTHER_FILE = (Key("quarantined_lines", None, letter * 32) for letter in "ab")
 VISITORS = Key("visitors", None)
+OUTDATED = Item(STEP_OF_TABLE["sessions"], MONDAY.date, Certainty.WILL, Kind.LOGIC, "a setting changed")
 VIEWS = "[publish]\nnative_limit_gb = 0"
 
 
@@ -308,16 +309,16 @@ def test_warehouse_written_ahead_is_published_if_it_is_of_the_present_state(
 
 @pytest.mark.parametrize(
     "plan",
-    [plan_of(until=UNTIL.replace(day=7)), plan_of('timezone = "Europe/Berlin"')],
-    ids=["last day", "settings"],
+    [plan_of(until=UNTIL.replace(day=7)), plan_of('timezone = "Europe/Berlin"'), plan_of(outdated=[OUTDATED])],
+    ids=["last day", "settings", "outdated days"],
 )
 def test_warehouse_written_ahead_for_another_plan_is_not_published(data: Path, store: Store, plan: Plan) -> None:
     put(store, MONDAY, "a")
     ahead = written_ahead(data, store, plan)
     published(data, store, written=ahead)
     assert not ahead.is_in_place
-    [found] = query(data, "select data_until, settings_hash from warehouse_info")
-    assert found == (UNTIL, published_state.settings_hash(plan_of()))
+    [found] = query(data, "select data_until, settings_hash, outdated_day_count from warehouse_info")
+    assert found == (UNTIL, published_state.settings_hash(plan_of()), 0)
 
 
 def test_damaged_partition_is_repaired_before_it_is_published(data: Path, store: Store) -> None:

@@ -46,6 +46,7 @@ TESTS_OF_MODULE: Mapping[str, Sequence[str]] = {
         f"{TESTS}/test_{name}.py" for name in ("expiry_limits", "ingest", "quarantine", "access_log_visitors")
     ),
     "session_pipeline/publish/lake.py": (f"{TESTS}/test_lake_files.py", f"{TESTS}/test_lake.py"),
+    "session_pipeline/publish/publication.py": (f"{TESTS}/test_publication.py", f"{TESTS}/test_warehouse_file.py"),
     "session_pipeline/publish/published_state.py": (f"{TESTS}/test_published_state.py", f"{TESTS}/test_lake_files.py"),
     "session_pipeline/tables/settings_sql.py": (f"{TESTS}/test_cases.py", "-k", "outcomes or goals or dimen or funnel"),
     "session_pipeline/tables/spans.py": (f"{TESTS}/test_steps.py", *PLAN),
