@@ -35,6 +35,14 @@ def test_only_whole_ids_are_found_in_texts(text: str | None, is_in: bool) -> Non
     assert not erasures.are_in(text, "second")
 
 
+@pytest.mark.parametrize("sites", [("main", "second"), ("second", "main")], ids=" then ".join)
+def test_id_of_one_site_is_found_on_this_site_only(sites: tuple[str, str]) -> None:
+    of_main = Erasures(key=VisitorKey(b"k" * 32)).with_id("visitor", "main", "ab-1")
+    erasures = of_main.with_id("visitor", "second", "cd-2")
+    found = {site: erasures.are_in("id=ab-1", site) for site in sites}
+    assert found == {"main": True, "second": False}
+
+
 @pytest.mark.parametrize(
     ("text", "is_in"),
     [("/?name=ann+smith&x=1", True), (r'"\/?name=ann+smith"', True), ("ann%20smith", True), ("ann smith+x", True),

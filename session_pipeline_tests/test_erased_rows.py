@@ -124,6 +124,27 @@ def test_site_narrows_an_erasure(tmp_path: Path) -> None:
     assert len(deployment.table("quarantined_lines")) == 1
 
 
+def test_lines_of_two_sites_with_an_erasure_each_are_kept_apart(tmp_path: Path) -> None:
+    deployment = Deployment(
+        tmp_path / "data", {**SETTINGS, "sources": {"other": {"site": "second"}}}, only=("raw_events",)
+    )
+    like_canary = CANARY[::-1]  # of the same length
+    for number in range(2):  # of each site, so that each is read before the other
+        deployment.deliver(f"a{number}", [event("ada", 6, number), BAD[0]])
+        deployment.deliver(f"b{number}", [event(like_canary, 6, number), BAD[0]], source="other")
+    deployment.run(UNTIL)
+    begin(deployment, Person(CANARY, None, "main"))
+    deployment.run(UNTIL)
+    begin(deployment, Person(like_canary, None, "second"))
+    deployment.run(UNTIL)
+    assert deployment.table("raw_events")["visitor_id"].tolist() == ["ada", "ada"]
+    assert deployment.table("quarantined_lines")["site"].tolist() == ["second", "second"]
+    deployment.deliver("c", [BAD[0]], source="other")
+    deployment.deliver("d", [BAD[0]])
+    deployment.run(UNTIL)
+    assert deployment.table("quarantined_lines")["site"].tolist() == ["second"] * 3
+
+
 def test_unknown_id_is_remembered(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data", SETTINGS, only=("events",))
     assert begin(deployment, Person(CANARY, None, None)).is_empty

@@ -132,7 +132,7 @@ class Erasures:
     key: VisitorKey | None = None
     unfinished: Unfinished | None = None
     linking_events: str = ""
-    _known: dict[tuple[str, int], bool] = field(default_factory=dict, repr=False, compare=False)
+    _known: dict[tuple[str, str], bool] = field(default_factory=dict, repr=False, compare=False)
 
     def hash_of(self, *parts: str | None) -> str:
         """Return the keyed hash of some texts."""
@@ -194,19 +194,19 @@ class Erasures:
             return False
         lengths = set(texts.values())
         return any(
-            self._is_erased(part, texts)
+            self._is_erased(part, site, texts)
             for plain in {text, _unescaped(text)}
             for form in {plain, unquote(plain), unquote_plus(plain)}
             for part in _parts(form, lengths)
         )
 
-    def _is_erased(self, part: str, texts: Mapping[str, int]) -> bool:
+    def _is_erased(self, part: str, site: str, texts: Mapping[str, int]) -> bool:
         # Keys and common values are in many lines, so what was hashed is kept.
-        known = self._known.get((part, len(texts)))
+        known = self._known.get((site, part))
         if known is None:
             if len(self._known) >= MOST_KNOWN_TEXTS:
                 self._known.clear()
-            known = self._known[part, len(texts)] = self.hash_of("text", part) in texts
+            known = self._known[site, part] = self.hash_of("text", part) in texts
         return known
 
     def _of_site(self, site: str) -> Sequence[Erasure]:
