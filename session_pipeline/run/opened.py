@@ -53,10 +53,10 @@ def horizon(settings: Settings, until: date | None) -> date:
     """Return the last day that counts: the given one, otherwise yesterday (today with include_today).
 
     Yesterday and today are taken from the machine's clock. Without `until` the result may be before start_date; then
-    no day counts yet.
+    no day counts yet. So a caller, such as the sensor, can also give that day.
 
     Raises:
-        WrongUseError: `until` is in the future or before start_date.
+        WrongUseError: `until` is in the future, or before start_date and not the day that counts without it.
     """
     today = today_in(settings.timezone)
     latest = today if settings.include_today else today - timedelta(days=1)
