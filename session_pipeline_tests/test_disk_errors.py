@@ -18,7 +18,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import code_location
 from session_pipeline.defs.local_runs import QUIET, instance_of
 from session_pipeline.engines.duckdb_files import Statistics
-from session_pipeline.errors import DiskFullError, StoreError
+from session_pipeline.errors import DiskFullError, OpenFilesError, StoreError
 from session_pipeline.ingest.mapping.visitors import find_key
 from session_pipeline.store.catalog import Catalog
 from session_pipeline.store.catalog_file import CATALOG_FILE
@@ -51,6 +51,48 @@ def test_full_disk_of_dagster_home_is_not_blamed_on_the_catalog(tmp_path: Path) 
         raise of_dagster(FULL)
     with pytest.raises(DiskFullError, match=f"cannot write {store / CATALOG_FILE}:"), report_shortage(store):
         raise FULL
+
+
+def error_of_spark(text: str) -> Exception:
+    """Return an error as that of a JVM, which this environment may not have."""
+    found: Exception = type("Py4JJavaError", (Exception,), {"__module__": "py4j.protocol"})(text)
+    return found
+
+
+LOST_TASK = (
+    ": org.apache.spark.SparkException: Job aborted due to stage failure: Lost task 0.0 in stage 0.0 (TID 0)"
+    " (10.0.0.1 executor 1): "
+)
+JAVA_FULL = "java.io.IOException: No space left on device"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f": [TASK_WRITE_FAILED]\nCaused by: org.apache.hadoop.fs.FSError: {JAVA_FULL}\nCaused by: {JAVA_FULL}", None),
+        (f"{LOST_TASK}{JAVA_FULL}\n\tat java.base/x\nCaused by: {JAVA_FULL}", "a temporary file of Spark below spark."),
+        (
+            f"{LOST_TASK}java.io.FileNotFoundException: /local/1 (Disk quota exceeded)",
+            "a temporary file of Spark below",
+        ),
+        ("Traceback:\n  File x\nOSError: [Errno 27] Error writing bytes to file. Detail: File too large", None),
+    ],
+    ids=["computation", "shuffle", "quota", "Arrow"],
+)
+def test_full_disk_of_a_machine_of_spark_is_one_sentence(text: str, said: str | None, tmp_path: Path) -> None:
+    said = f"cannot write {said or f'{tmp_path}: the disk is full'}"
+    with pytest.raises(DiskFullError, match=f"^{said}"), report_shortage(tmp_path):
+        raise error_of_spark(text)
+
+
+def test_files_that_a_task_of_spark_may_not_open_are_explained(tmp_path: Path) -> None:
+    with pytest.raises(OpenFilesError, match=r"a file in a task of Spark: too many"), report_shortage(tmp_path):
+        raise error_of_spark("OSError: [Errno 24] Too many open files: '/data/store/a.parquet'")
+
+
+def test_values_in_an_error_of_spark_are_no_full_disk(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="CAST_INVALID_INPUT"), report_shortage(tmp_path):
+        raise error_of_spark("[CAST_INVALID_INPUT] The value 'No space left on device' cannot be cast")
 
 
 def test_event_that_cannot_be_stored_is_not_printed(

@@ -35,11 +35,17 @@ FIX_FOR_SPARK = (
     'raise "spark.executor.memory" in [engine] conf of settings.toml (with a local master: "spark.driver.memory"), or'
     ' raise "spark.sql.shuffle.partitions" so that each task has fewer rows,'
 )
+# The lines of Java's errors about files, and of those of Python and DuckDB in a task.
+FILES_IN_SPARK = re.compile(r"[\w.]*\b(?:IOException|FileNotFoundException|FSError|OSError): [^\n]*")
+HADOOP = "org.apache.hadoop.fs."  # Spark writes the rows of computations with it, but not its temporary files
+TEMPORARY_OF_SPARK = "a temporary file of Spark below spark.local.dir"
 
 
 @contextmanager
 def report_shortage(folder: Path) -> Iterator[None]:
     """Turn errors of a full disk, of memory and of too many open files into clear ones; others pass unchanged.
+
+    Of Spark, also those of its tasks on other machines.
 
     Args:
         folder: The folder that is written to; the message names it if the original error names no file.
@@ -71,9 +77,9 @@ def report_shortage(folder: Path) -> Iterator[None]:
             if isinstance(cause, duckdb.OutOfMemoryException):
                 raise MemoryTooSmallError(str(cause).partition("\n")[0]) from error
             if type(cause).__module__.startswith(("pyspark.", "py4j.")):
-                found = MEMORY_IN_SPARK.search(str(cause))
-                if found:
-                    raise MemoryTooSmallError(f"Spark: {found.group(0)}", FIX_FOR_SPARK) from error
+                shortage = _shortage_in_spark(str(cause), folder)
+                if shortage is not None:
+                    raise shortage from error
         raise
 
 
@@ -116,6 +122,26 @@ def sentence_of_database(error: BaseException) -> str | None:
             where = "a database in dagster_home/" if of_dagster else "a database"
             return f"SQLite cannot read or write {where} ({cause}); check the disk and run again"
     return None
+
+
+def _shortage_in_spark(text: str, folder: Path) -> SessionPipelineError | None:
+    """Return the clear error for the text of an error of Spark; None for other errors.
+
+    Java's error of a full disk names no file: either one below the folder, or a temporary file of an executor, whose
+    disk this machine may not see.
+    """
+    memory = MEMORY_IN_SPARK.search(text)
+    if memory:
+        return MemoryTooSmallError(f"Spark: {memory.group(0)}", FIX_FOR_SPARK)
+    lines = FILES_IN_SPARK.findall(text)
+    if any(TOO_MANY_FILES_TEXT.search(line) for line in lines):
+        return OpenFilesError("a file in a task of Spark")
+    full = [line for line in lines if DISK_FULL_TEXT.search(line)]
+    if not full:
+        return None
+    if all("java.io." in line and HADOOP not in line for line in full):
+        return DiskFullError(TEMPORARY_OF_SPARK, None)
+    return disk_full(folder)
 
 
 def _has_catalog(folder: Path) -> bool:
