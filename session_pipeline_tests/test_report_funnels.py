@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from session_pipeline.cli.results import read_results, show_results
 from session_pipeline.report.figures import Figure, Figures
 from session_pipeline.report.funnels import funnel_views, unit
-from session_pipeline.settings import parse_settings
+from session_pipeline.settings import load_settings, parse_settings
 from session_pipeline.settings_warnings import Findings
 from session_pipeline_tests.deployment import Deployment, to_toml
 from session_pipeline_tests.report_pages import LAST, Visits, written
@@ -71,6 +72,34 @@ def test_steps_without_an_order_have_no_number(mode: str, labels: list[str]) -> 
     """Their names are numbers: 1 of 3, 2 of 3."""
     _, _, chart = marked((60, 20, 10), (40, 10, 0), unmatched=0, mode=mode)
     assert re.findall(r'<text x="0" y="\d+">([^<]+)', chart) == labels
+
+
+def test_chart_says_which_step_is_optional() -> None:
+    """Fewer attempts reach it than the step after it."""
+    _, _, chart = marked((60, 5, 20), (40, 0, 0), unmatched=0, optional=[2])
+    assert re.findall(r'<text x="0" y="\d+">([^<]+)', chart) == ["1  a", "2  b (optional)", "3  c"]
+    assert "b is optional." in chart.partition("</desc>")[0]
+
+
+@pytest.mark.long
+def test_table_and_summary_say_which_step_is_optional(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("/shop/a", "add_to_cart", "purchase")
+    steps = [{"name": name, "where": f"page_path = '{name}' or event_name = '{name}'"} for name in names]
+    funnels = [{"name": "f", "steps": [steps[0], {**steps[1], "optional": True}, steps[2]]}]
+    visits = Visits()
+    visits.add(LAST, 3, ["/shop/a", "purchase"])
+    visits.add(LAST, 1, ["/shop/a", "add_to_cart", "purchase"])
+    deployment = Deployment(tmp_path, {"funnels": funnels})
+    deployment.deliver("events", visits.lines)
+    deployment.run(until=LAST)
+    page = written(deployment)
+    of_funnel = [row[:2] for row in page.rows if row[0].startswith(("1 ", "2 ", "3 "))]
+    assert of_funnel == [["1 /shop/a", "4"], ["2 add_to_cart optional", "1"], ["3 purchase", "4"]]
+    assert "an attempt can go on without an optional step." in page.text
+    results = read_results(deployment.folder, load_settings(deployment.folder.path), [LAST], [])
+    show_results(results, [LAST], [], is_all_days=True)
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line for line in printed if "(optional)" in line] == [["add_to_cart", "(optional)", "1", "25.0%"]]
 
 
 @pytest.mark.long

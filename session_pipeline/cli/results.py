@@ -31,6 +31,7 @@ class Results:
         funnels: For each funnel its steps in order, with the number of attempts that reached them. Excluded attempts
             are not counted. No steps if no day has the funnel yet, because days wait.
         bases: For each funnel and each of its steps, the number of attempts that entered up to the step.
+        optional: For each funnel the names of its optional steps.
         excluded: For each funnel the number of excluded attempts.
     """
 
@@ -38,6 +39,7 @@ class Results:
     outcomes: dict[str, int]
     funnels: dict[str, list[tuple[str, int]]]
     bases: dict[str, list[int]]
+    optional: dict[str, set[str]]
     excluded: dict[str, int]
 
 
@@ -80,6 +82,7 @@ def read_results(
         outcomes={row[0]: int(row[1]) for row in outcomes if row[1]},
         funnels={funnel: [(step, found.reached) for step, found in steps] for funnel, steps in of_steps.items()},
         bases={funnel: [found.base for _, found in steps] for funnel, steps in of_steps.items()},
+        optional={funnel.name: {step.name for step in funnel.steps if step.optional} for funnel in settings.funnels},
         excluded={
             funnel: sum(found.excluded for (name, _), found in counts.items() if name == funnel) for funnel in of_steps
         },
@@ -123,7 +126,7 @@ def _show_funnel(results: Results, funnel: str, outdated_count: int) -> None:
         note = f": no attempts yet; {outdated} to be rebuilt by `session-pipeline run --upgrade`"
     echo(Text.assemble(("Funnel", "bold"), f"  {plain(funnel)}{note}"))
     rows = [
-        (plain(step), number(count), share(count, base))
+        (f"{plain(step)}{' (optional)' if step in results.optional[funnel] else ''}", number(count), share(count, base))
         for (step, count), base in zip(steps, results.bases[funnel], strict=True)
     ]
     if rows:

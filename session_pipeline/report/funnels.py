@@ -37,6 +37,11 @@ class FunnelView:
     more_sites: int
     is_unordered: bool = False
 
+    @property
+    def has_optional_step(self) -> bool:
+        """Whether an attempt can go on without one of the steps."""
+        return any(step["is_optional"] for step in self.steps)
+
 
 def funnel_views(figures: Figures, settings: Settings, findings: Findings) -> dict[str, FunnelView]:
     """Return each funnel by name, in the order of the settings."""

@@ -21,7 +21,7 @@ def funnel(key: str, width: int, name: str, steps: Sequence[Row]) -> Markup:
         share = step["conversion_rate"] or 0.0
         figures = f"{formats.number(step['reached_count'])} · {formats.percent(step['conversion_rate'])}"
         label_room = width - interval_width - 1.1 * text_width(figures) - 8  # the figures are bold
-        label = fitted(f"{step['number']}  {step['step']}".strip(), label_room)
+        label = _label(step, label_room)
         drawn += [
             text(label, 0, top + 14),
             text(figures, width - interval_width, top + 14, "end strong"),
@@ -35,6 +35,13 @@ def funnel(key: str, width: int, name: str, steps: Sequence[Row]) -> Markup:
     return image(key, width, pitch * len(steps), f"Funnel {formats.isolated(name)}", _description(steps), *drawn)
 
 
+def _label(step: Row, room: float) -> str:
+    """Return the number and the name of a step, shortened to fit; the table says optional even if it does not fit."""
+    label = f"{step['number']}  {step['step']}".strip()
+    optional = f"{label} (optional)"
+    return optional if step["is_optional"] and text_width(optional) <= room else fitted(label, room)
+
+
 def _description(steps: Sequence[Row]) -> str:
     last = steps[-1]
     reached = f"{formats.percent(last['conversion_rate'])} of {formats.counted(last['base_count'], 'attempt')}"
@@ -42,6 +49,7 @@ def _description(steps: Sequence[Row]) -> str:
     sentences += [
         f"The largest loss is after {formats.isolated(step['step'])}." for step in steps if step["is_largest_loss"]
     ]
+    sentences += [f"{formats.isolated(step['step'])} is optional." for step in steps if step["is_optional"]]
     sentences += [f"{formats.isolated(step['step'])} matches no event." for step in steps if _is_barrier(step)]
     return " ".join(sentences)
 
