@@ -177,6 +177,13 @@ def test_rebuild_of_damaged_files_has_the_reason_damaged(built: Orchestrated, mo
     assert request.tags[tags.REASON] == tags.DAMAGED
 
 
+def test_run_that_only_publishes_what_was_built_by_hand_has_the_reason_publish(built: Orchestrated) -> None:
+    assert built.by_hand(DAY, "sessions").success
+    assert built.planned().items == ()
+    [request] = tick(built, "stale_days").run_requests or []
+    assert (range_of(request), request.tags[tags.REASON]) == ((str(DAY), str(DAY)), "publish")
+
+
 @pytest.mark.parametrize("changed", [{"sessions": {"inactivity_minutes": 10}}, {"identity": {"by": "person"}}])
 def test_rebuild_for_changed_settings_has_the_reason_upgraded(built: Orchestrated, changed: dict[str, Any]) -> None:
     built.set({**SMALL, **changed})
@@ -351,7 +358,7 @@ def test_report_that_was_not_written_is_launched_alone(built: Orchestrated) -> N
     assert first.skip_message == "all days are up to date"
     (built.folder.reports / report.FILE_NAME).unlink()  # as after a run that was killed before it wrote the report
     [request] = tick(built, "stale_days", first.cursor).run_requests or []
-    assert request.asset_selection == [REPORT]
+    assert (request.asset_selection, request.tags[tags.REASON]) == ([REPORT], "publish")
     result = built.execute("build", request.tags, request.asset_selection)
     assert steps_run(result) == {"write_report"}
     assert report.is_current(built.folder)

@@ -180,6 +180,8 @@ def run_requests(plan: Plan, unpublished: Sequence[date], *, upgrade: bool) -> R
 def reason_of(plan: Plan, first: date | None = None, last: date | None = None, new_data: str | None = None) -> str:
     """Return the reason tag for the build of a range of days. New data takes precedence over all other reasons.
 
+    If nothing is stale, the run publishes what is built, or writes the report.
+
     Args:
         plan: The plan.
         first: First day of the range; None for the assets without partitions.
@@ -195,7 +197,11 @@ def reason_of(plan: Plan, first: date | None = None, last: date | None = None, n
         return tags.DAMAGED
     if stale and all(item.kind in (Kind.LOGIC, Kind.ADDED, Kind.DAMAGE) for item in stale):
         return tags.UPGRADED
-    return new_data or (tags.LATE if last and last < plan.frame.until else tags.SCHEDULE)
+    if new_data:
+        return new_data
+    if not plan.items:
+        return tags.PUBLISH
+    return tags.LATE if last and last < plan.frame.until else tags.SCHEDULE
 
 
 def run_tags(plan: Plan, first: str, last: str, reason: str = "plan", *, upgrade: bool = False) -> dict[str, str]:
