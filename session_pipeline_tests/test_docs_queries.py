@@ -100,6 +100,20 @@ def test_query_of_lines_does_not_call_erased_ones_waiting() -> None:
         assert warehouse.execute(query(11)).fetchall() == [(10, 3, 1, 2, 4, 0)]
 
 
+def test_query_of_search_terms_ignores_capital_letters_and_spaces() -> None:
+    with duckdb.connect() as warehouse:
+        warehouse.execute("""
+            create table events as
+            select session_id, 1 as event_number, 'search' as event_name, search_term
+            from (values ('s1', 'Red  Lamp'), ('s2', 'red lamp '), ('s2', 'wok')) as searches (session_id, search_term)
+        """)
+        warehouse.execute("""
+            create table session_facts as
+            select unnest(['s1', 's2']) as session_id, 'engaged' as outcome, false as is_bot
+        """)
+        assert warehouse.execute(query(10)).fetchall() == [("red lamp", 2, 0, 0), ("wok", 1, 0, 0)]
+
+
 def test_query_of_actions_has_days_without_user_agents() -> None:
     with duckdb.connect() as warehouse:
         warehouse.execute("""

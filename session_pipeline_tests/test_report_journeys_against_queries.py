@@ -245,7 +245,8 @@ def test_search_terms(reported: Reported) -> None:
     rows = reported.week(
         """
         with found as (
-            select distinct lower(trim(e.search_term)) as term, v.session_id, v.site, v.visitor_id, v.is_converted,
+            select distinct trim(regexp_replace(lower(e.search_term), '[[:space:]]+', ' ', 'g')) as term,
+                v.session_id, v.site, v.visitor_id, v.is_converted,
                 v.session_id in (select session_id from session_friction where signal = 'repeated_search') as again
             from events as e inner join (select * from visits where of_week) as v using (session_id)
             where e.search_term is not null

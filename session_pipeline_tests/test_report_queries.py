@@ -72,7 +72,7 @@ def test_repeated_searches_are_a_share_of_the_visits_that_can_show_them() -> Non
 def test_search_terms_are_those_of_at_least_five_visitors() -> None:
     """One visitor searched five times for a name, and five for a lamp. A bot does not count."""
     searches = [("v0", "Ann  Example", n) for n in range(5)] + [
-        (f"v{n}", " LAMP" if n else "lamp ", 9) for n in range(5)
+        (f"v{n}", " Red\t LAMP" if n else "red lamp ", 9) for n in range(5)
     ]
     sessions = [(f"{visitor}-{number}", visitor, term) for visitor, term, number in searches]
     facts = [
@@ -83,7 +83,7 @@ def test_search_terms_are_those_of_at_least_five_visitors() -> None:
     bot = {"session_date": LAST, "site": "main", "session_id": "bot", "visitor_id": "b", "is_bot": True}
     events = [
         {"event_date": LAST, "session_date": LAST, "session_id": key, "search_term": term}
-        for key, _, term in [*sessions, *sessions, ("bot", "b", "lamp")]
+        for key, _, term in [*sessions, *sessions, ("bot", "b", "red lamp")]
     ]
     before = {"event_date": FIRST - DAY, "session_date": FIRST - DAY, "session_id": "v1-9", "search_term": "old"}
     signal = {"session_date": LAST, "session_id": "v2-9", "signal": "repeated_search"}
@@ -95,7 +95,7 @@ def test_search_terms_are_those_of_at_least_five_visitors() -> None:
         daily_friction=[{"session_date": LAST, "site": "main", "repeated_search_count": 1}],
     )
     columns = ("search_term", "session_count", "converted_count", "conversion_rate", "repeated_rate")
-    assert [[row[name] for name in columns] for row in found] == [[None, 10, 2, 0.2, 0.1], ["lamp", 5, 1, 0.2, 0.2]]
+    assert [[row[name] for name in columns] for row in found] == [[None, 10, 2, 0.2, 0.1], ["red lamp", 5, 1, 0.2, 0.2]]
 
 
 def test_one_person_on_five_sites_is_one_visitor_who_searches() -> None:

@@ -1,10 +1,11 @@
--- One row is a search term of the week, without regard to capital letters and to spaces around it;
--- the first row, without a term, is all visits that searched. A term has a row only if at least
--- five visitors searched for it, so that no single visitor's text is shown.
+-- One row is a search term of the week, without regard to capital letters, to spaces around it and
+-- to the number of spaces between its words, which a page shows as one. The first row, without a
+-- term, is all visits that searched. A term has a row only if at least five visitors searched for
+-- it, so that no single visitor's text is shown.
 with searched as (
     select distinct
         session_id,
-        lower(trim(search_term, ' ' || chr(9) || chr(10) || chr(13))) as search_term
+        trim(regexp_replace(lower(search_term), '[ \t\r\n]+', ' ', 'g'), ' ') as search_term
     from events
     where
         event_date between $first_day and $last_day + 1
