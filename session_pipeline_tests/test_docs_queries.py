@@ -92,6 +92,25 @@ def query(number: int) -> str:
     return SQL[number - 1].code
 
 
+def test_rules_for_currencies_local_times_and_dimensions_hold(sample_deployment: Deployment) -> None:
+    """What the rules say to write: it runs, and the sums are those of the tables of counts."""
+    rules = QUERIES.read_text().partition("rules for correct numbers:")[2].partition("\n## ")[0]
+    for text in ("`session_outcomes` where `is_converted` by `currency`", "at time zone 'UTC' at time zone"):
+        assert text in rules
+    by_currency = "select sum(value) from session_outcomes where is_converted and not is_bot group by currency"
+    assert (
+        sum(value or 0 for [value] in sample_deployment.query(by_currency))
+        == sample_deployment.query("select sum(value) from daily_summary")[0][0]
+    )
+    [[earlier]] = sample_deployment.query("""
+        select distinct date_diff('minute', started_at, started_at at time zone 'UTC' at time zone 'Asia/Kolkata')
+        from sessions
+    """)
+    assert earlier == 330
+    in_dimensions = sample_deployment.query("select sum(session_count) from daily_breakdowns group by dimension")
+    assert {*in_dimensions} == {*sample_deployment.query("select sum(session_count) from daily_summary")}
+
+
 def test_query_of_lines_does_not_call_erased_ones_waiting() -> None:
     with duckdb.connect() as warehouse:
         warehouse.execute("create table source_files as select 10 as line_count, 3 as erased_count")

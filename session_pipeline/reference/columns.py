@@ -240,7 +240,10 @@ DECIDING_PAGE = text(
 GOAL = text("goal", "Name of the goal in the settings.")
 REACHED_AT = time("reached_at", "Time of the first event that meets the goal.")
 DIMENSION = text("dimension", "Name of the dimension: packaged (channel, device, ...) or defined in the settings.")
-DIMENSION_VALUE = text("dimension_value", "Value of the dimension; '(none)' instead of null in daily_breakdowns.")
+DIMENSION_VALUE = text(
+    "dimension_value",
+    "Value of the dimension; '(none)' for sessions without one; session_dimensions has no row for them.",
+)
 
 # Days
 SESSION_COUNT = count("session_count", "Sessions, without bots.")

@@ -20,6 +20,12 @@ SPREAD = Column(
     "variances; at least 1.",
 )
 
+DIMENSION = text(
+    "dimension",
+    "Name of the dimension; 'all', with the value 'all', for all sessions. Sessions count in each dimension: choose"
+    " one.",
+)
+
 TABLES: tuple[Table, ...] = (
     Table(
         name="action_visits",
@@ -29,7 +35,7 @@ TABLES: tuple[Table, ...] = (
         order=("site", "dimension", "dimension_value", "action"),
         columns=(
             c.SITE,
-            c.DIMENSION,
+            DIMENSION,
             text(
                 "dimension_value", "Value of the dimension; '(none)' instead of null, '(other)' beyond the 20 largest."
             ),
@@ -64,13 +70,13 @@ TABLES: tuple[Table, ...] = (
         order=("site", "dimension", "dimension_value", "action", "next_action"),
         columns=(
             c.SITE,
-            c.DIMENSION,
+            DIMENSION,
             text("dimension_value", "Value of the dimension, as in action_visits."),
             c.ACTION,
             text("next_action", "Action that the sessions first did after their first `action`, at once or later."),
-            count("session_count", "Sessions that first did next_action after they first did action, without bots."),
-            count("converted_count", "Of session_count: sessions with a conversion after their first action."),
-            count("converted_after_count", "Of session_count: sessions with a conversion after their next_action."),
+            count("session_count", "Sessions that first did next_action after they first did `action`, without bots."),
+            count("converted_count", "Of session_count: those with a conversion after their first `action`."),
+            count("converted_after_count", "Of session_count: those with a conversion after their first next_action."),
         ),
     ),
     Table(
@@ -83,7 +89,7 @@ TABLES: tuple[Table, ...] = (
             c.SITE,
             c.RANK,
             c.WINDOW_DAYS,
-            c.DIMENSION,
+            DIMENSION,
             text("dimension_value", "Value of the dimension, as in action_visits."),
             c.ACTION,
             text("next_action", "Action first done after `action`; '(goal)' is a conversion after it."),
@@ -182,7 +188,7 @@ TABLES: tuple[Table, ...] = (
             c.SITE,
             c.RANK,
             c.WINDOW_DAYS,
-            c.DIMENSION,
+            DIMENSION,
             c.DIMENSION_VALUE,
             text(
                 "outcome",

@@ -30,8 +30,8 @@ SIGNAL_COUNTS: tuple[Column, ...] = tuple(
 )
 SECONDS_LOST = count(
     "seconds_lost",
-    "Whole seconds that the signals of hard_time_count took, without bots; error_loop is not added, because its errors"
-    " are. Null if none of these signals can be observed.",
+    "Seconds that the signals of hard_time_count took, without bots, rounded down in each row; error_loop is not added,"
+    " because its errors are. Null if none of these signals can be observed.",
 )
 
 TABLES: tuple[Table, ...] = (

@@ -76,7 +76,8 @@ EXCLUDED_COUNT = count(
 )
 STEP_CONVERSION_RATE = rate(
     "step_conversion_rate",
-    "Share of the attempts at the previous required step that reached this step; null if none was there.",
+    "Share of the attempts at the previous required step that reached this step; 1 at the first step. Null if there "
+    "were none.",
 )
 STEP_LOW = rate("step_low", "Lower bound of the 95 % Wilson interval of step_conversion_rate; null where it is null.")
 STEP_HIGH = rate("step_high", "Upper bound of the 95 % Wilson interval of step_conversion_rate; null where it is null.")
