@@ -310,6 +310,14 @@ _DIFFERENT: tuple[Case, ...] = (
         {"a b 2s a c b c": 2, "a b 2s a b c": 3, "a b a c b c": 3},
         {"repeats": "ignore", "allow_reentry": True},
     ),
+    (
+        "Umami counts 3",
+        "posthog_ordered",
+        "a b c",
+        "1h",
+        {"a b 8s b 6s c": 2, "a b 8s b 2s c": 3, "a 10s b 10s c": 3, "a 11s b": 1},
+        {"limits": {2: Limits(longest=timedelta(seconds=10)), 3: Limits(longest=timedelta(seconds=10))}},
+    ),
     ("PostHog counts 2, excluded", "posthog_ordered", "a b c", "1d", {"a x b c a b": None}, _EXCLUDED),
     ("PostHog counts 2, strict", "posthog_strict", "a b c", "1d", {"a c 0s x b": 1}, {"repeats": "ignore"}),
 )
