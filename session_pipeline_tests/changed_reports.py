@@ -20,7 +20,7 @@ from session_pipeline_tests.report_pages import Page, Visits
 
 BUYING = ["/shop/a", "add_to_cart", "begin_checkout", "purchase"]
 OTHER_SITE = {"site": "jp", "session_count": 10, "visitor_count": 1, "converted_count": 0, "bounce_count": 0}
-LAST = date(2024, 3, 15)
+LAST = date(2024, 3, 15)  # a Friday
 STEP = {
     "site": "main",
     "rank": 1,
@@ -86,3 +86,14 @@ def flaws_of(page: Page) -> list[str]:
     """Return the sentences of the flaws, in their order."""
     found = re.findall(r'<p class="sentence">(.*?)</p>', page.html.split('id="works"')[0])
     return [unescape(sentence).replace(formats.THIN_SPACE, " ") for sentence in found]
+
+
+def weeks_of_visits(site: str, latest: int, count: int = 50) -> list[dict[str, Any]]:
+    """Return five weeks of visits to a site, up to `latest` days before the last."""
+    days = [LAST - timedelta(days=days_ago) for days_ago in range(latest, latest + 35)]
+    return [OTHER_SITE | {"site": site, "session_date": day, "session_count": count} for day in days]
+
+
+def known_until(day: date) -> dict[str, Any]:
+    """Return a row of warehouse_info: everything is known until this day."""
+    return {"data_until": day, "built_at": day + timedelta(days=1), "generation": 10**6, "package_version": "0"}

@@ -7,7 +7,9 @@ import pytest
 
 from session_pipeline.engines.sql import query_text
 from session_pipeline.reference.signals import HARD_TIME_SIGNALS
-from session_pipeline.report.hard_times import NAMED_FIRST
+from session_pipeline.report.figures import Figure, Figures
+from session_pipeline.report.formats import THIN_SPACE
+from session_pipeline.report.hard_times import NAMED_FIRST, hard_times
 from session_pipeline.report.page import TEMPLATES
 from session_pipeline_tests.changed_reports import OTHER_SITE, flaws_of, page_with
 from session_pipeline_tests.deployment import Deployment
@@ -53,3 +55,41 @@ def test_no_significant_difficulty_is_told_from_none_compared(
     page = page_with(reported_week, tmp_path, {"opportunities": [by_chance | named] * is_compared})
     assert ("No difficulty" in page.text, "Difficulties cannot" in page.text) == (is_compared, not is_compared)
     assert expected in page.text.split("Changes found in")[1]
+
+
+@pytest.mark.parametrize(
+    ("hard_count", "visit_count", "expected"),
+    [
+        (0, 12, "No visit of this week had a hard time that its events can show."),
+        (1, 1000, "Hardly any visit of this week had a hard time."),
+        (4, 12, "33.3 % of all visits had a hard time, but fewer than 5 at any one page; see Hard times."),
+        (None, 12, ""),
+    ],
+)
+def test_few_hard_times_are_said_as_they_are(hard_count: int | None, visit_count: int, expected: str) -> None:
+    rate = None if hard_count is None else hard_count / visit_count
+    counts = {"session_count": visit_count, "observed_count": visit_count}
+    week = {"period": "week", "hard_time_count": hard_count, "friction_rate": rate, **counts}
+    figures = Figures({}, None, {"visits": Figure("", [week])})
+    assert hard_times(figures).replace(THIN_SPACE, " ") == expected
+
+
+def test_difficulties_that_go_with_missing_conversions_come_first(reported_week: Deployment, tmp_path: Path) -> None:
+    compared = {"site": "main", "window_days": 84, "rank": 1, "rate_with": 0.1, "rate_without": 0.5, "sentence": "No."}
+    lost = compared | {"signal": "error", "associated_lost_conversions": 2.4, "is_significant": False}
+    rows = {"opportunities": [lost | {"action": "/pay"}, lost | {"action": "/elsewhere"}]}
+    [sentence] = flaws_of(page_with(reported_week, tmp_path, rows))
+    assert sentence.endswith(
+        "6 saw an error. They converted less often later than comparable visits; this can be chance."
+    )
+
+
+def test_difficulties_have_a_table_of_their_own(reported_week: Deployment, tmp_path: Path) -> None:
+    """Their rates are not those of the week: they compare visits of up to 84 days with and without it."""
+    row = {"site": "main", "window_days": 84, "rank": 1, "rate_with": 0.1, "rate_without": 0.5, "is_significant": True}
+    row |= {"action": "/pay", "signal": "error", "with_count": 60, "without_count": 138, "sentence": "An error."}
+    page = page_with(reported_week, tmp_path, {"opportunities": [row]})
+    header, found = (row for row in page.rows if row[0] in ("What", "An error."))
+    assert header == ["What", "With it", "Without it", "Visits with it", "Visits without it", "Days"]
+    assert [cell.replace(THIN_SPACE, " ") for cell in found[:5]] == ["An error.", "10.0 %", "50.0 %", "60", "138"]
+    assert "Changes cannot be found yet. That takes 29 days with visits in eight weeks" in page.text

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import date, timedelta
+from pathlib import Path
 from xml.etree.ElementTree import fromstring
 
 import pytest
@@ -13,6 +14,8 @@ from session_pipeline.report import charts, formats, svg
 from session_pipeline.report.chance import is_significant
 from session_pipeline.report.charts import marks
 from session_pipeline.report.figures import Window
+from session_pipeline_tests.changed_reports import OTHER_SITE, page_with
+from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.report_pages import LAST
 
 
@@ -222,3 +225,16 @@ def test_a_difference_of_few_visits_can_be_chance(counts: tuple[int, int, int, i
 )
 def test_figures_are_written_in_these_formats(text: str, expected: str) -> None:
     assert text.replace(formats.THIN_SPACE, " ") == expected
+
+
+def test_weeks_with_other_weekdays_show_no_change(reported_week: Deployment, tmp_path: Path) -> None:
+    """Visits on a Thursday and a Friday, after a Saturday and a Thursday."""
+    rows = [OTHER_SITE | {"site": "main", "session_date": LAST - timedelta(days=days)} for days in (13, 8)]
+    page = page_with(reported_week, tmp_path, {"daily_summary": rows})
+    assert "Visits 20 Fri 15 Mar: 8" in page.text
+    assert "Converted 12 60.0 % Fri 15 Mar: 0" in page.text
+    assert "No change is shown, because the two weeks have visits on different weekdays." in page.text
+    assert "no comparison with the week before, because it has visits on other weekdays" in page.text
+    assert next(row for row in page.rows if row[0] == "Outcome")[1:4] == ["Visits", "Share", "14 days"]
+    assert "30.0 % of all visits had one" in page.text
+    assert "% in the week before" not in page.text

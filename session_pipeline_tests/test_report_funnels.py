@@ -1,4 +1,4 @@
-"""Tests which funnel steps the report marks: the largest loss, and steps that match no event."""
+"""Tests which funnels the report shows, and which steps it marks: the largest loss, and steps that match no event."""
 
 import re
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ import pytest
 from session_pipeline.cli.results import read_results, show_results
 from session_pipeline.report.figures import Figure, Figures
 from session_pipeline.report.funnels import funnel_views, unit
+from session_pipeline.report.sections import fitting
 from session_pipeline.settings import load_settings, parse_settings
 from session_pipeline.settings_warnings import Findings
 from session_pipeline_tests.deployment import Deployment, to_toml
@@ -131,3 +132,10 @@ def test_unit_window_and_order_of_a_funnel_are_named(options: dict[str, Any], sa
     steps = [{"name": name, "where": where} for name, where in CONDITIONS.items()]
     funnel = {"name": "f", "steps": steps, **options}
     assert unit(parse_settings(to_toml({"funnels": [funnel]})).funnels[0]) == said
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"), [([], 0), ([9], 1), ([99], 1), ([20, 20, 20], 3), ([20, 20, 21], 2), ([50, 50, 1], 1)]
+)
+def test_funnels_are_shown_while_their_steps_fit(sizes: list[int], expected: int) -> None:
+    assert fitting(sizes, 60) == expected

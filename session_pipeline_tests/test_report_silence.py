@@ -3,15 +3,15 @@
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from session_pipeline.report.figures import run_query
-from session_pipeline_tests.changed_reports import OTHER_SITE, flaws_of, page_with
+from session_pipeline_tests.changed_reports import LAST, STEP, flaws_of, known_until, page_with, weeks_of_visits
 from session_pipeline_tests.deployment import Deployment
 
-LAST = date(2024, 3, 15)  # a Friday
 ALL_DAYS = range(7)
 
 
@@ -82,12 +82,48 @@ def test_site_is_named_for_four_weeks_if_it_had_four_weeks() -> None:
 def test_three_silent_sites_are_named_and_the_others_counted(
     site_count: int, ending: str, reported_week: Deployment, tmp_path: Path
 ) -> None:
-    rows = [
-        OTHER_SITE | {"site": f"site{site}", "session_date": LAST - timedelta(days=days), "session_count": 50}
-        for site in range(site_count)
-        for days in range(4, 39)
-    ]
+    rows = [row for number in range(site_count) for row in weeks_of_visits(f"site{number}", 4)]
     flaw = flaws_of(page_with(reported_week, tmp_path, {"daily_summary": rows}))[0]
     sites, _, rest = flaw.partition("site2 since Tue 12 Mar; usually there are 200 in these 4 days.")
     assert sites.count("No visits on site") == 3
     assert rest == f"{ending} Check the tracking and the delivery of events."
+
+
+def test_site_without_visits_comes_first(reported_week: Deployment, tmp_path: Path) -> None:
+    rows = {"daily_summary": weeks_of_visits("jp", 4), "progress_changes": [STEP | {"sentence": "Fewer go on."}]}
+    page = page_with(reported_week, tmp_path, rows)
+    assert flaws_of(page)[:2] == [
+        "No visits on site jp since Tue 12 Mar; usually there are 200 in these 4 days."
+        " Check the tracking and the delivery of events.",
+        "On site main: fewer go on.",
+    ]
+    assert "No change for the worse" not in page.text
+
+
+def test_end_of_all_visits_comes_first(reported_week: Deployment, tmp_path: Path) -> None:
+    rows = {"daily_summary": weeks_of_visits("main", 0), "warehouse_info": [known_until(LAST + timedelta(days=2))]}
+    page = page_with(reported_week, tmp_path, rows)
+    assert flaws_of(page)[0] == (
+        "No visits since Sat 16 Mar; usually there are 100 in these 2 days."
+        " Check the tracking and the delivery of events."
+    )
+    assert "No change for the worse" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("site", "days_ago", "until", "expected"),
+    [("main", 0, 1, "No visits on Sat 16 Mar so far"), ("jp", 1, 0, "No visits on site jp on Fri 15 Mar so far")],
+)
+def test_one_day_without_visits_comes_after_changes(
+    site: str, days_ago: int, until: int, expected: str, reported_week: Deployment, tmp_path: Path
+) -> None:
+    """The files of the last day can arrive later, so it is no alert; but it has a place."""
+    rows: dict[str, list[dict[str, Any]]] = {"daily_summary": weeks_of_visits(site, days_ago)}
+    rows["warehouse_info"] = [known_until(LAST + timedelta(days=until))]
+    text = f"{expected}; usually there are 50. Files of the last day often arrive later."
+    quiet = page_with(reported_week, tmp_path / "quiet", rows)
+    assert flaws_of(quiet)[0] == text
+    assert quiet.html.count('class="flaw mild"') == len(flaws_of(quiet))
+    steps = [STEP | {"action": f"/{n}", "sentence": f"{n}."} for n in range(4)]
+    busy = page_with(reported_week, tmp_path / "busy", rows | {"progress_changes": steps})
+    assert flaws_of(busy)[2] == text

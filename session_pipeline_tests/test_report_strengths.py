@@ -2,6 +2,7 @@
 
 import random
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from session_pipeline.report.figures import Figure, Figures
 from session_pipeline.report.strengths import chance_of, strengths
 from session_pipeline.report.window import Window
+from session_pipeline_tests.changed_reports import STEP, page_with
+from session_pipeline_tests.deployment import Deployment
 
 LAST = date(2026, 4, 9)
 WINDOW = Window([LAST - timedelta(days=29), LAST], last_day=LAST, known_until=LAST, is_full=True)
@@ -186,3 +189,30 @@ def test_each_dimension_has_its_best_value_and_the_surest_comes_first() -> None:
 def test_few_visits_and_visits_without_a_value_are_no_finding(value: str | None, visits: int) -> None:
     assert works_of(breakdowns=[group("channel", value, visits=visits)]) == []
     assert works_of(breakdowns=[group("channel", "email", visits=30)])
+
+
+def test_what_works_is_worded_with_caution(reported_week: Deployment, tmp_path: Path) -> None:
+    rows = {
+        "next_best_actions": [
+            {"site": "main", "window_days": window, "rank": 1, "at_action": "/a", "seen_action": "/b"}
+            | {"difference": 0.1, "score": 5.0, "is_significant": True, "sentence": f"Sessions of {window} days."}
+            for window in (28, 84)
+        ],
+        "progress_changes": [STEP | {"score": 4.2, "is_alert": False, "sentence": "More visits go on."}],
+    }
+    page = page_with(reported_week, tmp_path, rows)
+    works = page.text.split("What works")[1].split("Changes found")[0]
+    assert "Visits of 84 days. Visits of the last 2 days. An association, not an effect" in works
+    assert "More visits go on. Nothing says what causes it" in works
+    assert "28 days" not in works
+
+
+def test_what_works_names_visitors_as_the_glossary_does(reported_week: Deployment, tmp_path: Path) -> None:
+    rows = [
+        {"site": "main", "dimension": "lifecycle", "dimension_value": value, "session_count": 100}
+        | {"bounce_count": 0, "new_session_count": 0, "converted_count": converted}
+        for value, converted in (("returning", 99), ("new", 1))
+    ]
+    page = page_with(reported_week, tmp_path, {"daily_breakdowns": rows})
+    works = page.text.split("What works")[1].split("Changes found")[0]
+    assert "Visits of visitors who were also there the day before convert more often: 99.0 %" in works
