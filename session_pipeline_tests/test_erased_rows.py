@@ -87,6 +87,21 @@ def test_user_is_erased_with_visitors_of_its_own(tmp_path: Path) -> None:
     ]
 
 
+def test_person_whose_visitor_id_is_its_user_id_is_erased_on_all_devices(tmp_path: Path) -> None:
+    deployment = Deployment(
+        tmp_path / "data", {**SETTINGS, "identity": {"by": "person"}}, only=("events", "identities", "identity_edges")
+    )
+    own = [event(CANARY, 6, 1), event(CANARY, 6, 2, user_id=CANARY)]
+    shared = [event("shared", 6, minute, user_id=user) for minute, user in ((3, CANARY), (4, "another"))]
+    deployment.deliver("a", [*own, *shared])
+    deployment.run(UNTIL)
+    held = begin(deployment, Person(CANARY, None, None))
+    assert (held.users, held.event_count) == ((("main", CANARY),), 3)
+    deployment.deliver("late", [event("new", 6, 5, user_id=CANARY)])
+    deployment.run(UNTIL)
+    assert deployment.table("raw_events")["user_id"].tolist() == ["another"]
+
+
 @pytest.mark.parametrize("user_ids", ["plain", "keyed"])
 @pytest.mark.parametrize("by", ["visitor", "person"])
 def test_user_ids_that_name_nobody_share_no_visitor(by: str, user_ids: str, tmp_path: Path) -> None:

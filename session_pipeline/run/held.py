@@ -109,7 +109,7 @@ def with_person(erasures: Erasures, held: Held) -> Erasures:
         if visitor != person.visitor:
             erasures = erasures.with_visitor(site, visitor)
     for site, user in held.users:
-        if user not in person.ids:
+        if user not in (person.user, person.keyed_user):
             erasures = erasures.with_user(site, user)
     return erasures
 
