@@ -69,6 +69,14 @@ def test_only_long_ids_are_found_in_logs() -> None:
     assert not search.is_in(f"short {'f' * 32} canary-31415")
 
 
+@pytest.mark.parametrize("text", ["{}", "%22{}%22", r"\u0022{}", "/visitors%2f{}", "0{}0"])
+def test_id_that_is_a_hash_is_found_after_any_character(text: str) -> None:
+    erased, other = "0123456789abcdef" * 2, "f" * 32
+    search = Unfinished((erased,)).search
+    assert search.is_in(f"{other} {text.format(erased)}")
+    assert not search.is_in(text.format(erased[::-1]))
+
+
 def test_hashes_differ_by_kind_site_and_key() -> None:
     hashes = {
         Erasures(key=VisitorKey(key)).with_id(kind, site, "ab-1").entries[0].hash  # type: ignore[arg-type]

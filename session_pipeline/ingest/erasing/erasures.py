@@ -35,6 +35,7 @@ ESCAPED = re.compile(r"\\(u[0-9a-fA-F]{4}|.)")
 SHORT_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 LEAST_SEARCHED = 6  # characters
 HASH = re.compile(r"[0-9a-f]{32}")  # an id of a session, or of a visitor that is a hash
+EACH_HASH = re.compile(f"(?=({HASH.pattern}))")  # they can overlap: an escape before an id ends with such characters
 MOST_KNOWN_TEXTS = 100_000
 Kind = Literal["visitor", "user"]
 
@@ -113,7 +114,7 @@ class IdSearch:
     def is_in(self, text: str) -> bool:
         """Whether one of the ids is in a text."""
         return any(each in text for each in self._others) or (
-            bool(self._hashes) and any(each in self._hashes for each in HASH.findall(text))
+            bool(self._hashes) and any(each[1] in self._hashes for each in EACH_HASH.finditer(text))
         )
 
 
