@@ -1,6 +1,7 @@
 """Tests how the ids of an erased visitor are found in lines and logs, and kept as hashes."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 from markupsafe import escape
@@ -53,9 +54,22 @@ def test_blank_of_an_id_is_found_as_forms_write_it(text: str, is_in: bool) -> No
     assert erasures.are_in(text, "main") is is_in
 
 
-@pytest.mark.parametrize("written", [str(escape('ann "müller"')), json.dumps('ann "müller"', ensure_ascii=False)])
-def test_id_with_quotes_is_found_in_reports_and_json(written: str) -> None:
-    assert Unfinished(('ann "müller"',)).search.is_in(written)
+@pytest.mark.parametrize(
+    "write",
+    [
+        str,
+        escape,
+        json.dumps,
+        lambda text: json.dumps(text, ensure_ascii=False),
+        lambda text: json.dumps(json.dumps(text)),
+    ],
+    ids=["plain", "HTML", "JSON", "JSON beyond ASCII", "JSON in JSON"],
+)
+def test_id_with_quotes_is_found_in_reports_and_json(write: Callable[[str], str]) -> None:
+    search = Unfinished(('ann "müller"',)).search
+    assert search.is_in(str(write('of ann "müller" and others')))
+    assert not search.is_in(str(write('of nn "müller" and others')))
+    assert not search.is_in(str(write('of ann "müller and others')))
 
 
 def test_only_long_ids_are_found_in_logs() -> None:

@@ -42,6 +42,7 @@ TESTS_OF_MODULE: Mapping[str, Sequence[str]] = {
     "session_pipeline/checks/quarantine.py": tuple(
         f"{TESTS}/test_{name}.py" for name in ("check_quarantine", "wrapped_records", "short_files")
     ),
+    "session_pipeline/ingest/erasing/erasures.py": (f"{TESTS}/test_erased_ids.py", f"{TESTS}/test_erasures_file.py"),
     "session_pipeline/ingest/taken.py": tuple(
         f"{TESTS}/test_{name}.py" for name in ("expiry_limits", "ingest", "quarantine", "access_log_visitors")
     ),
