@@ -1,4 +1,4 @@
-"""Tests the Spark engine: every case folder, part files, checks, its errors. test_parity.py compares whole builds.
+"""Tests the Spark engine: every case folder, part files, checks, its SQL. test_parity.py compares whole builds.
 
 `pytest -m "spark and not long"` is the short part.
 """
@@ -27,9 +27,7 @@ from session_pipeline.engines.spark import SparkEngine
 from session_pipeline.engines.spark_files import write_empty, write_files
 from session_pipeline.engines.spark_jobs import Job
 from session_pipeline.engines.spark_sql import for_spark
-from session_pipeline.errors import MissingExtraError, SettingsError
 from session_pipeline.reference.column_groups import EVENT_CONDITION_COLUMNS
-from session_pipeline.settings import parse_settings
 from session_pipeline.settings.conditions import parse_scalar
 from session_pipeline.settings.engine import EngineSettings
 from session_pipeline.store.part_files import files_at
@@ -130,10 +128,11 @@ def test_parts_follow_from_the_rows_and_not_from_batches(rows_of_batch: int, tmp
 @quiet
 @needs_spark
 @pytest.mark.spark
-@pytest.mark.parametrize("part_rows", [70, 1_000_000])
+@pytest.mark.parametrize(("part_rows", "rows_of_file"), [(70, "0"), (1_000_000, "0"), (70, "60")])
 def test_many_tasks_write_the_bytes_of_one(
-    part_rows: int, engine: SparkEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    part_rows: int, rows_of_file: str, engine: SparkEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    engine.session.conf.set("spark.sql.files.maxRecordsPerFile", rows_of_file)  # a cluster can have this default
     contract = table("recent_event_ids")
     rows = rows_of_days(contract, 500)
     files = []
@@ -148,6 +147,7 @@ def test_many_tasks_write_the_bytes_of_one(
         assert counts == dict(zip(DAYS, (500, 250, 500), strict=True))
         assert [sum(file.row_count for file in files_at(paths[day], counts[day])) for day in DAYS] == [500, 250, 500]
         files.append(contents(tmp_path / "files"))
+    engine.session.conf.unset("spark.sql.files.maxRecordsPerFile")
     assert files[0] == files[1]
     assert len(files[0]) == (8 + 4 + 8 if part_rows == 70 else 3)
 
@@ -367,34 +367,3 @@ def test_lists_begin_at_one_and_patterns_match_as_a_whole() -> None:
 def test_lists_are_reduced_from_a_first_value() -> None:
     sql = "select list_reduce(pages, lambda longest, page: greatest(longest, page), '') as longest from events"
     assert "REDUCE(pages, '', (longest, page) -> GREATEST(longest, page))" in for_spark(sql)
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ('kind = "spark"', "neither master nor remote"),
-        ('kind = "spark"\nmaster = "local"\nremote = "sc://a"', "master and remote"),
-        ('conf = { "executor.memory" = "1g" }', "begin with 'spark.'"),
-        ('conf = { "spark.sql.ansi.enabled" = "false" }', "rows depend on it"),
-        ('conf = { "spark.sql.variable.substitute" = "true" }', "rows depend on it"),
-        ('kind = "flink"', "engine.kind"),
-    ],
-)
-def test_wrong_settings_are_errors(text: str, problem: str) -> None:
-    with pytest.raises(SettingsError, match=problem):
-        parse_settings(f"[engine]\n{text}\n", "settings.toml")
-
-
-def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtraError, match=r"pip install session_pipeline\[spark\]"):
-        SparkEngine(settings_of("local"), tmp_path)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    with pytest.raises(MissingExtraError, match="Java 17"):
-        SparkEngine(settings_of("local"), tmp_path)
-
-
-def test_pyspark_is_imported_only_for_spark() -> None:
-    code = "import sys, session_pipeline.run.pipeline; sys.exit('pyspark' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -171,7 +171,8 @@ class Job:
         Where the sorted files end depends on Spark. The parts do not: they are cut by the number of a row in its day.
         """
         folder = self._folder / "sorted"
-        rows.write.parquet(_located(folder))
+        # With one file for each task, whatever the cluster's default: the numbers of the files are those of the tasks.
+        rows.write.option("maxRecordsPerFile", 0).parquet(_located(folder))
         parts = {
             day: part_tasks(contract, slices, paths[day], self._part_rows)
             for day, slices in self._days_of_sorted_files(folder).items()

@@ -8,12 +8,16 @@ from pydantic import model_validator
 from session_pipeline.settings.section import Section
 from session_pipeline.settings.values import refusal
 
-# Rows depend on these, so the pipeline sets them itself.
+# Rows depend on these, so the pipeline sets them itself, also where a cluster has other defaults.
 FIXED_CONF = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.timestampType": "TIMESTAMP_NTZ",
     "spark.sql.ansi.enabled": "true",
     "spark.sql.variable.substitute": "false",  # otherwise ${id} in a text of the settings is replaced before parsing
+    "spark.sql.parser.escapedStringLiterals": "false",  # otherwise \d in a pattern is a backslash and a d
+    # Otherwise a file that a machine does not see, or cannot read, has no rows.
+    "spark.sql.files.ignoreMissingFiles": "false",
+    "spark.sql.files.ignoreCorruptFiles": "false",
 }
 
 

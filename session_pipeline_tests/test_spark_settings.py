@@ -1,0 +1,72 @@
+"""Tests the settings of the Spark engine: which are refused, what is missing, and what a cluster cannot change."""
+
+import importlib.util
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from session_pipeline.engines.spark import SparkEngine
+from session_pipeline.errors import MissingExtraError, SettingsError
+from session_pipeline.settings import parse_settings
+from session_pipeline.tables import table
+from session_pipeline_tests.test_spark import needs_spark, quiet, rows_of_days, settings_of
+
+OF_A_CLUSTER = ("parser.escapedStringLiterals", "files.ignoreMissingFiles", "files.ignoreCorruptFiles")
+
+
+@quiet
+@needs_spark
+@pytest.mark.spark
+def test_defaults_of_a_cluster_change_no_rows(tmp_path: Path) -> None:
+    contract, path = table("recent_event_ids"), tmp_path / "rows.parquet"
+    pq.write_table(rows_of_days(contract, 1).drop_columns("_day"), path)
+    given = path.read_bytes()
+    with closing(SparkEngine(settings_of("local[2]"), tmp_path)) as started:
+        for key in OF_A_CLUSTER:
+            started.session.conf.set(f"spark.sql.{key}", "true")
+        with SparkEngine(settings_of("local[2]"), tmp_path).job() as job:  # in the same session
+            query = "select regexp_matches('it''s 5', '^it''s \\d$') as is_found"
+            assert job.rows(query).to_pylist() == [{"is_found": True}]
+            job.add_input(contract, [path])
+            path.write_bytes(given[: len(given) // 2])
+            with pytest.raises(Exception, match="FAILED_READ_FILE"):
+                job.rows("select * from recent_event_ids")
+            path.unlink()
+            with pytest.raises(Exception, match="FAILED_READ_FILE"):
+                job.rows("select * from recent_event_ids")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('kind = "spark"', "neither master nor remote"),
+        ('kind = "spark"\nmaster = "local"\nremote = "sc://a"', "master and remote"),
+        ('conf = { "executor.memory" = "1g" }', "begin with 'spark.'"),
+        ('conf = { "spark.sql.ansi.enabled" = "false" }', "rows depend on it"),
+        ('conf = { "spark.sql.variable.substitute" = "true" }', "rows depend on it"),
+        ('conf = { "spark.sql.files.ignoreMissingFiles" = "true" }', "rows depend on it"),
+        ('kind = "flink"', "engine.kind"),
+    ],
+)
+def test_wrong_settings_are_errors(text: str, problem: str) -> None:
+    with pytest.raises(SettingsError, match=problem):
+        parse_settings(f"[engine]\n{text}\n", "settings.toml")
+
+
+def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"pip install session_pipeline\[spark\]"):
+        SparkEngine(settings_of("local"), tmp_path)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(MissingExtraError, match="Java 17"):
+        SparkEngine(settings_of("local"), tmp_path)
+
+
+def test_pyspark_is_imported_only_for_spark() -> None:
+    code = "import sys, session_pipeline.run.pipeline; sys.exit('pyspark' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
