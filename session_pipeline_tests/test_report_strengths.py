@@ -65,6 +65,14 @@ def test_first_action_that_is_the_conversion_is_no_finding(converted: int, is_fo
     assert bool(strengths(figures, WINDOW)) == is_found
 
 
+def test_first_page_whose_rate_is_not_known_is_no_finding() -> None:
+    first = {"action": "/cart", "site": "main", "session_count": 100, "converted_count": 60}
+    rates = {"conversion_rate": None, "low": None, "high": None}
+    found = {"visits": [{"period": "week", "conversion_rate": 0.1}], "landing_pages": [first | rates]}
+    figures = Figures({}, None, {name: Figure("", rows) for name, rows in found.items()})
+    assert strengths(figures, WINDOW) == []
+
+
 @pytest.mark.parametrize(("converted", "is_found"), [(90, False), (130, True)])
 def test_page_is_compared_with_the_visits_to_its_site(converted: int, is_found: bool) -> None:
     """On the shop, 40 of 100 visits convert anyway; that a page does better than the visits to a blog says nothing."""

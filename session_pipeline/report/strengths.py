@@ -77,8 +77,9 @@ def _best_groups(figures: Figures, window: Window) -> list[Strength]:
     Chance must give so many conversions with a probability below CHANCE divided by the number of groups, so that it
     rarely causes any finding. Visits that begin late in a funnel, such as in the cart, convert more often for no other
     reason. A first action with which all visits convert is left out: it is the conversion, such as an order that a
-    server sent. A dimension with a change in the week is left out: while mobile visits meet a fault, those on desktop
-    convert more often than all visits.
+    server sent. So are all first actions if rare ones are combined, because their rates are not known. A dimension with
+    a change in the week is left out: while mobile visits meet a fault, those on desktop convert more often than all
+    visits.
     """
     week = figures.week
     usual: float = week["conversion_rate"]
@@ -116,7 +117,7 @@ def _large(figures: Figures) -> dict[str, list[tuple[str, str, Row]]]:
         "landing_pages": [
             (names.LANDING, row["action"], row)
             for row in figures.rows("landing_pages")
-            if row["converted_count"] < row["session_count"]
+            if row["conversion_rate"] is not None and row["converted_count"] < row["session_count"]
         ],
     }
     return {

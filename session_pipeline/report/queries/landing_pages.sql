@@ -1,6 +1,8 @@
 -- One row is one of the most frequent first actions of a visit to a site, in the week; the last
 -- row, without an action, is all others. Pages of a folder with more than five pages are one
 -- action, named /folder/…. low and high are the bounds of the 95 % Wilson interval of the rate.
+-- Rates are null if rare first actions are combined: they are by outcome, so mostly visits with the
+-- rarer outcomes are missing.
 with entries as (
     select
         site,
@@ -56,12 +58,19 @@ counted as (
     group by all
 ),
 
+combined as (
+    select count(*) > 0 as has_rare_steps
+    from action_transitions
+    where session_date between $first_day and $last_day and transition = 'other'
+),
+
 rated as (
     select
-        *,
-        cast(session_count as double) as _n,
-        converted_count / session_count as conversion_rate
-    from counted
+        n.*,
+        case when not c.has_rare_steps then cast(n.session_count as double) end as _n,
+        n.converted_count / n.session_count as _conversion_rate
+    from counted as n
+    cross join combined as c
 )
 
 select
@@ -69,9 +78,9 @@ select
     action,
     session_count,
     converted_count,
-    conversion_rate,
-    wilson_low(conversion_rate, _n, $z) as low,
-    wilson_high(conversion_rate, _n, $z) as high,
-    bounce_count / session_count as bounce_rate
+    converted_count / _n as conversion_rate,
+    wilson_low(_conversion_rate, _n, $z) as low,
+    wilson_high(_conversion_rate, _n, $z) as high,
+    bounce_count / _n as bounce_rate
 from rated
 order by action is null, session_count desc, action asc, site asc

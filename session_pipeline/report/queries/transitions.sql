@@ -1,6 +1,7 @@
 -- One row is one of the most common steps from an action to another one, in the week. Pages of a
 -- folder with more than five pages are one action, named /folder/…; it can follow itself, because
--- from one of its pages to another is a step, too.
+-- from one of its pages to another is a step, too. share is null if rare steps are combined: what
+-- is left would have too large shares.
 with moves as (
     select
         from_action,
@@ -36,11 +37,21 @@ folded as (
     group by all
 ),
 
+combined as (
+    select count(*) > 0 as has_rare_steps
+    from action_transitions
+    where session_date between $first_day and $last_day and transition = 'other'
+),
+
 rated as (
     select
-        *,
-        transition_count / sum(transition_count) over (partition by from_action) as share
-    from folded
+        f.*,
+        case
+            when not c.has_rare_steps
+                then f.transition_count / sum(f.transition_count) over (partition by f.from_action)
+        end as share
+    from folded as f
+    cross join combined as c
 )
 
 select
