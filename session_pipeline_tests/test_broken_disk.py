@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer import Exit
 
+from session_pipeline.checks.deliveries import rejected_files
 from session_pipeline.cli.verify import verify
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import StoreError
@@ -189,6 +190,8 @@ def test_unreadable_delivered_file_is_read_when_it_can_be(
         )
         assert len(deployment.table("raw_events")) == 4
         with open_run(deployment.folder, run_id="test") as run:
+            [problem] = rejected_files(run.folder, run.settings, run.store, run.until)
+            assert problem.endswith("(Input/output error of the disk); check the disk, or deliver it again")
             assert run.files_to_read() == {}
     with open_run(deployment.folder, run_id="test") as run:
         assert run.files_to_read() == {f"test/a.{ending}": "the disk can read it now"}

@@ -8,6 +8,7 @@ from session_pipeline.checks.quarantine import SEPARATED, has_too_many_quarantin
 from session_pipeline.checks.verdict import Verdict, add_input, verdict
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import literal, query_text
+from session_pipeline.errors import UnreadableFileError
 from session_pipeline.ingest.admission.admit import beginning_of
 from session_pipeline.ingest.admission.recognition import MOST_LINES
 from session_pipeline.ingest.admission.unknown_names import table_format
@@ -113,7 +114,7 @@ def rejected_files(folder: DataFolder, settings: Settings, store: Store, until: 
         facts = item.facts
         if facts["status"] != "accepted":
             if file_id in present:
-                problems.append(f"raw/{facts['path']}: {facts['reason']}")
+                problems.append(f"raw/{facts['path']}: {facts['reason']}{_how_to_fix(facts)}")
             continue
         lines = quarantined.get(file_id)
         if lines is None or not (lines.built_at >= since or (file_id in present and not facts["accepted_count"])):
@@ -133,6 +134,14 @@ def _table_read_as_log(folder: DataFolder, facts: FileFacts) -> str | None:
     if facts["format"] != AccessLog.name or facts["accepted_count"] or not has_too_many_quarantined(facts):
         return None
     return table_format(beginning_of(folder.raw / facts["path"]))
+
+
+def _how_to_fix(facts: FileFacts) -> str:
+    """Return what to do about a file that was not read. The reason of a refused file says it."""
+    if facts["status"] == "refused":
+        return ""
+    is_unreadable = UnreadableFileError.REASON in str(facts["reason"])
+    return "; check the disk, or deliver it again" if is_unreadable else "; fix that and deliver it again"
 
 
 def _first_lines(store: Store, lines: Partition, facts: FileFacts) -> list[tuple[str, str]]:
