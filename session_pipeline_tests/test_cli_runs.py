@@ -129,6 +129,14 @@ def test_run_warns_about_unusable_files(own_shop: Path) -> None:
     assert (code, bool(re.search(cut, out))) == (0, True), out
 
 
+def test_status_says_that_files_which_were_accepted_are_gone(own_shop: Path, tmp_path: Path) -> None:
+    shutil.rmtree(own_shop / "raw")  # as if its disk were not mounted
+    gone = f"there are no files under {own_shop / 'raw'} any more, and the rows of 1 accepted file are kept; if nobody"
+    assert gone in call("status", "--data", own_shop)[1]
+    (tmp_path / "new" / "raw").mkdir(parents=True)
+    assert f"there are no files under {tmp_path / 'new' / 'raw'} yet" in call("status", "--data", tmp_path / "new")[1]
+
+
 @pytest.mark.long
 def test_plan_status_and_run_report_the_same_problems(own_shop: Path) -> None:
     deliver(own_shop, "foreign.jsonl", '{"who": "ann"}\n', '{"who": "bob"}\n')

@@ -81,14 +81,26 @@ def find(
         *_missing_warehouse(folder, store),
         *_missing_report(folder),
     ]
-    nothing = f"there are no files under {folder.raw} yet; put them into one folder for each source"
     warnings = [
         *check_warnings,
         *frozen_days_after(plan, store),
         *delivered_files.sources_without_folder(folder, settings),
         *(_settings_to_check(folder, settings) if findings is None else map(str, findings.warnings)),
     ]
-    return Problems(errors, [*warnings, *([] if any(True for _ in deliveries(folder)) else [nothing])], check_errors)
+    return Problems(errors, [*warnings, *_no_delivered_files(folder, store)], check_errors)
+
+
+def _no_delivered_files(folder: DataFolder, store: Store) -> list[str]:
+    """Return a sentence if there is no delivered file: none was delivered yet, or their disk is not mounted."""
+    if any(True for _ in deliveries(folder)):
+        return []
+    accepted = [item for item in store.catalog.source_files().values() if item.facts["status"] == "accepted"]
+    if not accepted:
+        return [f"there are no files under {folder.raw} yet; put them into one folder for each source"]
+    return [
+        f"there are no files under {folder.raw} any more, and the rows of {counted(len(accepted), 'accepted file')} are"
+        " kept; if nobody removed the files, mount or restore the folder"
+    ]
 
 
 def outdated_days(plan: Plan) -> list[str]:
