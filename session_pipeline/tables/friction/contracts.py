@@ -73,7 +73,11 @@ TABLES: tuple[Table, ...] = (
         columns=(
             c.SITE,
             FRICTION_ACTION,
-            count("session_count", "Sessions that were at the action or had a signal of friction there, without bots."),
+            count(
+                "session_count",
+                "Sessions with an action there, without bots. An event counts at its page, also without a page view of"
+                " it, so action_visits, which counts sessions by the actions they did, has other numbers.",
+            ),
             HARD_TIME_COUNT,
             FRICTION_RATE,
             *SIGNAL_COUNTS,
