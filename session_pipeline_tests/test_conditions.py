@@ -141,6 +141,8 @@ REFUSED = [
     ("event_name = 'search' or 'view'", "write a comparison, such as event_name = 'view'"),
     ("is_bot && is_bot", "write and instead of &&"),
     ("page_path glob '/cart*'", "write like, where % stands for any text"),
+    ("value / 100 > 3", "cast((line ->> 'cents') || 'e-2' as decimal(18, 6))"),
+    ("value + 1 > 3", "arithmetic can overflow"),
     ("properties -> 'plan' = 'pro'", "write properties ->> 'key'"),
     ("properties['plan'] = 'pro'", "write properties ->> 'key'"),
     ("channel = 'email'", "channel is a column of sessions: use it in where_session of an outcome, or in breakdown"),

@@ -2,13 +2,16 @@
 
 import io
 import json
+import re
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.ingesting import EVENT, RULES, Ingest
 
 
@@ -61,6 +64,20 @@ def test_expression_reads_fields_and_columns(ingest: Ingest) -> None:
     assert found["page_url"] == "https://shop.example/a?q=1"
     assert found["search_term"] == "t"
     assert json.loads(found["properties"])["where"] == {"host": "shop.example", "path": "/a"}
+
+
+def test_useful_expressions_for_values_give_amounts(ingest: Ingest) -> None:
+    """Those of docs/sources/README.md: expressions do not calculate, but a text can have an exponent."""
+    page = (ROOT / "docs" / "sources" / "README.md").read_text()
+    as_text, in_cents = (
+        found.replace("\\|", "|") for found in re.findall(r"^\| a value .* \| `(.+)` \|$", page, re.MULTILINE)
+    )
+    lines = [EVENT | {"cents": cents} for cents in (1999, "1999", -5, 0, 12.5, "free", None)]
+    values = [row["value"] for row in taken(ingest, *lines, expressions={"value": in_cents})]
+    amounts = ("19.99", "19.99", "-0.05", "0", "0.125")
+    assert values == [*map(Decimal, amounts), None, None]
+    [row] = taken(ingest, EVENT | {"value": "19.99"}, expressions={"value": as_text})
+    assert row["value"] == Decimal("19.99")
 
 
 def test_column_has_its_field_where_the_expression_is_null(ingest: Ingest) -> None:

@@ -125,6 +125,13 @@ def _other_notation(node: exp.Expr, json: str) -> str | None:
             return _LIST_HINT
         case exp.Glob():
             return "write like, where % stands for any text"
+        case exp.Mul() | exp.Div():
+            return (
+                "use columns as they are: arithmetic can overflow. For a value in cents, write "
+                "cast((line ->> 'cents') || 'e-2' as decimal(18, 6)) as the expression of value in its source"
+            )
+        case exp.Add() | exp.Sub() | exp.Mod():
+            return "use columns as they are: arithmetic can overflow"
         case exp.JSONExtract() | exp.Bracket() if isinstance(node.this, exp.Column) and node.this.name.lower() == json:
             return f"write {json} ->> 'key'"
     return None
