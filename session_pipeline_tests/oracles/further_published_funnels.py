@@ -299,29 +299,6 @@ _OTHERS: tuple[Case, ...] = (
     ("goals of a day", "posthog_ordered", "g h k", "1d", {"g g h k": 3, "h g k": 1, "g k h": 2}, {}),
 )
 
-# Where the results differ on purpose (docs/definitions.md): what is counted here.
-_DIFFERENT: tuple[Case, ...] = (
-    ("ClickHouse 26.9 counts 3, strict_once", "strict_once", "a b|c c", "9s", {"a 2s c 0s b": 2, "a 2s b 0s c": 3}, {}),
-    (
-        "ClickHouse 26.9 counts 3 for the first, strict_order",
-        "strict_order",
-        "a b c",
-        "3s",
-        {"a b 2s a c b c": 2, "a b 2s a b c": 3, "a b a c b c": 3},
-        {"repeats": "ignore", "allow_reentry": True},
-    ),
-    (
-        "Umami counts 3",
-        "posthog_ordered",
-        "a b c",
-        "1h",
-        {"a b 8s b 6s c": 2, "a b 8s b 2s c": 3, "a 10s b 10s c": 3, "a 11s b": 1},
-        {"limits": {2: Limits(longest=timedelta(seconds=10)), 3: Limits(longest=timedelta(seconds=10))}},
-    ),
-    ("PostHog counts 2, excluded", "posthog_ordered", "a b c", "1d", {"a x b c a b": None}, _EXCLUDED),
-    ("PostHog counts 2, strict", "posthog_strict", "a b c", "1d", {"a c 0s x b": 1}, {"repeats": "ignore"}),
-)
-
 # PostHog's trends of funnels: visitors who entered on each day after the first moment, and those of them who converted.
 _SAMPLE = (
     "a 2d b 2d c",
@@ -377,7 +354,6 @@ def further_funnel_cases() -> list[FunnelCase]:
             ("ClickHouse", _CLICKHOUSE),
             ("PostHog", _POSTHOG),
             ("others", _OTHERS),
-            ("different", _DIFFERENT),
         )
         for case in cases
     ]
