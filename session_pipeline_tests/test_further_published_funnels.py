@@ -15,11 +15,12 @@ from session_pipeline_tests.oracles.funnels import attempts
 from session_pipeline_tests.oracles.further_published_funnels import daily_funnel_cases, further_funnel_cases
 from session_pipeline_tests.oracles.published_cases import FIRST_MOMENT, FunnelCase, funnel_levels
 from session_pipeline_tests.oracles.sessions import Rules
-from session_pipeline_tests.oracles.window_funnels import window_funnel_cases
+from session_pipeline_tests.oracles.window_funnels import completed_funnel_cases, window_funnel_cases
 
 UNTIL = date(2024, 1, 20)
 CASES = [*further_funnel_cases(), *window_funnel_cases(), *different_funnel_cases()]
 DAILY = daily_funnel_cases()
+COMPLETED = completed_funnel_cases()
 
 Row = dict[str, Any]
 
@@ -27,7 +28,7 @@ Row = dict[str, Any]
 @pytest.fixture(scope="module")
 def funnels(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """The visitors of all cases in one data folder, and for each case a funnel of its own."""
-    cases = [*CASES, *(case for case, _ in DAILY)]
+    cases = [*CASES, *(case for case, _ in DAILY), *(case for case, _ in COMPLETED)]
     deployment = Deployment(
         tmp_path_factory.mktemp("funnels"),
         settings(Rules(), FIRST_MOMENT.date(), {case.name: case.funnel for case in cases}),
@@ -74,6 +75,14 @@ def test_visitors_who_enter_and_convert_on_each_day(
             reached[(row["entry_date"] - FIRST_MOMENT.date()).days].append(row["step_reached"])
     last = len(case.funnel.steps)
     assert {day: (len(steps), steps.count(last)) for day, steps in reached.items()} == counts
+
+
+@pytest.mark.parametrize(("case", "conversions"), COMPLETED, ids=lambda case: getattr(case, "name", ""))
+def test_conversions_that_do_not_overlap(
+    case: FunnelCase, conversions: Mapping[str, int], funnel_entries: list[Row]
+) -> None:
+    converted = [row["visitor_id"] for row in funnel_entries if row["funnel"] == case.name and row["is_converted"]]
+    assert {visitor: converted.count(visitor) for visitor in conversions} == conversions
 
 
 def test_times_since_the_step_before(funnels: Deployment) -> None:

@@ -39,6 +39,18 @@ _PINOT: tuple[Case, ...] = (
     ("strict_deduplication", "posthog_ordered", "s c k f", "1000s", _of_four(3, 3, 2, 1), {"repeats": "stop"}),
 )
 
+# FunnelCompleteCount of Pinot: the same test, and what its code counts. The conversions of each visitor.
+_COMPLETED: tuple[tuple[str, str, str, Mapping[str, int]], ...] = (
+    ("complete count", "s c k f", "1000s", dict(zip(_FOUR, (1, 0, 0, 0), strict=True))),
+    ("complete count, two steps", "a b", "1h", {"a a b": 1, "a b b": 1, "a b a b": 2, "a b a a b a": 2, "b a": 0}),
+    (
+        "complete count, three steps",
+        "a b c",
+        "1h",
+        {"a b c a b c": 2, "a a b c": 1, "a b a c": 0},
+    ),  # there 1 for the last
+)
+
 # window_funnel of Doris: the tests of its version 2, window_funnel_v2.groovy and vec_window_funnel_v2_test.cpp, issue
 # 20451 and pull request 62043. A number is the value of a row, to which the conditions of several steps apply.
 _UP_TO_3 = "n0|n1|n2|n3 n1|n2|n3 n2|n3"
@@ -142,3 +154,13 @@ def window_funnel_cases() -> list[FunnelCase]:
         for product, cases in (("Pinot", _PINOT), ("Doris", doris), ("StarRocks", _OF_STARROCKS))
         for case in cases
     ]
+
+
+def completed_funnel_cases() -> list[tuple[FunnelCase, Mapping[str, int]]]:
+    """Return cases with the number of conversions of each visitor."""
+    options = {"grain": "attempt", "repeats": "restart"}
+    found = []
+    for name, steps, window, conversions in _COMPLETED:
+        case = funnel_case(f"Pinot: {name}", "posthog_ordered", steps, window, dict.fromkeys(conversions), options)
+        found.append((case, dict(zip(case.levels, conversions.values(), strict=True))))
+    return found
