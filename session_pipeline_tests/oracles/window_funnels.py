@@ -1,4 +1,4 @@
-"""Lists funnels with known results from relatives of ClickHouse's windowFunnel: those of Pinot, Doris and StarRocks.
+"""Lists funnels with known results from Pinot, Doris, StarRocks and Elasticsearch, most of them like windowFunnel.
 
 They are written as in further_published_funnels.py. docs/definitions.md has a table of the modes.
 """
@@ -39,16 +39,37 @@ _PINOT: tuple[Case, ...] = (
     ("strict_deduplication", "posthog_ordered", "s c k f", "1000s", _of_four(3, 3, 2, 1), {"repeats": "stop"}),
 )
 
-# FunnelCompleteCount of Pinot: the same test, and what its code counts. The conversions of each visitor.
+# FunnelCompleteCount of Pinot: the same test, and what its code counts. Sequences of two events in Elasticsearch's EQL:
+# its specification sequences.series-spec. The conversions of each visitor.
 _COMPLETED: tuple[tuple[str, str, str, Mapping[str, int]], ...] = (
-    ("complete count", "s c k f", "1000s", dict(zip(_FOUR, (1, 0, 0, 0), strict=True))),
-    ("complete count, two steps", "a b", "1h", {"a a b": 1, "a b b": 1, "a b a b": 2, "a b a a b a": 2, "b a": 0}),
+    ("Pinot: complete count", "s c k f", "1000s", dict(zip(_FOUR, (1, 0, 0, 0), strict=True))),
     (
-        "complete count, three steps",
-        "a b c",
+        "Pinot: complete count, two steps",
+        "a b",
         "1h",
-        {"a b c a b c": 2, "a a b c": 1, "a b a c": 0},
-    ),  # there 1 for the last
+        {"a a b": 1, "a b b": 1, "a b a b": 2, "a b a a b a": 2, "b a": 0},
+    ),
+    # There 1 for the last.
+    ("Pinot: complete count, three steps", "a b c", "1h", {"a b c a b c": 2, "a a b c": 1, "a b a c": 0}),
+    (
+        "EQL: sequences",
+        "a b",
+        "1h",
+        {
+            "a b": 1,
+            "a b a": 1,
+            "b a b": 1,
+            "a b a b": 2,
+            "a a b": 1,
+            "a b b b": 1,
+            "a a b a a a b a a": 2,
+            "a b a a": 1,
+            "b b a b a a": 1,
+            "a a b b": 1,
+            "a a b b a": 1,
+            "a a b a b b a": 2,
+        },
+    ),
 )
 
 # window_funnel of Doris: the tests of its version 2, window_funnel_v2.groovy and vec_window_funnel_v2_test.cpp, issue
@@ -161,6 +182,6 @@ def completed_funnel_cases() -> list[tuple[FunnelCase, Mapping[str, int]]]:
     options = {"grain": "attempt", "repeats": "restart"}
     found = []
     for name, steps, window, conversions in _COMPLETED:
-        case = funnel_case(f"Pinot: {name}", "posthog_ordered", steps, window, dict.fromkeys(conversions), options)
+        case = funnel_case(name, "posthog_ordered", steps, window, dict.fromkeys(conversions), options)
         found.append((case, dict(zip(case.levels, conversions.values(), strict=True))))
     return found
