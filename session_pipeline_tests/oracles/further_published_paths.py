@@ -207,6 +207,8 @@ TIMES: tuple[tuple[tuple[str, ...], Mapping[str, float]], ...] = (
     ),
     (("w 2m x", "w 3m x"), {"w x": 150}),
     (("y 0s z", "y 0s z", "y 4s z"), {"y z": 0}),
+    # PostHog's test_step_conversion_times of paths, whose mean times are those of one or two visitors.
+    (("p 1m q 2m r 3m s", "p 2m q 4m r"), {"p q": 90, "q r": 180, "r s": 180}),
 )
 
 # Routes: retentioneering's tests of route statistics. The number of paths with the route, and of its places.
