@@ -32,6 +32,7 @@ _DIFFERENT: tuple[Case, ...] = (
     ("PostHog counts 2, excluded", "posthog_ordered", "a b c", "1d", {"a x b c a b": None}, _NOT_X),
     ("PostHog excludes, strict", "posthog_strict", "a b", "1d", {"a x b": 1, "a b x": 2}, _NOT_X),
     ("PostHog counts 2, strict", "posthog_strict", "a b c", "1d", {"a c 0s x b": 1}, {"repeats": "ignore"}),
+    ("PostHog counts 3, optional", "posthog_ordered", "b a b c", "3s", {"b a b b c": 4}, {"optional": frozenset({2})}),
     # An exclusion counts in mode strict if its events may occur.
     (
         "excluded, other events allowed",
