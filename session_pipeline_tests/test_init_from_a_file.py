@@ -364,3 +364,16 @@ def test_names_with_invisible_characters_are_written_escaped(tmp_path: Path) -> 
     assert call("init", tmp_path / "new", "--from", file)[0] == 0
     source = load_settings(tmp_path / "new").source("web")
     assert (source.columns, source.event_names) == ({"event_time": "event\u2028time"}, {"page\x7fview": "page_view"})
+
+
+def test_notes_name_the_section_of_their_keys(tmp_path: Path) -> None:
+    line = {"visitor_id": "ann", "event_time": "2026-11-20T10:00:00Z"}
+    lines = [{**line, "event_name": name, "Ort": f"https://shop.example/{name}"} for name in ("sehen", "kaufen")]
+    file = tmp_path / "a.jsonl"
+    file.write_text("\n".join(map(json.dumps, lines)))
+    code, out, err = call("init", tmp_path / "new", "--from", file, "--source", "shop")
+    assert (code, err) == (0, "")
+    assert 'write page_url = "Ort" into columns' in out
+    assert "write these keys into [sources.shop] of settings.toml" in out
+    _, out, _ = call("try", file)
+    assert "Write these keys into [sources.web] of settings.toml." in out

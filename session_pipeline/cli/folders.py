@@ -11,7 +11,7 @@ import typer
 from session_pipeline import data_folder, settings_warnings
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, day_of, ended
 from session_pipeline.cli.screen import counted, echo, echo_json, plain
-from session_pipeline.cli.trying import could_be
+from session_pipeline.cli.trying import could_be, place_of_remarks
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import home
 from session_pipeline.errors import SettingsError, SettingsFileError, StoreError, WrongUseError
@@ -64,7 +64,8 @@ def init(
     echo(f"  settings.toml  all settings, with comments; {use}")
     if from_file is not None:
         moved = [f"start_date = {start_date}, because the file has older events"] if start_date else []
-        for line in (*_what_was_found(found, source), *moved, *found.remarks):
+        place = place_of_remarks(found, source)
+        for line in (*_what_was_found(found, source), *moved, *found.remarks, *([place] if place else [])):
             echo(f"                 {plain(line)}")
     echo("  raw/           put event files into one folder for each source, such as raw/web/2026-10-05.jsonl.gz")
     echo("  dagster_home/  history of runs")

@@ -168,6 +168,18 @@ def _print_suggested(found: Trial, source: str, folder: DataFolder | None) -> No
         echo()
     for remark in found.remarks:
         echo(f"Note: {plain(remark)}.")
+    if place := place_of_remarks(found, source):
+        echo(f"{plain(place[0].upper() + place[1:])}.")
+
+
+def place_of_remarks(found: Trial, source: str) -> str | None:
+    """Return where to write the keys that the remarks about a file give; None if they give none.
+
+    Suggested keys are printed with their section, in which these belong, too.
+    """
+    has_keys = any(" = " in remark for remark in found.remarks)
+    where = f"write these keys into {key_of_source(named_source(source))} of settings.toml"
+    return where if has_keys and not found.suggested else None
 
 
 def _try_command(found: Trial, source: str, folder: DataFolder | None) -> str:
