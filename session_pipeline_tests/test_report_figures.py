@@ -112,7 +112,9 @@ def test_texts_in_charts_are_shortened_to_fit() -> None:
         "base_count": 12345678,
         "conversion_rate": 1.0,
     }
-    image = charts.funnel("funnel-1", 380, "f", [step | {"is_unmatched": False, "is_largest_loss": False}])
+    image = charts.funnel(
+        "funnel-1", 380, "f", [step | {"is_optional": False, "is_unmatched": False, "is_largest_loss": False}]
+    )
     assert '<text x="0" y="14">1  商商…商商商商</text>' in image
 
 
@@ -153,10 +155,11 @@ def test_losses_of_a_funnel_with_an_optional_step_are_as_wide_as_the_attempts_lo
             "step_number": number,
             "number": str(number),
             "step": step,
+            "is_optional": step == "b",
             "reached_count": reached,
             "dropped_count": dropped,
+            "conversion_rate": reached / 12,
         }
-        | {"conversion_rate": reached / 12}
         for number, (step, reached, dropped) in enumerate((("a", 12, 2), ("b", 5, 2), ("c", 8, 0)), start=1)
     ]
     image = charts.funnel("funnel-1", 360, "f", steps)
