@@ -3,8 +3,10 @@
 These are associations, and the sentences say so.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, lgamma, log, log1p
+from typing import NamedTuple
 
 from session_pipeline.report import formats, lost_values, names, sites
 from session_pipeline.report.chance import FEWEST
@@ -33,6 +35,37 @@ class Strength:
     sentence: str
     note: str
     figure: str
+
+
+class Group(NamedTuple):
+    """The visits with a value of a dimension."""
+
+    dimension: str
+    value: str
+    row: Row
+
+
+@dataclass(frozen=True)
+class UsualRates:
+    """The conversion rates that groups are compared with.
+
+    Attributes:
+        of_all: The rate of all visits.
+        of_site: The rate of the visits to each site; empty if there is one site.
+        has_several_sites: Whether there are several sites.
+    """
+
+    of_all: float
+    of_site: Mapping[str, float]
+    has_several_sites: bool
+
+    def is_of_site(self, row: Row) -> bool:
+        """Whether a group is compared with the visits to its site."""
+        return row.get("site") in self.of_site
+
+    def rate_for(self, row: Row) -> float:
+        """Return the rate that a group is compared with."""
+        return self.of_site[row["site"]] if self.is_of_site(row) else self.of_all
 
 
 def strengths(figures: Figures, window: Window) -> list[Strength]:
@@ -81,49 +114,61 @@ def _best_groups(figures: Figures, window: Window) -> list[Strength]:
     a change in the week is left out: while mobile visits meet a fault, those on desktop convert more often than all
     visits.
     """
-    week = figures.week
-    usual: float = week["conversion_rate"]
     changed = _changed_dimensions(figures, window)
     groups = {
-        figure: [group for group in named if group[0] not in changed] for figure, named in _large(figures).items()
+        figure: [group for group in large if group.dimension not in changed]
+        for figure, large in _large(figures).items()
     }
-    has_several = sites.has_several(figures)
-    of_site: dict[str | None, float] = (
-        {row["site"]: row["conversion_rate"] or 0.0 for row in figures.rows("sites")} if has_several else {}
-    )
     level = CHANCE / max(1, sum(map(len, groups.values())))
-    found = []
-    for figure, compared in groups.items():
-        best: dict[str, tuple[str, Row]] = {}
-        for dimension, value, row in compared:
-            rate = of_site.get(row.get("site"), usual)
-            is_better = chance_of(row["converted_count"], row["session_count"], rate) < level
-            if is_better and (dimension not in best or row["low"] > best[dimension][1]["low"]):
-                best[dimension] = (value, row)
-        for dimension, (value, row) in sorted(best.items(), key=lambda item: (-item[1][1]["low"], item[0])):
-            is_of_site = row.get("site") in of_site
-            place = sites.place(figures, row) if is_of_site else ""
-            visits = "all visits to the site" if is_of_site else "all visits"
-            against = f"{formats.percent(of_site.get(row.get('site'), usual))} of {visits}"
-            note = f"{OF_SITES if has_several and not is_of_site else OTHER_WAYS} {COMPARED}"
-            found.append(Strength(_sentence(dimension, value, row, against, place), note, figure))
-    return found
+    usual = _usual_rates(figures)
+    return [
+        _strength(figures, figure, group, usual)
+        for figure, compared in groups.items()
+        for group in _best_of_dimensions(compared, usual, level)
+    ]
 
 
-def _large(figures: Figures) -> dict[str, list[tuple[str, str, Row]]]:
-    """Return the groups with enough visits of each figure: their dimension, their value and their row."""
+def _usual_rates(figures: Figures) -> UsualRates:
+    has_several = sites.has_several(figures)
+    of_site = {row["site"]: row["conversion_rate"] or 0.0 for row in figures.rows("sites")} if has_several else {}
+    return UsualRates(figures.week["conversion_rate"], of_site, has_several)
+
+
+def _best_of_dimensions(groups: Sequence[Group], usual: UsualRates, level: float) -> list[Group]:
+    """Return the best group of each dimension whose conversions chance gives less often than `level`, surest first."""
+    best: dict[str, Group] = {}
+    for group in groups:
+        row, known = group.row, best.get(group.dimension)
+        is_better = chance_of(row["converted_count"], row["session_count"], usual.rate_for(row)) < level
+        if is_better and (known is None or row["low"] > known.row["low"]):
+            best[group.dimension] = group
+    return sorted(best.values(), key=lambda group: (-group.row["low"], group.dimension))
+
+
+def _strength(figures: Figures, figure: str, group: Group, usual: UsualRates) -> Strength:
+    is_of_site = usual.is_of_site(group.row)
+    place = sites.place(figures, group.row) if is_of_site else ""
+    visits = "all visits to the site" if is_of_site else "all visits"
+    against = f"{formats.percent(usual.rate_for(group.row))} of {visits}"
+    note = f"{OF_SITES if usual.has_several_sites and not is_of_site else OTHER_WAYS} {COMPARED}"
+    return Strength(_sentence(group, against, place), note, figure)
+
+
+def _large(figures: Figures) -> dict[str, list[Group]]:
+    """Return the groups with enough visits of each figure."""
     groups = {
-        "breakdowns": [(row["dimension"], row["dimension_value"], row) for row in figures.rows("breakdowns")],
+        "breakdowns": [Group(row["dimension"], row["dimension_value"], row) for row in figures.rows("breakdowns")],
         "landing_pages": [
-            (names.LANDING, row["action"], row)
+            Group(names.LANDING, row["action"], row)
             for row in figures.rows("landing_pages")
             if row["conversion_rate"] is not None and row["converted_count"] < row["session_count"]
         ],
     }
-    return {
-        figure: [group for group in named if group[1] not in (None, "(none)") and group[2]["session_count"] >= FEWEST]
-        for figure, named in groups.items()
-    }
+    return {figure: [group for group in found if _is_large(group)] for figure, found in groups.items()}
+
+
+def _is_large(group: Group) -> bool:
+    return group.value not in (None, "(none)") and bool(group.row["session_count"] >= FEWEST)
 
 
 def _changed_dimensions(figures: Figures, window: Window) -> set[str]:
@@ -150,7 +195,8 @@ def chance_of(converted: int, visits: int, rate: float) -> float:
     return total
 
 
-def _sentence(dimension: str, value: str, row: Row, against: str, place: str) -> str:
+def _sentence(group: Group, against: str, place: str) -> str:
+    dimension, value, row = group
     name = names.value_in_sentence(dimension, value)
     places = {names.LANDING: f"that begin at {name}{place}", "device": f"on {name}"}
     where = LIFECYCLES[value] if dimension == "lifecycle" else places.get(dimension)
