@@ -304,10 +304,11 @@ def test_usual_paths(reported: Reported) -> None:
         path, on_path, visits, actions, seconds = usual[outcome, 28 if days else 7]
         assert count == f"{visits:,}"
         if "take it" in content:
-            steps = " ".join(f"{named(step)} {kind_of(step)}" for step in path.split(" > "))
+            steps = path.split(" > ")
+            repeats = ", with repeats," if actions > len(steps) and "(more)" not in steps else ""
             assert content.startswith(
-                f"{share(on_path, visits)} take it: {actions:,.0f} action{'s' * (actions != 1)} in {duration(seconds)}"
-                f" (medians) {steps}"
+                f"{share(on_path, visits)} take it: {actions:,.0f} action{'s' * (actions != 1)}{repeats} in"
+                f" {duration(seconds)} (medians) {' '.join(f'{named(step)} {kind_of(step)}' for step in steps)}"
             )
             continue
         assert "At least 4 of 10 do each of these" in content
