@@ -272,6 +272,20 @@ def test_query_of_later_purchases_counts_sessions_after_the_attempt() -> None:
         assert warehouse.execute(query(6)).fetchall() == [("cart", 7, 6, 3, 2)]
 
 
+def test_query_of_times_to_purchase_leaves_out_excluded_attempts() -> None:
+    """As funnel_steps does. An excluded attempt can be converted."""
+    with duckdb.connect() as warehouse:
+        warehouse.execute("""
+            create table funnel_entries as
+            select 'product to purchase' as funnel, 'main' as site, *, true as is_converted
+            from (values
+                ('a', 60, false, false), ('b', 120, false, false),
+                ('excluded', 60, true, false), ('bot', 60, false, true)
+            ) as attempts (visitor_id, seconds_to_convert, is_excluded, is_bot)
+        """)
+        assert [row[:3] for row in warehouse.execute(query(7)).fetchall()] == [("within the hour", 2, 2)]
+
+
 def test_query_of_searches_reads_page_views_and_excludes_sessions_of_bots() -> None:
     with duckdb.connect() as warehouse:
         warehouse.execute("""

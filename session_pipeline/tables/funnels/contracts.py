@@ -49,7 +49,9 @@ SECONDS_BEFORE = Column(
     "seconds_from_step_before", "DOUBLE", "Time from the step that was reached before, in seconds; null at the entry."
 )
 IS_EXCLUDED = flag(
-    "is_excluded", "Whether an exclusion of the funnel applied. Excluded attempts are counted separately."
+    "is_excluded",
+    "Whether an exclusion of the funnel applied, also to a converted attempt. Excluded attempts are counted"
+    " separately.",
 )
 IS_WINDOW_CLOSED = flag(
     "is_window_closed",
