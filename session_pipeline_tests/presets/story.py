@@ -126,6 +126,7 @@ LIMITS: Mapping[str, Limits] = {
     "mixpanel": NO_BOT,
     "plausible": NO_BOT,
     "umami": NO_BOT,
+    "vercel": NO_BOT,
     # Orders are all that the shop's own database has.
     "woocommerce": Limits(
         names=dict.fromkeys(("page_view", "add_to_cart", "contact"), ""),
