@@ -1,4 +1,4 @@
-"""Tests the border between what expires and what stays, on catalogs without files."""
+"""Tests the border between what expires and what stays, on catalogs without files, and which limits are allowed."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.build.expiry import Expiry, find_expiry
+from session_pipeline.build.expiry import Expiry, find_expiry, kept_tables, other_tables, tables_of_people
+from session_pipeline.errors import SettingsError
 from session_pipeline.ingest.erasing.expired_text import EXPIRED_TEXT
 from session_pipeline.ingest.reading.result import RawDay, Reading
 from session_pipeline.ingest.taken import without_frozen_days
 from session_pipeline.reference.days import ONE_DAY, Calendar
 from session_pipeline.settings import parse_settings
-from session_pipeline.settings.privacy import LONGEST_READ_DAYS
+from session_pipeline.settings.privacy import LONGEST_READ_DAYS, SESSION_DAYS
 from session_pipeline.store.records import Key, Partition, Publication, SourceFile
+from session_pipeline.tables import TABLES
+from session_pipeline.tables.frame import Frame
+from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS
 
 FIRST = date(2024, 3, 1)
 UNTIL = FIRST + 17 * ONE_DAY
@@ -122,3 +126,63 @@ def test_expired_text_does_not_expire_again() -> None:
     assert found_in(stored, keep="privacy.quarantine_days = 2", files=[file]).texts == (stored.key,)
     again = found_in(stored._replace(reason=EXPIRED_TEXT), keep="privacy.quarantine_days = 2", files=[file])
     assert again.is_empty
+
+
+# Which limits the settings can have
+
+
+@pytest.mark.parametrize(
+    ("keep", "words"),
+    [
+        ("{ raw = 5 }", "raw = 5"),
+        ("{ events = 90 }", "has no raw"),
+        ("{ raw = 30, events = 31 }", "write at least 33"),
+        ("{ raw = 30, events = 40, aggregates = 100 }", "write at least 114"),
+        ("{ raw = 30, events = 200, aggregates = 150 }", "write at least 200"),
+        ("{ raw = 30, aggregates = 150 }", "events too"),
+        ("{ raw = -1 }", "raw"),
+    ],
+)
+def test_limits_that_later_days_need_are_refused(keep: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        parse_settings(f"privacy.keep_days = {keep}")
+
+
+def test_funnel_windows_need_raw_events() -> None:
+    assert parse_settings("privacy.keep_days = { raw = 10 }").privacy.keep_days.raw == 10
+    with pytest.raises(SettingsError, match="write at least 10"):
+        parse_settings("privacy.keep_days = { raw = 9 }")
+    assert parse_settings("funnels = []\nprivacy.keep_days = { raw = 9 }").privacy.keep_days.raw == 9
+
+
+def test_settings_keep_what_the_spans_of_open_days_read() -> None:
+    wanted = tuple(FIRST + number * ONE_DAY for number in range(400))
+    frame = Frame(parse_settings("sessions.max_hours = 24"), Calendar("America/St_Johns"), wanted, wanted[-1])
+    day, furthest = wanted[300], {"people": 0, "others": 0}
+    for step in STEPS:
+        for what in step.inputs:
+            for kind, tables in (("people", tables_of_people()), ("others", other_tables())):
+                if step.is_daily and what.table in tables:
+                    read = min((*what.span.dates(frame, day), day))
+                    furthest[kind] = max(furthest[kind], (day - read).days)
+    assert 1 <= furthest["people"] <= SESSION_DAYS
+    assert 0 < furthest["others"] <= LONGEST_READ_DAYS
+
+
+def test_each_daily_table_expires_with_one_limit_or_never() -> None:
+    logs = {log.table for step in STEPS for log in step.logs}
+    daily = {name for name in {*STEP_OF_TABLE, *logs} if TABLES[name].date_column}
+    assert tables_of_people() | other_tables() | kept_tables() >= daily
+    assert not tables_of_people() & other_tables()
+    assert {"events", "sessions", "session_facts", "open_sessions", "session_changes"} <= tables_of_people()
+    assert {"daily_summary", "moment_counts", "funnel_steps"} <= other_tables()
+    assert {"visitor_states", "visitor_days", "agents_seen"} <= kept_tables()
+
+
+@pytest.mark.parametrize("timezone", ["UTC", "America/St_Johns", "Pacific/Apia"])
+def test_raw_events_of_a_utc_date_are_kept_while_a_local_day_needs_them(timezone: str) -> None:
+    calendar = Calendar(timezone)
+    for day in (date(2011, 12, 29), date(2011, 12, 31), date(2024, 3, 10), FIRST):
+        needed = {utc_date for later in range(3) for utc_date in calendar.utc_dates(day + later * ONE_DAY)}
+        assert not any(calendar.is_over_before(utc_date, day) for utc_date in needed)
+        assert calendar.is_over_before(min(needed) - ONE_DAY, day)
