@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from session_pipeline.settings import (
     settings_template,
     source_section,
 )
+from session_pipeline.store.file_facts import FileFacts
 from session_pipeline.store.files import copy_file
 from session_pipeline.tables import table
 from session_pipeline.tables.steps import STEP_OF_TABLE
@@ -35,6 +36,8 @@ from session_pipeline.trial.result import NO_SOURCE, Field, QuarantineReason, Tr
 from session_pipeline.trial.suggested_keys import Suggested
 from session_pipeline.trial.suggested_reading import likely_preset_of, only_object_of, suggested_for
 
+BUILT = ("sessions", "session_actions", "outcome_matches", "session_outcomes")
+SHOWN = ("duplicate_events", "sessions", "session_actions", "session_outcomes")
 TRIED_DAYS = 7
 FEWEST_DATES = 10  # accepted lines from which on midnight is no coincidence
 MOST_DATES = 1_000  # times that are looked at
@@ -70,40 +73,25 @@ def attempt(
         open_run(trial, run_id=NO_SOURCE, until=_today(trial)) as run,
     ):
         run.ingest()
-        [ledgered] = run.store.catalog.source_files().values()
-        with run.engine.job() as job:
-            _add(job, run, "raw_events")
-            _add(job, run, "quarantined_lines")
-            fields, others = _fields(job, ledgered.facts["mapping"]), _other_fields(job)
-            quarantined = _quarantined(job, source)
-            only_object, likely = only_object_of(job, ledgered.facts), likely_preset_of(job, ledgered.facts)
-            has_only_dates = _has_only_dates(job, run.settings.source(source).timezone)
-        filled = frozenset(field.column for field in fields if field.filled_count)
-        suggested = (
-            Suggested(keys={"preset": likely})
-            if likely is not None
-            else suggested_for(trial, run, ledgered.facts, filled, quarantined, only_object)
-        )
-        if has_only_dates:
-            suggested = replace(suggested, remarks=[*suggested.remarks, f"all times are midnight: {ONLY_DATES}"])
+        lines = _lines(trial, run, source)
         frame = run.planner.frame
         days = sorted(days_with_events(run.store.of_table("raw_events"), frame.calendar, run.settings.start_date))
         tried = [day for day in days if frame.is_wanted(day)][:TRIED_DAYS]
-        for name in ("sessions", "session_actions", "outcome_matches", "session_outcomes") if has_sessions else ():
+        for name in BUILT if has_sessions else ():
             run.build(STEP_OF_TABLE[name], tried)
         with run.engine.job() as job:
-            for name in ("duplicate_events", "sessions", "session_actions", "session_outcomes"):
+            for name in SHOWN:
                 _add(job, run, name, tried)
             outcomes, bot_session_count = _outcomes(job)
             return Trial(
-                facts={**ledgered.facts, "path": str(file)},
-                fields=fields,
-                other_fields=others,
-                set_aside=quarantined,
-                suggested_columns=suggested.columns,
-                suggested=suggested.keys,
-                remarks=suggested.remarks,
-                missing=suggested.missing,
+                facts={**lines.facts, "path": str(file)},
+                fields=lines.fields,
+                other_fields=lines.other_fields,
+                set_aside=lines.quarantined,
+                suggested_columns=lines.suggested.columns,
+                suggested=lines.suggested.keys,
+                remarks=lines.suggested.remarks,
+                missing=lines.suggested.missing,
                 accepted_with_suggested=None,
                 lines_with_suggested=None,
                 days=tried,
@@ -113,6 +101,38 @@ def attempt(
                 bot_session_count=bot_session_count,
                 sessions=_sessions(job),
             )
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """What the lines of the file say; attributes as those of `Trial`."""
+
+    facts: FileFacts
+    fields: Sequence[Field]
+    other_fields: Mapping[str, int]
+    quarantined: Sequence[QuarantineReason]
+    suggested: Suggested
+
+
+def _lines(trial: DataFolder, run: Run, source: str) -> _Lines:
+    """Return what the lines of the only file say, once the run has read them."""
+    [ledgered] = run.store.catalog.source_files().values()
+    facts = ledgered.facts
+    with run.engine.job() as job:
+        _add(job, run, "raw_events")
+        _add(job, run, "quarantined_lines")
+        fields, others = _fields(job, facts["mapping"]), _other_fields(job)
+        quarantined = _quarantined(job, source)
+        only_object, likely = only_object_of(job, facts), likely_preset_of(job, facts)
+        has_only_dates = _has_only_dates(job, run.settings.source(source).timezone)
+    if likely is not None:
+        suggested = Suggested(keys={"preset": likely})
+    else:
+        filled = frozenset(field.column for field in fields if field.filled_count)
+        suggested = suggested_for(trial, run, facts, filled, quarantined, only_object)
+    if has_only_dates:
+        suggested = replace(suggested, remarks=[*suggested.remarks, f"all times are midnight: {ONLY_DATES}"])
+    return _Lines(facts, fields, others, quarantined, suggested)
 
 
 @contextmanager
