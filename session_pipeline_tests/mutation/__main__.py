@@ -42,6 +42,7 @@ TESTS_OF_MODULE: Mapping[str, Sequence[str]] = {
     "session_pipeline/checks/quarantine.py": tuple(
         f"{TESTS}/test_{name}.py" for name in ("check_quarantine", "wrapped_records", "short_files")
     ),
+    "session_pipeline/ingest/erasing/erase_stored.py": (f"{TESTS}/test_erase_stored.py",),
     "session_pipeline/ingest/erasing/erasures.py": (f"{TESTS}/test_erased_ids.py", f"{TESTS}/test_erasures_file.py"),
     "session_pipeline/ingest/taken.py": tuple(
         f"{TESTS}/test_{name}.py" for name in ("expiry_limits", "ingest", "quarantine", "access_log_visitors")
@@ -59,6 +60,8 @@ TESTS_OF_MODULE: Mapping[str, Sequence[str]] = {
 LESS_TESTED = (
     "session_pipeline/build/expiry.py",
     "session_pipeline/checks/quarantine.py",
+    "session_pipeline/ingest/erasing/erase_stored.py",
+    "session_pipeline/ingest/erasing/erasures.py",
     "session_pipeline/ingest/taken.py",
     "session_pipeline/publish/lake.py",
     "session_pipeline/publish/published_state.py",
