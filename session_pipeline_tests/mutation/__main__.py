@@ -37,8 +37,10 @@ TESTS_OF_MODULE: Mapping[str, Sequence[str]] = {
     "session_pipeline/build/causes.py": (f"{TESTS}/test_causes.py",),
     "session_pipeline/build/fingerprints.py": PLAN,
     "session_pipeline/build/expiry.py": (f"{TESTS}/test_expiry_limits.py", f"{TESTS}/test_expiry.py"),
+    "session_pipeline/build/known.py": (f"{TESTS}/test_known_states.py",),
     "session_pipeline/build/plan.py": PLAN,
     "session_pipeline/build/planner.py": PLAN,
+    "session_pipeline/build/stale_days.py": (f"{TESTS}/test_stale_days.py",),
     "session_pipeline/checks/quarantine.py": tuple(
         f"{TESTS}/test_{name}.py" for name in ("check_quarantine", "wrapped_records", "short_files")
     ),
