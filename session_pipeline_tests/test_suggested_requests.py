@@ -225,6 +225,12 @@ def test_status_codes_and_numbers_of_orders_are_no_event_names() -> None:
     assert of_log(*[{**orders[0], "Name": name} for name in ("step 1", "step 1")]).columns["event_name"] == "Name"
 
 
+def test_field_response_is_a_status_if_it_has_codes() -> None:
+    line = {"time": AT, "method": "GET", "url": "/", "clientip": "192.0.2.7"}
+    for value, column in (("404", {"status_code": "response"}), ("5120", {}), ("ok", {})):
+        assert of_log({**line, "response": value}).columns == {"event_time": "time", **column}
+
+
 def test_several_addresses_are_named() -> None:
     line = {"time": AT, "method": "GET", "path": "/", "ClientAddr": "192.0.2.7:52458", "ClientHost": "192.0.2.7"}
     assert of_log(line).keys["visitor_address"] == "ClientAddr"
@@ -253,6 +259,7 @@ def test_names_of_hosts_with_addresses_are_visitors() -> None:
     line = {"time": AT, "method": "GET", "url": "/"}
     hosts = [{**line, "host": host} for host in ("192.0.2.7", "dial-7.example.net")]
     assert of_log(*hosts).keys["visitor_address"] == "host"
+    assert of_log(*hosts).keys["request"] == {"method": "method", "target": "url"}  # no page is on such a host
     sites = [{**line, "host": host} for host in ("www.shop.example", "shop.example")]
     assert "visitor_address" not in of_log(*sites).keys
     assert "visitor_address" not in of_log({**line, "upstream_addr": "10.0.0.8:80"}).keys
