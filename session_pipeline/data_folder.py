@@ -135,9 +135,12 @@ def find(path: Path | str | None = None, *, option: str = "--data") -> DataFolde
         WrongUseError: The folder has neither settings.toml nor raw/, or its path cannot be that of a data folder.
     """
     folder = at(Path(path or os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT))
-    if not folder.has_settings and not folder.raw.is_dir():
-        raise WrongUseError(
-            f"{folder.path} is not a data folder: it has neither settings.toml nor raw/; create one with"
-            f" `session-pipeline init {folder.path}`, or select another with {option} or {ENVIRONMENT_VARIABLE}"
-        )
-    return folder
+    if folder.has_settings or folder.raw.is_dir():
+        return folder
+    around = DataFolder(folder.path.parent)
+    if around.has_settings:  # one of its files or folders was given, or the command was started in it
+        raise WrongUseError(f"{folder.path} is not a data folder, but {around.path} is; select it with {option}")
+    raise WrongUseError(
+        f"{folder.path} is not a data folder: it has neither settings.toml nor raw/; create one with"
+        f" `session-pipeline init {folder.path}`, or select another with {option} or {ENVIRONMENT_VARIABLE}"
+    )

@@ -193,6 +193,12 @@ def test_wrong_use_exits_with_2_and_a_hint(
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("name", ["raw", "settings.toml", "data"])
+def test_part_of_a_data_folder_is_refused_with_the_folder_to_select(shop: Path, name: str) -> None:
+    code, _, err = call("status", "--data", shop / name)
+    assert (code, f"{shop / name} is not a data folder, but {shop} is; select it with --data" in err) == (2, True), err
+
+
 def test_sample_writes_the_truth_outside_raw(own_shop: Path, tmp_path: Path) -> None:
     small = ("--visitors", "20", "--days", "2", "--seed", "5")
     assert call("sample", *small, "--data", own_shop)[0] == 0
