@@ -111,6 +111,17 @@ def test_rules_for_currencies_local_times_and_dimensions_hold(sample_deployment:
     assert {*in_dimensions} == {*sample_deployment.query("select sum(session_count) from daily_summary")}
 
 
+def test_advice_on_lists_in_a_text_finds_exact_names(sample_deployment: Deployment) -> None:
+    advice = "list_contains(string_split(friction_signals, ', '), 'repeat')"
+    assert f"`{advice}`" in QUERIES.read_text()
+    exact, similar = (
+        sample_deployment.query(f"select count(*) from session_facts where {condition}")
+        for condition in (advice, "friction_signals like '%repeat%'")
+    )
+    signals = "select count(distinct session_id) from session_friction where signal = 'repeat'"
+    assert exact == sample_deployment.query(signals) != similar
+
+
 def test_query_of_lines_does_not_call_erased_ones_waiting() -> None:
     with duckdb.connect() as warehouse:
         warehouse.execute("create table source_files as select 10 as line_count, 3 as erased_count")
