@@ -133,6 +133,13 @@ LIMITS: Mapping[str, Limits] = {
         without_page=frozenset(["purchase"]),
         sessions=(StorySession("ada", _at("04T09:05:20"), 0, "purchase", value=Decimal("49.90")),),
     ),
+    # Goals have numbers, and the settings of a site say which of them is a purchase.
+    "yandex_metrica": Limits(
+        has_bot=False,
+        has_values=False,
+        names=dict.fromkeys(("add_to_cart", "purchase", "contact"), ""),
+        outcomes={"purchase": "engaged"},
+    ),
 }
 
 
