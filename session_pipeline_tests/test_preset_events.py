@@ -238,6 +238,27 @@ def test_shopify_clicks_and_inputs_have_a_position_and_an_element(ingest: Ingest
     assert {row["sequence"] for row in rows} == {7}
 
 
+def test_shopify_data_of_customers_and_of_forms_is_not_stored(ingest: Ingest) -> None:
+    address = {"first_name": "Secret", "address1": "Secret 1", "phone": "+49 Secret"}
+    order = {
+        **SHOP_ORDER, "email": "secret@a.example", "contact_email": "secret@a.example", "phone": "+49 Secret",
+        "billing_address": address, "shipping_address": address, "note": "Secret", "source_name": "web",
+        "customer": {"id": 7, "email": "secret@a.example", "last_name": "Secret", "default_address": address},
+    }  # fmt: skip
+    checkout = {"email": "secret@a.example", "phone": "Secret", "billingAddress": address, "shippingAddress": address,
+                "smsMarketingPhone": "Secret"}  # fmt: skip
+    typed = {"id": "mail", "type": "email", "value": "secret@a.example"}
+    pixel = {"id": "sh-1", "clientId": "c", "timestamp": "2024-05-06T07:08:09Z"}
+    data = [
+        ("checkout_completed", {"checkout": checkout}), ("input_changed", {"element": typed}),
+        ("form_submitted", {"element": {"id": "contact", "elements": [typed]}}),
+    ]  # fmt: skip
+    rows = events(ingest, "shopify", order, *({**pixel, "name": name, "data": each} for name, each in data))
+    assert not any("secret" in str(row).lower() for row in rows)
+    assert (rows[0]["user_id"], '"source_name":"web"' in rows[0]["properties"]) == ("7", True)
+    assert rows[2]["element"] == "mail"
+
+
 def test_shopify_order_without_customer_and_address_is_a_visitor_of_its_own(ingest: Ingest) -> None:
     details: list[Line | None] = [None, {"browser_ip": ""}, {"browser_ip": "203.0.113.7"}]
     orders = [{**SHOP_ORDER, "customer": None, "id": n, "client_details": each} for n, each in enumerate(details)]
