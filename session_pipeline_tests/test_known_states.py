@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from session_pipeline.build.known import Known, known_of
 from session_pipeline.build.plan import Staleness
 from session_pipeline.build.planner import Planner
+from session_pipeline.store.records import Key
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEPS
@@ -83,6 +84,17 @@ def test_every_change_of_a_partition_changes_the_state_of_its_date(
     key = max(key for key in built.partitions if key.date is not None)
     built.partitions[key] = built.partitions[key]._replace(**change)  # type: ignore[arg-type]
     assert known.first_change(built.planner(until=LAST).state()) == key.date
+
+
+def test_planner_sees_what_is_committed_after_it_looked(long_history: Built) -> None:
+    """A run uses one planner while it commits, and each date is hashed again only if it changed."""
+    built = long_history.copy()
+    planner = knowing(built.planner(until=LAST).state(), built, until=LAST)
+    before = planner.state()
+    assert planner.plan().is_empty
+    built.change(Key("sessions", DAY + ONE), sha256="other")
+    assert before.first_change(planner.state()) == DAY + ONE
+    assert {item.day for item in planner.plan().items if item.step.name == "session_outcomes"} == {DAY + ONE}
 
 
 STATE = Known("code", UNTIL, {DAY: "a", DAY + 2 * ONE: "c"})
