@@ -17,6 +17,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import StoreError
 from session_pipeline.publish import comparison, published_state
 from session_pipeline.run import pipeline
+from session_pipeline.run.pipeline import Run
 from session_pipeline.settings import load_settings
 from session_pipeline.store.records import Partition
 
@@ -72,42 +73,53 @@ def _mark_and_count(folder: DataFolder, suspects: list[Partition], shown: progre
     Returns:
         The problems found, and whether the last publication has the rows of the present store.
     """
-    problems = []
     with pipeline.open_run(folder, run_id="verify", on_wait=shown.note) as run:
         run.store.catalog.record_missing_digests()
-        for partition in suspects:
-            if run.store.get(partition.key) != partition:
-                continue  # another run has replaced it in the meantime
-            try:
-                file = run.store.damaged_file(partition)
-                run.refuse_unreadable(partition)
-            except StoreError as error:
-                problems.append(str(error))
-                continue
-            if file is None and not partition.is_damaged:
-                continue
-            file = file or run.store.path_of(partition)
-            how = "does not contain what was written"
-            if not file.is_file():
-                how = "is missing"
-            elif run.store.is_unreadable(partition):
-                how = "cannot be read (Input/output error)"
-            problems.append(f"{partition.key}: {file} {how}; `run` rebuilds it")
-            run.store.mark_damaged(partition)
-        try:
-            verdict = ledger_closes(run, run.planner.frame.wanted)
-            if not verdict.holds:
-                problems.append(f"the line counts do not add up: {verdict.sentence}")
-        except duckdb.Error:
-            problems.append("lines cannot be counted while files are damaged; verify again after `run`")
-        if not folder.warehouse.is_file():
-            problems.append(f"there is no {folder.warehouse}; `run` creates it")
-        elif published_state.is_changed(folder, run.store):
-            problems.append(
-                f"{folder.warehouse} is not the file that was published: its size or modification time differs;"
-                " `run` writes it again"
-            )
+        problems = [problem for suspect in suspects if (problem := _marked(run, suspect))]
+        problems += _ledger_problems(run)
+        problems += _problems_of_warehouse_file(run)
         return problems, published_state.is_of_present_store(folder, run.store)
+
+
+def _marked(run: Run, suspect: Partition) -> str | None:
+    """Mark a partition that is still damaged; return the problem, or None if there is none any more."""
+    if run.store.get(suspect.key) != suspect:
+        return None  # another run has replaced it in the meantime
+    try:
+        file = run.store.damaged_file(suspect)
+        run.refuse_unreadable(suspect)
+    except StoreError as error:
+        return str(error)
+    if file is None and not suspect.is_damaged:
+        return None
+    file = file or run.store.path_of(suspect)
+    how = "does not contain what was written"
+    if not file.is_file():
+        how = "is missing"
+    elif run.store.is_unreadable(suspect):
+        how = "cannot be read (Input/output error)"
+    run.store.mark_damaged(suspect)
+    return f"{suspect.key}: {file} {how}; `run` rebuilds it"
+
+
+def _ledger_problems(run: Run) -> list[str]:
+    try:
+        verdict = ledger_closes(run, run.planner.frame.wanted)
+    except duckdb.Error:
+        return ["lines cannot be counted while files are damaged; verify again after `run`"]
+    return [] if verdict.holds else [f"the line counts do not add up: {verdict.sentence}"]
+
+
+def _problems_of_warehouse_file(run: Run) -> list[str]:
+    warehouse = run.folder.warehouse
+    if not warehouse.is_file():
+        return [f"there is no {warehouse}; `run` creates it"]
+    if published_state.is_changed(run.folder, run.store):
+        return [
+            f"{warehouse} is not the file that was published: its size or modification time differs;"
+            " `run` writes it again"
+        ]
+    return []
 
 
 def _published_problems(folder: DataFolder, shown: progress.Stages) -> list[str]:
