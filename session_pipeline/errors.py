@@ -126,3 +126,7 @@ class WrongUseError(SessionPipelineError):
 
 class MissingExtraError(SessionPipelineError):
     """A setting needs a package or a program that is not installed."""
+
+
+class EngineError(SessionPipelineError):
+    """The engine that the settings choose cannot be used now."""

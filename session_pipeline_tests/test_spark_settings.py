@@ -9,9 +9,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from session_pipeline.engines import spark_connect
 from session_pipeline.engines.spark import SparkEngine
-from session_pipeline.errors import MissingExtraError, SettingsError
+from session_pipeline.errors import EngineError, MissingExtraError, SettingsError
 from session_pipeline.settings import parse_settings
+from session_pipeline.settings.engine import EngineSettings
 from session_pipeline.tables import table
 from session_pipeline_tests.test_spark import needs_spark, quiet, rows_of_days, settings_of
 
@@ -38,6 +40,16 @@ def test_defaults_of_a_cluster_change_no_rows(tmp_path: Path) -> None:
             path.unlink()
             with pytest.raises(Exception, match="FAILED_READ_FILE"):
                 job.rows("select * from recent_event_ids")
+
+
+@quiet
+@needs_spark
+@pytest.mark.spark
+def test_connect_server_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spark_connect, "SECONDS_TO_ANSWER", 0.5)
+    settings = EngineSettings(kind="spark", master="", remote="sc://127.0.0.1:9/;user_id=a;x-key=secret", conf={})
+    with pytest.raises(EngineError, match=r"^no Spark Connect server answers at 127\.0\.0\.1:9; start it,"):
+        _ = SparkEngine(settings, tmp_path).session
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import shutil
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from session_pipeline.engines.base import TaskRunner
+from session_pipeline.engines.spark_connect import check_answers
 from session_pipeline.engines.spark_files import PART_ROWS
 from session_pipeline.engines.spark_functions import register
 from session_pipeline.engines.spark_jobs import Job
@@ -103,6 +105,7 @@ def _start(settings: EngineSettings) -> "SparkSession":
     from pyspark.sql import SparkSession
 
     if settings.remote:
+        check_answers(settings.remote)
         builder: Any = SparkSession.builder.remote(settings.remote)
         conf = {**settings.conf, **FIXED_CONF}
     else:
@@ -115,7 +118,10 @@ def _start(settings: EngineSettings) -> "SparkSession":
         conf |= {**settings.conf, **FIXED_CONF}
     for key, value in conf.items():
         builder = builder.config(key, value)
-    session: SparkSession = builder.getOrCreate()
+    with warnings.catch_warnings():
+        # Spark Connect warns of a key that is deprecated, and a cluster can still have it.
+        warnings.filterwarnings("ignore", message=".*escapedStringLiterals")
+        session: SparkSession = builder.getOrCreate()
     register(session)
     return session
 
