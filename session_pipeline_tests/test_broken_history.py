@@ -64,6 +64,36 @@ def test_run_and_status_report_a_broken_database_in_one_sentence(deployment: Dep
     assert (code, str(sentence) in out) == (0, True)
 
 
+def damage_database(deployment: Deployment, database: str) -> str:
+    """Overwrite the beginning of a database, and return the beginning of the sentence about it."""
+    damaged = deployment.folder.dagster_home / database
+    damaged.write_bytes(b"no database" + damaged.read_bytes()[11:])
+    return f"damaged database of Dagster: {damaged}; stop "
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("database", [home.RUNS, home.INDEX, home.SCHEDULES])
+def test_run_names_a_damaged_database_and_what_to_delete(deployment: Deployment, database: str) -> None:
+    deployment.deliver("day", [{"visitor_id": "v", "event_time": "2024-03-05T10:00:00Z", "event_name": "page_view"}])
+    sentence = damage_database(deployment, database)
+    ran = run(deployment.folder.path)
+    assert (ran.returncode, f"Error: {sentence}" in ran.stderr, "Traceback" in ran.stderr) == (1, True, False)
+    folder, lost = broken_history.OF_DATABASE[database]
+    assert f"delete {deployment.folder.dagster_home / folder}, and" in ran.stderr
+    assert f"this loses {lost}, but no data" in ran.stderr
+
+
+@pytest.mark.parametrize("database", [home.RUNS, home.INDEX, home.SCHEDULES])
+def test_dev_does_not_start_with_a_damaged_database(
+    deployment: Deployment, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sentence = damage_database(deployment, database)
+    monkeypatch.setattr("os.execve", lambda *_: pytest.fail("the UI was started"))
+    with reserved_port() as port:
+        code, _, err = call("dev", "--data", deployment.folder.path, "--port", str(port))
+    assert (code, f"Error: {sentence}" in err) == (1, True), err
+
+
 def test_dagster_itself_reports_a_broken_database(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     break_database(deployment, home.SCHEDULES)
     monkeypatch.setenv("DAGSTER_HOME", str(deployment.folder.dagster_home))

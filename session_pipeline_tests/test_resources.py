@@ -35,6 +35,8 @@ from session_pipeline_tests.crashes.recovery import (
 )
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.reliability.figures import effort, record
+from session_pipeline_tests.servers import reserved_port
+from session_pipeline_tests.shop_commands import call
 from session_pipeline_tests.test_crashes import LATE, UNTIL, two_days
 
 KILOBYTE = 1 << 10
@@ -238,6 +240,17 @@ def test_full_disk_error_names_the_file(tmp_path: Path) -> None:
     deployment.deliver("day", [{"visitor_id": "v", "event_time": "2026-10-05T10:00:00Z", "event_name": "x"}])
     ended = run_in_child(deployment, LAST, prepare=functools.partial(limit_files, 2 * KILOBYTE))
     require_told(ended.error, deployment)
+
+
+@pytest.mark.long
+def test_dev_on_a_full_disk_says_so(own_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.execve", lambda *_: pytest.fail("the UI was started"))
+    with small_disk(tmp_path / "disk") as disk:
+        data = Path(shutil.copytree(own_shop, disk / "data"))
+        fill(disk, 0)
+        with reserved_port() as port:
+            code, _, err = call("dev", "--data", data, "--port", str(port))
+    assert (code, f"Error: cannot write {data / 'dagster_home'}: the disk is full" in err) == (1, True), err
 
 
 def limit_files(byte_count: int) -> None:

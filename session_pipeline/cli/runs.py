@@ -136,14 +136,15 @@ def dev(
     from session_pipeline.defs import dead_runs, local_runs
 
     try:
-        local_runs.check_parts_of_processes(folder)
-        with local_runs.instance_of(folder) as instance:
-            dead_runs.fail_dead_runs(instance, folder)
+        with report_shortage(folder.dagster_home):
+            local_runs.check_parts_of_processes(folder)
+            with local_runs.instance_of(folder) as instance:
+                dead_runs.fail_dead_runs(instance, folder)
     except SQLAlchemyError as error:
         why = str(error).splitlines()[0]
         raise HistoryError(
-            f"Dagster cannot use its database in {folder.dagster_home} ({why});"
-            " start `dev` as a user who can write there"
+            f"Dagster cannot use its database in {folder.dagster_home} ({why}); check the disk, and whether another"
+            " program uses that folder"
         ) from error
     echo(f"The Dagster UI will be at http://127.0.0.1:{port} in a few seconds; Ctrl-C stops it.")
     sys.stdout.flush()

@@ -1,16 +1,19 @@
-"""Finds databases of Dagster that two processes created at the same moment, which Dagster cannot open any more.
+"""Finds databases of Dagster that it cannot use any more: damaged, or created by two processes at the same moment.
 
-Does not import Dagster. `defs.storages` prevents it; a dagster.yaml of an older version, or one that names Dagster's
-own classes, does not.
+Does not import Dagster. `defs.storages` prevents the latter; a dagster.yaml of an older version, or one that names
+Dagster's own classes, does not.
 """
 
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
 from session_pipeline.defs import home
+from session_pipeline.store.damage import PRIMARY_CODE
 
 BUSY_SECONDS = 30
+DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 # What is deleted with each database, and what is lost with it.
 OF_DATABASE = {
     home.RUNS: ("history", "the history of runs in the UI"),
@@ -27,12 +30,53 @@ def broken(dagster_home: Path) -> str | None:
             lost[folder] = what
     if not lost:
         return None
+    return (
+        f"two processes created Dagster's databases in {dagster_home} at the same moment, and broke them;"
+        f" {_what_to_do(dagster_home, lost)}"
+    )
+
+
+def damaged(dagster_home: Path, *, reads_all: bool) -> str | None:
+    """Return a sentence about databases that SQLite cannot read: what to do, and what is lost; else None.
+
+    Args:
+        dagster_home: The folder of the databases.
+        reads_all: Whether each page is looked at, which takes seconds for a long history; otherwise only the first.
+    """
+    lost: dict[str, str] = {}
+    files = []
+    for database, (folder, what) in OF_DATABASE.items():
+        if _is_damaged(dagster_home / database, "quick_check(1)" if reads_all else "schema_version"):
+            files.append(str(dagster_home / database))
+            lost[folder] = what
+    if not lost:
+        return None
+    return f"damaged database of Dagster: {' and '.join(files)}; {_what_to_do(dagster_home, lost)}"
+
+
+def _what_to_do(dagster_home: Path, lost: Mapping[str, str]) -> str:
+    """Return what to delete, by folder of the databases, and what is lost with it."""
     folders = " and ".join(str(dagster_home / folder) for folder in lost)
     return (
-        f"two processes created Dagster's databases in {dagster_home} at the same moment, and broke them; stop"
-        f" `session-pipeline dev`, the webserver and the daemon, delete {folders}, and start them again; this loses"
+        f"stop `session-pipeline dev`, the webserver and the daemon, delete {folders}, and start them again; this loses"
         f" {' and '.join(lost.values())}, but no data"
     )
+
+
+def _is_damaged(path: Path, pragma: str) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS)) as connection:
+            [found] = connection.execute(f"pragma {pragma}").fetchone()
+    except sqlite3.DatabaseError as error:
+        return is_damage(error)
+    return isinstance(found, str) and found != "ok"
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Whether an error of SQLite means that the content of a file is damaged."""
+    return getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE in DAMAGE
 
 
 def is_broken(path: Path) -> bool:

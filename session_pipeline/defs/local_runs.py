@@ -17,10 +17,10 @@ from dagster._config import validate_config
 from dagster._core.instance.config import dagster_instance_config_schema
 from dagster._core.instance.ref import InstanceRef
 from dagster_shared.yaml_utils import load_yaml_from_globs
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.defs import code_location, dead_runs, home, tags
+from session_pipeline.defs import broken_history, code_location, dead_runs, home, tags
 from session_pipeline.defs.deployment import make_definitions, make_ingest_definitions
 from session_pipeline.defs.failures import was_interrupted, why
 from session_pipeline.defs.jobs import BUILD, INGEST, UNDATED
@@ -61,7 +61,7 @@ def instance_of(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
     if home.has_own_storage(folder):
         # A dagster.yaml of an older version names no storage, and one of now takes the folder from the environment.
         overrides = {**home.own_storages(folder), "compute_logs": NOTHING_PRINTED}
-    with _refusal_explained(folder):
+    with _errors_explained(folder):
         with folder_lock(folder.dagster_home):  # for storages that a user chose; ours take locks themselves
             instance = _opened(folder, overrides)
         with instance:
@@ -69,13 +69,15 @@ def instance_of(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
 
 
 def check_parts_of_processes(folder: DataFolder) -> None:
-    """Load what dagster.yaml names only for permanent processes: how runs are queued, launched and logged.
+    """Check what a permanent process uses later: its databases, and how runs are queued, launched and logged.
 
-    A process that does not load them otherwise starts, and each run that it launches fails.
+    Otherwise the process starts, and each run that it launches fails.
 
     Raises:
-        HistoryError: A class does not exist, or its configuration is not valid.
+        HistoryError: A class does not exist, or its configuration is not valid; or a database is damaged.
     """
+    if home.has_own_storage(folder) and (found := broken_history.damaged(folder.dagster_home, reads_all=False)):
+        raise HistoryError(found)
     with _named_if_not_valid(folder):
         ref = _read(folder)
         _ = ref.run_coordinator, ref.run_launcher, ref.compute_log_manager
@@ -116,11 +118,15 @@ def _not_valid(folder: DataFolder, why: str) -> HistoryError:
 
 
 @contextmanager
-def _refusal_explained(folder: DataFolder) -> Iterator[None]:
-    """Name the folder if a database cannot be written, as after a run of another user. SQLite names no file."""
+def _errors_explained(folder: DataFolder) -> Iterator[None]:
+    """Name the database that is damaged, or the folder if one cannot be written. SQLite names no file."""
     try:
         yield
-    except OperationalError as error:
+    except DatabaseError as error:
+        if broken_history.is_damage(error.orig):
+            found = broken_history.damaged(folder.dagster_home, reads_all=True)
+            if found is not None and home.has_own_storage(folder):
+                raise HistoryError(found) from error
         if getattr(error.orig, "sqlite_errorcode", 0) & PRIMARY_CODE not in REFUSED:
             raise
         raise HistoryError(
