@@ -281,3 +281,17 @@ def test_notes_name_the_section_of_their_keys(tmp_path: Path) -> None:
     assert "write these keys into [sources.shop] of settings.toml" in out
     _, out, _ = call("try", file)
     assert "Write these keys into [sources.web] of settings.toml." in out
+
+
+@pytest.mark.parametrize("example", ["alb/alb.log", "w3c/cloudfront.log", "w3c/u_ex260504.log"])
+@pytest.mark.parametrize("first", ["cut 0.001 0.002", "Log of 2026-05-04"])
+def test_preset_of_a_log_is_suggested_whatever_its_first_line_is(example: str, first: str, tmp_path: Path) -> None:
+    lines = (EXAMPLES / example).read_text().splitlines()
+    file = tmp_path / "a.log"
+    file.write_text("\n".join([first, *lines[1:]]))
+    preset = example.partition("/")[0]
+    code, out, _ = call("try", file)
+    assert (code, f'[sources.web]\n  preset = "{preset}"' in out) == (1, True)
+    code, out, err = call("init", tmp_path / "new", "--from", file)
+    assert (code, err) == (0, "")
+    assert f'preset = "{preset}" for files like a.log' in out

@@ -73,7 +73,7 @@ def attempt(
         open_run(trial, run_id=NO_SOURCE, until=_today(trial)) as run,
     ):
         run.ingest()
-        lines = _lines(trial, run, source)
+        lines = _lines(trial, run, source, file)
         frame = run.planner.frame
         days = sorted(days_with_events(run.store.of_table("raw_events"), frame.calendar, run.settings.start_date))
         tried = [day for day in days if frame.is_wanted(day)][:TRIED_DAYS]
@@ -114,8 +114,8 @@ class _Lines:
     suggested: Suggested
 
 
-def _lines(trial: DataFolder, run: Run, source: str) -> _Lines:
-    """Return what the lines of the only file say, once the run has read them."""
+def _lines(trial: DataFolder, run: Run, source: str, file: Path) -> _Lines:
+    """Return what the lines of the only file of a run, a copy of `file`, say, once the run has read them."""
     [ledgered] = run.store.catalog.source_files().values()
     facts = ledgered.facts
     with run.engine.job() as job:
@@ -123,7 +123,7 @@ def _lines(trial: DataFolder, run: Run, source: str) -> _Lines:
         _add(job, run, "quarantined_lines")
         fields, others = _fields(job, facts["mapping"]), _other_fields(job)
         quarantined = _quarantined(job, source)
-        only_object, likely = only_object_of(job, facts), likely_preset_of(job, facts)
+        only_object, likely = only_object_of(job, facts), likely_preset_of(job, facts, file)
         has_only_dates = _has_only_dates(job, run.settings.source(source).timezone)
     if likely is not None:
         suggested = Suggested(keys={"preset": likely})

@@ -4,6 +4,7 @@ suggested_keys.py suggests keys from the values of the fields. attempt.py reads 
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -15,7 +16,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.connections import private_connection
 from session_pipeline.engines.duckdb_jobs import Job
 from session_pipeline.ingest.admission.admit import admit, beginning_of
-from session_pipeline.ingest.admission.recognition import MOST_LINES, likely_preset, preset_of
+from session_pipeline.ingest.admission.recognition import MOST_LINES, likely_preset, preset_of, preset_of_text
 from session_pipeline.ingest.admission.tabbed_logs import CLOUDFRONT, FLUENTD, is_of_cloudfront, is_of_fluentd
 from session_pipeline.ingest.admission.unknown_names import table_format, whole_lines
 from session_pipeline.ingest.admission.wrapped_records import (
@@ -23,7 +24,7 @@ from session_pipeline.ingest.admission.wrapped_records import (
     list_of_rows,
     wrapped_records,
 )
-from session_pipeline.ingest.formats import AccessLog, JsonLines, format_named
+from session_pipeline.ingest.formats import AccessLog, JsonLines, W3c, format_named
 from session_pipeline.ingest.formats.separated import Csv, Tsv
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.mapping.source_rules import rules_of
@@ -52,6 +53,7 @@ NO_USER_AGENT = (
 HAPROXY_AGENT = "in HAProxy with `http-request capture req.hdr(User-Agent) len 256`"
 USUAL_AGENT = "in Apache and nginx with the format combined"  # if the log has their format common
 OTHER_AGENT = "and add it to log_format"
+NAMES_OF_FIELDS = re.compile(rb"(?i)#fields:")  # of a W3C log
 
 
 def suggested_for(
@@ -212,19 +214,35 @@ def only_object_of(job: Job, facts: FileFacts) -> str:
     return line or ""
 
 
-def likely_preset_of(job: Job, facts: FileFacts) -> str | None:
+def likely_preset_of(job: Job, facts: FileFacts, file: Path) -> str | None:
     """Return the preset that most of the first lines fit, if most lines could not be read without it.
 
-    So the preset of a table is found whose header is in the settings.
+    So the preset of a table is found whose header is in the settings, and that of a log whose first line was cut.
+
+    Args:
+        job: A job with the quarantined lines.
+        facts: What the ledger has about the file.
+        file: The file.
     """
     if facts.get("preset") or facts["set_aside_count"] <= facts["accepted_count"]:
         return None
     is_table = facts["format"] in (Csv.name, Tsv.name)
+    if facts["format"] == AccessLog.name:
+        return _likely_preset_of_log(whole_lines(beginning_of(file))[:MOST_LINES])
     if not is_table and facts["format"] != JsonLines.name:
         return None
     found = job.rows(f"select line from quarantined_lines order by line_number limit {MOST_LINES}")
     likely = likely_preset([line or "" for line in found.column("line").to_pylist()])
     return None if likely and is_table and packaged_preset(likely).format == JsonLines.name else likely
+
+
+def _likely_preset_of_log(lines: Sequence[bytes]) -> str | None:
+    """Return the preset that most lines of a log fit, or whose directives are among them; None if there is none."""
+    if any(map(NAMES_OF_FIELDS.match, lines)):
+        return W3c.name
+    presets = Counter(map(preset_of_text, lines))
+    found, count = min(presets.items(), key=lambda item: (-item[1], item[0] or ""), default=(None, 0))
+    return found if 2 * count > len(lines) else None
 
 
 def _lists_of_events(
