@@ -116,6 +116,10 @@ class HistoryError(SessionPipelineError):
     """The history of runs cannot be read or written. What is built is not affected."""
 
 
+class DamagedHistoryError(HistoryError):
+    """A database of the run history is damaged; the message says what to delete."""
+
+
 class ModelError(SessionPipelineError):
     """A model could not be read, or failed while it was running."""
 

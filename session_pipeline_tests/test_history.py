@@ -110,7 +110,7 @@ def test_status_says_that_a_damaged_history_cannot_be_read(deployment: Orchestra
     path.write_bytes(b"no database" * 1000)
     code, out, err = call("status", "--data", deployment.folder.path)
     assert (code, err) == (0, "")
-    assert "the last runs and the results of checks are not known: Dagster cannot read its database" in out
+    assert f"the last runs and the results of checks are not known: damaged database of Dagster: {path}; stop" in out
 
 
 def test_status_names_runs_that_were_started_by_materialize(

@@ -15,7 +15,7 @@ from session_pipeline.defs import tags
 from session_pipeline.defs.check_results import sentence_of
 from session_pipeline.defs.history import LATEST_CHECKS, NO_SENTENCE, PastRun, unknown
 from session_pipeline.defs.local_runs import instance_of
-from session_pipeline.errors import DiskFullError
+from session_pipeline.errors import DamagedHistoryError, DiskFullError
 from session_pipeline.run.outcome import FailedCheck
 from session_pipeline.store.shortage import report_shortage
 
@@ -25,7 +25,7 @@ def _readable(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
     try:
         with report_shortage(folder.dagster_home), instance_of(folder) as instance:
             yield instance
-    except DiskFullError as error:
+    except (DiskFullError, DamagedHistoryError) as error:
         raise unknown(error) from error
     except SQLAlchemyError as error:
         why = str(error).splitlines()[0]

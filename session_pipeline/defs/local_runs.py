@@ -25,7 +25,7 @@ from session_pipeline.defs.deployment import make_definitions, make_ingest_defin
 from session_pipeline.defs.failures import was_interrupted, why
 from session_pipeline.defs.jobs import BUILD, INGEST, UNDATED
 from session_pipeline.defs.partitions import BuiltDays, days_of
-from session_pipeline.errors import HistoryError, SessionPipelineError
+from session_pipeline.errors import DamagedHistoryError, HistoryError, SessionPipelineError
 from session_pipeline.run.pipeline import Run
 from session_pipeline.run.profile import DAGSTER
 from session_pipeline.settings.shortening import shortened
@@ -77,7 +77,7 @@ def check_parts_of_processes(folder: DataFolder) -> None:
         HistoryError: A class does not exist, or its configuration is not valid; or a database is damaged.
     """
     if home.has_own_storage(folder) and (found := broken_history.damaged(folder.dagster_home, reads_all=False)):
-        raise HistoryError(found)
+        raise DamagedHistoryError(found)
     with _named_if_not_valid(folder):
         ref = _read(folder)
         _ = ref.run_coordinator, ref.run_launcher, ref.compute_log_manager
@@ -126,7 +126,7 @@ def _errors_explained(folder: DataFolder) -> Iterator[None]:
         if broken_history.is_damage(error.orig):
             found = broken_history.damaged(folder.dagster_home, reads_all=True)
             if found is not None and home.has_own_storage(folder):
-                raise HistoryError(found) from error
+                raise DamagedHistoryError(found) from error
         if getattr(error.orig, "sqlite_errorcode", 0) & PRIMARY_CODE not in REFUSED:
             raise
         raise HistoryError(
