@@ -246,11 +246,11 @@ def _cases() -> Mapping[str, WrongTable]:
             "select * replace (visitor_id <> 'visitor 0' as is_bot) from sessions",
             "4 of 5 sessions are bot sessions",
         ),
-        "few sessions": WrongTable(
+        "many sessions": WrongTable(
             checks.volume_unusual,
             "sessions",
-            "from sessions where visitor_id = 'visitor 0'",
-            "1 session, 20% of the usual 5",
+            "select sessions.* from sessions, range(3)",
+            "15 sessions, 300% of the usual 5",
         ),
     }
 

@@ -27,6 +27,11 @@ def deployment(four_weeks: Deployment, tmp_path: Path) -> Deployment:
     return four_weeks.copied_to(tmp_path / "data")
 
 
+def times(count: int) -> str:
+    """Return SQL for all sessions of a day, several times."""
+    return f"select sessions.* from sessions, range({count})"
+
+
 @pytest.mark.long
 def test_volume_unusual_names_a_day_with_too_many_sessions(deployment: Deployment) -> None:
     many = shop_lines(DAY, visitors=12)
@@ -38,8 +43,9 @@ def test_volume_unusual_names_a_day_with_too_many_sessions(deployment: Deploymen
 def test_days_that_only_end_sessions_are_not_usual(deployment: Deployment) -> None:
     for day in WEEKS[:2]:
         change(deployment, "sessions", "select * from sessions where false", day)
+    change(deployment, "sessions", times(4), WEEKS[2])
     change(deployment, "sessions", "select * from sessions limit 1")
-    assert asked(deployment, checks.volume_unusual).sentence == "2024-05-27: 1 session, 20% of the usual 5"
+    assert asked(deployment, checks.volume_unusual).sentence == "2024-05-27: 1 session, 5% of the usual 20"
 
 
 def test_usual_volume_is_the_median_of_the_weeks_before(deployment: Deployment) -> None:
@@ -55,12 +61,21 @@ def test_usual_volume_comes_from_the_last_weeks_only(deployment: Deployment, mon
     assert asked(deployment, checks.volume_unusual).sentence == "2024-05-27: 5 sessions, 500% of the usual 1"
 
 
-@pytest.mark.parametrize("count", [1, 4])
+@pytest.mark.parametrize("count", [4, 16])
 def test_half_and_double_volume_are_usual(deployment: Deployment, count: int) -> None:
     for day in WEEKS[:3]:
-        change(deployment, "sessions", "select * from sessions limit 2", day)
-    change(deployment, "sessions", f"select * from sessions limit {count}")
+        change(deployment, "sessions", times(8), day)
+    change(deployment, "sessions", times(count))
     assert asked(deployment, checks.volume_unusual).holds
+
+
+def test_few_sessions_differ_by_chance(deployment: Deployment) -> None:
+    change(deployment, "sessions", "select * from sessions limit 1")
+    assert asked(deployment, checks.volume_unusual).holds, "1 instead of 5 sessions"
+    change(deployment, "sessions", f"{times(12)} limit 11")
+    assert asked(deployment, checks.volume_unusual).holds, "11 instead of 5"
+    change(deployment, "sessions", f"{times(12)} limit 12")
+    assert not asked(deployment, checks.volume_unusual).holds, "12 instead of 5"
 
 
 def test_half_of_the_sessions_may_be_bot_sessions(deployment: Deployment) -> None:
@@ -70,7 +85,7 @@ def test_half_of_the_sessions_may_be_bot_sessions(deployment: Deployment) -> Non
 
 
 def test_volume_of_an_unfinished_day_is_not_checked(deployment: Deployment) -> None:
-    change(deployment, "sessions", "select * from sessions limit 1")
+    change(deployment, "sessions", times(4))
     with simulated(datetime(DAY.year, DAY.month, DAY.day, 8, tzinfo=UTC)):
         assert asked(deployment, checks.volume_unusual).holds
     with simulated(datetime(DAY.year, DAY.month, DAY.day, 8, tzinfo=UTC) + ONE_DAY):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 from functools import partial
+from math import sqrt
 from operator import itemgetter
 from statistics import median
 from typing import TYPE_CHECKING
@@ -28,11 +29,13 @@ FOLD = "fold ids in paths with a rule under [actions] in settings.toml"
 RENAME = "most are names of events: map them with event_names of their source, or list them in [actions] ignored_events"
 VOLUME_WEEKS = 4
 SMALLEST_VOLUME, LARGEST_VOLUME = 0.5, 2.0
+CHANCE = 3.0  # standard deviations; that of a count is about its square root
 
 
 def volume_unusual(run: "Run", days: Sequence[date]) -> Verdict:
     """A day has between 50 % and 200 % of its usual sessions: the median of the same weekday in the four weeks before.
 
+    A difference that chance explains is usual, too: a shop with 5 sessions a day has a day with 2 or 11 now and then.
     Days without events are not checked here; source_arrived reports them. Earlier days without sessions do not count:
     on such a day, sessions of the day before end, and no source delivered. Today is not checked: it has few so far.
     """
@@ -46,10 +49,12 @@ def volume_unusual(run: "Run", days: Sequence[date]) -> Verdict:
         built = run.store.get(Key("sessions", day))
         if built is None or not counts:
             continue
-        ratio = built.row_count / median(counts)
-        if not SMALLEST_VOLUME <= ratio <= LARGEST_VOLUME:
+        usual = median(counts)
+        ratio = built.row_count / usual
+        is_chance = abs(built.row_count - usual) <= CHANCE * sqrt(usual)
+        if not SMALLEST_VOLUME <= ratio <= LARGEST_VOLUME and not is_chance:
             sessions = "session" if built.row_count == 1 else "sessions"
-            problems.append(f"{day}: {built.row_count} {sessions}, {ratio:.0%} of the usual {median(counts):.0f}")
+            problems.append(f"{day}: {built.row_count} {sessions}, {ratio:.0%} of the usual {usual:.0f}")
     return verdict(problems, "as many sessions as usual")
 
 
