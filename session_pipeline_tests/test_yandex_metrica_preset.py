@@ -80,3 +80,5 @@ def test_url_of_a_page_is_that_page(ingest: Ingest, is_page_view: str) -> None:
 def test_number_0_is_no_id(ingest: Ingest) -> None:
     [row] = taken(ingest, {"clientID": "0", "visitID": "0"}).events
     assert (row["visitor_id"], row["client_session_id"]) == ("8", None)
+    assert "clientID" not in row["properties"]
+    assert "visitID" not in row["properties"]
