@@ -243,15 +243,17 @@ def test_shopify_data_of_customers_and_of_forms_is_not_stored(ingest: Ingest) ->
     order = {
         **SHOP_ORDER, "email": "secret@a.example", "contact_email": "secret@a.example", "phone": "+49 Secret",
         "billing_address": address, "shipping_address": address, "note": "Secret", "source_name": "web",
+        "payment_details": {"credit_card_name": "Secret"}, "order_status_url": "https://a.example/1/orders/secret?key=secret",
         "customer": {"id": 7, "email": "secret@a.example", "last_name": "Secret", "default_address": address},
     }  # fmt: skip
     checkout = {"email": "secret@a.example", "phone": "Secret", "billingAddress": address, "shippingAddress": address,
-                "smsMarketingPhone": "Secret"}  # fmt: skip
+                "smsMarketingPhone": "Secret", "attributes": [{"key": "gift for", "value": "Secret"}]}  # fmt: skip
     typed = {"id": "mail", "type": "email", "value": "secret@a.example"}
     pixel = {"id": "sh-1", "clientId": "c", "timestamp": "2024-05-06T07:08:09Z"}
     data = [
         ("checkout_completed", {"checkout": checkout}), ("input_changed", {"element": typed}),
         ("form_submitted", {"element": {"id": "contact", "elements": [typed]}}),
+        ("alert_displayed", {"alert": {"type": "INPUT_INVALID", "value": "secret@a.example"}}),
     ]  # fmt: skip
     rows = events(ingest, "shopify", order, *({**pixel, "name": name, "data": each} for name, each in data))
     assert not any("secret" in str(row).lower() for row in rows)
