@@ -35,7 +35,8 @@ ESCAPED = re.compile(r"\\(u[0-9a-fA-F]{4}|.)")
 SHORT_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 LEAST_SEARCHED = 6  # characters
 HASH = re.compile(r"[0-9a-f]{32}")  # an id of a session, or of a visitor that is a hash
-EACH_HASH = re.compile(f"(?=({HASH.pattern}))")  # they can overlap: an escape before an id ends with such characters
+HASH_LENGTH = 32
+AROUND_HASH = re.compile(r"[0-9a-f]{32,}")  # an escape before an id can end with such characters
 MOST_KNOWN_TEXTS = 100_000
 Kind = Literal["visitor", "user"]
 
@@ -114,7 +115,7 @@ class IdSearch:
     def is_in(self, text: str) -> bool:
         """Whether one of the ids is in a text."""
         return any(each in text for each in self._others) or (
-            bool(self._hashes) and any(each[1] in self._hashes for each in EACH_HASH.finditer(text))
+            bool(self._hashes) and any(each in self._hashes for each in _hashes_in(text))
         )
 
 
@@ -302,6 +303,13 @@ def _with_kinds(erasures: Erasures, left: Unfinished) -> Unfinished:
         for kind in ("visitor", "user")
     }
     return left.with_others(Unfinished(visitors=tuple(found["visitor"]), users=tuple(found["user"])))
+
+
+def _hashes_in(text: str) -> Iterator[str]:
+    """Yield the parts of a text that can be hashes."""
+    for found in AROUND_HASH.findall(text):
+        for start in range(len(found) - HASH_LENGTH + 1):
+            yield found[start : start + HASH_LENGTH]
 
 
 def _escaped(text: str) -> set[str]:
