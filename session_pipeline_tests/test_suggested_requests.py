@@ -229,6 +229,8 @@ def test_field_response_is_a_status_if_it_has_codes() -> None:
     line = {"time": AT, "method": "GET", "url": "/", "clientip": "192.0.2.7"}
     for value, column in (("404", {"status_code": "response"}), ("5120", {}), ("ok", {})):
         assert of_log({**line, "response": value}).columns == {"event_time": "time", **column}
+    both = of_log({**line, "response": "120", "status": "200"})  # milliseconds
+    assert both.columns == {"event_time": "time", "status_code": "status"}
 
 
 def test_several_addresses_are_named() -> None:
@@ -260,6 +262,8 @@ def test_names_of_hosts_with_addresses_are_visitors() -> None:
     hosts = [{**line, "host": host} for host in ("192.0.2.7", "dial-7.example.net")]
     assert of_log(*hosts).keys["visitor_address"] == "host"
     assert of_log(*hosts).keys["request"] == {"method": "method", "target": "url"}  # no page is on such a host
+    named = [{**host, "server_name": "shop.example"} for host in hosts]
+    assert of_log(*named).keys["request"] == {"method": "method", "target": "url", "host": "server_name"}
     sites = [{**line, "host": host} for host in ("www.shop.example", "shop.example")]
     assert "visitor_address" not in of_log(*sites).keys
     assert "visitor_address" not in of_log({**line, "upstream_addr": "10.0.0.8:80"}).keys

@@ -27,13 +27,16 @@ HOST_NAME = re.compile(r"(cs|x|http|req|request)?(host|hostheader|authority|serv
 VISITED_HOST_NAME = re.compile("xhostheader")  # of CloudFront, whose cs(Host) is the domain of the distribution
 HOST_OR_HOSTNAME = re.compile(r"host(_?name)?", re.IGNORECASE)
 SCHEME_NAME = re.compile(r"(request|url)?scheme|csprotocol|protocol|(.*forwarded)?proto")
-STATUS_NAME = re.compile(r".*status(code)?|(response|http)?code|response")  # response: of Logstash's patterns
+STATUS_NAME = re.compile(r".*status(code)?|(response|http)?code")
+RESPONSE_NAME = re.compile("response")  # of Logstash's patterns; beside a status, it can be a time
 QUERY_NAME = re.compile(r".*query(str(ing)?)?|args")
 AGENT_NAME = re.compile(r".*useragent|agent|ua")
 REFERRER_NAME = re.compile(r".*refer(er|rer)")
 
 
-def suggested_request(fields: Sequence[FieldValues]) -> tuple[dict[str, str], dict[str, str]]:
+def suggested_request(
+    fields: Sequence[FieldValues], visitor: str | None = None
+) -> tuple[dict[str, str], dict[str, str]]:
     """Suggest the fields of a request, and of the columns that belong to it; empty if the lines are no server's log.
 
     Of several fields that fit, one in the same object as the method is meant. A field with the whole first line of a
@@ -42,6 +45,7 @@ def suggested_request(fields: Sequence[FieldValues]) -> tuple[dict[str, str], di
 
     Args:
         fields: The fields of the sampled lines, without the values - of a log, which mean that there is no value.
+        visitor: The field with the visitor's address or host, which is not that of the page.
 
     Returns:
         The key `request`, and the field of each column.
@@ -49,13 +53,13 @@ def suggested_request(fields: Sequence[FieldValues]) -> tuple[dict[str, str], di
     filled = [field for field in fields if field.is_filled()]
     method = next((field for field in filled if field.is_mostly(METHOD.fullmatch)), None)
     line = next((field for field in filled if field.is_mostly(REQUEST_LINE.fullmatch)), None)
-    near = _sorted(fields, method or line)
+    near = [field for field in _sorted(fields, method or line) if field.name != visitor]
 
     def named(name: re.Pattern[str], fits: Callable[[str], object]) -> FieldValues | None:
         return next((each for each in near if name.fullmatch(_bare(each.name)) and each.is_mostly(fits)), None)
 
     target = named(TARGET_NAME, TARGET.match)
-    status = named(STATUS_NAME, HTTP_STATUS.fullmatch)
+    status = named(STATUS_NAME, HTTP_STATUS.fullmatch) or named(RESPONSE_NAME, HTTP_STATUS.fullmatch)
     request: dict[str, str] = {}
     if target is not None and target.is_filled() and (method or (status and not line and _is_log(filled))):
         request = {"method": method.name} if method else {}
