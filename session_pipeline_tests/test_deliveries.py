@@ -24,7 +24,6 @@ UNTIL = date(2026, 10, 6)
 RUN_ONCE = """
 import sys
 from pathlib import Path
-from time import sleep
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.test_deliveries import UNTIL, to_read
 deployment = Deployment.at(Path(sys.argv[1]))
