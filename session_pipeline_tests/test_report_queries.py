@@ -264,15 +264,18 @@ def test_rates_are_not_known_if_rare_rows_are_combined() -> None:
     """Each row is of one outcome. Of 10 visits that begin at /a, the 3 that bounced can be among the combined ones."""
     entry = {"transition": "entry", "from_action": "(start)", "to_action": "/a", "session_count": 7}
     step = {"transition": "step", "from_action": "/a", "to_action": "/b", "transition_count": 5}
+    end = exits("/b", 2)
     rare = {"transition": "other", "from_action": "(other)", "to_action": "(other)", "session_count": 3}
-    rows = [entry | {"converted_count": 7}, step, rare | {"transition_count": 3}]
-    for tables, rate in (({"action_transitions": rows[:2]}, 1.0), ({"action_transitions": rows}, None)):
+    rows = [entry | {"converted_count": 7}, step, end, rare | {"transition_count": 3}]
+    at_pages = {"action_friction": [visits("/b", 2)], "action_visits": []}
+    for tables, rate in (({"action_transitions": rows[:3]}, 1.0), ({"action_transitions": rows}, None)):
         (landing,) = rows_of("landing_pages", tables)
         assert (landing["session_count"], landing["conversion_rate"]) == (7, rate)
         assert (landing["bounce_rate"] is None, landing["low"] is None, landing["high"] is None) == (rate is None,) * 3
         assert [row["share"] for row in rows_of("transitions", tables)] == [rate]
+        assert [row["exit_rate"] for row in rows_of("exit_pages", at_pages | tables)] == [rate]
     earlier = {**rare, "session_date": FIRST - DAY}
-    assert rows_of("landing_pages", {"action_transitions": [*rows[:2], earlier]})[0]["conversion_rate"] == 1.0
+    assert rows_of("landing_pages", {"action_transitions": [*rows[:3], earlier]})[0]["conversion_rate"] == 1.0
 
 
 def test_slash_in_a_parameter_of_an_action_is_no_folder() -> None:

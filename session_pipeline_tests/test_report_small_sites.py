@@ -132,3 +132,22 @@ def test_visits_that_are_combined_are_not_said_to_have_no_page(reported_week: De
     text = page_with(combined, tmp_path, {"daily_summary": [rare]}).text
     assert "7 visits are not in this table: rare ones, which [paths] min_session_count combines," in text
     assert "such as only the load of a file" not in text
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        (0, "Shares of the visits that begin or end with a page are not known, because"),
+        (7, "too low, and shares of the visits that begin or end with a page are not known."),
+    ],
+)
+def test_page_says_why_shares_of_first_and_last_pages_are_not_known(
+    missing: int, said: str, reported_week: Deployment, tmp_path: Path
+) -> None:
+    """Also if all first actions are frequent, and only steps after them are combined."""
+    combined = reported_week.copied_to(tmp_path / "combined")
+    with combined.folder.settings.open("a") as settings:
+        settings.write("\n[paths]\nmin_session_count = 5\n")
+    rare = {"site": "main", "outcome": "engaged", "transition": "other", "from_action": "(other)", "session_count": 3}
+    more = {"site": "main", "session_count": missing, "visitor_count": 1, "converted_count": 0, "bounce_count": 0}
+    assert said in page_with(combined, tmp_path, {"action_transitions": [rare], "daily_summary": [more]}).text

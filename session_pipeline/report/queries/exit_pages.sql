@@ -3,7 +3,8 @@
 -- pages are one action, named /folder/…; its visits are null, as a visit can be at several of its
 -- pages. exit_rate is their share of all visits that were at the action. Visits at a page are
 -- counted on each day, those at other actions only for the most visited ones; so they are null if
--- they are not known for a day on which a visit ended there.
+-- they are not known for a day on which a visit ended there. exit_rate is also null if rare steps
+-- are combined: visits that ended there are missing then.
 with exits as (
     select
         session_date,
@@ -99,13 +100,20 @@ shown as (
         max(session_count) filter (where _is_shown) as session_count
     from placed
     group by all
+),
+
+combined as (
+    select count(*) > 0 as has_rare_steps
+    from action_transitions
+    where session_date between $first_day and $last_day and transition = 'other'
 )
 
 select
-    site,
-    action,
-    exit_count,
-    session_count,
-    exit_count / nullif(session_count, 0) as exit_rate
-from shown
-order by action is null, exit_count desc, action asc, site asc
+    s.site,
+    s.action,
+    s.exit_count,
+    s.session_count,
+    case when not c.has_rare_steps then s.exit_count / nullif(s.session_count, 0) end as exit_rate
+from shown as s
+cross join combined as c
+order by s.action is null, s.exit_count desc, s.action asc, s.site asc
