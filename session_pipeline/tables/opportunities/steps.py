@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LONGEST_WINDOW = 84  # days
-# Of findings.py, matched.py, windows.py, statistics.py and sentences of signals.py; a test says when it must change.
+# Of findings.py, matched.py, matched_sums.py, windows.py, statistics.py and sentences of signals.py; a test says when
+# it must change.
 LOGIC_VERSION = "6"
 
 
