@@ -134,6 +134,19 @@ def test_visits_that_are_combined_are_not_said_to_have_no_page(reported_week: De
     assert "such as only the load of a file" not in text
 
 
+@pytest.mark.long
+def test_page_does_not_say_that_visits_whose_actions_are_all_rare_have_none(tmp_path: Path) -> None:
+    visits = Visits()
+    visits.add(LAST, 4, ["/a", "/b"])
+    deployment = Deployment(tmp_path, {"paths": {"min_session_count": 5}})
+    deployment.deliver("events", visits.lines)
+    deployment.run(until=LAST)
+    page = written(deployment)
+    for what in ("first actions", "last actions", "steps"):
+        assert page.text.count(f"All {what} are rare.") == 1
+    assert page.text.count("[paths] min_session_count combines rare steps.") == 2
+
+
 @pytest.mark.parametrize(
     ("missing", "said"),
     [
