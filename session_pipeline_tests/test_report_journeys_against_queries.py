@@ -305,7 +305,7 @@ def test_usual_paths(reported: Reported) -> None:
         assert count == f"{visits:,}"
         if "take it" in content:
             steps = path.split(" > ")
-            repeats = ", with repeats," if actions > len(steps) and "(more)" not in steps else ""
+            repeats = ", with repeats," if round(actions) > len(steps) and "(more)" not in steps else ""
             assert content.startswith(
                 f"{share(on_path, visits)} take it: {actions:,.0f} action{'s' * (actions != 1)}{repeats} in"
                 f" {duration(seconds)} (medians) {' '.join(f'{named(step)} {kind_of(step)}' for step in steps)}"

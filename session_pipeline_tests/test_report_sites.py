@@ -241,12 +241,18 @@ def test_other_sites_have_their_usual_path_below(reported_week: Deployment, tmp_
 
 
 @pytest.mark.parametrize(
-    ("path", "said"), [("/jp/a", "2 actions, with repeats, in 30 s"), ("/jp/a > /jp/b", "2 actions in 30 s")]
+    ("path", "actions", "said"),
+    [
+        ("/jp/a", 2, "2 actions, with repeats, in 30 s"),
+        ("/jp/a > /jp/b", 2, "2 actions in 30 s"),
+        ("/jp/a > /jp/b", 2.5, "2 actions in 30 s"),  # as it is written, without a fraction
+    ],
 )
 def test_more_actions_than_the_path_has_are_repeats(
-    path: str, said: str, reported_week: Deployment, tmp_path: Path
+    path: str, actions: float, said: str, reported_week: Deployment, tmp_path: Path
 ) -> None:
-    rows = {"daily_summary": [OTHER_SITE], "typical_paths": [path_of("jp", "(not converted)", path)]}
+    usual = path_of("jp", "(not converted)", path) | {"median_action_count": actions}
+    rows = {"daily_summary": [OTHER_SITE], "typical_paths": [usual]}
     assert f"60.0 % take it: {said} (medians)" in page_with(reported_week, tmp_path, rows).text
 
 
