@@ -56,7 +56,7 @@ def test_nothing_stands_out_apart_from_changes(reported_week: Deployment, tmp_pa
     changed = page_with(
         reported_week, tmp_path / "changed", visits | {"progress_changes": [STEP | {"sentence": "Fewer."}]}
     )
-    assert "Nothing stands out: no channel, device" in quiet.text
+    assert "Nothing stands out: no channel, device or landing page converts" in quiet.text
     assert "Nothing stands out: apart from the changes found, no channel, device" in changed.text
 
 
@@ -163,4 +163,8 @@ def test_page_says_why_shares_of_first_and_last_pages_are_not_known(
         settings.write("\n[paths]\nmin_session_count = 5\n")
     rare = {"site": "main", "outcome": "engaged", "transition": "other", "from_action": "(other)", "session_count": 3}
     more = {"site": "main", "session_count": missing, "visitor_count": 1, "converted_count": 0, "bounce_count": 0}
-    assert said in page_with(combined, tmp_path, {"action_transitions": [rare], "daily_summary": [more]}).text
+    groups = [PLAN | {"dimension_value": "free", "session_count": 30}]
+    rows = {"action_transitions": [rare], "daily_summary": [more], "daily_breakdowns": groups}
+    text = page_with(combined, tmp_path, rows).text
+    assert said in text
+    assert "Nothing stands out: no channel or device converts" in text
