@@ -52,7 +52,7 @@ def test_first_command_shows_progress_and_skips_test_packages() -> None:
 def test_readme_counts_sessions_without_bots() -> None:
     counting = [code for code in PYTHON if "count(*)" in code]
     assert counting
-    assert all("where not is_bot" in code for code in counting)
+    assert all("not is_bot" in code for code in counting)
 
 
 def test_tables_page_is_current() -> None:
