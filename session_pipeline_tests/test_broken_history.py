@@ -1,6 +1,8 @@
 """Broken databases and settings of Dagster are reported in one sentence, such as after two processes created them."""
 
+import os
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -148,6 +150,32 @@ def test_dev_does_not_start_with_parts_that_cannot_launch_runs(
     with reserved_port() as port:
         code, _, err = call("dev", "--data", tmp_path, "--port", str(port))
     assert (code, f"\nError: {home.settings_of(folder)} is not valid ({why}" in err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "compute_logs: {module: dagster._core.storage.local_compute_log_manager, class: LocalComputeLogManager,"
+        " config: {base_dir: {env: DAGSTER_HOME}}}",
+    ],
+)
+def test_dev_starts_without_dagster_yaml_and_with_one_that_uses_its_variables(
+    text: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = DataFolder(tmp_path)
+    folder.raw.mkdir()
+    if text:
+        folder.dagster_home.mkdir()
+        home.settings_of(folder).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    started: list[Mapping[str, str]] = []
+    monkeypatch.setattr("os.execve", lambda _program, _arguments, variables: started.append(variables))
+    with reserved_port() as port:
+        code, _, err = call("dev", "--data", tmp_path, "--port", str(port))
+    assert (code, [each["DAGSTER_HOME"] for each in started]) == (0, [str(folder.dagster_home)]), err
+    assert "DAGSTER_HOME" not in os.environ
 
 
 def test_settings_of_dagster_that_the_disk_cannot_read_are_named(tmp_path: Path) -> None:

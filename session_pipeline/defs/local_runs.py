@@ -3,6 +3,7 @@
 What is stale is decided in `build.planner`; the work is done in `run.run`. Past runs are read in `defs.history`.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -71,16 +72,32 @@ def instance_of(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
 def check_parts_of_processes(folder: DataFolder) -> None:
     """Check what a permanent process uses later: its databases, and how runs are queued, launched and logged.
 
-    Otherwise the process starts, and each run that it launches fails.
+    Otherwise the process starts, and each run that it launches fails. What dagster.yaml names is loaded with the
+    environment variables of the process, because it can use them. The file is written if it is missing.
 
     Raises:
         HistoryError: A class does not exist, or its configuration is not valid; or a database is damaged.
     """
     if home.has_own_storage(folder) and (found := broken_history.damaged(folder.dagster_home, reads_all=False)):
         raise DamagedHistoryError(found)
-    with _named_if_not_valid(folder):
+    with _variables(home.prepare(folder)), _named_if_not_valid(folder):
         ref = _read(folder)
         _ = ref.run_coordinator, ref.run_launcher, ref.compute_log_manager
+
+
+@contextmanager
+def _variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables, and restore them at the end."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _opened(folder: DataFolder, overrides: dict[str, Any] | None) -> dg.DagsterInstance:
