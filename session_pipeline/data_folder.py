@@ -138,7 +138,8 @@ def find(path: Path | str | None = None, *, option: str = "--data") -> DataFolde
     if folder.has_settings or folder.raw.is_dir():
         return folder
     around = DataFolder(folder.path.parent)
-    if around.has_settings:  # one of its files or folders was given, or the command was started in it
+    # One of its files or folders was given, or the command was started in it. Other programs also have a settings.toml.
+    if around.has_settings and (around.raw.is_dir() or around.store.is_dir()):
         raise WrongUseError(f"{folder.path} is not a data folder, but {around.path} is; select it with {option}")
     raise WrongUseError(
         f"{folder.path} is not a data folder: it has neither settings.toml nor raw/; create one with"

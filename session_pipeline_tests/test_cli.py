@@ -199,6 +199,12 @@ def test_part_of_a_data_folder_is_refused_with_the_folder_to_select(shop: Path, 
     assert (code, f"{shop / name} is not a data folder, but {shop} is; select it with --data" in err) == (2, True), err
 
 
+def test_settings_of_another_program_do_not_make_a_data_folder(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").touch()
+    data = tmp_path / "data"
+    assert f"create one with `session-pipeline init {data}`" in call("status", "--data", data)[2]
+
+
 def test_sample_writes_the_truth_outside_raw(own_shop: Path, tmp_path: Path) -> None:
     small = ("--visitors", "20", "--days", "2", "--seed", "5")
     assert call("sample", *small, "--data", own_shop)[0] == 0
