@@ -12,6 +12,7 @@ from session_pipeline_tests.benchmarks.core import run_core
 from session_pipeline_tests.benchmarks.measure import FailedError, Measured, alternate, measure
 from session_pipeline_tests.benchmarks.parts import CORE, OURS, PARTS, SCRIPT, Part
 from session_pipeline_tests.benchmarks.peers.by_hand import run_script
+from session_pipeline_tests.documents import ROOT
 
 FACTS = {"machine": "2 cores", "versions": "Python 3.11", "date": "2026-11-26", "others": "0.03"}
 
@@ -108,6 +109,10 @@ def test_page_shows_ratios_budgets_and_differing_counts() -> None:
     assert page.MISSING in lines["sample, first run"]
     assert "Other programs used the machine" not in text
     assert "Other programs used" in page.page({"large": Part("", measured)}, {"large": {**FACTS, "others": "0.9"}})
+
+
+def test_page_ends_with_what_explained_says() -> None:
+    assert (ROOT / "docs" / "performance.md").read_text().endswith(page.EXPLAINED.read_text())
 
 
 @pytest.mark.long
