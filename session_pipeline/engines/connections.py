@@ -1,6 +1,7 @@
 """Opens connections to DuckDB databases in memory, for every part of the package.
 
-What runs on a connection belongs to its callers: duckdb.py runs models, and publish/warehouse.py opens the warehouse.
+What runs on a connection belongs to its callers: duckdb_jobs.py runs models, and publish/warehouse.py opens the
+warehouse.
 """
 
 import duckdb
