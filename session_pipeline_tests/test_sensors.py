@@ -177,7 +177,11 @@ def test_rebuild_of_damaged_files_has_the_reason_damaged(built: Orchestrated, mo
     assert request.tags[tags.REASON] == tags.DAMAGED
 
 
-def test_run_that_only_publishes_what_was_built_by_hand_has_the_reason_publish(built: Orchestrated) -> None:
+@pytest.mark.parametrize("asked", [{}, {tags.UPGRADE: "true"}], ids=["usual", "after an upgrade"])
+def test_run_that_only_publishes_what_was_built_by_hand_has_the_reason_publish(
+    asked: dict[str, str], built: Orchestrated
+) -> None:
+    assert built.execute("ingest", asked).success
     assert built.by_hand(DAY, "sessions").success
     assert built.planned().items == ()
     [request] = tick(built, "stale_days").run_requests or []
@@ -388,6 +392,7 @@ def test_logic_days_over_the_limit_wait_for_an_upgrade(built: Orchestrated) -> N
     built.set({**SMALL, "max_rebuild_days": 1, "sessions": {"inactivity_minutes": 10}})
     [request] = tick(built, "stale_days").run_requests or []
     assert tags.RANGE_START not in request.tags, "only the new settings are published"
+    assert request.tags[tags.REASON] == "publish"
     assert built.ingest(**{tags.UPGRADE: "true"}).success
     requests = tick(built, "stale_days").run_requests or []
     assert [range_of(request) for request in requests] == RUNS_OF_RANGES

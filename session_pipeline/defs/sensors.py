@@ -171,7 +171,7 @@ def run_requests(plan: Plan, unpublished: Sequence[date], *, upgrade: bool) -> R
     """
     ranges = plan.ranges(unpublished)
     for first, last in ranges:
-        reason = tags.UPGRADED if upgrade else reason_of(plan, first, last)
+        reason = tags.UPGRADED if upgrade and plan.items else reason_of(plan, first, last)
         yield dg.RunRequest(tags=run_tags(plan, first.isoformat(), last.isoformat(), reason, upgrade=upgrade))
     if not ranges:
         yield dg.RunRequest(tags=_planned(plan, reason_of(plan)), asset_selection=UNDATED)

@@ -22,7 +22,7 @@ LANDING = "landing"  # there are files to read under raw/
 LATE = "late"  # days before the newest one have new data
 DAMAGED = "damaged"  # files of the store are damaged
 UPGRADED = "upgrade"  # models or settings changed
-PUBLISH = "publish"  # nothing is stale, but what is built is not published, or the report was not written
+PUBLISH = "publish"  # there is nothing to build, only days, settings or a report that are not published
 COMMAND_LINE = "command line"
 MANUAL = "manual"  # launched in the UI with Materialize
 
