@@ -131,7 +131,7 @@ def test_run_warns_about_unusable_files(own_shop: Path) -> None:
 
 def test_status_says_that_files_which_were_accepted_are_gone(own_shop: Path, tmp_path: Path) -> None:
     shutil.rmtree(own_shop / "raw")  # as if its disk were not mounted
-    gone = f"there are no files under {own_shop / 'raw'} any more, and the rows of 1 accepted file are kept; if nobody"
+    gone = f"there are no files under {own_shop / 'raw'} any more; what is stored of 1 accepted file stays; if nobody"
     assert gone in call("status", "--data", own_shop)[1]
     (tmp_path / "new" / "raw").mkdir(parents=True)
     assert f"there are no files under {tmp_path / 'new' / 'raw'} yet" in call("status", "--data", tmp_path / "new")[1]

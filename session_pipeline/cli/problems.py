@@ -98,8 +98,8 @@ def _no_delivered_files(folder: DataFolder, store: Store) -> list[str]:
     if not accepted:
         return [f"there are no files under {folder.raw} yet; put them into one folder for each source"]
     return [
-        f"there are no files under {folder.raw} any more, and the rows of {counted(len(accepted), 'accepted file')} are"
-        " kept; if nobody removed the files, mount or restore the folder"
+        f"there are no files under {folder.raw} any more; what is stored of {counted(len(accepted), 'accepted file')}"
+        " stays; if nobody removed the files, mount or restore the folder"
     ]
 
 
