@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from session_pipeline import report
+from session_pipeline.cli.results import Results, read_results, show_results
 from session_pipeline.errors import StoreError
 from session_pipeline.publish.publication import Published
 from session_pipeline.report import figures, formats, paths
+from session_pipeline.settings import load_settings
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.report_pages import BROWSING, HOSTILE_STEP, LAST, Visits, written
 
@@ -28,12 +30,40 @@ def test_repeated_actions_and_large_folders_are_folded(tmp_path: Path) -> None:
     assert page.row("visit is over") == ["visit is over", "", "", "", "100.0 %"]
     assert "no comparison with the week before, because visits start on Fri 15 Mar" in page.text
     assert "No visit converted in 1 day. [[outcomes]] in settings.toml defines what counts" in page.text
+    assert "What visits did besides looking at pages" not in page.text
     assert not [
         text
         for text in ("What works", '<div class="converted">', "Who converts", "Conversion rate by")
         if text in page.html
     ]
     assert "Change" not in next(row for row in page.rows if row[0] == "Outcome")
+
+
+def test_actions_that_can_be_conversions_are_named_if_no_visit_converted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    visits = Visits()
+    visits.add(LAST, 3, ["/a", "kauf"])
+    visits.add(LAST, 1, ["/a", "anfrage"])
+    deployment = Deployment(tmp_path)
+    deployment.deliver("events", visits.lines)
+    deployment.run(until=LAST)
+    in_report = "What visits did besides looking at pages: kauf, anfrage. If one of them is a purchase"
+    assert in_report in written(deployment).text.replace(" ,", ",").replace(" .", ".")
+    in_summary = "No session converted. Actions that are not pages: kauf (3 sessions), anfrage (1 session). If"
+    show_results(results_of(deployment), [LAST], [], is_all_days=True)
+    assert in_summary in capsys.readouterr().out
+
+    deployment.set({"sources": {"test": {"event_names": {"kauf": "purchase"}}}})
+    deployment.run(until=LAST)
+    assert "What visits did besides" not in written(deployment).text
+    show_results(results_of(deployment), [LAST], [], is_all_days=True)
+    assert "No session converted" not in capsys.readouterr().out
+
+
+def results_of(deployment: Deployment) -> Results:
+    """Return the results of all days."""
+    return read_results(deployment.folder, load_settings(deployment.folder.path), [LAST], [], is_all_days=True)
 
 
 @pytest.mark.long

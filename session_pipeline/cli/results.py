@@ -3,7 +3,7 @@
 Reads the daily tables of the warehouse, and changes nothing. `cli.summary` has the rest of the summary.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
@@ -19,6 +19,7 @@ from session_pipeline.reference.days import day_ranges
 from session_pipeline.settings import Settings
 
 MOST_FUNNELS = 8  # printed
+MOST_ACTIONS = 5  # named if no session converted
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Results:
         bases: For each funnel and each of its steps, the number of attempts that entered up to the step.
         optional: For each funnel the names of its optional steps.
         excluded: For each funnel the number of excluded attempts.
+        unconverted: If the days are all days and no session converted, the most frequent actions that are not pages,
+            with their sessions: one of them can be a conversion under another name. Otherwise None.
     """
 
     sessions: dict[str, int]
@@ -41,6 +44,7 @@ class Results:
     bases: dict[str, list[int]]
     optional: dict[str, set[str]]
     excluded: dict[str, int]
+    unconverted: dict[str, int] | None
 
 
 class StepCounts(NamedTuple):
@@ -52,7 +56,12 @@ class StepCounts(NamedTuple):
 
 
 def read_results(
-    folder: DataFolder, settings: Settings, days: Sequence[date], outdated_days: Collection[date]
+    folder: DataFolder,
+    settings: Settings,
+    days: Sequence[date],
+    outdated_days: Collection[date],
+    *,
+    is_all_days: bool = False,
 ) -> Results:
     """Read the results of some days from the warehouse.
 
@@ -61,11 +70,19 @@ def read_results(
         settings: Its settings.
         days: The days.
         outdated_days: The days that wait for an upgrade; if one of the days does, a funnel can be missing.
+        is_all_days: Whether the days are all days that have sessions.
     """
     parameters: dict[str, Any] = {"days": days}
     with reader.connect(folder.path) as warehouse:
         outcomes = warehouse.execute(query_text(__package__, "outcome_counts"), parameters).fetchall()
         steps = warehouse.execute(query_text(__package__, "funnel_counts"), parameters).fetchall()
+        sessions = {"people": sum(int(row[1]) for row in outcomes), "bots": sum(int(row[2]) for row in outcomes)}
+        converts = any(row[0] in settings.conversions for row in outcomes if row[1])
+        unconverted = None
+        if is_all_days and sessions["people"] and not converts:
+            asked = {**parameters, "most": MOST_ACTIONS}
+            others = warehouse.execute(query_text(__package__, "other_actions"), asked).fetchall()
+            unconverted = {action: int(count) for action, count in others}
     counts = {(funnel, number): StepCounts(*map(int, figures)) for funnel, number, *figures in steps}
     built = {name for name, _ in counts}
     is_outdated = not set(days).isdisjoint(outdated_days)
@@ -78,7 +95,7 @@ def read_results(
         for funnel in settings.funnels
     }
     return Results(
-        sessions={"people": sum(int(row[1]) for row in outcomes), "bots": sum(int(row[2]) for row in outcomes)},
+        sessions=sessions,
         outcomes={row[0]: int(row[1]) for row in outcomes if row[1]},
         funnels={funnel: [(step, found.reached) for step, found in steps] for funnel, steps in of_steps.items()},
         bases={funnel: [found.base for _, found in steps] for funnel, steps in of_steps.items()},
@@ -86,6 +103,7 @@ def read_results(
         excluded={
             funnel: sum(found.excluded for (name, _), found in counts.items() if name == funnel) for funnel in of_steps
         },
+        unconverted=unconverted,
     )
 
 
@@ -111,11 +129,28 @@ def show_results(results: Results, days: Sequence[date], outdated_days: Collecti
     rows = [(plain(outcome), number(count), share(count, people)) for outcome, count in results.outcomes.items()]
     if rows:
         stdout.print(grid(("outcome", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
+    if results.unconverted is not None:
+        _show_unconverted(results.unconverted)
     for funnel in islice(results.funnels, MOST_FUNNELS):
         _show_funnel(results, funnel, outdated_count=len({*days} & {*outdated_days}))
     if len(results.funnels) > MOST_FUNNELS:
         more = counted(len(results.funnels) - MOST_FUNNELS, "more funnel")
         echo(f'and {more}: `session-pipeline query "from funnel_steps"`', style="dim")
+
+
+def _show_unconverted(actions: Mapping[str, int]) -> None:
+    """Say that no session converted, and which actions could be conversions under another name."""
+    if actions:
+        named = ", ".join(f"{plain(action)} ({counted(count, 'session')})" for action, count in actions.items())
+        echo(
+            f"  No session converted. Actions that are not pages: {named}. If one of them is a purchase, a contact or a"
+            " lead, map it with event_names of its source in settings.toml."
+        )
+    else:
+        echo(
+            "  No session converted, and all actions are pages. A page can be a conversion: name it in [[outcomes]] of"
+            " settings.toml."
+        )
 
 
 def _show_funnel(results: Results, funnel: str, outdated_count: int) -> None:

@@ -97,7 +97,7 @@ def gather(now: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], second
         outdated_days=outdated_days,
         days=days,
         is_all_days=days == all_days,
-        results=read_results(folder, settings, days, outdated_days),
+        results=read_results(folder, settings, days, outdated_days, is_all_days=days == all_days),
         expired_count=outcome.expired_count,
         warnings=[*_withdrawn(files), *_frozen(files), *warnings],
         seconds=round(seconds, 1),

@@ -124,10 +124,17 @@ class Paths:
 
 @dataclass(frozen=True)
 class Works:
-    """What works.html reads: what works, and whether any group of visits is large enough to be compared."""
+    """What works.html reads.
+
+    Attributes:
+        strengths: What works.
+        has_large_groups: Whether any group of visits is large enough to be compared.
+        possible_conversions: Names of actions, to be shown if no visit converted.
+    """
 
     strengths: Sequence[Strength]
     has_large_groups: bool
+    possible_conversions: Sequence[str]
 
 
 @dataclass(frozen=True)
