@@ -1,5 +1,7 @@
 """Tests the report of unusual data: many settings, several sites, unmatched funnel steps, no visits, no warehouse."""
 
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +45,10 @@ def test_actions_that_can_be_conversions_are_named_if_no_visit_converted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     visits = Visits()
-    visits.add(LAST, 3, ["/a", "kauf"])
-    visits.add(LAST, 1, ["/a", "anfrage"])
+    for number in range(9):  # more pages than the report lists among the first actions
+        visits.add(LAST, 4, [f"/{number}", *BROWSING])
+    visits.add(LAST, 3, ["/0", "kauf"])
+    visits.add(LAST, 1, [*map("/{}".format, range(9)), "anfrage"])
     deployment = Deployment(tmp_path)
     deployment.deliver("events", visits.lines)
     deployment.run(until=LAST)
@@ -53,6 +57,7 @@ def test_actions_that_can_be_conversions_are_named_if_no_visit_converted(
     in_summary = "No session converted. Actions that are not pages: kauf (3 sessions), anfrage (1 session). If"
     show_results(results_of(deployment), [LAST], [], is_all_days=True)
     assert in_summary in capsys.readouterr().out
+    assert results_of(deployment, [LAST]).unconverted is None, "an upgrade can change what converts"
 
     deployment.set({"sources": {"test": {"event_names": {"kauf": "purchase"}}}})
     deployment.run(until=LAST)
@@ -60,10 +65,17 @@ def test_actions_that_can_be_conversions_are_named_if_no_visit_converted(
     show_results(results_of(deployment), [LAST], [], is_all_days=True)
     assert "No session converted" not in capsys.readouterr().out
 
+    renamed = [{"name": "order", "where": "event_name = 'purchase'", "is_conversion": True}]
+    deployment.set({"sources": {"test": {"event_names": {"kauf": "purchase"}}}, "outcomes": renamed})
+    assert results_of(deployment).unconverted is None, "as days that are frozen have the former name"
+    deployment.set({"outcomes": [{"name": "order", "where": "event_name = 'purchase'"}]})
+    assert results_of(deployment).unconverted is None, "nothing is a conversion"
 
-def results_of(deployment: Deployment) -> Results:
+
+def results_of(deployment: Deployment, outdated_days: Sequence[date] = ()) -> Results:
     """Return the results of all days."""
-    return read_results(deployment.folder, load_settings(deployment.folder.path), [LAST], [], is_all_days=True)
+    settings = load_settings(deployment.folder.path)
+    return read_results(deployment.folder, settings, [LAST], outdated_days, is_all_days=True)
 
 
 @pytest.mark.long

@@ -9,6 +9,7 @@ from datetime import date
 from itertools import islice
 from typing import Any, NamedTuple
 
+import duckdb
 from rich.text import Text
 
 from session_pipeline.cli.screen import counted, echo, grid, number, plain, share, stdout
@@ -35,7 +36,8 @@ class Results:
         optional: For each funnel the names of its optional steps.
         excluded: For each funnel the number of excluded attempts.
         unconverted: If the days are all days and no session converted, the most frequent actions that are not pages,
-            with their sessions: one of them can be a conversion under another name. Otherwise None.
+            with their sessions: one of them can be a conversion under another name. Otherwise None, also if no outcome
+            is a conversion, or days wait for an upgrade, which can change what converts.
     """
 
     sessions: dict[str, int]
@@ -73,19 +75,16 @@ def read_results(
         is_all_days: Whether the days are all days that have sessions.
     """
     parameters: dict[str, Any] = {"days": days}
+    is_outdated = not set(days).isdisjoint(outdated_days)
     with reader.connect(folder.path) as warehouse:
         outcomes = warehouse.execute(query_text(__package__, "outcome_counts"), parameters).fetchall()
         steps = warehouse.execute(query_text(__package__, "funnel_counts"), parameters).fetchall()
         sessions = {"people": sum(int(row[1]) for row in outcomes), "bots": sum(int(row[2]) for row in outcomes)}
-        converts = any(row[0] in settings.conversions for row in outcomes if row[1])
         unconverted = None
-        if is_all_days and sessions["people"] and not converts:
-            asked = {**parameters, "most": MOST_ACTIONS}
-            others = warehouse.execute(query_text(__package__, "other_actions"), asked).fetchall()
-            unconverted = {action: int(count) for action, count in others}
+        if is_all_days and sessions["people"] and settings.conversions and not is_outdated:
+            unconverted = _unconverted(warehouse, days)
     counts = {(funnel, number): StepCounts(*map(int, figures)) for funnel, number, *figures in steps}
     built = {name for name, _ in counts}
-    is_outdated = not set(days).isdisjoint(outdated_days)
     of_steps = {
         funnel.name: [
             (funnel.step_name(number), counts.get((funnel.name, number), StepCounts()))
@@ -105,6 +104,17 @@ def read_results(
         },
         unconverted=unconverted,
     )
+
+
+def _unconverted(warehouse: duckdb.DuckDBPyConnection, days: Sequence[date]) -> dict[str, int] | None:
+    """Return the most frequent actions that are not pages, with their sessions; None if a session converted."""
+    counted_days: dict[str, Any] = {"days": days}
+    [[converted_count]] = warehouse.execute(query_text(__package__, "conversion_counts"), counted_days).fetchall()
+    if converted_count:
+        return None
+    asked = {**counted_days, "most": MOST_ACTIONS}
+    others = warehouse.execute(query_text(__package__, "other_actions"), asked).fetchall()
+    return {action: int(count) for action, count in others}
 
 
 def show_results(results: Results, days: Sequence[date], outdated_days: Collection[date], *, is_all_days: bool) -> None:
@@ -148,8 +158,8 @@ def _show_unconverted(actions: Mapping[str, int]) -> None:
         )
     else:
         echo(
-            "  No session converted, and all actions are pages. A page can be a conversion: name it in [[outcomes]] of"
-            " settings.toml."
+            "  No session converted, and all frequent actions are pages. A page can be a conversion: name it in"
+            " [[outcomes]] of settings.toml."
         )
 
 

@@ -34,6 +34,7 @@ CONSTANTS: Mapping[str, Scalar] = {
     "shown_pages": 10,
     "shown_paths": 5,
     "shown_positions": 6,
+    "shown_possible_conversions": 5,
     "shown_search_terms": 10,
     "shown_searches": 8,
     "shown_transitions": 12,

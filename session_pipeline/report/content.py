@@ -129,12 +129,12 @@ class Works:
     Attributes:
         strengths: What works.
         has_large_groups: Whether any group of visits is large enough to be compared.
-        possible_conversions: Names of actions, to be shown if no visit converted.
+        possible_conversions: Actions that are not pages, to be shown if no visit converted.
     """
 
     strengths: Sequence[Strength]
     has_large_groups: bool
-    possible_conversions: Sequence[str]
+    possible_conversions: Sequence[Row]
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ VISIT_QUERIES = (
     "usual_paths",
     "common_actions",
     "gains",
+    "possible_conversions",
     "next_best_actions",
     "funnels",
     "funnel_drops",

@@ -19,7 +19,7 @@ from session_pipeline.report.funnels import funnel_views, unit
 from session_pipeline.report.glossary import GLOSSARY
 from session_pipeline.report.retention import cohorts, has_first_weeks
 from session_pipeline.report.sites import has_several, only_name, with_change
-from session_pipeline.report.strengths import has_large_groups, possible_conversions, strengths
+from session_pipeline.report.strengths import has_large_groups, strengths
 from session_pipeline.report.tiles import has_one_currency, tiles
 from session_pipeline.report.widths import OUTCOMES_WIDE, PAGE_WIDE, WIDE, in_each_width
 from session_pipeline.report.window import Window
@@ -98,7 +98,9 @@ def visit_content(
         outcomes=_outcomes(outcome_rows, shown_outcomes, visits, window),
         look=look,
         paths=_paths(figures, outcome_rows, room),
-        works=content.Works(strengths(figures, window), has_large_groups(figures), possible_conversions(figures)),
+        works=content.Works(
+            strengths(figures, window), has_large_groups(figures), figures.rows("possible_conversions")
+        ),
         sites=_sites(figures, room),
         found=content.Found(
             compares_difficulties=not COMPARISONS.keys().isdisjoint(settings.friction.signals),

@@ -3,7 +3,6 @@
 These are associations, and the sentences say so.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, lgamma, log, log1p
@@ -15,8 +14,6 @@ from session_pipeline.report.figures import Figures, Row
 from session_pipeline.report.window import Window
 
 MOST = 2
-MOST_POSSIBLE = 5
-PAGE_VIEW = "page_view"  # the action of a page view without a path
 NEGLIGIBLE = 1e-12
 CHANCE = 0.05  # of any finding among the groups of a week, if no group differs from all visits
 CAUTION = "An association, not an effect: interested visitors look at more."
@@ -89,16 +86,6 @@ def strengths(figures: Figures, window: Window) -> list[Strength]:
 def has_large_groups(figures: Figures) -> bool:
     """Whether any value of a dimension or any landing page has enough visits to be compared with all visits."""
     return any(_large(figures).values())
-
-
-def possible_conversions(figures: Figures) -> list[str]:
-    """Return the most frequent actions that are not pages; without conversions, one can be one under another name."""
-    counts: Counter[str] = Counter()
-    for row in figures.rows("steps"):
-        if not row["action"].startswith(("/", "(")) and row["action"] != PAGE_VIEW:
-            counts[row["action"]] += row["session_count"]
-    frequent = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return [formats.shortened(action) for action, _ in frequent[:MOST_POSSIBLE]]
 
 
 def _without_value(row: Row) -> Row:

@@ -1,4 +1,5 @@
 -- One row is an action that is not a page, with its sessions on the days; the most frequent ones.
+-- Of each day and site, the 200 most visited actions count.
 select
     action,
     sum(session_count) as session_count
