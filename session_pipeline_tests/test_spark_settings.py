@@ -45,6 +45,17 @@ def test_defaults_of_a_cluster_change_no_rows(tmp_path: Path) -> None:
 @quiet
 @needs_spark
 @pytest.mark.spark
+@pytest.mark.parametrize("remote", ["http://host", "local[*]", "sc://host:port/;token=secret", "sc://host/;token"])
+def test_address_of_no_connect_server_is_refused(remote: str, tmp_path: Path) -> None:
+    settings = EngineSettings(kind="spark", master="", remote=remote, conf={})
+    with pytest.raises(EngineError, match=r"^remote in \[engine\] of settings\.toml is not the address of") as refused:
+        _ = SparkEngine(settings, tmp_path).session
+    assert "secret" not in str(refused.value)
+
+
+@quiet
+@needs_spark
+@pytest.mark.spark
 def test_connect_server_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spark_connect, "SECONDS_TO_ANSWER", 0.5)
     settings = EngineSettings(kind="spark", master="", remote="sc://127.0.0.1:9/;user_id=a;x-key=secret", conf={})

@@ -11,12 +11,19 @@ def check_answers(remote: str) -> None:
     PySpark itself tries for ten minutes to start a session without saying so, and once more when the process ends.
 
     Raises:
-        EngineError: It does not answer. The message leaves out the parameters of the address, such as a token.
+        EngineError: It does not answer, or the address is not valid. The message leaves out the parameters of the
+            address, such as a token.
     """
     import grpc
     from pyspark.sql.connect.client import DefaultChannelBuilder
 
-    builder = DefaultChannelBuilder(remote)
+    try:
+        builder = DefaultChannelBuilder(remote)
+    except ValueError:  # PySpark's own message can have the whole address
+        raise EngineError(
+            "remote in [engine] of settings.toml is not the address of a Spark Connect server; write it as"
+            " sc://host:15002, with parameters as in sc://host:15002/;token=…"
+        ) from None
     channel = builder.toChannel()
     try:
         grpc.channel_ready_future(channel).result(timeout=SECONDS_TO_ANSWER)
