@@ -101,6 +101,7 @@ def test_table_and_summary_say_which_step_is_optional(tmp_path: Path, capsys: py
     show_results(results, [LAST], [], is_all_days=True)
     printed = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [line for line in printed if "(optional)" in line] == [["add_to_cart", "(optional)", "1", "25.0%"]]
+    assert results.optional == {"f": ["add_to_cart"]}, "a list, which is one in JSON, too"
 
 
 @pytest.mark.long

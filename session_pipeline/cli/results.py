@@ -44,7 +44,7 @@ class Results:
     outcomes: dict[str, int]
     funnels: dict[str, list[tuple[str, int]]]
     bases: dict[str, list[int]]
-    optional: dict[str, set[str]]
+    optional: dict[str, list[str]]
     excluded: dict[str, int]
     unconverted: dict[str, int] | None
 
@@ -98,7 +98,7 @@ def read_results(
         outcomes={row[0]: int(row[1]) for row in outcomes if row[1]},
         funnels={funnel: [(step, found.reached) for step, found in steps] for funnel, steps in of_steps.items()},
         bases={funnel: [found.base for _, found in steps] for funnel, steps in of_steps.items()},
-        optional={funnel.name: {step.name for step in funnel.steps if step.optional} for funnel in settings.funnels},
+        optional={funnel.name: [step.name for step in funnel.steps if step.optional] for funnel in settings.funnels},
         excluded={
             funnel: sum(found.excluded for (name, _), found in counts.items() if name == funnel) for funnel in of_steps
         },
