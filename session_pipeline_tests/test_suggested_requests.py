@@ -264,6 +264,8 @@ def test_names_of_hosts_with_addresses_are_visitors() -> None:
     assert of_log(*hosts).keys["request"] == {"method": "method", "target": "url"}  # no page is on such a host
     named = [{**host, "server_name": "shop.example"} for host in hosts]
     assert of_log(*named).keys["request"] == {"method": "method", "target": "url", "host": "server_name"}
+    users = [{**line, "user_id": "u", "host": host} for host in ("www.shop.example", "192.0.2.7")]
+    assert of_log(*users).keys["request"]["host"] == "host"  # visitors are users, some of which ask for the address
     sites = [{**line, "host": host} for host in ("www.shop.example", "shop.example")]
     assert "visitor_address" not in of_log(*sites).keys
     assert "visitor_address" not in of_log({**line, "upstream_addr": "10.0.0.8:80"}).keys

@@ -70,7 +70,7 @@ def suggested_keys(
     further: dict[str, str] = {}
     if "event_name" not in filled and not rules.request:
         filled_fields = without(fields, [NO_VALUE])
-        request, further = suggested_request(filled_fields, suggested_address(filled_fields))
+        request, further = suggested_request(filled_fields)
         if request:
             of_request = {"request": request}
             if any(NO_VALUE in field.values for field in fields) and NO_VALUE not in rules.null_values:
@@ -96,6 +96,8 @@ def suggested_keys(
     has_visitors = "visitor_id" in {*columns, *filled, *rules.expressions} or rules.visitor_address is not None
     if not has_visitors and (address := suggested_address(fields)):
         keys["visitor_address"] = address
+        if "request" in keys:  # the host of the visitor is not that of the page
+            keys["request"] = suggested_request(fields, address)[0]
         missing.pop("visitor_id", None)
     elif not has_visitors and (possible := [field.name for field in possible_addresses(fields)]):
         remarks = [*remarks, f"the visitor's address could be in {' or '.join(possible)}; set visitor_address to it"]
