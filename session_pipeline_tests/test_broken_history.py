@@ -1,6 +1,7 @@
 """Broken databases and settings of Dagster are reported in one sentence, such as after two processes created them."""
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -83,6 +84,20 @@ def test_run_names_a_damaged_database_and_what_to_delete(deployment: Deployment,
     folder, lost = broken_history.OF_DATABASE[database]
     assert f"delete {deployment.folder.dagster_home / folder}, and" in ran.stderr
     assert f"this loses {lost}, but no data" in ran.stderr
+
+
+@pytest.mark.long
+def test_erase_names_a_damaged_database_of_one_run(deployment: Deployment) -> None:
+    """An erasure searches the databases of all runs, and each run finishes it."""
+    deployment.deliver("day", [{"visitor_id": "v", "event_time": "2024-03-05T10:00:00Z", "event_name": "page_view"}])
+    assert run(deployment.folder.path).returncode == 0
+    history = (deployment.folder.dagster_home / home.INDEX).parent
+    first = min(path for path in history.glob("*.db") if path.name != Path(home.INDEX).name)
+    sentence = damage_database(deployment, str(first.relative_to(deployment.folder.dagster_home)))
+    code, _, err = call("erase", "--visitor", "v", "--yes", "--data", deployment.folder.path)
+    assert (code, f"Error: {sentence}" in err) == (1, True), err
+    shutil.rmtree(deployment.folder.dagster_home / "history")
+    assert run(deployment.folder.path).returncode == 0
 
 
 @pytest.mark.parametrize("database", [home.RUNS, home.INDEX, home.SCHEDULES])

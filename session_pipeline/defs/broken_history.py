@@ -41,11 +41,16 @@ def damaged(dagster_home: Path, *, reads_all: bool) -> str | None:
 
     Args:
         dagster_home: The folder of the databases.
-        reads_all: Whether each page is looked at, which takes seconds for a long history; otherwise only the first.
+        reads_all: Whether each page is looked at, also of the databases with the events of one run each, which takes
+            seconds for a long history; otherwise only the first page of the others.
     """
     lost: dict[str, str] = {}
     files = []
-    for database, (folder, what) in OF_DATABASE.items():
+    databases = dict(OF_DATABASE)
+    if reads_all:
+        for path in sorted((dagster_home / home.INDEX).parent.glob("*.db")):
+            databases.setdefault(str(path.relative_to(dagster_home)), OF_DATABASE[home.INDEX])
+    for database, (folder, what) in databases.items():
         if _is_damaged(dagster_home / database, "quick_check(1)" if reads_all else "schema_version"):
             files.append(str(dagster_home / database))
             lost[folder] = what

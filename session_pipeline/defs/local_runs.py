@@ -139,11 +139,13 @@ def _errors_explained(folder: DataFolder) -> Iterator[None]:
     """Name the database that is damaged, or the folder if one cannot be written. SQLite names no file."""
     try:
         yield
-    except DatabaseError as error:
-        if broken_history.is_damage(error.orig):
+    except (DatabaseError, sqlite3.DatabaseError) as error:  # the latter also of the catalog of the store
+        if broken_history.is_damage(error.orig if isinstance(error, DatabaseError) else error):
             found = broken_history.damaged(folder.dagster_home, reads_all=True)
             if found is not None and home.has_own_storage(folder):
                 raise DamagedHistoryError(found) from error
+        if not isinstance(error, DatabaseError):
+            raise
         if getattr(error.orig, "sqlite_errorcode", 0) & PRIMARY_CODE not in REFUSED:
             raise
         raise HistoryError(
