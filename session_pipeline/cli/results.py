@@ -158,7 +158,7 @@ def _show_unconverted(actions: Mapping[str, int]) -> None:
         )
     else:
         echo(
-            "  No session converted, and all frequent actions are pages. A page can be a conversion: name it in"
+            "  No session converted, and no action but pages is frequent. A page can be a conversion: name it in"
             " [[outcomes]] of settings.toml."
         )
 
