@@ -332,6 +332,15 @@ def test_action_that_follows_in_a_funnel_can_be_named_like_a_label() -> None:
     assert {row["action"]: row["attempt_count"] for row in found} == {"(none)": 2, "action (none)": 1}
 
 
+def test_possible_conversions_are_the_most_frequent_actions_that_are_not_pages() -> None:
+    """Visits of four weeks count once: not again by dimension, and not at pages."""
+    rows = [visits(action, count) for action, count in (("/a", 9), ("page_view", 8), ("b", 1), ("(c)", 1), ("d", 2))]
+    rows += [visits("b", 1) | {"session_date": FIRST - 7 * DAY}, visits("d", 9) | {"dimension": "device"}]
+    rows += [visits("old", 9) | {"session_date": LAST - 28 * DAY}]
+    found = [(row["action"], row["session_count"]) for row in rows_of("possible_conversions", {"action_visits": rows})]
+    assert found == [("b", 2), ("d", 2), ("(c)", 1)]
+
+
 def common_actions(
     visits_of_week: tuple[int, int, int],
     steps: Sequence[tuple[str, str, int, int]],
