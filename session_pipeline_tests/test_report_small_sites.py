@@ -134,6 +134,25 @@ def test_visits_that_are_combined_are_not_said_to_have_no_page(reported_week: De
     assert "such as only the load of a file" not in text
 
 
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        ("/a", ["No visit has two different actions."]),
+        ("request", ["No visit has two different actions.", "No visit of this week has an action."]),
+    ],
+)
+def test_page_does_not_say_that_what_visits_do_not_have_is_rare(action: str, said: list[str], tmp_path: Path) -> None:
+    visits = Visits()
+    visits.add(LAST, 6, [action])
+    deployment = Deployment(tmp_path, {"paths": {"min_session_count": 5}})
+    deployment.deliver("events", visits.lines)
+    deployment.run(until=LAST)
+    text = written(deployment).text
+    assert [each for each in said if each not in text] == []
+    assert "are rare." not in text
+    assert "combines rare steps." not in text
+
+
 @pytest.mark.long
 def test_page_does_not_say_that_visits_whose_actions_are_all_rare_have_none(tmp_path: Path) -> None:
     visits = Visits()

@@ -196,6 +196,7 @@ class Pages:
         landing: First actions.
         exit: Last actions of visits without a conversion.
         min_session_count: The setting that combines rare actions.
+        longest: The last position at which a visit has an action, among those that are shown, also a combined one.
         search_terms: All searches, then the terms that enough visitors searched for.
         searches: Where visits searched again.
     """
@@ -203,6 +204,7 @@ class Pages:
     landing: Sequence[Row]
     exit: Sequence[Row]
     min_session_count: int
+    longest: int
     search_terms: Sequence[Row]
     searches: Sequence[Row]
 

@@ -113,6 +113,7 @@ def visit_content(
             landing=figures.rows("landing_pages"),
             exit=figures.rows("exit_pages"),
             min_session_count=settings.paths.min_session_count,
+            longest=max((row["step_number"] for row in figures.rows("steps") if row["action"] != "(end)"), default=0),
             search_terms=figures.rows("search_terms"),
             searches=figures.rows("searches"),
         ),
