@@ -81,4 +81,5 @@ def test_number_0_is_no_id(ingest: Ingest) -> None:
     [row] = taken(ingest, {"clientID": "0", "visitID": "0"}).events
     assert (row["visitor_id"], row["client_session_id"]) == ("8", None)
     assert "clientID" not in row["properties"]
+    assert "counterUserIDHash" not in row["properties"]
     assert "visitID" not in row["properties"]
