@@ -46,7 +46,7 @@ MOST: Mapping[str, Mapping[str, int]] = {
         "files written": 104,
         "rows written": 405,
         "scans of events": 18,
-        "statements of publishing and report": 69,
+        "statements of publishing and report": 70,
         "statements of the engine": 725,
     },
     "stretch": {
@@ -58,7 +58,7 @@ MOST: Mapping[str, Mapping[str, int]] = {
         "files written": 519,
         "rows written": 2_871,
         "scans of events": 15,
-        "statements of publishing and report": 69,
+        "statements of publishing and report": 71,
         "statements of the engine": 808,
     },
     "big_day": {
