@@ -8,8 +8,8 @@ import pytest
 from session_pipeline.settings import parse_settings
 from session_pipeline.trial.try_file import try_file
 from session_pipeline_tests.ingesting import Ingest, Row, Taken
+from session_pipeline_tests.preset_lines import taken
 from session_pipeline_tests.presets.reading import EXAMPLES
-from session_pipeline_tests.test_preset_events import taken
 
 HIT = {
     "post_visid_high": "3210987654321098765", "post_visid_low": "4567890123456789012", "hit_time_gmt": "1777885200",

@@ -1,3 +1,5 @@
+"""Tests conditions and values of the settings: their meaning, what is rejected, and that no row makes them fail."""
+
 import json
 from collections.abc import Mapping
 from datetime import datetime

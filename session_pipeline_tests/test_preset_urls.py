@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from session_pipeline_tests.ingesting import Ingest
-from session_pipeline_tests.test_preset_events import events
+from session_pipeline_tests.preset_lines import events
 
 HOUR = "2024-05-06T10:00:00Z"
 URL = "https://shop.example/a?token=secret&utm_source=news"

@@ -9,7 +9,7 @@ import pytest
 from session_pipeline.ingest.mapping.visitors import VisitorKey
 from session_pipeline.reference.user_agents import _row, reduced_agent
 from session_pipeline_tests.ingesting import EVENT, KEY, RULES, Ingest
-from session_pipeline_tests.test_preset_events import preset
+from session_pipeline_tests.preset_lines import preset
 
 IPV4, IPV6 = "203.0.113.7", "2001:db8:1:2::7"
 WINDOWS = (
