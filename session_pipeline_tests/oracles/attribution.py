@@ -1,6 +1,6 @@
 """Decides in plain Python which drops of progress_changes are alerts, and which alert explains the others: an oracle.
 
-Written from docs/definitions.md (Progress and its changes), not from the models. oracles/progress.py has the scores,
+Written from docs/changes.md, not from the models. oracles/progress.py has the scores,
 oracles/progress_changes.py the columns.
 """
 

@@ -1,6 +1,6 @@
 """Makes the rows of outcome_changes in plain Python, without their sentences: an oracle.
 
-Written from docs/definitions.md (Outcomes), not from the models. oracles/periods.py has the days of a change.
+Written from docs/changes.md (Outcomes), not from the models. oracles/periods.py has the days of a change.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Finds the days of a change in plain Python: an oracle for the columns since and over_since.
 
-Written from docs/definitions.md (Since, Over), not from the models.
+Written from docs/changes.md (Since, and over), not from the models.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Counts actions and progress of sessions, and scores changes, in plain Python: an oracle for the tables of changes.
 
-Written from docs/definitions.md, not from the models. oracles/attribution.py decides which changes are alerts.
+Written from docs/changes.md, not from the models. oracles/attribution.py decides which changes are alerts.
 """
 
 import math

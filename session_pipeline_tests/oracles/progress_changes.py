@@ -1,6 +1,6 @@
 """Makes the rows of progress_changes in plain Python, from rows of progress_counts: an oracle for all columns.
 
-Written from docs/definitions.md (Progress and its changes), not from the models. oracles/progress.py has the scores,
+Written from docs/changes.md, not from the models. oracles/progress.py has the scores,
 oracles/periods.py the days of a change, and oracles/attribution.py the alerts. The sentences are those of the pipeline,
 with the figures of this module.
 """

@@ -1,6 +1,6 @@
 """Defines the tables of what changed. Their statements are associations: none says what causes a change.
 
-Scores and shares are rounded to 6 digits, conversions to 3 and values to 2. docs/definitions.md defines the terms.
+Scores and shares are rounded to 6 digits, conversions to 3 and values to 2. docs/changes.md defines the terms.
 """
 
 from session_pipeline.reference import columns as c
