@@ -1,4 +1,4 @@
-"""Runs every example of docs/definitions.md through the pipeline: the cells in bold are the results."""
+"""Runs the examples of docs/definitions.md and other_tools.md through the pipeline: cells in bold are the results."""
 
 import re
 import tomllib
@@ -15,7 +15,8 @@ from session_pipeline.tables import table
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT, Example, examples
 
-EXAMPLES = list(examples((ROOT / "docs" / "definitions.md").read_text()))
+PAGES = ("definitions.md", "other_tools.md")
+EXAMPLES = [example for page in PAGES for example in examples((ROOT / "docs" / page).read_text())]
 BEGIN = datetime(2024, 5, 6, 10)
 UNTIL = date(2024, 5, 31)
 UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}

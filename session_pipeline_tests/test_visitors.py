@@ -232,8 +232,8 @@ def test_retention_equals_that_of_other_products(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_documented_query_counts_cohorts_of_each_day_as_posthog(tmp_path: Path) -> None:
     """The numbers are those of test_day_interval in PostHog's tests of retention."""
-    definitions = blocks((ROOT / "docs" / "definitions.md").read_text())
-    [query] = [block.code for block in definitions if (block.heading, block.language) == ("Retention", "sql")]
+    page = blocks((ROOT / "docs" / "other_tools.md").read_text())
+    [query] = [block.code for block in page if (block.heading, block.language) == ("Retention", "sql")]
     days = {"person1": (0, 1, 2, 5, 6), "person2": (1, 2, 3, 6)}
     deployment = Deployment(tmp_path, settings_of_sites(), only=("visitor_days",))
     deliver(

@@ -1,4 +1,4 @@
-"""Lists funnels that other products count differently, with what is counted here; docs/definitions.md says why.
+"""Lists funnels that other products count differently, with what is counted here; docs/other_tools.md says why.
 
 They are written as in further_published_funnels.py.
 """

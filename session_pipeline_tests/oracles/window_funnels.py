@@ -1,6 +1,6 @@
 """Lists funnels with known results from Pinot, Doris, StarRocks and Elasticsearch, most of them like windowFunnel.
 
-They are written as in further_published_funnels.py. docs/definitions.md has a table of the modes.
+They are written as in further_published_funnels.py. docs/other_tools.md has a table of the modes.
 """
 
 from collections.abc import Mapping
