@@ -4,10 +4,15 @@ The errors are raised where the problem is found. cli/ and defs/ show them to th
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 
 class SessionPipelineError(Exception):
     """The base class of all errors that are shown to users; the message needs no traceback to be understood."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the message as it is. By default, it would be given to a class that makes it of other arguments."""
+        return Exception.__new__, (type(self), *self.args), self.__dict__
 
 
 class SettingsError(SessionPipelineError):

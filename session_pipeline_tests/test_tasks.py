@@ -17,14 +17,14 @@ from pandas.testing import assert_frame_equal
 
 from session_pipeline.engines.base import TaskRunner
 from session_pipeline.engines.duckdb import DuckDBEngine
-from session_pipeline.errors import StillWrittenError
+from session_pipeline.errors import CorruptFileError, DiskFullError, StillWrittenError, UnreadableFileError
 from session_pipeline.ingest.admission import admit as admission
 from session_pipeline.ingest.admission.admit import Admitted, admit
 from session_pipeline.ingest.admission.line_ranges import copy_range
 from session_pipeline.ingest.formats import line_counts
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.reading import small_files, task_reader
-from session_pipeline.ingest.reading.tasks import Failure, Place, RangeTask, take_range
+from session_pipeline.ingest.reading.tasks import Place, RangeTask, take_range
 from session_pipeline.run import erasure
 from session_pipeline.run.held import find_held
 from session_pipeline.run.person import Person
@@ -259,8 +259,15 @@ def test_file_that_changes_before_a_range_is_read(tmp_path: Path, runner: Runner
     rules = ReadingRules("web", datetime(2020, 1, 1))
     place = Place(tmp_path / "raw", tmp_path / "results", "500MB")
     found = take_range(RangeTask(place, admitted, admitted.ranges[1], rules))
-    assert isinstance(found, Failure)
-    assert isinstance(found.error(), StillWrittenError)
+    assert isinstance(found, StillWrittenError)
+
+
+@pytest.mark.parametrize(
+    "error", [CorruptFileError("a"), UnreadableFileError(), StillWrittenError(), DiskFullError("b", 3)]
+)
+def test_error_of_a_task_is_sent_as_it_is(error: Exception) -> None:
+    sent = pickle.loads(pickle.dumps(error))
+    assert (type(sent), str(sent), vars(sent)) == (type(error), str(error), vars(error))
 
 
 @pytest.mark.long

@@ -27,7 +27,6 @@ from session_pipeline.ingest.reading.small_files import (
 )
 from session_pipeline.ingest.reading.tasks import (
     EarlierTask,
-    Failure,
     FileTask,
     Outcome,
     Place,
@@ -69,7 +68,7 @@ class TaskReader:
         self._place = place
         self._rules_of = rules_of
         self._outcomes: dict[Path, Outcome] = {}
-        self._ranges: dict[str, list[RangeReading | Failure]] = {}
+        self._ranges: dict[str, list[RangeReading | Exception]] = {}
 
     def look_ahead(self, deliveries: Sequence[Delivery], known: Iterable[tuple[str, str]]) -> None:
         """Admit and read these deliveries, unless they are so few bytes that tasks would take longer."""
@@ -99,7 +98,7 @@ class TaskReader:
             return self._local.admit(delivery)
         if outcome.admitted is None:
             assert outcome.failure is not None
-            raise outcome.failure.error()
+            raise outcome.failure
         return outcome.admitted
 
     def read(self, files: Sequence[Admitted]) -> Sequence[ReadResult]:
@@ -135,7 +134,7 @@ class TaskReader:
         for readings in self._ranges.values():
             self._renumber(readings)
 
-    def _renumber(self, readings: list[RangeReading | Failure]) -> None:
+    def _renumber(self, readings: list[RangeReading | Exception]) -> None:
         """Give the events without an id the occurrence numbers that they have in the whole file."""
         there = {number: each for number, each in enumerate(readings) if isinstance(each, RangeReading)}
         counts = {number: each.nameless_path for number, each in there.items() if each.nameless_path is not None}
@@ -155,11 +154,11 @@ class TaskReader:
                 reading.figures, paths, reading.quarantine_path, None, dict(files.values())
             )
 
-    def _joined(self, admitted: Admitted, ranges: Sequence[RangeReading | Failure]) -> ReadResult:
+    def _joined(self, admitted: Admitted, ranges: Sequence[RangeReading | Exception]) -> ReadResult:
         """Return the reading of a file from those of its ranges: a folder of part files for each date."""
         readings = []
         for each in ranges:
-            if isinstance(each, Failure):
+            if isinstance(each, Exception):
                 return _as_reading(each)
             readings.append(each)
         figures, file_id = Figures(), admitted.file_id
@@ -213,9 +212,8 @@ def _groups(deliveries: Sequence[Delivery]) -> list[list[Delivery]]:
     return groups
 
 
-def _as_reading(failure: Failure) -> CorruptFileError | RefusedFileError:
+def _as_reading(error: Exception) -> CorruptFileError | RefusedFileError:
     """Return the error that says why a file cannot be read; raise every other error."""
-    error = failure.error()
     if isinstance(error, FileNotFoundError):
         return StillWrittenError()
     if not isinstance(error, CorruptFileError | RefusedFileError):

@@ -17,13 +17,7 @@ from uuid import uuid4
 import duckdb
 
 from session_pipeline.engines.connections import private_connection
-from session_pipeline.errors import (
-    CorruptFileError,
-    RefusedFileError,
-    SessionPipelineError,
-    StillWrittenError,
-    UnreadableFileError,
-)
+from session_pipeline.errors import SessionPipelineError, StillWrittenError
 from session_pipeline.ingest.admission.admit import Admitted
 from session_pipeline.ingest.admission.line_ranges import LineRange, copy_range
 from session_pipeline.ingest.admission.raw_folder import Delivery
@@ -53,34 +47,6 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """Why a file was not read, as plain values.
-
-    Attributes:
-        kind: corrupt, unreadable, refused, still_written, gone or failed.
-        reason: The reason of the error.
-    """
-
-    kind: str
-    reason: str
-
-    def error(self) -> Exception:
-        """Return the error."""
-        match self.kind:
-            case "corrupt":
-                return CorruptFileError(self.reason)
-            case "unreadable":
-                return UnreadableFileError()
-            case "refused":
-                return RefusedFileError(self.reason)
-            case "still_written":
-                return StillWrittenError()
-            case "gone":
-                return FileNotFoundError(self.reason)
-        return SessionPipelineError(self.reason)
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What a task found out about a delivery.
 
@@ -94,7 +60,7 @@ class Outcome:
     path: Path
     admitted: Admitted | None = None
     reading: Reading | None = None
-    failure: Failure | None = None
+    failure: Exception | None = None
 
 
 @dataclass(frozen=True)
@@ -159,7 +125,7 @@ def take_files(task: FileTask) -> list[Outcome]:
                     delivery.path, root=task.place.raw, scratch=local, bytes_of_range=task.bytes_of_range
                 )
             except (SessionPipelineError, FileNotFoundError) as error:
-                outcomes[delivery.path] = Outcome(delivery.path, failure=_failure(error))
+                outcomes[delivery.path] = Outcome(delivery.path, failure=error)
                 continue
             if task.rules.of(admitted.preset).events_in:
                 admitted = replace(admitted, ranges=())  # a range does not know the events of the lines before it
@@ -210,11 +176,11 @@ def _read(
             days = tuple(replace(day, sha256=sha256_of(day.path)) for day in found.days)
             outcomes[path] = replace(outcomes[path], reading=replace(found, days=days))
         else:
-            outcomes[path] = replace(outcomes[path], failure=_failure(found))
+            outcomes[path] = replace(outcomes[path], failure=found)
 
 
-def take_range(task: RangeTask) -> RangeReading | Failure:
-    """Read a range of lines."""
+def take_range(task: RangeTask) -> RangeReading | Exception:
+    """Read a range of lines; return the error that says why it cannot be read, if it cannot."""
     admitted, lines = task.admitted, task.lines
     has_header = format_named(admitted.format).has_header
     with _attempt(task.place) as (connection, results, local):
@@ -234,7 +200,7 @@ def take_range(task: RangeTask) -> RangeReading | Failure:
             lines_before = lines.first_line_number - 1 - has_header
             found = read_range(content, task.rules, connection, results, lines_before=lines_before)
         except (SessionPipelineError, FileNotFoundError) as error:
-            return _failure(error)
+            return error
         return replace(found, hashes={path: sha256_of(path) for path in found.paths.values()})
 
 
@@ -277,18 +243,3 @@ def _check_same(admitted: Admitted) -> None:
     state = admitted.path.lstat()
     if (state.st_ino, state.st_size, state.st_mtime_ns) != admitted.stamp[1:]:  # a device has a number per machine
         raise StillWrittenError
-
-
-def _failure(error: Exception) -> Failure:
-    match error:
-        case StillWrittenError():
-            return Failure("still_written", "")
-        case UnreadableFileError():
-            return Failure("unreadable", error.reason)
-        case CorruptFileError():
-            return Failure("corrupt", error.reason)
-        case RefusedFileError():
-            return Failure("refused", error.reason)
-        case FileNotFoundError():
-            return Failure("gone", str(error))
-    return Failure("failed", str(error))
