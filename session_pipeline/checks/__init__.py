@@ -14,21 +14,22 @@ from session_pipeline.checks.deliveries import (
     source_arrived,
     visitor_key_kept,
 )
-from session_pipeline.checks.friction import friction_adds_up
-from session_pipeline.checks.moments import moments_add_up
-from session_pipeline.checks.paths import paths_add_up
 from session_pipeline.checks.quarantine import LARGEST_QUARANTINED_RATE
 from session_pipeline.checks.settings import settings_match_data
 from session_pipeline.checks.silence import silent_sites
 from session_pipeline.checks.tables import (
     audit_recompute,
+    bots_add_up,
     built_by_current_rules,
+    definitions_add_up,
     drops_add_up,
+    friction_adds_up,
     funnels_monotone,
+    moments_add_up,
     outcomes_add_up,
+    paths_add_up,
     sessions_cover_events,
 )
-from session_pipeline.checks.totals import bots_add_up, definitions_add_up
 from session_pipeline.checks.unusual import bot_share, unfolded_actions, volume_unusual
 from session_pipeline.checks.verdict import Check, Verdict
 from session_pipeline.checks.visitors import cohorts_cover_visitors, visitors_add_up

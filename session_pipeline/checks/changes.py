@@ -5,7 +5,7 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from session_pipeline.checks.verdict import SHOWN, Verdict, add_input, rows_by_stretch, verdict
+from session_pipeline.checks.verdict import SHOWN, Verdict, rows_by_stretch, rows_of, verdict
 from session_pipeline.engines.sql import query_text
 from session_pipeline.reference.changes import ALERT_DAYS, is_worse
 from session_pipeline.reference.days import ONE_DAY, dates
@@ -28,11 +28,8 @@ def progress_alerts(run: "Run", days: Sequence[date]) -> Verdict:
     """No step is taken much less often than before: progress_changes has no alert in the last 14 days."""
     if not days:
         return Verdict(True, "there are no days to look at")
-    last = max(days)
-    with run.engine.job() as job:
-        for name in ("progress_changes", "action_visits"):
-            add_input(job, run, name, dates(last - (ALERT_DAYS - 1) * ONE_DAY, last))
-        alerts = job.rows(query_text(__package__, "progress_alerts")).to_pylist()
+    tables = ("progress_changes", "action_visits")
+    alerts = rows_of(run, query_text(__package__, "progress_alerts"), tables, _days_of_alerts(days))
     if not alerts:
         return Verdict(True, "no step is taken much less often than before", {"alerts": 0})
     values = [lost_values.of_step(alert) for alert in alerts]
@@ -51,23 +48,24 @@ def outcome_alerts(run: "Run", days: Sequence[date]) -> Verdict:
     """Visits end as well as before: outcome_changes has no alert in the last 14 days that is bad news."""
     if not days:
         return Verdict(True, "there are no days to look at")
-    read = list(dates(max(days) - (ALERT_DAYS - 1) * ONE_DAY, max(days)))
-    with run.engine.job() as job:
-        add_input(job, run, "outcome_changes", read)
-        found = job.rows(query_text(__package__, "outcome_alerts")).to_pylist()
+    read = _days_of_alerts(days)
+    found = rows_of(run, query_text(__package__, "outcome_alerts"), ["outcome_changes"], read)
     conversions = run.settings.conversions
     alerts = [row for row in found if is_worse(row, conversions)]
     if not alerts:
         return Verdict(True, "visits end as well as before", {"alerts": 0})
-    with run.engine.job() as job:
-        add_input(job, run, "daily_summary", read)
-        found_sites = job.rows("select distinct site from daily_summary").to_pylist()
+    found_sites = rows_of(run, "select distinct site from daily_summary", ["daily_summary"], read)
     alerts = [{**alert, "has_several_sites": len(found_sites) > 1} for alert in alerts]
     problems = [
         outcome_text((alert["dimension"], alert["dimension_value"]), alert["outcome"], alert["score"])
         for alert in alerts
     ]
     return _warning(alerts, problems)
+
+
+def _days_of_alerts(days: Sequence[date]) -> list[date]:
+    """Return the 14 days whose alerts are looked at."""
+    return list(dates(max(days) - (ALERT_DAYS - 1) * ONE_DAY, max(days)))
 
 
 def _warning(alerts: Sequence[Mapping[str, Any]], problems: Sequence[str]) -> Verdict:
@@ -88,7 +86,5 @@ def _warning(alerts: Sequence[Mapping[str, Any]], problems: Sequence[str]) -> Ve
 
 def _currencies(run: "Run", days: Mapping[str, date]) -> list[dict[str, Any]]:
     """Return the currencies of conversions, by site and day. Only alerts with a value need them."""
-    with run.engine.job() as job:
-        add_input(job, run, "session_outcomes", dates(days["first_day"], days["last_day"]))
-        rows: list[dict[str, Any]] = job.rows(filled(lost_values.QUERY, days)).to_pylist()
-    return rows
+    read = list(dates(days["first_day"], days["last_day"]))
+    return rows_of(run, filled(lost_values.QUERY, days), ["session_outcomes"], read)

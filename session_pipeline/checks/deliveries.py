@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from session_pipeline.checks.quarantine import SEPARATED, has_too_many_quarantined, too_many_quarantined
-from session_pipeline.checks.verdict import Verdict, add_input, verdict
+from session_pipeline.checks.verdict import Verdict, rows_of, verdict
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import literal, query_text
 from session_pipeline.errors import UnreadableFileError
@@ -83,9 +83,7 @@ def ledger_closes(run: "Run", days: Sequence[date]) -> Verdict:
 
 def conflicting_event_ids(run: "Run", days: Sequence[date]) -> Verdict:
     """Lines that repeat an event id have the same content. If not, ids are not unique at the source."""
-    with run.engine.job() as job:
-        add_input(job, run, "duplicate_events", days)
-        counts = job.rows(query_text(__package__, "conflicting_lines")).to_pylist()
+    counts = rows_of(run, query_text(__package__, "conflicting_lines"), ["duplicate_events"], days)
     if not counts:
         return Verdict(True, "all duplicates are copies", {"conflicting": 0})
     differ = "{line_count} lines differ from the event that they repeat; see duplicate_events"

@@ -1,11 +1,12 @@
 """Checks tables against each other and against their inputs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from session_pipeline.checks.verdict import Verdict, add_input, has_events, rows_by_stretch, verdict
+from session_pipeline.checks.verdict import Verdict, has_events, rows_by_stretch, rows_of, verdict, wrong_figures
 from session_pipeline.engines.sql import query_text
+from session_pipeline.reference.signals import SIGNALS
 from session_pipeline.tables import spans
 from session_pipeline.tables.steps import STEP_OF_TABLE
 
@@ -63,14 +64,57 @@ def drops_add_up(run: "Run", days: Sequence[date]) -> Verdict:
 
 
 def _wrong_funnels(run: "Run", days: Sequence[date], query: str, tables: Sequence[str]) -> list[str]:
-    with run.engine.job() as job:
-        for name in tables:
-            add_input(job, run, name, days)
-        wrong = job.rows(query_text(__package__, query)).to_pylist()
     funnels: dict[date, list[str]] = {}
-    for row in wrong:
+    for row in rows_of(run, query_text(__package__, query), tables, days):
         funnels.setdefault(row["entry_date"], []).append(row["funnel"])
     return [f"{day}: {', '.join(names)} does not add up" for day, names in funnels.items()]
+
+
+def bots_add_up(run: "Run", days: Sequence[date]) -> Verdict:
+    """The people, bots and page views of daily_bots are those of the day's sessions."""
+    problems = wrong_figures(rows_by_stretch(run, days, "wrong_bots", ("daily_bots", "sessions")))
+    return verdict(problems, "bots of all reasons and people add up to all sessions")
+
+
+def definitions_add_up(run: "Run", days: Sequence[date]) -> Verdict:
+    """Each definition has our sessions and its differences, and these are the sum of their causes."""
+    if not run.planner.frame.settings.definitions.also:
+        return Verdict(True, "no other definition of a session is counted")
+    problems = wrong_figures(rows_by_stretch(run, days, "wrong_definitions", ("daily_definitions", "sessions")))
+    return verdict(problems, "the differences of all definitions add up")
+
+
+def paths_add_up(run: "Run", days: Sequence[date]) -> Verdict:
+    """Each session has one path, a start, an end, and one more transition than actions; no step has more sessions."""
+    tables = ("sessions", "session_actions", "action_transitions", "session_paths", "path_counts", "action_steps")
+    problems = []
+    for row in rows_by_stretch(run, days, "path_sums", tables, has_days=True):
+        day = row.pop("session_date")
+        problems.append(f"{day}: " + ", ".join(f"{int(count)} {name}" for name, count in row.items()))
+    return verdict(problems, "transitions, steps and paths add up to the sessions and their actions")
+
+
+def friction_adds_up(run: "Run", days: Sequence[date]) -> Verdict:
+    """No signal has more sessions than there are, and the counts by action and by day are those of session_friction."""
+    tables = ("sessions", "session_friction", "action_friction", "daily_friction")
+    counts = ", ".join(f"{{'signal': '{signal}', 'session_count': {signal}_count}}" for signal in SIGNALS)
+    relations = {
+        name: f"select *, unnest([{counts}]) as met from {table}"
+        for name, table in (("signals_by_action", "action_friction"), ("signals_by_day", "daily_friction"))
+    }
+    wrong = rows_by_stretch(run, days, "wrong_friction", tables, relations=relations)
+    return verdict(_problems_of_sites(wrong), "sessions with friction add up")
+
+
+def moments_add_up(run: "Run", days: Sequence[date]) -> Verdict:
+    """At each moment, sessions with and without a signal are those at the moment, and no more than there are."""
+    tables = ("sessions", "session_friction", "moment_counts", "seen_counts")
+    wrong = rows_by_stretch(run, days, "wrong_moments", tables)
+    return verdict(_problems_of_sites(wrong), "sessions at moments add up")
+
+
+def _problems_of_sites(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return ["{session_date}, {site}: {problem}".format_map(row) for row in rows]
 
 
 def built_by_current_rules(run: "Run", days: Sequence[date]) -> Verdict:

@@ -8,7 +8,7 @@ from operator import itemgetter
 from statistics import median
 from typing import TYPE_CHECKING
 
-from session_pipeline.checks.verdict import Verdict, add_input, has_events, verdict
+from session_pipeline.checks.verdict import Verdict, add_input, has_events, rows_of, verdict
 from session_pipeline.engines.sql import fill, query_text
 from session_pipeline.reference.days import day_ranges
 from session_pipeline.run.opened import today_in
@@ -60,13 +60,12 @@ def volume_unusual(run: "Run", days: Sequence[date]) -> Verdict:
 
 def bot_share(run: "Run", days: Sequence[date]) -> Verdict:
     """At most half of a day's sessions are bot sessions."""
-    problems = []
-    with run.engine.job() as job:
-        add_input(job, run, "sessions", days)
-        shares = job.rows(query_text(__package__, "bot_shares")).to_pylist()
-    for day, total, bots in (row.values() for row in shares):
-        if bots / total > LARGEST_BOT_SHARE:
-            problems.append(f"{day}: {bots} of {total} sessions are bot sessions")
+    shares = rows_of(run, query_text(__package__, "bot_shares"), ["sessions"], days)
+    problems = [
+        f"{day}: {bots} of {total} sessions are bot sessions"
+        for day, total, bots in (row.values() for row in shares)
+        if bots / total > LARGEST_BOT_SHARE
+    ]
     return verdict(problems, "most sessions are human sessions")
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # slow to load; commands that only look need no run
     from session_pipeline.run.pipeline import Run
 
 SHOWN = 5
-NO_SPANS: Mapping[str, Span] = {}
+NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,15 @@ def add_input(job: Job, run: "Run", name: str, days: Iterable[date]) -> None:
     job.add_input(table(name), rows.paths, with_date=True, kept_days=rows.kept_days)
 
 
+def rows_of(run: "Run", sql: str, tables: Sequence[str], days: Sequence[date]) -> list[dict[str, Any]]:
+    """Return the rows of a query over stored tables, of which it reads these days."""
+    with run.engine.job() as job:
+        for name in tables:
+            add_input(job, run, name, days)
+        rows: list[dict[str, Any]] = job.rows(sql).to_pylist()
+    return rows
+
+
 def stale_tables(run: "Run", names: Iterable[str]) -> list[str]:
     """Return the tables without days, of the named ones, that are still stale according to the plan.
 
@@ -120,7 +129,8 @@ def rows_by_stretch(
     query: str,
     tables: Sequence[str],
     *,
-    wider: Mapping[str, Span] = NO_SPANS,
+    wider: Mapping[str, Span] = NOTHING,
+    relations: Mapping[str, str] = NOTHING,
     has_days: bool = False,
 ) -> list[dict[str, Any]]:
     """Return the rows of a query of this package, which is run for each stretch of days.
@@ -131,6 +141,7 @@ def rows_by_stretch(
         query: The name of the query.
         tables: The stored tables that it reads of these days.
         wider: The stored tables that it reads of more days, and of which.
+        relations: The SELECTs over these tables that it reads, by name.
         has_days: Whether it also reads the days themselves, as the table days.
     """
     rows: list[dict[str, Any]] = []
@@ -142,6 +153,8 @@ def rows_by_stretch(
                 add_input(job, run, name, stretch)
             for name, span in wider.items():
                 add_input(job, run, name, span.all_dates(run.planner.frame, stretch))
+            for name, select in relations.items():
+                job.add_relation(name, select)
             rows += job.rows(query_text(__package__, query)).to_pylist()
     return rows
 

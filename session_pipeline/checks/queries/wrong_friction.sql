@@ -1,5 +1,5 @@
 -- One row is something that does not add up in the tables of friction of a day of a site.
--- signals_by_action and signals_by_day, which checks/friction.py makes, have a row for each row of
+-- signals_by_action and signals_by_day, which checks/tables.py makes, have a row for each row of
 -- action_friction or daily_friction and each signal; met is the signal and its number of sessions.
 with counted as (
     select
