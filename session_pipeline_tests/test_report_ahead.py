@@ -251,7 +251,7 @@ def test_figures_of_a_warehouse_that_is_not_published_are_not_used(readers: Read
             patch.setattr(NewWarehouse, "is_equal", lambda this, other: False)
             publish(run)
         assert new is not None
-        assert not new.is_in_place
+        assert not new.file.is_in_place
         run.write_report()
         assert readers.names == ["second", "first"]
         assert is_as_read_from_the_warehouse(run)

@@ -282,13 +282,13 @@ def test_warehouse_that_was_opened_for_writing_meanwhile_stays(data: Path, store
     published(data, store)
     put(store, MONDAY, "b")
     ahead = written_ahead(data, store)
-    assert ahead.place.is_file()
+    assert ahead.file.place.is_file()
     log = data / "warehouse.duckdb.wal"
     log.touch()
     with pytest.raises(StoreError, match="something opened the warehouse for writing"):
-        ahead.put_in_place()
+        ahead.file.put_in_place()
     log.unlink()
-    assert not ahead.is_in_place
+    assert not ahead.file.is_in_place
     assert shown(data)["daily_summary"] == [(MONDAY.date, "a")]
     assert not list(data.glob(".*"))
 
@@ -302,7 +302,7 @@ def test_warehouse_written_ahead_is_published_if_it_is_of_the_present_state(
     if is_late:
         put(store, MONDAY, "b")
     published(data, store, written=ahead)
-    assert ahead.is_in_place is not is_late
+    assert ahead.file.is_in_place is not is_late
     assert shown(data)["daily_summary"] == [(MONDAY.date, "b" if is_late else "a")]
     assert published_state.is_current(DataFolder(data), store, plan_of())
 
@@ -316,7 +316,7 @@ def test_warehouse_written_ahead_for_another_plan_is_not_published(data: Path, s
     put(store, MONDAY, "a")
     ahead = written_ahead(data, store, plan)
     published(data, store, written=ahead)
-    assert not ahead.is_in_place
+    assert not ahead.file.is_in_place
     [found] = query(data, "select data_until, settings_hash, outdated_day_count from warehouse_info")
     assert found == (UNTIL, published_state.settings_hash(plan_of()), 0)
 

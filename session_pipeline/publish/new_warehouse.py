@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from session_pipeline.build.plan import Plan
@@ -33,6 +32,7 @@ class NewWarehouse:
     """The warehouse that shows the present state of a store. It can be written before it is published.
 
     Attributes:
+        file: Its file.
         publication: What is recorded when it is published.
         partitions: What it shows.
         shown_before: What readers see now.
@@ -54,7 +54,7 @@ class NewWarehouse:
         settings = plan.frame.settings
         self._store = store
         self._package_version = package_version
-        self._file = warehouse_file.NewFile(folder.warehouse)
+        self.file = warehouse_file.NewFile(folder.warehouse)
         self._plan = plan
         self.publication = Publication(
             store.catalog.generation(), plan.frame.until, settings_hash(plan), utc_now(), run_id
@@ -70,21 +70,6 @@ class NewWarehouse:
         """Whether some of its tables are views on files of the store. To know this takes a pass over the history."""
         return native_limit.has_views(self.partitions, self._native_limit_bytes, self._left_out)
 
-    @property
-    def place(self) -> Path:
-        """Where its file is now, once it is written."""
-        return self._file.place
-
-    @property
-    def is_in_place(self) -> bool:
-        """Whether it has replaced the warehouse that readers saw before."""
-        return self._file.is_in_place
-
-    @property
-    def replaced_count(self) -> int:
-        """The number of partitions that were written or deleted; see `warehouse_file.NewFile`."""
-        return self._file.replaced_count
-
     def write(self, kept: "Kept") -> None:
         """Write its file. It can be called in another thread than the one that uses the store.
 
@@ -92,7 +77,7 @@ class NewWarehouse:
             kept: The rows that the engine still has in memory.
         """
         before = self.shown_before
-        self._file.write(
+        self.file.write(
             self._store,
             self.partitions,
             _warehouse_info(self.publication, self._plan, self._package_version),
@@ -102,7 +87,7 @@ class NewWarehouse:
             kept=kept,
             left_out=self._left_out,
         )
-        self.stamp = stamp(self.place)
+        self.stamp = stamp(self.file.place)
 
     def is_equal(self, other: "NewWarehouse") -> bool:
         """Whether the other one shows the same, only at another time."""
@@ -114,14 +99,6 @@ class NewWarehouse:
 
     def _at(self, time: str) -> Publication:
         return replace(self.publication, published_at=time)
-
-    def put_in_place(self) -> None:
-        """Replace the present warehouse with it."""
-        self._file.put_in_place()
-
-    def discard(self) -> None:
-        """Remove its file, if it was written and is not in place."""
-        self._file.discard()
 
 
 def _warehouse_info(publication: Publication, plan: Plan, package_version: str) -> "pa.Table":

@@ -85,7 +85,7 @@ def publish(
         new = written
     else:
         new.write(kept)
-    new.put_in_place()
+    new.file.put_in_place()
     crash_points.reached("publish: warehouse in place")
     change = lake.publish(
         store,
@@ -99,7 +99,7 @@ def publish(
     crash_points.reached("publish: recorded")
     store.sweep()
     crash_points.reached("publish: swept")
-    return Published(new.publication.generation, new.replaced_count, change.linked_count, change.removed_count)
+    return Published(new.publication.generation, new.file.replaced_count, change.linked_count, change.removed_count)
 
 
 def _repair_damaged(store: Store, repair: Callable[[Partition], None]) -> None:

@@ -75,10 +75,11 @@ def _opened(new: NewWarehouse, folder: DataFolder) -> "duckdb.DuckDBPyConnection
     """Open a new warehouse as a report opens the published one."""
     from session_pipeline.publish import warehouse  # slow to load
 
-    place = new.place
+    place = new.file.place
     try:
         return warehouse.connect(place, folder.store, memory_limit=report.MEMORY_LIMIT)
     except StoreError:
-        if new.place == place:
+        if new.file.place == place:
             raise
-        return warehouse.connect(new.place, folder.store, memory_limit=report.MEMORY_LIMIT)  # put in place meanwhile
+        # It was put in place meanwhile.
+        return warehouse.connect(new.file.place, folder.store, memory_limit=report.MEMORY_LIMIT)

@@ -74,7 +74,7 @@ class WrittenAhead:
 
     def end(self) -> None:
         """Remove the warehouse and what was read from it, unless it is published: then that is needed next."""
-        if self._new is not None and not self._new.is_in_place:
+        if self._new is not None and not self._new.file.is_in_place:
             self._second.stop()
-            self._new.discard()
+            self._new.file.discard()
         self._new = None
