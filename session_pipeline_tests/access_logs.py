@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.mapping.visitors import KEY_BYTES, VisitorKey
-from session_pipeline.ingest.reading.read import ReadingRules
 from session_pipeline_tests.ingesting import Ingest
 
 KEY = VisitorKey(bytes(range(KEY_BYTES)))

@@ -19,8 +19,9 @@ import duckdb
 import pyarrow.parquet as pq
 
 from session_pipeline.ingest.admission.admit import Admitted, admit
+from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.mapping.visitors import VisitorKey
-from session_pipeline.ingest.reading.read import ReadingRules, read
+from session_pipeline.ingest.reading.read import read_together
 from session_pipeline.ingest.reading.result import Reading
 
 Row = dict[str, Any]
@@ -82,7 +83,7 @@ class Ingest:
         return self.read(self.admit(self.deliver(content, name), rules), rules)
 
     def read(self, admitted: Admitted, rules: ReadingRules = RULES) -> Taken:
-        reading = read(admitted, rules, self.connection, self.scratch)
+        reading = read_file(admitted, rules, self.connection, self.scratch)
         rows = [row for day in reading.days for row in pq.ParquetFile(day.path).read().to_pylist()]
         events = sorted(rows, key=lambda row: int(row["line_number"]))
         path = reading.quarantine_path
@@ -116,6 +117,14 @@ class Ingest:
         if left:
             _connection.cache_clear()  # so that only this test fails
         assert left == []
+
+
+def read_file(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path) -> Reading:
+    """Read a file alone; raise the error that says why it cannot be read."""
+    [reading] = read_together([admitted], rules, connection, scratch)
+    if isinstance(reading, Exception):
+        raise reading
+    return reading
 
 
 @cache

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from session_pipeline.ingest.mapping import rules as rules_module
-from session_pipeline.ingest.reading.read import ReadingRules
+from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.reference.channels import click_id_types
 from session_pipeline.settings import packaged_recognitions
 from session_pipeline_tests.ingesting import EVENT, KEY, RULES, Ingest, Row, as_csv
@@ -138,4 +138,4 @@ def test_logic_version_stands_for_this_source() -> None:
     # How presets are recognized decides how files are read. Their other keys are settings, which fingerprints have.
     source += repr({name: vars(found) for name, found in packaged_recognitions().items()})
     source += repr(click_id_types())
-    assert (rules_module.LOGIC_VERSION, sha256(source.encode()).hexdigest()[:16]) == (18, "87d2878307ac733c")
+    assert (rules_module.LOGIC_VERSION, sha256(source.encode()).hexdigest()[:16]) == (18, "fcf466766f72ba3c")

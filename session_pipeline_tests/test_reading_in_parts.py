@@ -17,10 +17,10 @@ from session_pipeline.ingest.admission.admit import admit
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.mapping.shapes import known_shapes
 from session_pipeline.ingest.reading import day_files, read_large, small_files, work
-from session_pipeline.ingest.reading import read as reading
 from session_pipeline.ingest.reading.result import Reading
 from session_pipeline.ingest.reading.stream import one_behind, parts_of_rows
 from session_pipeline.tables import table
+from session_pipeline_tests.ingesting import read_file
 
 PLAIN_TIMES = ("2026-10-05T10:00:00Z", "2026-10-06 11:00:00", "2026-10-05T10:00:00.25+02:00", "1791194400")
 OTHER_TIMES = ("2026-10-05t10:00:60z", "2026-10-05 10:00+02", "2026-10-05", "yesterday", "2019-12-31T00:00:00Z")
@@ -96,7 +96,7 @@ def read(folder: Path, lines: Sequence[str], *, threads: int = 2, memory_limit: 
     with duckdb.connect(config={"threads": threads, "memory_limit": memory_limit}) as connection:
         connection.execute("set timezone = 'UTC'")
         admitted = admit(path, root=folder / "raw", source="web", format=None, scratch=scratch)
-        found = reading.read(admitted, ReadingRules("web", datetime(2020, 1, 1), **rules), connection, scratch)
+        found = read_file(admitted, ReadingRules("web", datetime(2020, 1, 1), **rules), connection, scratch)
     expected = {day.path for day in found.days} | ({found.quarantine_path} - {None})
     assert set(scratch.iterdir()) == expected
     return found

@@ -15,7 +15,8 @@ from time import perf_counter
 import duckdb
 
 from session_pipeline.ingest.admission.admit import admit
-from session_pipeline.ingest.reading.read import ReadingRules, read
+from session_pipeline.ingest.mapping.rules import ReadingRules
+from session_pipeline_tests.ingesting import read_file
 
 PLAIN = """
     select
@@ -70,7 +71,7 @@ def main(kind: str, folder: Path, lines: int) -> None:
     before, started = resource.getrusage(resource.RUSAGE_SELF), perf_counter()
     admitted = admit(path, root=folder / "raw", source="web", format=None, scratch=scratch)
     middle = resource.getrusage(resource.RUSAGE_SELF)
-    reading = read(admitted, ReadingRules("web", datetime(2020, 1, 1)), connection, scratch)
+    reading = read_file(admitted, ReadingRules("web", datetime(2020, 1, 1)), connection, scratch)
     used = resource.getrusage(resource.RUSAGE_SELF)
     admit_seconds = middle.ru_utime + middle.ru_stime - before.ru_utime - before.ru_stime
     read_seconds = used.ru_utime + used.ru_stime - middle.ru_utime - middle.ru_stime

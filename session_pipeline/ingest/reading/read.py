@@ -12,28 +12,11 @@ import duckdb
 from session_pipeline.errors import CorruptFileError, RefusedFileError
 from session_pipeline.ingest.admission.admit import Admitted
 from session_pipeline.ingest.mapping.rules import ReadingRules
-from session_pipeline.ingest.mapping.visitors import VisitorKey
 from session_pipeline.ingest.reading.read_large import LargeFile
 from session_pipeline.ingest.reading.read_small import SmallFiles
-from session_pipeline.ingest.reading.result import RangeReading, RawDay, Reading, ReadResult
+from session_pipeline.ingest.reading.result import RangeReading, ReadResult
 from session_pipeline.ingest.reading.small_files import is_small
 from session_pipeline.ingest.reading.work import Work
-
-__all__ = ["RawDay", "ReadResult", "Reading", "ReadingRules", "read", "read_range", "read_together"]
-
-
-def read(admitted: Admitted, rules: ReadingRules, connection: duckdb.DuckDBPyConnection, scratch: Path) -> Reading:
-    """Read an admitted file with the rules of its source. The caller owns the files that are written.
-
-    Raises:
-        CorruptFileError: It is Parquet that pyarrow can read and DuckDB cannot.
-        RefusedFileError: Its header cannot be used, or it was written to while it was read.
-        SessionPipelineError: Not every line was accepted or quarantined; nothing is kept.
-    """
-    [reading] = read_together([admitted], rules, connection, scratch)
-    if isinstance(reading, Exception):
-        raise reading
-    return reading
 
 
 def read_together(
@@ -56,16 +39,13 @@ def read_together(
         (large,) = files
         work = LargeFile(large, rules, connection, scratch)
     try:
-        return work.read()
-    except BaseException as error:
-        work.discard()
-        if len(files) == 1 and isinstance(error, CorruptFileError | RefusedFileError):
-            return [error]
-        raise
+        with work:
+            return work.read()
+    except (CorruptFileError, RefusedFileError) as error:
+        if len(files) > 1:
+            raise
+        return [error]
     finally:
-        work.close()
-        if rules.makes_visitors(files[0].format):
-            VisitorKey.take_from(connection)
         for admitted in files:
             admitted.discard()
 
@@ -91,13 +71,5 @@ def read_range(
         RefusedFileError: Its header cannot be used.
         SessionPipelineError: Not every line was accepted or quarantined; nothing is kept.
     """
-    work = LargeFile(admitted, rules, connection, scratch, lines_before=lines_before)
-    try:
+    with LargeFile(admitted, rules, connection, scratch, lines_before=lines_before) as work:
         return work.read_range()
-    except BaseException:
-        work.discard()
-        raise
-    finally:
-        work.close()
-        if rules.makes_visitors(admitted.format):
-            VisitorKey.take_from(connection)

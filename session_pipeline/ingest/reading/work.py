@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import duckdb
 import pyarrow as pa
@@ -21,6 +22,7 @@ from session_pipeline.ingest.mapping.fields import mappings_of, parts_of
 from session_pipeline.ingest.mapping.given_lines import NO_SAMPLE, UNCOMPARED, Sample, given_lines
 from session_pipeline.ingest.mapping.reshape import reshaped
 from session_pipeline.ingest.mapping.rules import ReadingRules
+from session_pipeline.ingest.mapping.visitors import VisitorKey
 from session_pipeline.ingest.reading import small_files
 from session_pipeline.ingest.reading.figures import Figures, check_counts
 from session_pipeline.ingest.reading.raw_rows import rows_of
@@ -58,6 +60,16 @@ class Work(ABC):
         self._figures = Figures()
         self._giver: duckdb.DuckDBPyConnection | None = None
 
+    def __enter__(self) -> Self:
+        """Begin the work."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End the work. After an error, nothing that it wrote is kept."""
+        if kind is not None:
+            self.discard()
+        self.close()
+
     def read(self) -> list[ReadResult]:
         """Read the files; return for each one its reading, or the error that says why it cannot be read."""
         errors = self._read_all()
@@ -81,7 +93,9 @@ class Work(ABC):
         """Remove everything that was written."""
 
     def close(self) -> None:
-        """Drop the views and tables, and use all optimizers again."""
+        """Take the visitor key from the connection, drop the views and tables, and use all optimizers again."""
+        if self._rules.makes_visitors(self._format):
+            VisitorKey.take_from(self._connection)
         forget(self._desk)
         if self._giver is not None:
             self._giver.close()
