@@ -10,10 +10,9 @@ import duckdb
 import pyarrow as pa
 
 from session_pipeline.ingest.admission.admit import Admitted
-from session_pipeline.ingest.formats.format import Row
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.reading import small_files
-from session_pipeline.ingest.reading.lines import decoded_parquet, lines_in
+from session_pipeline.ingest.reading.lines import lines_in
 from session_pipeline.ingest.reading.raw_rows import by_file_and_date, with_columns
 from session_pipeline.ingest.reading.small_files import write_parts
 from session_pipeline.ingest.reading.work import Errors, Work
@@ -36,15 +35,9 @@ class SmallFiles(Work):
             path.unlink(missing_ok=True)
 
     def _read_lines(self) -> Errors:
-        def rows_of(select: str) -> Sequence[Row]:
-            found: list[Row] = []
-            with decoded_parquet(self._connection):
-                found.extend(self._connection.execute(select).fetchall())
-            return found
-
         path = self._scratch / f"{self._files[0].file_id}.lines.parquet"
         try:
-            collected = small_files.collect(self._files, path, rows_of)
+            collected = small_files.collect(self._files, path, self._connection)
             select = self._rows(lines_in(path, self._format))
             # Binding this query takes longer than reading some lines. As a relation, it would be bound twice.
             self._connection.execute(f"create or replace temp table read_lines as {select}")

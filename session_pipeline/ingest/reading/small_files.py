@@ -5,11 +5,12 @@ always read this way, even alone, so that its bytes in the store do not depend o
 runs the queries that interpret the lines; read_small.py does one after the other.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -18,7 +19,7 @@ from session_pipeline.errors import CorruptFileError, RefusedFileError
 from session_pipeline.ingest.admission.admit import Admitted
 from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.formats.format import Row
-from session_pipeline.ingest.reading.lines import LINES_SCHEMA, lines_by_duckdb, python_rows
+from session_pipeline.ingest.reading.lines import LINES_SCHEMA, decoded_parquet, lines_by_duckdb, python_rows
 from session_pipeline.store import crash_points
 from session_pipeline.tables import Table
 
@@ -80,23 +81,13 @@ class Collected:
         return counts
 
 
-def collect(
-    files: Sequence[Admitted],
-    path: Path,
-    rows_of: Callable[[str], Sequence[Row]],
-) -> Collected:
-    """Write the lines of several files to one Parquet file, one file after the other.
-
-    Args:
-        files: Admitted files of one format.
-        path: The Parquet file to write.
-        rows_of: Runs a SELECT of lines and returns its rows; used for Parquet files.
-    """
+def collect(files: Sequence[Admitted], path: Path, connection: duckdb.DuckDBPyConnection) -> Collected:
+    """Write the lines of several files of one format to one Parquet file, one file after the other."""
     collected = Collected({}, {})
     with pq.ParquetWriter(path, LINES_SCHEMA, compression="zstd", compression_level=1) as writer:
         for admitted in files:
             try:
-                rows = list(_rows(admitted, rows_of))
+                rows = _rows(admitted, connection)
             except (CorruptFileError, RefusedFileError) as error:
                 collected.errors[admitted.file_id] = error
                 continue
@@ -107,13 +98,13 @@ def collect(
     return collected
 
 
-def _rows(admitted: Admitted, rows_of: Callable[[str], Sequence[Row]]) -> Iterator[Row]:
+def _rows(admitted: Admitted, connection: duckdb.DuckDBPyConnection) -> list[Row]:
     if not format_named(admitted.format).is_decoded_by_pyarrow:
-        yield from python_rows(admitted)
-        return
+        return list(python_rows(admitted))
     lines = lines_by_duckdb(admitted)
     assert lines is not None, "DuckDB reads all Parquet"
-    yield from rows_of(lines.select)
+    with decoded_parquet(connection):
+        return connection.execute(lines.select).fetchall()
 
 
 def write_parts(rows: pa.Table, contract: Table, parts: Sequence[tuple[Path, int]]) -> None:
