@@ -2,73 +2,47 @@
 with counted as (
     select
         session_date,
-        'sessions' as counted_in,
-        count(*) as session_count
+        count(*) as sessions
     from sessions
     group by session_date
-    union all
+    union all by name
     select
         session_date,
-        'session_outcomes' as counted_in,
-        count(*) as session_count
+        count(*) as session_outcomes
     from session_outcomes
     group by session_date
-    union all
+    union all by name
     select
         s.session_date,
-        'sessions_with_outcome' as counted_in,
-        count(*) as session_count
+        count(*) as sessions_with_outcome
     from sessions as s
     inner join session_outcomes as o
         on s.session_id = o.session_id
     group by s.session_date
-    union all
+    union all by name
     select
         session_date,
-        'daily_outcomes' as counted_in,
-        sum(session_count + bot_session_count) as session_count
+        session_count + bot_session_count as daily_outcomes
     from daily_outcomes
-    group by session_date
-    union all
+    union all by name
     select
         session_date,
-        'daily_summary' as counted_in,
-        sum(session_count + bot_session_count) as session_count
+        session_count + bot_session_count as daily_summary
     from daily_summary
-    group by session_date
-),
-
-of_day as (
-    select
-        d.event_date as session_date,
-        coalesce(sum(c.session_count) filter (where c.counted_in = 'sessions'), 0) as sessions,
-        coalesce(
-            sum(c.session_count) filter (where c.counted_in = 'session_outcomes'), 0
-        ) as session_outcomes,
-        coalesce(
-            sum(c.session_count) filter (where c.counted_in = 'sessions_with_outcome'), 0
-        ) as sessions_with_outcome,
-        coalesce(
-            sum(c.session_count) filter (where c.counted_in = 'daily_outcomes'), 0
-        ) as daily_outcomes,
-        coalesce(
-            sum(c.session_count) filter (where c.counted_in = 'daily_summary'), 0
-        ) as daily_summary
-    from days as d
-    left join counted as c
-        on d.event_date = c.session_date
-    group by d.event_date
 )
 
 select
-    session_date,
-    sessions,
-    session_outcomes,
-    sessions_with_outcome,
-    daily_outcomes,
-    daily_summary
-from of_day
-where
+    d.event_date as session_date,
+    coalesce(sum(c.sessions), 0) as sessions,
+    coalesce(sum(c.session_outcomes), 0) as session_outcomes,
+    coalesce(sum(c.sessions_with_outcome), 0) as sessions_with_outcome,
+    coalesce(sum(c.daily_outcomes), 0) as daily_outcomes,
+    coalesce(sum(c.daily_summary), 0) as daily_summary
+from days as d
+left join counted as c
+    on d.event_date = c.session_date
+group by d.event_date
+having
     sessions <> session_outcomes
     or sessions <> sessions_with_outcome
     or sessions <> daily_outcomes
