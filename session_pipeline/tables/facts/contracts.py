@@ -4,10 +4,6 @@ from session_pipeline.reference import columns as c
 from session_pipeline.reference.column import count, flag, text
 from session_pipeline.tables.contract import Table
 
-GOALS = text("goals", "Goals that the session reached, in alphabetical order, joined by ', '; null if none.")
-DIMENSIONS = text("dimensions", "Dimensions from the settings, such as 'variant=a', joined by ', '; null if none.")
-ACTION_COUNT = count("action_count", "Actions of the session.")
-
 TABLES: tuple[Table, ...] = (
     Table(
         name="session_facts",
@@ -27,7 +23,7 @@ TABLES: tuple[Table, ...] = (
             c.EVENT_COUNT,
             c.PAGE_VIEW_COUNT,
             c.INTERACTION_COUNT,
-            ACTION_COUNT,
+            count("action_count", "Actions of the session."),
             c.LANDING_PAGE,
             c.LANDING_ACTION,
             c.EXIT_PAGE,
@@ -46,8 +42,8 @@ TABLES: tuple[Table, ...] = (
             c.VALUE,
             c.CURRENCY,
             c.DECIDED_AT,
-            GOALS,
-            DIMENSIONS,
+            text("goals", "Goals that the session reached, in alphabetical order, joined by ', '; null if none."),
+            text("dimensions", "Dimensions from the settings, such as 'variant=a', joined by ', '; null if none."),
             count("visit_number", "Number of the session among all sessions of the visitor, from 1; null for bots."),
             c.LIFECYCLE,
             flag(

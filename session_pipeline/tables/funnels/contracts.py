@@ -4,110 +4,19 @@ from session_pipeline.reference import columns as c
 from session_pipeline.reference.column import Column, count, flag, rate, text, time
 from session_pipeline.tables.contract import Table
 
-ATTEMPT_NUMBER = count(
-    "attempt_number",
-    "Number of the attempt, from 1: of the session; with grain visitor or attempt, of the visitor on the day.",
-)
 BREAKDOWN = text(
     "breakdown",
     "Value of the funnel's breakdown; '(all)' without a breakdown, '(none)' for null, '(not reached)' if the attempt "
     "did not reach the step that breakdown_at names. Values of several dimensions are joined by ' | ', and a | in one "
     "of them is doubled.",
 )
-ENTERED_AT = time("entered_at", "Time of the event that entered the funnel.")
-ENTRY_EVENT_ID = text("entry_event_id", "Event that entered the funnel.", is_personal=True)
-STEP_REACHED = count("step_reached", "Deepest step reached, from 1; in mode unordered: number of steps reached.")
-LAST_STEP_AT = time("last_step_at", "Time of the event that reached the deepest step.")
-DROPPED_TO_ACTION = text(
-    "dropped_to_action",
-    "Action after the deepest step in its session; null if converted or if no action followed.",
-)
-DROPPED_TO_ACTION_2 = text("dropped_to_action_2", "The action after dropped_to_action; null if there is none.")
-DROPPED_TO_ACTION_3 = text("dropped_to_action_3", "The action after dropped_to_action_2; null if there is none.")
-NEXT_ACTION_2 = text("next_action_2", "The action after next_action in the session; null if there is none.")
-NEXT_ACTION_3 = text("next_action_3", "The action after next_action_2 in the session; null if there is none.")
 ENTRY_EVENT_NUMBER = count("entry_event_number", "Position of the event that entered the funnel in its session.")
 ENTRY_STEP = count("entry_step", "Step at which the attempt entered the funnel: 1, unless entry is any.")
-EXCLUSION_NUMBER = count(
-    "exclusion_number",
-    "Number of the exclusion that applied first, as in the settings, from 1; null if none did (in funnel_drops: 0).",
-)
-UNIT_ATTEMPT_COUNT = count(
-    "attempt_count",
-    "Attempts of the session, or of the visitor on the day, up to the conversion, including those that do not decide; "
-    "1 with grain attempt.",
-)
-ENTRY_VALUE = Column(
-    "value", "DECIMAL(18,6)", "Value of the event that reached the last step; null unless converted, or without one."
-)
 ENTRY_ACTION_COUNT = count(
     "action_count",
     "Actions after the entry up to this step, or to the last step; null if not reached, or in another session.",
 )
-STEP_REACHED_AT = time("reached_at", "Time of the event that reached the step.")
-SECONDS_BEFORE = Column(
-    "seconds_from_step_before", "DOUBLE", "Time from the step that was reached before, in seconds; null at the entry."
-)
-IS_EXCLUDED = flag(
-    "is_excluded",
-    "Whether an exclusion of the funnel applied, also to a converted attempt. Excluded attempts are counted"
-    " separately.",
-)
-IS_WINDOW_CLOSED = flag(
-    "is_window_closed",
-    "Whether no later event can change the row: its sessions are complete, and no open attempt can change or replace "
-    "it.",
-)
-SECONDS_TO_CONVERT = Column(
-    "seconds_to_convert", "DOUBLE", "Time from entry to the last step, in seconds; null unless converted."
-)
 STEP_NUMBER = count("step_number", "Position of the step, from 1.")
-STEP = text("step", "Name of the step; in mode unordered the number of steps reached, such as '2 of 3'.")
-IS_OPTIONAL = flag("is_optional", "Whether attempts can go on without this step.")
-STARTED_COUNT = count("started_count", "Attempts that entered the funnel at this step, without bots.")
-ENTERED_COUNT = count(
-    "entered_count",
-    "Attempts that reached this step, without bots; excluded attempts count at the step of their entry only.",
-)
-REACHED_COUNT = count("reached_count", "Attempts that reached this step and are not excluded, without bots.")
-DROPPED_COUNT = count(
-    "dropped_count", "Attempts that reached this step and no further, without excluded attempts; 0 at the last step."
-)
-EXCLUDED_COUNT = count(
-    "excluded_count", "Attempts removed by an exclusion; counted at the step of their entry only, 0 at other steps."
-)
-STEP_CONVERSION_RATE = rate(
-    "step_conversion_rate",
-    "Share of the attempts at the previous required step that reached this step; 1 at the first step. Null if there "
-    "were none.",
-)
-STEP_LOW = rate("step_low", "Lower bound of the 95 % Wilson interval of step_conversion_rate; null where it is null.")
-STEP_HIGH = rate("step_high", "Upper bound of the 95 % Wilson interval of step_conversion_rate; null where it is null.")
-STEP_VALUE = Column(
-    "value",
-    "DECIMAL(38,6)",
-    "Sum of the values of the events that reached this step, of all currencies; null if none has a value.",
-)
-STEP_ATTEMPT_COUNT = count(
-    "attempt_count", "All attempts of the sessions or visitors that reached this step, also those that do not decide."
-)
-STEP_ACTION_COUNT = count(
-    "action_count",
-    "Actions after the entry up to this step, in total over the attempts that reached it; null if none is known.",
-)
-ENDED_BY = count(
-    "exclusion_number",
-    "0 for attempts that dropped out (in funnel_entries: null); for excluded ones, the exclusion's number.",
-)
-NEXT_NUMBER = count("next_number", "1 for the action that followed, 2 and 3 for those after it.")
-NEXT_RANK = count("rank", "Rank of the action by attempt_count, from 1; '(other)' comes last.")
-FOLLOWING_ACTION = text(
-    "action",
-    "Action that followed in the session; '(other)' beyond the ten most frequent ones of the day, '(none)' if nothing "
-    "followed in that session, or if an excluded attempt reached the last step. The visitor may have come back in a "
-    "later session. An action whose own name begins with a bracket is written 'action (none)'.",
-)
-DROPPED_ATTEMPT_COUNT = count("attempt_count", "Attempts that ended at the step and went on with the action.")
 
 TABLES: tuple[Table, ...] = (
     Table(
@@ -131,8 +40,8 @@ TABLES: tuple[Table, ...] = (
             c.EVENT_VALUE,
             c.ACTION_NUMBER,
             c.NEXT_ACTION,
-            NEXT_ACTION_2,
-            NEXT_ACTION_3,
+            text("next_action_2", "The action after next_action in the session; null if there is none."),
+            text("next_action_3", "The action after next_action_2 in the session; null if there is none."),
             BREAKDOWN,
             c.IS_BOT,
             c.IS_COMPLETE,
@@ -146,28 +55,57 @@ TABLES: tuple[Table, ...] = (
         order=("funnel", "site", "visitor_id", "entered_at", "session_id", "entry_event_number", "entry_step"),
         columns=(
             c.FUNNEL,
-            ATTEMPT_NUMBER,
-            UNIT_ATTEMPT_COUNT,
+            count(
+                "attempt_number",
+                "Number of the attempt, from 1: of the session; with grain visitor or attempt, of the visitor on the "
+                "day.",
+            ),
+            count(
+                "attempt_count",
+                "Attempts of the session, or of the visitor on the day, up to the conversion, including those that "
+                "do not decide; 1 with grain attempt.",
+            ),
             c.SITE,
             c.SESSION_ID,
             c.VISITOR_ID,
             BREAKDOWN,
-            ENTERED_AT,
-            ENTRY_EVENT_ID,
+            time("entered_at", "Time of the event that entered the funnel."),
+            text("entry_event_id", "Event that entered the funnel.", is_personal=True),
             ENTRY_EVENT_NUMBER,
             ENTRY_STEP,
-            STEP_REACHED,
-            LAST_STEP_AT,
-            DROPPED_TO_ACTION,
-            DROPPED_TO_ACTION_2,
-            DROPPED_TO_ACTION_3,
+            count("step_reached", "Deepest step reached, from 1; in mode unordered: number of steps reached."),
+            time("last_step_at", "Time of the event that reached the deepest step."),
+            text(
+                "dropped_to_action",
+                "Action after the deepest step in its session; null if converted or if no action followed.",
+            ),
+            text("dropped_to_action_2", "The action after dropped_to_action; null if there is none."),
+            text("dropped_to_action_3", "The action after dropped_to_action_2; null if there is none."),
             c.IS_CONVERTED,
-            IS_EXCLUDED,
-            EXCLUSION_NUMBER,
-            IS_WINDOW_CLOSED,
-            SECONDS_TO_CONVERT,
+            flag(
+                "is_excluded",
+                "Whether an exclusion of the funnel applied, also to a converted attempt. Excluded attempts are "
+                "counted separately.",
+            ),
+            count(
+                "exclusion_number",
+                "Number of the exclusion that applied first, as in the settings, from 1; null if none did (in "
+                "funnel_drops: 0).",
+            ),
+            flag(
+                "is_window_closed",
+                "Whether no later event can change the row: its sessions are complete, and no open attempt can "
+                "change or replace it.",
+            ),
+            Column(
+                "seconds_to_convert", "DOUBLE", "Time from entry to the last step, in seconds; null unless converted."
+            ),
             ENTRY_ACTION_COUNT,
-            ENTRY_VALUE,
+            Column(
+                "value",
+                "DECIMAL(18,6)",
+                "Value of the event that reached the last step; null unless converted, or without one.",
+            ),
             c.IS_BOT,
         ),
     ),
@@ -185,8 +123,12 @@ TABLES: tuple[Table, ...] = (
             ENTRY_EVENT_NUMBER,
             ENTRY_STEP,
             STEP_NUMBER,
-            STEP_REACHED_AT,
-            SECONDS_BEFORE,
+            time("reached_at", "Time of the event that reached the step."),
+            Column(
+                "seconds_from_step_before",
+                "DOUBLE",
+                "Time from the step that was reached before, in seconds; null at the entry.",
+            ),
             ENTRY_ACTION_COUNT,
             c.EVENT_VALUE,
         ),
@@ -201,25 +143,52 @@ TABLES: tuple[Table, ...] = (
             c.FUNNEL,
             c.SITE,
             STEP_NUMBER,
-            STEP,
-            IS_OPTIONAL,
+            text("step", "Name of the step; in mode unordered the number of steps reached, such as '2 of 3'."),
+            flag("is_optional", "Whether attempts can go on without this step."),
             BREAKDOWN,
-            STARTED_COUNT,
-            ENTERED_COUNT,
-            REACHED_COUNT,
-            DROPPED_COUNT,
-            EXCLUDED_COUNT,
+            count("started_count", "Attempts that entered the funnel at this step, without bots."),
+            count(
+                "entered_count",
+                "Attempts that reached this step, without bots; excluded attempts count at the step of their entry "
+                "only.",
+            ),
+            count("reached_count", "Attempts that reached this step and are not excluded, without bots."),
+            count(
+                "dropped_count",
+                "Attempts that reached this step and no further, without excluded attempts; 0 at the last step.",
+            ),
+            count(
+                "excluded_count",
+                "Attempts removed by an exclusion; counted at the step of their entry only, 0 at other steps.",
+            ),
             c.CONVERSION_RATE,
-            STEP_CONVERSION_RATE,
+            rate(
+                "step_conversion_rate",
+                "Share of the attempts at the previous required step that reached this step; 1 at the first step. "
+                "Null if there were none.",
+            ),
             c.LOW,
             c.HIGH,
-            STEP_LOW,
-            STEP_HIGH,
+            rate("step_low", "Lower bound of the 95 % Wilson interval of step_conversion_rate; null where it is null."),
+            rate(
+                "step_high", "Upper bound of the 95 % Wilson interval of step_conversion_rate; null where it is null."
+            ),
             c.MEDIAN_SECONDS_OF_STEP,
             c.P90_SECONDS_OF_STEP,
-            STEP_VALUE,
-            STEP_ATTEMPT_COUNT,
-            STEP_ACTION_COUNT,
+            Column(
+                "value",
+                "DECIMAL(38,6)",
+                "Sum of the values of the events that reached this step, of all currencies; null if none has a value.",
+            ),
+            count(
+                "attempt_count",
+                "All attempts of the sessions or visitors that reached this step, also those that do not decide.",
+            ),
+            count(
+                "action_count",
+                "Actions after the entry up to this step, in total over the attempts that reached it; null if none "
+                "is known.",
+            ),
         ),
     ),
     Table(
@@ -235,11 +204,20 @@ TABLES: tuple[Table, ...] = (
             c.SITE,
             BREAKDOWN,
             STEP_NUMBER,
-            ENDED_BY,
-            NEXT_NUMBER,
-            NEXT_RANK,
-            FOLLOWING_ACTION,
-            DROPPED_ATTEMPT_COUNT,
+            count(
+                "exclusion_number",
+                "0 for attempts that dropped out (in funnel_entries: null); for excluded ones, the exclusion's number.",
+            ),
+            count("next_number", "1 for the action that followed, 2 and 3 for those after it."),
+            count("rank", "Rank of the action by attempt_count, from 1; '(other)' comes last."),
+            text(
+                "action",
+                "Action that followed in the session; '(other)' beyond the ten most frequent ones of the day, "
+                "'(none)' if nothing followed in that session, or if an excluded attempt reached the last step. The "
+                "visitor may have come back in a later session. An action whose own name begins with a bracket is "
+                "written 'action (none)'.",
+            ),
+            count("attempt_count", "Attempts that ended at the step and went on with the action."),
         ),
     ),
 )

@@ -4,11 +4,6 @@ from session_pipeline.reference import columns as c
 from session_pipeline.reference.column import Column, count, text
 from session_pipeline.tables.contract import Table
 
-NEW_SESSION_COUNT = count("new_session_count", "Sessions of visitors whose first day this is, without bots.")
-NEW_CONVERTED_COUNT = count(
-    "new_converted_count", "Sessions of visitors whose first day this is and whose outcome is a conversion."
-)
-
 
 def _before_and_after(figure: Column) -> tuple[Column, Column]:
     return (
@@ -157,8 +152,10 @@ TABLES: tuple[Table, ...] = (
             c.CONVERSION_RATE,
             c.LOW,
             c.HIGH,
-            NEW_SESSION_COUNT,
-            NEW_CONVERTED_COUNT,
+            count("new_session_count", "Sessions of visitors whose first day this is, without bots."),
+            count(
+                "new_converted_count", "Sessions of visitors whose first day this is and whose outcome is a conversion."
+            ),
             c.BOT_SESSION_COUNT,
         ),
     ),

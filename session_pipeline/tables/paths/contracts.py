@@ -4,53 +4,15 @@ from session_pipeline.reference import columns as c
 from session_pipeline.reference.column import Column, count, rate, text, time
 from session_pipeline.tables.contract import Table
 
-FROM_ACTION = text(
-    "from_action",
-    "Action that the transition leaves; '(start)' before the first action, '(other)' for rare transitions.",
-)
-TO_ACTION = text(
-    "to_action", "Action that the transition reaches; '(end)' after the last action, '(other)' for rare transitions."
-)
-TRANSITION = text(
-    "transition",
-    "entry (start to first action), step (to another action), loop (to the same action), exit (last action to end), "
-    "no_action (start to end, in a session without actions) or other (transitions of fewer than "
-    "paths.min_session_count sessions).",
-)
-TRANSITION_COUNT = count("transition_count", "Transitions of these sessions, without bots.")
 PATH = text(
     "path",
     "Actions in order, joined by ' > '; '(more)' at the end replaces what exceeds paths.max_path_actions, "
     "'(no action)' is the path without actions, '(other)' stands for all paths that are not listed. A > in an action "
     "is written ›.",
 )
-PATH_STEP_NUMBER = count("step_number", "Position of the action in the session, from 1; 0 for '(start)'.")
-STEP_ACTION = text(
-    "action",
-    "Action at this position; '(start)', '(end)' after the last action, '(more)' for sessions with more than "
-    "paths.max_steps actions, '(other)' for actions of fewer than paths.min_session_count sessions.",
-)
 SHARE = rate(
     "share",
     "Share of the sessions with this outcome; in typical_paths: of those of the window and the segment.",
-)
-OUTCOME_GROUP = text(
-    "outcome",
-    "Outcome, or a group of outcomes: '(converted)', or '(not converted)', which is without conversion and bounce.",
-)
-SEGMENT = text("segment", "'(all)', or the sessions of one device, such as 'device=mobile'.")
-GROUP_SESSION_COUNT = count("group_session_count", "All sessions of the window with this outcome and segment.")
-MEDIAN_ACTION_COUNT = Column(
-    "median_action_count", "DOUBLE", "Median number of actions of the sessions with this path, with repeats."
-)
-PATTERN = text("pattern", "Name of the pattern in the settings.")
-MATCH_COUNT = count("match_count", "Matches of the pattern in the session that do not overlap.")
-FIRST_ACTION_NUMBER = count("first_action_number", "action_number of the first action of the first match.")
-LAST_ACTION_NUMBER = count("last_action_number", "action_number of the last action of the first match.")
-FIRST_EVENT_ID = text("first_event_id", "Event of the first action of the first match.", is_personal=True)
-MATCHED_AT = time("matched_at", "Time of the first action of the first match.")
-MATCH_SECONDS = Column(
-    "match_seconds", "DOUBLE", "Time from the first to the last action of the first match, in seconds."
 )
 
 TABLES: tuple[Table, ...] = (
@@ -63,10 +25,21 @@ TABLES: tuple[Table, ...] = (
         columns=(
             c.SITE,
             c.OUTCOME,
-            TRANSITION,
-            FROM_ACTION,
-            TO_ACTION,
-            TRANSITION_COUNT,
+            text(
+                "transition",
+                "entry (start to first action), step (to another action), loop (to the same action), exit (last "
+                "action to end), no_action (start to end, in a session without actions) or other (transitions of "
+                "fewer than paths.min_session_count sessions).",
+            ),
+            text(
+                "from_action",
+                "Action that the transition leaves; '(start)' before the first action, '(other)' for rare transitions.",
+            ),
+            text(
+                "to_action",
+                "Action that the transition reaches; '(end)' after the last action, '(other)' for rare transitions.",
+            ),
+            count("transition_count", "Transitions of these sessions, without bots."),
             c.SESSION_COUNT,
             c.CONVERTED_COUNT,
             c.MEDIAN_SECONDS,
@@ -82,8 +55,12 @@ TABLES: tuple[Table, ...] = (
         columns=(
             c.SITE,
             c.OUTCOME,
-            PATH_STEP_NUMBER,
-            STEP_ACTION,
+            count("step_number", "Position of the action in the session, from 1; 0 for '(start)'."),
+            text(
+                "action",
+                "Action at this position; '(start)', '(end)' after the last action, '(more)' for sessions with more "
+                "than paths.max_steps actions, '(other)' for actions of fewer than paths.min_session_count sessions.",
+            ),
             c.SESSION_COUNT,
             c.CONVERTED_COUNT,
             SHARE,
@@ -134,14 +111,22 @@ TABLES: tuple[Table, ...] = (
         columns=(
             c.SITE,
             c.WINDOW_DAYS,
-            OUTCOME_GROUP,
-            SEGMENT,
+            text(
+                "outcome",
+                "Outcome, or a group of outcomes: '(converted)', or '(not converted)', which is without conversion "
+                "and bounce.",
+            ),
+            text("segment", "'(all)', or the sessions of one device, such as 'device=mobile'."),
             c.RANK,
             PATH,
             c.SESSION_COUNT,
-            GROUP_SESSION_COUNT,
+            count("group_session_count", "All sessions of the window with this outcome and segment."),
             SHARE,
-            MEDIAN_ACTION_COUNT,
+            Column(
+                "median_action_count",
+                "DOUBLE",
+                "Median number of actions of the sessions with this path, with repeats.",
+            ),
             c.MEDIAN_SECONDS,
         ),
     ),
@@ -154,13 +139,13 @@ TABLES: tuple[Table, ...] = (
         columns=(
             c.SESSION_ID,
             c.SITE,
-            PATTERN,
-            MATCH_COUNT,
-            FIRST_ACTION_NUMBER,
-            LAST_ACTION_NUMBER,
-            FIRST_EVENT_ID,
-            MATCHED_AT,
-            MATCH_SECONDS,
+            text("pattern", "Name of the pattern in the settings."),
+            count("match_count", "Matches of the pattern in the session that do not overlap."),
+            count("first_action_number", "action_number of the first action of the first match."),
+            count("last_action_number", "action_number of the last action of the first match."),
+            text("first_event_id", "Event of the first action of the first match.", is_personal=True),
+            time("matched_at", "Time of the first action of the first match."),
+            Column("match_seconds", "DOUBLE", "Time from the first to the last action of the first match, in seconds."),
             c.IS_BOT,
         ),
     ),

@@ -4,7 +4,7 @@ from session_pipeline.reference import columns as c
 from session_pipeline.reference.column import count, date, flag, text, time
 from session_pipeline.tables.contract import Table
 
-# Columns of several of these tables, or with a long meaning
+# Columns of several of these tables
 FIRST_SESSION_ID = text(
     "first_session_id", "Id of the visitor's first session; in visitor_days: the first of the day.", is_personal=True
 )
@@ -23,31 +23,7 @@ FIRST_CONVERSION_DATE = date(
     "first_conversion_date",
     "Local date of the visitor's first session with a conversion, known up to the row's day; null if there is none.",
 )
-PREVIOUS_VISIT_DATE = date(
-    "previous_visit_date", "Last earlier day on which a session of the visitor starts; null on the first day."
-)
-DAYS_SINCE_LAST_VISIT = count(
-    "days_since_last_visit", "Days from previous_visit_date to the day; null on the visitor's first day."
-)
-VISIT_NUMBER = count("visit_number", "Number of the day's first session among all sessions of the visitor, from 1.")
-NEW_COUNT = count("new_count", "Visitors whose first day this is.")
-RETURNING_COUNT = count("returning_count", "Visitors who were also seen on the day before.")
-RESURRECTED_COUNT = count("resurrected_count", "Visitors who were seen before, but not on the day before.")
-DORMANT_COUNT = count("dormant_count", "Visitors who were seen on the day before, but not on this day.")
 CONVERTED_SESSION_COUNT = count("converted_session_count", "Sessions of the visitor whose outcome is a conversion.")
-COHORT = text(
-    "cohort", "What the visitors of the cohort did for the first time on cohort_date: first_visit or first_conversion."
-)
-COHORT_DATE = date("cohort_date", "Local date on which the visitors of the cohort did it.")
-PERIOD = text("period", "Unit of periods_after: day, or week (7 days, counted from cohort_date).")
-PERIODS_AFTER = count("periods_after", "Number of periods after the one that begins on cohort_date, from 0.")
-RETURNED_COUNT = count(
-    "returned_count", "Visitors of the cohort with a session in the period; with periods_after 0: all of them."
-)
-IS_PERIOD_OVER = flag(
-    "is_period_over",
-    "Whether the last day of the period is not after the last day with sessions of any site, without bots.",
-)
 
 TABLES: tuple[Table, ...] = (
     Table(
@@ -87,10 +63,15 @@ TABLES: tuple[Table, ...] = (
             c.SITE,
             c.VISITOR_ID,
             c.LIFECYCLE,
-            VISIT_NUMBER,
+            count("visit_number", "Number of the day's first session among all sessions of the visitor, from 1."),
             FIRST_VISIT_DATE,
-            PREVIOUS_VISIT_DATE,
-            DAYS_SINCE_LAST_VISIT,
+            date(
+                "previous_visit_date",
+                "Last earlier day on which a session of the visitor starts; null on the first day.",
+            ),
+            count(
+                "days_since_last_visit", "Days from previous_visit_date to the day; null on the visitor's first day."
+            ),
             FIRST_CONVERSION_DATE,
             FIRST_SESSION_ID,
             text("channel", "Marketing channel of the day's first session."),
@@ -108,10 +89,10 @@ TABLES: tuple[Table, ...] = (
         columns=(
             c.SITE,
             c.VISITOR_COUNT,
-            NEW_COUNT,
-            RETURNING_COUNT,
-            RESURRECTED_COUNT,
-            DORMANT_COUNT,
+            count("new_count", "Visitors whose first day this is."),
+            count("returning_count", "Visitors who were also seen on the day before."),
+            count("resurrected_count", "Visitors who were seen before, but not on the day before."),
+            count("dormant_count", "Visitors who were seen on the day before, but not on this day."),
         ),
     ),
     Table(
@@ -145,13 +126,23 @@ TABLES: tuple[Table, ...] = (
         order=("site", "cohort", "period", "cohort_date", "periods_after"),
         columns=(
             c.SITE,
-            COHORT,
-            PERIOD,
-            COHORT_DATE,
-            PERIODS_AFTER,
+            text(
+                "cohort",
+                "What the visitors of the cohort did for the first time on cohort_date: first_visit or "
+                "first_conversion.",
+            ),
+            text("period", "Unit of periods_after: day, or week (7 days, counted from cohort_date)."),
+            date("cohort_date", "Local date on which the visitors of the cohort did it."),
+            count("periods_after", "Number of periods after the one that begins on cohort_date, from 0."),
             c.VISITOR_COUNT,
-            RETURNED_COUNT,
-            IS_PERIOD_OVER,
+            count(
+                "returned_count",
+                "Visitors of the cohort with a session in the period; with periods_after 0: all of them.",
+            ),
+            flag(
+                "is_period_over",
+                "Whether the last day of the period is not after the last day with sessions of any site, without bots.",
+            ),
         ),
     ),
 )
