@@ -290,6 +290,21 @@ def test_patterns_match_the_same_texts(engine: SparkEngine) -> None:
         assert found == [list(row) for row in connection.execute(query).fetchall()]
 
 
+REPLACED = (r"s?\b", r"\bs|\b", r"(/|\b)s", r"[/]?\b", "s{2}|/", "^/s?")
+PATHS = ("/items", "sss", "/a-b s", "items/", "", "/", "é s", "/ss\nss")
+
+
+@needs_spark
+@pytest.mark.spark
+def test_patterns_replace_the_same_texts(engine: SparkEngine) -> None:
+    texts = ", ".join(f"('{text}')" for text in PATHS)
+    columns = ", ".join(f"regexp_replace(t, '{pattern}', '!', 'g') as p{n}" for n, pattern in enumerate(REPLACED))
+    query = f"select {columns} from (values {texts}) as texts (t)"
+    found = [list(row) for row in engine.session.sql(for_spark(query)).collect()]
+    with duckdb.connect() as connection:
+        assert found == [list(row) for row in connection.execute(query).fetchall()]
+
+
 # Values that Spark's own functions read or write differently, or not at all.
 DIFFERING = (
     {"k": 1704067200.5}, {"k": 0.00001}, {"k": 12345678.9}, {"k": 1e20}, {"k": [1.0, {"b": 2.5e-7}]}, {"k": "ﬁ"},

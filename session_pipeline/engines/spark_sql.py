@@ -133,6 +133,8 @@ def _needs_duckdb(node: exp.Expression) -> bool:
             return isinstance(node.expression, exp.JSONPath | exp.Literal)
         case exp.Cast() if node.to.is_type(exp.DType.BOOLEAN, exp.DType.DECIMAL):
             return isinstance(node, exp.TryCast) or node.this.is_string
+        case exp.RegexpReplace() if r"\b" in node.expression.name:
+            return True  # a match of empty text right after another match is one only in Java
         case exp.RegexpLike() | exp.RegexpExtract() | exp.RegexpReplace():
             pattern = node.expression.name if isinstance(node.expression, exp.Literal) else ""
             return _ONLY_RE2.search(pattern) is not None or _is_slow_in_java(pattern)
