@@ -319,6 +319,7 @@ READ = (
     "lower(properties ->> 'k') || upper(properties ->> 'k')",
     "properties ->> 'k' ilike '%i%'",
     "cast(value as decimal(18, 1))",
+    "cast(cast(value as decimal(3, 3)) as varchar) || cast(value as decimal(2, 2))",
     "case when page_path = '/${id}' then 'template' end",
 )
 

@@ -3,6 +3,7 @@
 - `properties ->> 'key'`: Spark writes 12345678.9 as 1.23456789E7, and reads nothing in an object that has a key of
   50,000 characters or a number of 1,000 digits.
 - Casts to a number, or to true or false: engines read ' true ', '1_000' and digits of other scripts differently.
+- Casts to text of decimals without a digit before the point, such as DECIMAL(3, 3): DuckDB writes .500, Spark 0.500.
 - `lower`, `upper` and `ilike`, for letters such as \u0130 and ligatures.
 - Regular expressions that Java reads differently, for which its stack is too small, or whose time grows faster than the
   text. spark_sql.py knows which.

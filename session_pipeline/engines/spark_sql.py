@@ -104,6 +104,10 @@ def _corrected(node: exp.Expression) -> exp.Expr:
         return _in_duckdb(node)
     if isinstance(node, _PATTERNS) and isinstance(node.expression, exp.Literal):
         node.set("expression", exp.Literal.string(java_pattern(node.expression.name)))
+    if isinstance(node, exp.DPipe):
+        for side in ("this", "expression"):
+            if _is_fraction(node.args[side]):
+                node.set(side, exp.cast(node.args[side].copy(), "text"))
     if isinstance(node, exp.JSONExtractScalar) and isinstance(node.expression, exp.Array):
         return exp.Array(expressions=[_value_at(node.this, path) for path in node.expression.expressions])
     if isinstance(node, exp.Anonymous) and node.name.lower() == "list_reduce":
@@ -133,6 +137,8 @@ def _needs_duckdb(node: exp.Expression) -> bool:
             return isinstance(node.expression, exp.JSONPath | exp.Literal)
         case exp.Cast() if node.to.is_type(exp.DType.BOOLEAN, exp.DType.DECIMAL):
             return isinstance(node, exp.TryCast) or node.this.is_string
+        case exp.Cast() if node.to.is_type(*exp.DataType.TEXT_TYPES):
+            return _is_fraction(node.this)
         case exp.RegexpReplace() if r"\b" in node.expression.name:
             return True  # a match of empty text right after another match is one only in Java
         case exp.RegexpLike() | exp.RegexpExtract() | exp.RegexpReplace():
@@ -143,6 +149,12 @@ def _needs_duckdb(node: exp.Expression) -> bool:
         case exp.ILike():
             return isinstance(node.expression, exp.Literal)
     return isinstance(node, exp.Lower | exp.Upper)
+
+
+def _is_fraction(node: exp.Expr) -> bool:
+    """Whether a number can have no digit before the point: DuckDB writes it as .5, Spark as 0.5."""
+    types = [cast.to for cast in node.find_all(exp.Cast) if cast.to.is_type(exp.DType.DECIMAL)]
+    return any(len(each.expressions) == 2 and each.expressions[0] == each.expressions[1] for each in types)
 
 
 def _in_duckdb(node: exp.Expr) -> exp.Expr:
