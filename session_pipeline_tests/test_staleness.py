@@ -257,7 +257,7 @@ def test_recipe_covers_everything_except_data(monkeypatch: pytest.MonkeyPatch) -
     assert planner().fingerprints.recipe(replace(step, computed=step.computed[:1])).value != recipe
     renamed = tuple(replace(item, name="other") for item in step.computed)
     assert planner().fingerprints.recipe(replace(step, computed=renamed)).value != recipe
-    monkeypatch.setattr(fingerprints, "table", lambda name: replace(table(name), order=("session_id",)))
+    monkeypatch.setattr(fingerprints, "table", lambda name: replace(table(name), own_order=("session_id",)))
     assert planner().fingerprints.recipe(step).value != recipe
 
 

@@ -24,8 +24,8 @@ class Table:
         date_column: The date that partitions it: a local date (for raw_events: a UTC date). None for a table without
             partitions. It is part of the folder name; only funnel_events has it also as a column of its files.
         key: Columns that together are unique within a partition. They are never null unless the contract says so.
-        order: The total order in which rows are written. It is the key where no other order helps readers.
         columns: In the order of the files and of the warehouse, without the date column.
+        own_order: Another order of rows than by key, where it helps readers.
         is_published: Whether the warehouse and the lake contain it.
         group: The Dagster group: ingest, sessions, answers or publish.
         is_log: Whether it records history. Rows are only added. A clean run would give other rows, so the table cannot
@@ -37,10 +37,15 @@ class Table:
     date_column: str | None
     key: tuple[str, ...]
     columns: tuple[Column, ...]
-    order: tuple[str, ...]
+    own_order: tuple[str, ...] = ()
     is_published: bool = True
     group: str = "answers"
     is_log: bool = False
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The total order in which rows are written."""
+        return self.own_order or self.key
 
     @cached_property
     def schema(self) -> "pa.Schema":

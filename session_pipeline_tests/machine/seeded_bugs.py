@@ -198,13 +198,13 @@ def rows_are_written_in_any_order(put: Put) -> None:
     def copy_shuffled(connection: Any, contract: Any, rows: str, day: Any, path: Any, empty: Any = ()) -> int:
         if contract.name != "events":
             return copy(connection, contract, rows, day, path)
-        in_any_order = replace(contract, order=("_chance",))
+        in_any_order = replace(contract, own_order=("_chance",))
         return copy(connection, in_any_order, f"(select *, random() as _chance from {rows})", day, path)
 
     def write_days_shuffled(connection: Any, statistics: Any, contract: Any, sql: str, paths: Any) -> Any:
         if contract.name != "events":
             return write_days(connection, statistics, contract, sql, paths)
-        in_any_order = replace(contract, order=("_chance",))
+        in_any_order = replace(contract, own_order=("_chance",))
         shuffled = f"select *, random() as _chance from ({sql}\n)"
         return write_days(connection, statistics, in_any_order, shuffled, paths)
 

@@ -32,7 +32,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is an action on a day of a site, by dimension value.",
         date_column="session_date",
         key=("site", "dimension", "dimension_value", "action"),
-        order=("site", "dimension", "dimension_value", "action"),
         columns=(
             c.SITE,
             DIMENSION,
@@ -67,7 +66,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is an action and one that is first done after it, on a day of a site, by dimension value.",
         date_column="session_date",
         key=("site", "dimension", "dimension_value", "action", "next_action"),
-        order=("site", "dimension", "dimension_value", "action", "next_action"),
         columns=(
             c.SITE,
             DIMENSION,
@@ -84,7 +82,7 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a step from an action to a later one, over a window, that sessions take less or more often.",
         date_column="session_date",
         key=("site", "window_days", "dimension", "dimension_value", "action", "next_action"),
-        order=("site", "rank"),
+        own_order=("site", "rank"),
         columns=(
             c.SITE,
             c.RANK,
@@ -183,7 +181,7 @@ TABLES: tuple[Table, ...] = (
         grain="One row is an outcome or number of sessions, over a window, that is lower or higher than usual.",
         date_column="session_date",
         key=("site", "window_days", "dimension", "dimension_value", "outcome"),
-        order=("site", "rank"),
+        own_order=("site", "rank"),
         columns=(
             c.SITE,
             c.RANK,

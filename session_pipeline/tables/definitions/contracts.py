@@ -15,7 +15,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a day of a site under a definition of a session; without entries in [definitions], no row.",
         date_column="session_date",
         key=("site", "definition"),
-        order=("site", "definition"),
         columns=(
             c.SITE,
             text("definition", "Name of the definition; 'own' for the sessions of the other tables."),

@@ -10,7 +10,7 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a session with its outcome, goals, dimensions, visit number and friction.",
         date_column="session_date",
         key=("session_id",),
-        order=("site", "session_id"),
+        own_order=("site", "session_id"),
         columns=(
             c.SESSION_ID,
             c.SITE,

@@ -40,7 +40,7 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a session, an action and a signal of friction that occurred there.",
         date_column="session_date",
         key=("session_id", "action", "signal"),
-        order=("site", "session_id", "action", "signal"),
+        own_order=("site", "session_id", "action", "signal"),
         columns=(
             c.SESSION_ID,
             c.SITE,
@@ -69,7 +69,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is an action on a day of a site.",
         date_column="session_date",
         key=("site", "action"),
-        order=("site", "action"),
         columns=(
             c.SITE,
             FRICTION_ACTION,
@@ -89,7 +88,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a day of a site with sessions, and how many of them had a hard time.",
         date_column="session_date",
         key=("site",),
-        order=("site",),
         columns=(
             c.SITE,
             c.SESSION_COUNT,

@@ -24,7 +24,7 @@ TABLES: tuple[Table, ...] = (
         grain="One row is an event of a session that starts on the day, and a funnel step or exclusion that it meets.",
         date_column="session_date",
         key=("funnel", "step_number", "session_id", "event_number"),
-        order=("funnel", "site", "visitor_id", "event_time", "session_id", "event_number", "step_number"),
+        own_order=("funnel", "site", "visitor_id", "event_time", "session_id", "event_number", "step_number"),
         is_published=False,
         columns=(
             c.FUNNEL,
@@ -52,7 +52,7 @@ TABLES: tuple[Table, ...] = (
         grain="One row is an attempt at a funnel.",
         date_column="entry_date",
         key=("funnel", "session_id", "entry_event_number", "entry_step"),
-        order=("funnel", "site", "visitor_id", "entered_at", "session_id", "entry_event_number", "entry_step"),
+        own_order=("funnel", "site", "visitor_id", "entered_at", "session_id", "entry_event_number", "entry_step"),
         columns=(
             c.FUNNEL,
             count(
@@ -114,7 +114,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a step that an attempt of funnel_entries reached.",
         date_column="entry_date",
         key=("funnel", "session_id", "entry_event_number", "entry_step", "step_number"),
-        order=("funnel", "session_id", "entry_event_number", "entry_step", "step_number"),
         is_published=False,
         columns=(
             c.FUNNEL,
@@ -138,7 +137,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a step of a funnel on a day of a site, by breakdown.",
         date_column="entry_date",
         key=("funnel", "site", "breakdown", "step_number"),
-        order=("funnel", "site", "breakdown", "step_number"),
         columns=(
             c.FUNNEL,
             c.SITE,
@@ -198,7 +196,7 @@ TABLES: tuple[Table, ...] = (
         "funnel_entries.",
         date_column="entry_date",
         key=("funnel", "site", "breakdown", "step_number", "exclusion_number", "next_number", "action"),
-        order=("funnel", "site", "breakdown", "step_number", "exclusion_number", "next_number", "rank"),
+        own_order=("funnel", "site", "breakdown", "step_number", "exclusion_number", "next_number", "rank"),
         columns=(
             c.FUNNEL,
             c.SITE,

@@ -10,7 +10,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a visitor of a day, with a user id and a former id that their events carry, or without.",
         date_column="event_date",
         key=("site", "visitor_id", "carried_user_id", "previous_id"),
-        order=("site", "visitor_id", "carried_user_id", "previous_id"),
         group="identity",
         is_published=False,
         columns=(
@@ -32,7 +31,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a link between two ids of a site, if identity.by is person. Undone links have no row.",
         date_column=None,
         key=("site", "kind", "id", "other_id"),
-        order=("site", "kind", "id", "other_id"),
         group="identity",
         columns=(
             c.SITE,
@@ -58,7 +56,6 @@ TABLES: tuple[Table, ...] = (
         "identity.by is person.",
         date_column=None,
         key=("site", "visitor_id", "carried_user_id"),
-        order=("site", "visitor_id", "carried_user_id"),
         group="identity",
         columns=(
             c.SITE,
@@ -73,7 +70,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a visitor id of a day whose events count for another id, with a user id or without.",
         date_column="event_date",
         key=("site", "visitor_id", "carried_user_id"),
-        order=("site", "visitor_id", "carried_user_id"),
         group="identity",
         is_published=False,
         columns=(c.SITE, c.VISITOR_ID, c.CARRIED_USER_ID, c.PERSON_ID),
@@ -83,7 +79,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is an event whose visitor_id is that of a person and not its own, if identity.by is person.",
         date_column="event_date",
         key=("site", "session_id", "event_number"),
-        order=("site", "session_id", "event_number"),
         group="identity",
         columns=(
             c.SITE,

@@ -11,7 +11,7 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a delivered file.",
         date_column=None,
         key=("file_id",),
-        order=("source", "path", "file_id"),
+        own_order=("source", "path", "file_id"),
         group="ingest",
         columns=(
             c.FILE_ID,
@@ -44,7 +44,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a quarantined line.",
         date_column=None,
         key=("file_id", "line_number"),
-        order=("file_id", "line_number"),
         group="ingest",
         columns=(
             c.FILE_ID,
@@ -65,7 +64,7 @@ TABLES: tuple[Table, ...] = (
         grain="One row is an accepted line.",
         date_column="utc_date",
         key=("file_id", "line_number"),
-        order=("line_number",),
+        own_order=("line_number",),
         group="ingest",
         is_published=False,
         columns=(

@@ -9,7 +9,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is an event of a session that starts on the day, and an outcome rule that it meets.",
         date_column="session_date",
         key=("session_id", "event_number", "rule"),
-        order=("session_id", "event_number", "rule"),
         is_published=False,
         columns=(
             c.SESSION_ID,
@@ -27,7 +26,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is an event of a session that starts on the day, and a goal that it meets.",
         date_column="session_date",
         key=("session_id", "event_number", "goal"),
-        order=("session_id", "event_number", "goal"),
         is_published=False,
         columns=(c.SESSION_ID, c.EVENT_NUMBER, c.GOAL, c.EVENT_TIME, c.RULE_VALUE),
     ),
@@ -36,7 +34,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is an event of a session that starts on the day, and a funnel step or exclusion that it meets.",
         date_column="session_date",
         key=("session_id", "event_number", "funnel", "step_number"),
-        order=("session_id", "event_number", "funnel", "step_number"),
         is_published=False,
         columns=(
             c.SESSION_ID,

@@ -53,7 +53,6 @@ TABLES: tuple[Table, ...] = (
         "by then; '' counts all sessions.",
         date_column="session_date",
         key=("site", "action", "position_bucket", "stage", "device", "signal", "signal_action"),
-        order=("site", "action", "position_bucket", "stage", "device", "signal", "signal_action"),
         is_published=False,
         columns=(
             c.SITE,
@@ -81,7 +80,6 @@ TABLES: tuple[Table, ...] = (
         "'' counts all sessions.",
         date_column="session_date",
         key=("site", "at_action", "position_bucket", "stage", "device", "seen_action"),
-        order=("site", "at_action", "position_bucket", "stage", "device", "seen_action"),
         is_published=False,
         columns=(
             c.SITE,
@@ -108,7 +106,7 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a signal of friction at an action, compared with sessions without it at the same moment.",
         date_column="session_date",
         key=("site", "window_days", "action", "signal"),
-        order=("site", "window_days", "rank"),
+        own_order=("site", "window_days", "rank"),
         columns=(
             c.SITE,
             c.WINDOW_DAYS,
@@ -157,7 +155,7 @@ TABLES: tuple[Table, ...] = (
         grain="One row is an action and an action seen before it, compared with sessions that had not seen it.",
         date_column="session_date",
         key=("site", "window_days", "at_action", "seen_action"),
-        order=("site", "window_days", "rank"),
+        own_order=("site", "window_days", "rank"),
         columns=(
             c.SITE,
             c.WINDOW_DAYS,

@@ -24,7 +24,7 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a session and how it ended.",
         date_column="session_date",
         key=("session_id",),
-        order=("site", "session_id"),
+        own_order=("site", "session_id"),
         columns=(
             c.SESSION_ID,
             c.SITE,
@@ -44,7 +44,7 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a session and a goal it reached.",
         date_column="session_date",
         key=("session_id", "goal"),
-        order=("site", "session_id", "goal"),
+        own_order=("site", "session_id", "goal"),
         columns=(c.SESSION_ID, c.SITE, c.GOAL, c.REACHED_AT, c.EVENT_COUNT, c.VALUE, c.IS_BOT),
     ),
     Table(
@@ -52,7 +52,7 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a session and a dimension from the settings, with the session's first known value of it.",
         date_column="session_date",
         key=("session_id", "dimension"),
-        order=("site", "session_id", "dimension"),
+        own_order=("site", "session_id", "dimension"),
         columns=(c.SESSION_ID, c.SITE, c.DIMENSION, c.DIMENSION_VALUE, c.IS_BOT),
     ),
     Table(
@@ -60,7 +60,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a day of a site with events or repeated lines, also if no session starts on it.",
         date_column="session_date",
         key=("site",),
-        order=("site",),
         columns=(
             c.SITE,
             c.SESSION_COUNT,
@@ -81,7 +80,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a build that changed the figures of a day of a site.",
         date_column="session_date",
         key=("changed_at", "site"),
-        order=("changed_at", "site"),
         is_log=True,
         columns=(
             c.CHANGED_AT,
@@ -105,7 +103,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a day of a site and an outcome that occurred.",
         date_column="session_date",
         key=("site", "outcome"),
-        order=("site", "outcome"),
         columns=(
             c.SITE,
             c.OUTCOME,
@@ -125,7 +122,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a day of a site and a reason why sessions are those of bots; or '(people)' for all others.",
         date_column="session_date",
         key=("site", "bot_reason"),
-        order=("site", "bot_reason"),
         columns=(
             c.SITE,
             text("bot_reason", "Reason, as in sessions; '(people)' for the sessions that tables of counts have."),
@@ -140,7 +136,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a day of a site, a dimension and a value of it.",
         date_column="session_date",
         key=("site", "dimension", "dimension_value"),
-        order=("site", "dimension", "dimension_value"),
         columns=(
             c.SITE,
             c.DIMENSION,

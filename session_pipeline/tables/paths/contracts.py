@@ -21,7 +21,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a pair of consecutive actions on a day of a site, for the sessions with one outcome.",
         date_column="session_date",
         key=("site", "outcome", "transition", "from_action", "to_action"),
-        order=("site", "outcome", "transition", "from_action", "to_action"),
         columns=(
             c.SITE,
             c.OUTCOME,
@@ -51,7 +50,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is an action at a position on a day of a site, for the sessions with one outcome.",
         date_column="session_date",
         key=("site", "outcome", "step_number", "action"),
-        order=("site", "outcome", "step_number", "action"),
         columns=(
             c.SITE,
             c.OUTCOME,
@@ -71,7 +69,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a path through the site on a day, for the sessions with one outcome.",
         date_column="session_date",
         key=("site", "outcome", "path"),
-        order=("site", "outcome", "path"),
         columns=(c.SITE, c.OUTCOME, PATH, c.SESSION_COUNT, c.CONVERTED_COUNT),
     ),
     Table(
@@ -82,7 +79,6 @@ TABLES: tuple[Table, ...] = (
         ),
         date_column="session_date",
         key=("site", "outcome", "device", "path", "action_count", "rounded_seconds"),
-        order=("site", "outcome", "device", "path", "action_count", "rounded_seconds"),
         is_published=False,
         columns=(
             c.SITE,
@@ -107,7 +103,6 @@ TABLES: tuple[Table, ...] = (
         ),
         date_column="session_date",
         key=("site", "window_days", "outcome", "segment", "rank"),
-        order=("site", "window_days", "outcome", "segment", "rank"),
         columns=(
             c.SITE,
             c.WINDOW_DAYS,
@@ -135,7 +130,7 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a session and a pattern from the settings that its actions contain.",
         date_column="session_date",
         key=("session_id", "pattern"),
-        order=("site", "session_id", "pattern"),
+        own_order=("site", "session_id", "pattern"),
         columns=(
             c.SESSION_ID,
             c.SITE,

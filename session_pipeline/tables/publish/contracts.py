@@ -9,7 +9,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row describes the content of this file.",
         date_column=None,
         key=("generation",),
-        order=("generation",),
         group="publish",
         columns=(
             time("built_at", "Time when this file was written, from the machine's clock, UTC."),

@@ -31,7 +31,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a visitor of a site in a block of days: the day, or a block that ended before it.",
         date_column="session_date",
         key=("block_days", "site", "visitor_id"),
-        order=("block_days", "site", "visitor_id"),
         is_published=False,
         columns=(
             count("block_days", "Length of the block: 1, 10, 100 or 1,000 days."),
@@ -58,7 +57,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a visitor of a site on a day on which a session of theirs starts. Bot sessions do not count.",
         date_column="session_date",
         key=("site", "visitor_id"),
-        order=("site", "visitor_id"),
         columns=(
             c.SITE,
             c.VISITOR_ID,
@@ -85,7 +83,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a day of a site with visitors on the day or on the day before, by life cycle.",
         date_column="session_date",
         key=("site",),
-        order=("site",),
         columns=(
             c.SITE,
             c.VISITOR_COUNT,
@@ -100,7 +97,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a visitor of a site. Bot sessions do not count.",
         date_column=None,
         key=("site", "visitor_id"),
-        order=("site", "visitor_id"),
         columns=(
             c.SITE,
             c.VISITOR_ID,
@@ -123,7 +119,6 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a cohort of a site, of visitors who came or converted first on a day, and a period after it.",
         date_column=None,
         key=("site", "cohort", "period", "cohort_date", "periods_after"),
-        order=("site", "cohort", "period", "cohort_date", "periods_after"),
         columns=(
             c.SITE,
             text(
