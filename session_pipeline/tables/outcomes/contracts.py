@@ -4,19 +4,19 @@ from session_pipeline.reference import columns as c
 from session_pipeline.reference.column import Column, count, text
 from session_pipeline.tables.contract import Table
 
-
-def _before_and_after(figure: Column) -> tuple[Column, Column]:
-    return (
-        Column(
-            f"{figure.name}_before",
-            figure.type,
-            f"{figure.name} of daily_summary before the build; null without a row.",
-        ),
-        Column(
-            f"{figure.name}_after", figure.type, f"{figure.name} of daily_summary after the build; null without a row."
-        ),
-    )
-
+# The figures of a day, whose changes _day_history records.
+FIGURES = (
+    c.SESSION_COUNT,
+    c.VISITOR_COUNT,
+    c.PAGE_VIEW_COUNT,
+    c.BOUNCE_COUNT,
+    c.ENGAGED_COUNT,
+    c.CONVERTED_COUNT,
+    c.VALUE,
+    c.BOT_SESSION_COUNT,
+    c.DUPLICATE_COUNT,
+    c.LATE_EVENT_COUNT,
+)
 
 TABLES: tuple[Table, ...] = (
     Table(
@@ -60,20 +60,7 @@ TABLES: tuple[Table, ...] = (
         grain="One row is a day of a site with events or repeated lines, also if no session starts on it.",
         date_column="session_date",
         key=("site",),
-        columns=(
-            c.SITE,
-            c.SESSION_COUNT,
-            c.VISITOR_COUNT,
-            c.PAGE_VIEW_COUNT,
-            c.BOUNCE_COUNT,
-            c.ENGAGED_COUNT,
-            c.CONVERTED_COUNT,
-            c.VALUE,
-            c.BOT_SESSION_COUNT,
-            c.DUPLICATE_COUNT,
-            c.LATE_EVENT_COUNT,
-            c.IS_FINAL,
-        ),
+        columns=(c.SITE, *FIGURES, c.IS_FINAL),
     ),
     Table(
         name="_day_history",
@@ -86,16 +73,15 @@ TABLES: tuple[Table, ...] = (
             c.RUN_ID,
             c.REASON_OF_CHANGE,
             c.SITE,
-            *_before_and_after(c.SESSION_COUNT),
-            *_before_and_after(c.VISITOR_COUNT),
-            *_before_and_after(c.PAGE_VIEW_COUNT),
-            *_before_and_after(c.BOUNCE_COUNT),
-            *_before_and_after(c.ENGAGED_COUNT),
-            *_before_and_after(c.CONVERTED_COUNT),
-            *_before_and_after(c.VALUE),
-            *_before_and_after(c.BOT_SESSION_COUNT),
-            *_before_and_after(c.DUPLICATE_COUNT),
-            *_before_and_after(c.LATE_EVENT_COUNT),
+            *(
+                Column(
+                    f"{figure.name}_{when}",
+                    figure.type,
+                    f"{figure.name} of daily_summary {when} the build; null without a row.",
+                )
+                for figure in FIGURES
+                for when in ("before", "after")
+            ),
         ),
     ),
     Table(
