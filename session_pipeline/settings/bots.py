@@ -1,25 +1,18 @@
 """Defines the settings of bots: patterns of user agents, exceptions, and rules about what a visitor does on a day."""
 
+from functools import partial
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from session_pipeline.settings.conditions.patterns import pattern_problem
 from session_pipeline.settings.section import Section
-from session_pipeline.settings.values import Listed, at_most, distinct, refusal, shown
+from session_pipeline.settings.values import Listed, at_most, distinct, usable_pattern
 
 # Each pattern is searched for in each distinct user agent of a day.
 MOST_PATTERNS = 500
 
-
-def _pattern(text: str) -> str:
-    # A pattern that matches nothing at all would make every visitor a bot, or none.
-    if problem := pattern_problem(text, is_replaced=True):
-        raise refusal(f"is {shown(text)}, which cannot be used", problem)
-    return text
-
-
-AgentPattern = Annotated[str, AfterValidator(_pattern)]
+# A pattern that matches nothing at all would make every visitor a bot, or none.
+AgentPattern = Annotated[str, AfterValidator(partial(usable_pattern, is_replaced=True))]
 AgentPatterns = Annotated[tuple[AgentPattern, ...], Listed, at_most(MOST_PATTERNS, "patterns"), distinct("patterns")]
 
 

@@ -2,16 +2,20 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from session_pipeline.errors import SettingsError
 from session_pipeline.reference.column_groups import RAW_EVENT_COLUMNS
 from session_pipeline.settings.conditions import parse_scalar
 from session_pipeline.settings.section import Section
-from session_pipeline.settings.values import Listed, Site, at_most, refusal
+from session_pipeline.settings.values import Listed, Site, at_most, parsed_by, refusal
 
 MOST_MERGES = 10_000
 Id = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+def _previous_id(text: str) -> None:
+    if text:
+        parse_scalar(text, RAW_EVENT_COLUMNS, key="")
 
 
 class MergeSettings(Section):
@@ -45,20 +49,10 @@ class IdentitySettings(Section):
     """Whether sessions and visitors are those of a visitor id or of a person, and which ids belong to one person."""
 
     by: Literal["visitor", "person"]
-    previous_id: str
+    previous_id: Annotated[str, parsed_by(_previous_id)]
     ignored_user_ids: Annotated[tuple[str, ...], Listed]
     link: Annotated[tuple[MergeSettings, ...], Listed, at_most(MOST_MERGES, "merges")]
     unlink: Annotated[tuple[MergeSettings, ...], Listed, at_most(MOST_MERGES, "merges")]
-
-    @field_validator("previous_id")
-    @classmethod
-    def _is_a_value(cls, text: str) -> str:
-        if text:
-            try:
-                parse_scalar(text, RAW_EVENT_COLUMNS, key="")
-            except SettingsError as error:
-                raise refusal(error.problem, error.hint) from None
-        return text
 
     @model_validator(mode="after")
     def _does_not_contradict_itself(self) -> Self:

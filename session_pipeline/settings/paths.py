@@ -2,27 +2,15 @@
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from session_pipeline.errors import SettingsError
 from session_pipeline.settings.pattern_parser import parse_pattern
 from session_pipeline.settings.pattern_times import shortest_time
 from session_pipeline.settings.section import DAY_SECONDS, Section
-from session_pipeline.settings.values import Label, Listed, refusal, shown
+from session_pipeline.settings.values import Label, Listed, parsed_by, refusal, shown
 
 # Each pattern is a regular expression that is searched for in each session.
 MOST_PATTERNS = 100
-
-
-def _pattern(text: str) -> str:
-    try:
-        parse_pattern(text)
-    except SettingsError as error:
-        raise refusal(error.problem, error.hint) from None
-    return text
-
-
-Pattern = Annotated[str, AfterValidator(_pattern)]
 
 
 class PathSettings(Section):
@@ -38,7 +26,7 @@ class PatternSettings(Section):
     """A series of actions that is searched for in sessions."""
 
     name: Label
-    pattern: Pattern
+    pattern: Annotated[str, parsed_by(parse_pattern)]
     within_seconds: int | None = Field(default=None, ge=0, le=DAY_SECONDS)
     among: Annotated[tuple[Label, ...], Listed, Field(min_length=1)] | None = None
 

@@ -8,7 +8,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from math import isfinite
 from typing import Annotated, Any
@@ -28,8 +28,6 @@ from session_pipeline.reference.log_formats import parse_log_format
 from session_pipeline.settings.conditions import parse_condition, parse_number, parse_scalar
 from session_pipeline.settings.conditions.patterns import pattern_problem
 from session_pipeline.settings.shortening import excerpt
-
-Parser = Callable[..., object]
 
 
 def refusal(problem: str, hint: str) -> PydanticCustomError:
@@ -118,10 +116,12 @@ def _like(pattern: str, problem: str, hint: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _parsed_by(parse: Parser, columns: Mapping[str, str]) -> AfterValidator:
+def parsed_by(parse: Callable[[str], object]) -> AfterValidator:
+    """Return a validator that refuses a text with the error of its parser."""
+
     def check(text: str) -> str:
         try:
-            parse(text, columns, key="")
+            parse(text)
         except SettingsError as error:
             raise refusal(error.problem, error.hint) from None
         return text
@@ -158,8 +158,13 @@ def _mapped_column(name: str) -> str:
     return _delivered_column(name)
 
 
-def _line_pattern(pattern: str) -> str:
-    if problem := pattern_problem(pattern):
+def usable_pattern(pattern: str, *, is_replaced: bool = False) -> str:
+    """Return a regular expression.
+
+    Raises:
+        PydanticCustomError: It is none, or cannot be used in this way; see `pattern_problem`.
+    """
+    if problem := pattern_problem(pattern, is_replaced=is_replaced):
         raise refusal(f"is {shown(pattern)}, which cannot be used", problem)
     return pattern
 
@@ -185,17 +190,8 @@ def _constant(value: object) -> object:
     return str(value) if is_number else value
 
 
-def _log_format(text: str) -> str:
-    try:
-        parse_log_format(text)
-    except SettingsError as error:
-        raise refusal(error.problem, error.hint) from None
-    return text
-
-
 def _fold_pattern(pattern: str) -> str:
-    if problem := pattern_problem(pattern, is_replaced=True):
-        raise refusal(f"is {shown(pattern)}, which cannot be used", problem)
+    usable_pattern(pattern, is_replaced=True)
     if pattern.endswith("/*"):
         raise refusal(
             f"is {shown(pattern)}, which replaces slashes", f"write {pattern[:-1]}[^/]+ for one part of a path"
@@ -241,16 +237,16 @@ FieldPath = Annotated[
 ]
 NullValue = Annotated[str, _like(r"[^\x00-\x1f]{1,40}", "text", "write 1 to 40 characters, such as NULL")]
 MappedColumn = Annotated[str, AfterValidator(_mapped_column)]
-AccessLogFormat = Annotated[str, AfterValidator(_log_format)]
+AccessLogFormat = Annotated[str, parsed_by(parse_log_format)]
 Constant = Annotated[str, BeforeValidator(_constant)]
 FoldPattern = Annotated[str, AfterValidator(_fold_pattern)]
 Replacement = Annotated[str, AfterValidator(_replacement)]
-EventCondition = Annotated[str, _parsed_by(parse_condition, EVENT_CONDITION_COLUMNS)]
-SessionCondition = Annotated[str, _parsed_by(parse_condition, SESSION_CONDITION_COLUMNS)]
-EventNumber = Annotated[str, _parsed_by(parse_number, EVENT_CONDITION_COLUMNS)]
-EventScalar = Annotated[str, _parsed_by(parse_scalar, EVENT_CONDITION_COLUMNS)]
-LineCondition = Annotated[str, _parsed_by(parse_condition, LINE_COLUMNS)]
-LineScalar = Annotated[str, _parsed_by(parse_scalar, LINE_COLUMNS)]
-LineText = Annotated[str, AfterValidator(_line_pattern)]
+EventCondition = Annotated[str, parsed_by(partial(parse_condition, columns=EVENT_CONDITION_COLUMNS, key=""))]
+SessionCondition = Annotated[str, parsed_by(partial(parse_condition, columns=SESSION_CONDITION_COLUMNS, key=""))]
+EventNumber = Annotated[str, parsed_by(partial(parse_number, columns=EVENT_CONDITION_COLUMNS, key=""))]
+EventScalar = Annotated[str, parsed_by(partial(parse_scalar, columns=EVENT_CONDITION_COLUMNS, key=""))]
+LineCondition = Annotated[str, parsed_by(partial(parse_condition, columns=LINE_COLUMNS, key=""))]
+LineScalar = Annotated[str, parsed_by(partial(parse_scalar, columns=LINE_COLUMNS, key=""))]
+LineText = Annotated[str, AfterValidator(usable_pattern)]
 # TOML values are lists, and settings are tuples.
 Listed = Field(strict=False)
