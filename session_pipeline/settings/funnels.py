@@ -27,6 +27,13 @@ MOST_STEPS = 50
 MOST_UNORDERED_STEPS = 10
 MOST_BREAKDOWNS = 5
 
+# What each of these keys allows. In other modes, it is always allowed.
+_ONLY_IN_STRICT = {
+    "allow_reentry": "the first step again",
+    "allow_early_steps": "a later step",
+    "allow_other_events": "an event that meets no step",
+}
+
 
 class StepSettings(Section):
     """A funnel step. Its times count from the required step before it."""
@@ -192,18 +199,9 @@ class FunnelSettings(Section):
             yield f"has breakdown_at {shown(self.breakdown_at)} and a step of this name", hint
         if self.breakdown_at != "first" and not self.dimensions:
             yield "has breakdown_at without breakdown", "write breakdown, or remove breakdown_at"
-        if self.allow_reentry and self.mode != "strict":
-            yield (
-                f"has allow_reentry in mode {self.mode}, where the first step again never stops an attempt",
-                "remove it",
-            )
-        if self.allow_early_steps and self.mode != "strict":
-            yield f"has allow_early_steps in mode {self.mode}, where a later step never stops an attempt", "remove it"
-        if self.allow_other_events and self.mode != "strict":
-            problem = (
-                f"has allow_other_events in mode {self.mode}, where an event that meets no step never stops an attempt"
-            )
-            yield problem, "remove it"
+        for key, what in _ONLY_IN_STRICT.items():
+            if getattr(self, key) and self.mode != "strict":
+                yield f"has {key} in mode {self.mode}, where {what} never stops an attempt", "remove it"
         if self.stop_ends == "all" and self.mode != "strict" and self.repeated != "stop":
             yield "has stop_ends, but nothing that stops an attempt", "write mode strict or repeats stop, or remove it"
         if self.repeated == "restart" and self.mode == "strict":
