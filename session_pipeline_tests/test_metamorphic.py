@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
 from functools import cache
+from itertools import compress, cycle
 from pathlib import Path
 from random import Random
 from typing import Any, Self
@@ -46,7 +47,7 @@ from session_pipeline_tests.oracles.equivalent_deliveries import (
     without,
     without_rivals,
 )
-from session_pipeline_tests.oracles.generated_cases import Group, group
+from session_pipeline_tests.oracles.generated_cases import SOURCE_OF_SITE, Group, group
 from session_pipeline_tests.reliability.figures import effort, record
 
 ONE_DAY = timedelta(days=1)
@@ -392,7 +393,7 @@ def test_renamed_visitors_give_the_same_rows(built: BuiltGroups, seed: int, tmp_
     assert_same_rows(here, mapped(rows_of(other), by_the_old_name), {"file_id", "kept_file_id", "content_hash"})
 
 
-# Unrelated visitors
+# Unrelated visitors and other sites
 
 ADD_UP = {
     *("daily_summary", "daily_outcomes", "daily_breakdowns", "daily_visitors", "daily_bots", "retention"),
@@ -426,6 +427,24 @@ def test_unrelated_visitors_add_their_own_rows_and_counts(built: BuiltGroups, se
         rows, expected = ([row for row in side if row.get("signal") != "dead_end"] for side in (rows, expected))
         assert differences({table: rows}, {table: expected}) == {}
     record(metamorphic_comparisons=1)
+
+
+@reliability
+@each_group
+def test_each_site_has_the_rows_that_it_has_alone(seed: int, tmp_path: Path) -> None:
+    """Both sites have the same visitors and ids, and one of them lacks a third of the events."""
+    cases = group(seed)
+    first = [file for file in plain_files(seed) if file.source == SOURCE_OF_SITE["main"]]
+    second = [
+        File(f"second-{file.name}", SOURCE_OF_SITE["second"], tuple(compress(file.events, cycle((1, 1, 0)))))
+        for file in first
+    ]
+    together = rows_of(run(tmp_path / "together", cases, [*first, *second]))
+    for site, files in (("main", first), ("second", second)):
+        alone = rows_of(run(tmp_path / site, cases, files))
+        with_a_site = {table for table in alone if "site" in {column.name for column in TABLES[table].columns}}
+        here = {table: [row for row in together[table] if row["site"] == site] for table in with_a_site}
+        assert_same_rows(here, {table: alone[table] for table in with_a_site})
 
 
 def named(event: Event) -> Event:
