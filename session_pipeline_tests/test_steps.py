@@ -217,7 +217,6 @@ def test_funnel_steps_are_computed_one_after_another() -> None:
         ("attempt_steps", "attempt_steps", {}),
     ]
     assert len(step.runs(parse_settings("funnels = []", "settings.toml"))) == 4
-    assert "step_number" not in step.parameters
     assert step.day_columns == {"day_start", "day_end", "observed_until"}
 
 

@@ -57,7 +57,8 @@ class Fingerprints:
                 for name, relation in (*step.relations.items(), *step.wrapped.items())
             }
             parts["logic"] = step.logic_version
-            parts |= {f"setting {name}": literal(self._frame.parameters[name]) for name in sorted(step.parameters)}
+            of_settings = sorted(step.parameters & self._frame.parameters.keys())
+            parts |= {f"setting {name}": literal(self._frame.parameters[name]) for name in of_settings}
             parts["computations"] = digest([[c.model, c.name, dict(run)] for c, run in step.runs(settings)])
             self._recipe_of[step.name] = Recipe(digest(parts), parts)
         return self._recipe_of[step.name]

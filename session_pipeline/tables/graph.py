@@ -64,13 +64,11 @@ class Computation:
     Attributes:
         model: The model.
         name: The name of its rows for later models. A later computation with the same name replaces the rows.
-        varying: The parameters that differ each time the model runs.
-        runs: The values of these parameters, for each time the model runs.
+        runs: For each time the model runs, the parameters that are not equal for all days, with their values.
     """
 
     model: str
     name: str
-    varying: frozenset[str] = frozenset()
     runs: Callable[[Settings], Sequence[Mapping[str, Scalar]]] = lambda settings: (NO_PARAMETERS,)
 
 
@@ -175,10 +173,8 @@ class Step:
 
     @cached_property
     def parameters(self) -> frozenset[str]:
-        """The parameters that its models read, except what varies between computations."""
-        varying = frozenset().union(*(computation.varying for computation in self.computed))
-        read = frozenset().union(*(models.parameters(model) for model in self.models))
-        return read - varying
+        """The parameters that its models read."""
+        return frozenset().union(*(models.parameters(model) for model in self.models))
 
     @cached_property
     def day_columns(self) -> frozenset[str]:
@@ -188,5 +184,5 @@ class Step:
         return read & {*BOUNDS, "observed_until"}
 
     def runs(self, settings: Settings) -> list[tuple[Computation, Mapping[str, Scalar]]]:
-        """Return each computation as often as it runs, with the values of its varying parameters."""
+        """Return each computation as often as it runs, with the parameters of this time."""
         return [(computation, run) for computation in self.computed for run in computation.runs(settings)]

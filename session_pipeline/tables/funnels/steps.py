@@ -24,7 +24,7 @@ def _for_each(model: str, numbers: Numbers) -> Computation:
         found = sorted({number for funnel in settings.funnels for number in numbers(funnel)})
         return [{"step_number": number} for number in found]
 
-    return Computation(model, "reached_steps", frozenset(("step_number",)), runs)
+    return Computation(model, "reached_steps", runs)
 
 
 def _is_unordered(funnel: FunnelSettings) -> bool:

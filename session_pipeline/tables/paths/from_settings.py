@@ -13,24 +13,6 @@ from session_pipeline.tables.settings_sql import number_sql, text_sql
 PLACES = 10_000_000
 LONGEST_PART = 1_000
 LONGEST = 2_000_000_000_000_000_000
-# The parameters of next_untimed_matches that differ between patterns.
-UNTIMED_PARAMETERS = frozenset(("of_text", "pattern_name", "expression"))
-# The parameters of next_part_matches that differ between the parts of patterns.
-PART_PARAMETERS = frozenset(
-    (
-        *(
-            "text_number",
-            "pattern_name",
-            "part",
-            "part_expression",
-            "part_least",
-            "part_most",
-            "session_expression",
-            "is_last_part",
-        ),
-        *("is_at_start", "is_at_end", "after_least", "after_most"),
-    )
-)
 
 
 def window_ages(settings: Settings) -> SmallTable:

@@ -36,19 +36,9 @@ STEPS: tuple[Step, ...] = (
         computed=(
             Computation("pattern_texts", "pattern_texts"),
             Computation("no_untimed_matches", "untimed_matches"),
-            Computation(
-                "next_untimed_matches",
-                "untimed_matches",
-                varying=from_settings.UNTIMED_PARAMETERS,
-                runs=from_settings.untimed_patterns,
-            ),
+            Computation("next_untimed_matches", "untimed_matches", runs=from_settings.untimed_patterns),
             Computation("no_part_matches", "part_matches"),
-            Computation(
-                "next_part_matches",
-                "part_matches",
-                varying=from_settings.PART_PARAMETERS,
-                runs=from_settings.timed_parts,
-            ),
+            Computation("next_part_matches", "part_matches", runs=from_settings.timed_parts),
             Computation("matched_actions", "matched_actions"),
         ),
     ),
