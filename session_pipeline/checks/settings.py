@@ -1,11 +1,12 @@
 """Checks that the settings fit the published data. settings_warnings finds the mismatches."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
 from session_pipeline import settings_warnings
-from session_pipeline.checks.verdict import SHOWN, Verdict
+from session_pipeline.checks.verdict import SHOWN, Verdict, verdict
 from session_pipeline.errors import StoreError
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
@@ -25,16 +26,10 @@ def settings_match_data(run: "Run", days: Sequence[date]) -> Verdict:
     except StoreError as error:
         return Verdict(False, str(error))
     found = run.outcome.findings.warnings
-    if not found:
-        return Verdict(True, "every rule matches data", {"warnings": 0})
-    more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return Verdict(
-        False,
-        "; ".join(map(str, found[:SHOWN])) + more,
-        {"warnings": len(found), **{warning.key: warning.sentence for warning in found[:SHOWN]}},
-        # Without the hint, which changes from day to day: an alert is sent once as long as the problem is the same.
-        tuple(f"{warning.key}: {warning.problem}" for warning in found),
-    )
+    figures = {"warnings": len(found), **{warning.key: warning.sentence for warning in found[:SHOWN]}}
+    # Without the hint, which changes from day to day: an alert is sent once as long as the problem is the same.
+    problems = tuple(f"{warning.key}: {warning.problem}" for warning in found)
+    return replace(verdict(list(map(str, found)), "every rule matches data", figures), problems=problems)
 
 
 def _findings(run: "Run") -> settings_warnings.Findings:

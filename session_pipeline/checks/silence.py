@@ -5,12 +5,13 @@ A silent source is the subject of deliveries.py, if its `expected_by` is set.
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from session_pipeline.checks.verdict import SHOWN, Verdict
+from session_pipeline.checks.verdict import Verdict, verdict
 from session_pipeline.errors import StoreError
 from session_pipeline.publish import warehouse
 from session_pipeline.report import figures
@@ -38,16 +39,14 @@ def silent_sites(run: "Run", days: Sequence[date]) -> Verdict:
     lasting = [row for row in rows if row["day_count"] >= figures.FEWEST_SILENT_DAYS]
     if lasting and lasting[0]["silent_site"] is None:  # all sites; each of them needs no sentence of its own
         lasting = lasting[:1]
-    if not lasting:
-        return Verdict(True, "no site is without visits", {"silent": 0})
     # The usual number grows with each day. An alert is sent once, so its problem only names the site and the first day.
     problems = [_problem(row) for row in lasting]
     sentences = [
         f"{problem}; usually there are {row['usual_count']:.0f} in these {row['day_count']} days"
-        for problem, row in zip(problems[:SHOWN], lasting, strict=False)
+        for problem, row in zip(problems, lasting, strict=True)
     ]
-    more = [f"and {len(lasting) - SHOWN} more"] if len(lasting) > SHOWN else []
-    return Verdict(False, "; ".join([*sentences, *more]), {"silent": len(lasting)}, tuple(problems))
+    found = verdict(sentences, "no site is without visits", {"silent": len(lasting)})
+    return replace(found, problems=tuple(problems))
 
 
 def _silent_sites(run: "Run") -> list[figures.Row]:
