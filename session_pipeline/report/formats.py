@@ -42,18 +42,12 @@ def money(value: float | None, currency: str | None) -> str:
     """Format a sum with its currency, if it has one."""
     if value is None:
         return NOTHING
-    shown = unit(currency)
-    return _signed(f"{value:,.2f}") + (f"{THIN_SPACE}{shown}" if shown else "")
-
-
-def unit(currency: str | None) -> str:
-    """Return the unit of a sum: its currency, if it has one."""
-    return currency or ""
+    return _signed(f"{value:,.2f}") + (f"{THIN_SPACE}{currency}" if currency else "")
 
 
 def unit_among_others(currency: str | None) -> str:
     """Return the unit of a sum that stands next to sums in other currencies."""
-    return unit(currency) or "without a currency"
+    return currency or "without a currency"
 
 
 def money_among_others(value: float, currency: str | None) -> str:

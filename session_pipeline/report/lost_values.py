@@ -78,7 +78,7 @@ class Currencies:
         value = formats.number(lost.value) if round(lost.value) else formats.money(lost.value, None)  # as in sentences
         of_days = f"in {formats.counted(days, 'day')}" if days else ""
         about = "worth at least about" if is_lower_bound else "worth about"
-        return [" ".join(part for part in (about, value, formats.unit(unit), of_days) if part)]
+        return [" ".join(part for part in (about, value, unit, of_days) if part)]
 
     def in_sentence(self, sentence: str, lost: LostValue | None) -> str:
         """Return the sentence of a table with the currency of its value, or without a value of several currencies."""

@@ -72,10 +72,14 @@ def strengths(figures: Figures, window: Window) -> list[Strength]:
     """Return at most two things that work, of different kinds where possible, about the visits of this window."""
     by_kind = [
         [
-            _found(row, f"{_days(row, window)} {CAUTION}", "next_best_actions")
+            Strength(row["sentence"], f"{_days(row, window)} {CAUTION}", "next_best_actions")
             for row in sites.with_sentences(figures, "next_best_actions")
         ],
-        [_found(_without_value(row), IMPROVED, "gains") for row in sites.with_sentences(figures, "gains")],
+        [
+            # Without the value, because that can be a sum of several currencies.
+            Strength(lost_values.VALUE.sub("", row["sentence"]), IMPROVED, "gains")
+            for row in sites.with_sentences(figures, "gains")
+        ],
         _best_groups(figures, window),
     ]
     first = [kind[0] for kind in by_kind if kind]
@@ -88,18 +92,9 @@ def has_large_groups(figures: Figures) -> bool:
     return any(_large(figures).values())
 
 
-def _without_value(row: Row) -> Row:
-    """Return a row whose sentence has no value, because that can be a sum of several currencies."""
-    return {**row, "sentence": lost_values.VALUE.sub("", row["sentence"])}
-
-
 def _days(row: Row, window: Window) -> str:
     """Return the days of a comparison as a sentence, because they are not the week of the page."""
     return f"Visits of the last {formats.counted(min(row['window_days'], window.known_days), 'day')}."
-
-
-def _found(row: Row, note: str, figure: str) -> Strength:
-    return Strength(row["sentence"], note, figure)
 
 
 def _best_groups(figures: Figures, window: Window) -> list[Strength]:

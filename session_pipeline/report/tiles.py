@@ -110,7 +110,7 @@ class _Tiles:
         return Tile(
             "Value",
             formats.rounded(first["week_value"]),
-            formats.unit_among_others(first["currency"]) if others else formats.unit(first["currency"]),
+            formats.unit_among_others(first["currency"]) if others else first["currency"] or "",
             self._growth(first["week_value"], first["before_value"]),
             f"and {', '.join(others)}" if others else detail,
             _chart("value", "Value", values, formats.rounded),

@@ -20,7 +20,7 @@ from session_pipeline.settings import Settings
 from session_pipeline.settings_warnings import funnels, outcomes, rules, sources
 from session_pipeline.settings_warnings.model import SettingsWarning
 from session_pipeline.settings_warnings.sources import folders_of_sources
-from session_pipeline.settings_warnings.window import Window, recent_days
+from session_pipeline.settings_warnings.window import recent_days
 
 __all__ = ["Findings", "find", "find_for_folder", "folders_of_sources"]
 
@@ -74,7 +74,7 @@ def find(connection: duckdb.DuckDBPyConnection, settings: Settings, folders: Map
         found: Sequence[rules.Rule] = () if window is None else rules.unmatched(connection, settings, window)
         warnings = [
             *_of_settings(settings),
-            *_of_rules(connection, window, found),
+            *(() if window is None else rules.warnings(connection, window, found)),
             *sources.shared_sites(settings, names),
             *sources.kept_in_columns(settings, names),
         ]
@@ -97,9 +97,3 @@ def _of_settings(settings: Settings) -> list[SettingsWarning]:
         *funnels.pointless_exclusions(settings),
         *funnels.pointless_breakdowns(settings),
     ]
-
-
-def _of_rules(
-    connection: duckdb.DuckDBPyConnection, window: Window | None, unmatched: Sequence[rules.Rule]
-) -> list[SettingsWarning]:
-    return [] if window is None else rules.warnings(connection, window, unmatched)
