@@ -11,7 +11,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import chain, islice
+from itertools import chain, groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from uuid import uuid4
 
@@ -55,14 +56,13 @@ def _write_day(
     types: Mapping[str, str], schema: pa.Schema, rows: Iterator[pa.RecordBatch], path: str, part_rows: int
 ) -> int:
     """Write a file, or a folder of parts if there are more rows than a part has; return the number of rows."""
-    counted = _Counted(rows)
     group_rows = min(ROW_GROUP_ROWS, part_rows)  # DuckDB's row groups end at batches
-    groups = _in_groups(counted, schema, group_rows)
-    number, following = 0, next(groups, None)
+    groups = _in_groups(rows, schema, group_rows)
+    count, number, following = 0, 0, next(groups, None)
     while following is not None:
         part = chain([following], islice(groups, part_rows // group_rows - 1))
         written = f"{path}.{uuid4().hex}"
-        write_rows(types, schema, part, written)
+        count += write_rows(types, schema, part, written)
         following = next(groups, None)
         if number or following is not None:
             os.makedirs(path, exist_ok=True)
@@ -70,7 +70,7 @@ def _write_day(
         else:
             os.replace(written, path)
         number += 1
-    return counted.count
+    return count
 
 
 @dataclass(frozen=True)
@@ -157,8 +157,8 @@ def write_empty(contract: Table, path: Path) -> None:
     write_rows(types_of(contract), contract.schema, iter(()), str(path))
 
 
-def write_rows(types: Mapping[str, str], schema: pa.Schema, rows: Iterator[pa.RecordBatch], path: str) -> None:
-    """Write rows in their order to a file that appears when it is complete."""
+def write_rows(types: Mapping[str, str], schema: pa.Schema, rows: Iterator[pa.RecordBatch], path: str) -> int:
+    """Write rows in their order to a file that appears when it is complete; return their number."""
     written = f"{path}.{uuid4().hex}"
     first: list[pa.RecordBatch] = []
     while sum(batch.num_rows for batch in first) <= short_files.MOST_ROWS:
@@ -166,57 +166,31 @@ def write_rows(types: Mapping[str, str], schema: pa.Schema, rows: Iterator[pa.Re
         if batch is None:
             short = short_files.prepared(pa.Table.from_batches(first, schema), schema)
             short_files.write(short, Path(written))
+            count = len(short)
             break
         first.append(batch)
     else:
-        _write_long(types, pa.RecordBatchReader.from_batches(schema, chain(first, rows)), written)
+        count = _write_long(types, pa.RecordBatchReader.from_batches(schema, chain(first, rows)), written)
     os.replace(written, path)
+    return count
 
 
-def _write_long(types: Mapping[str, str], rows: pa.RecordBatchReader, path: str) -> None:
+def _write_long(types: Mapping[str, str], rows: pa.RecordBatchReader, path: str) -> int:
     from session_pipeline.engines.connections import private_connection  # slow to load
     from session_pipeline.engines.sql import literal, quote
 
     columns = ", ".join(f"cast({quote(name)} as {kind}) as {quote(name)}" for name, kind in types.items())
     with private_connection(threads=1, disabled_optimizers=STATISTICS) as connection:
         connection.register("_rows", rows)
-        connection.execute(f"copy (select {columns} from _rows) to {literal(path)} {FORMAT}")
-
-
-class _Counted:
-    """Counts the rows of batches that pass through it."""
-
-    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
-        self._batches = batches
-        self.count = 0
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        for batch in self._batches:
-            self.count += batch.num_rows
-            yield batch
+        copied = connection.execute(f"copy (select {columns} from _rows) to {literal(path)} {FORMAT}")
+        [(count,)] = copied.fetchall()
+        return int(count)
 
 
 def _by_day(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[date | None, Iterator[pa.RecordBatch]]]:
     """Yield each day of rows in order of `_day`, their last column, with its rows. Rows are read one day at a time."""
-    pieces = _pieces(batches)
-    first = next(pieces, None)
-    while first is not None:
-        day = first[0]
-        after: list[tuple[date | None, pa.RecordBatch]] = []
-
-        def rows(
-            piece: tuple[date | None, pa.RecordBatch] | None = first,
-            after: list[tuple[date | None, pa.RecordBatch]] = after,
-        ) -> Iterator[pa.RecordBatch]:
-            day = piece[0] if piece else None
-            while piece is not None and piece[0] == day:
-                yield piece[1]
-                piece = next(pieces, None)
-            if piece is not None:
-                after.append(piece)
-
-        yield day, rows()
-        first = after[0] if after else None
+    for day, pieces in groupby(_pieces(batches), key=itemgetter(0)):
+        yield day, map(itemgetter(1), pieces)
 
 
 def _pieces(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[date | None, pa.RecordBatch]]:
@@ -225,12 +199,10 @@ def _pieces(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[date | None, pa
         days = batch.column(batch.num_columns - 1).to_pylist()
         batch = batch.select(range(batch.num_columns - 1))
         start = 0
-        while start < len(days):
-            end = start + 1
-            while end < len(days) and days[end] == days[start]:
-                end += 1
-            yield days[start], batch.slice(start, end - start)
-            start = end
+        for day, same in groupby(days):
+            count = len(list(same))
+            yield day, batch.slice(start, count)
+            start += count
 
 
 def _in_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema, size: int) -> Iterator[pa.RecordBatch]:
