@@ -20,37 +20,29 @@ def count_in_many_tasks(query: exp.Expr) -> exp.Expr:
     the models. The query is changed in place.
     """
     for select in list(query.find_all(exp.Select)):
-        windows = _windows_over_all_rows(select)
-        numbered = [window for window in windows if _is_by_session(window)]
-        if numbered:
+        if windows := _numbers_of_sessions(select):
             source = _source(select)
-            for place, window in enumerate(numbered):
+            for place, window in enumerate(windows):
                 _number_in_parts(select, window, source, f"_part_{place}")
     return query
 
 
-def _windows_over_all_rows(select: exp.Select) -> list[exp.Window]:
+def _numbers_of_sessions(select: exp.Select) -> list[exp.Window]:
     if any(select.args.get(name) for name in ("group", "having", "qualify", "distinct", "laterals")):
         return []  # the rows are not those that the SELECT reads
     return [
         window
         for projection in select.expressions
         for window in projection.find_all(exp.Window)
-        if window.parent_select is select and not window.args.get("partition_by") and not window.args.get("alias")
+        if window.parent_select is select and _is_number_of_sessions(window)
     ]
 
 
-def _keys(window: exp.Window) -> list[exp.Expr]:
-    order = window.args.get("order")
-    return [ordered.this for ordered in order.expressions] if order and _is_ascending(order) else []
-
-
-def _is_ascending(order: exp.Expr) -> bool:
-    return not any(ordered.args.get("desc") for ordered in order.expressions)
-
-
-def _is_by_session(window: exp.Window) -> bool:
-    return isinstance(window.this, exp.RowNumber) and [key.name for key in _keys(window)] == [HASHED_KEY]
+def _is_number_of_sessions(window: exp.Window) -> bool:
+    if not isinstance(window.this, exp.RowNumber) or window.args.get("partition_by") or window.args.get("alias"):
+        return False
+    keys = window.args["order"].expressions if window.args.get("order") else ()
+    return [(key.this.name, bool(key.args.get("desc"))) for key in keys] == [(HASHED_KEY, False)]
 
 
 def _source(select: exp.Select) -> exp.Select:
@@ -65,21 +57,18 @@ def _source(select: exp.Select) -> exp.Select:
 
 
 def _number_in_parts(select: exp.Select, window: exp.Window, source: exp.Select, name: str) -> None:
-    [key] = _keys(window)
-    part = exp.func("left", key.copy(), exp.Literal.number(DIGITS_OF_A_PART))
+    [key] = window.args["order"].expressions
+    part = exp.func("left", key.this.copy(), exp.Literal.number(DIGITS_OF_A_PART))
     counts = source.copy().select(exp.alias_(part.copy(), "part"), "count(*) as row_count").group_by(part.copy())
     starts = exp.select("part", "sum(row_count) over (order by part nulls last) - row_count as rows_before").from_(
         counts.subquery("counts")
     )
-    _join_small(select, starts, name, [(part, "part")])
-    window.set("partition_by", [part.copy()])
-    window.replace(exp.paren(exp.column("rows_before", table=name) + window.copy()))
-
-
-def _join_small(select: exp.Select, rows: exp.Select, name: str, keys: list[tuple[exp.Expr, str]]) -> None:
-    """Join a few rows, which Spark sends to each task; it cannot know that they are few. Null equals null."""
-    equal = exp.and_(*(exp.NullSafeEQ(this=key.copy(), expression=exp.column(column, name)) for key, column in keys))
-    select.join(rows.subquery(name), on=equal, join_type="inner", copy=False)
+    # A null is the same part as another one.
+    same_part = exp.NullSafeEQ(this=part.copy(), expression=exp.column("part", name))
+    select.join(starts.subquery(name), on=same_part, join_type="inner", copy=False)
+    # The starts are few, so that Spark can send them to each task, but it cannot know that.
     hint = select.args.get("hint") or exp.Hint(expressions=[])
     hint.append("expressions", exp.Anonymous(this="broadcast", expressions=[exp.to_identifier(name)]))
     select.set("hint", hint)
+    window.set("partition_by", [part.copy()])
+    window.replace(exp.paren(exp.column("rows_before", table=name) + window.copy()))
