@@ -5,7 +5,7 @@
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from itertools import product
@@ -56,12 +56,12 @@ def channel_tables() -> Mapping[str, SmallTable]:
         *((_only(source), name, None) for name, entries in _google_sources().items() for source in entries),
         *((source, name, "paid") for name, entries in lists["ad_sources"].items() for source in entries),
     ]
-    mediums = [(pattern, name) for name, entries in lists["mediums"].items() for pattern in entries]
+    mediums = ((pattern, name) for name, entries in lists["mediums"].items() for pattern in entries)
+    click_ids = (
+        (name, says.get("source"), says.get("medium"), says.get("except")) for name, says in lists["click_ids"].items()
+    )
     return {
-        "channel_sources": SmallTable(
-            {"source": "VARCHAR", "source_class": "VARCHAR", "medium_class": "VARCHAR"},
-            [{"source": source, "source_class": name, "medium_class": medium} for source, name, medium in sources],
-        ),
+        "channel_sources": _table(sources, "source", "source_class", "medium_class"),
         "channel_mediums": SmallTable(
             {"pattern_number": "BIGINT", "pattern": "VARCHAR", "medium_class": "VARCHAR"},
             [
@@ -69,31 +69,15 @@ def channel_tables() -> Mapping[str, SmallTable]:
                 for number, (pattern, name) in enumerate(mediums, start=1)
             ],
         ),
-        "channel_click_ids": SmallTable(
-            {
-                "click_id_type": "VARCHAR",
-                "source_class": "VARCHAR",
-                "medium_class": "VARCHAR",
-                "excepted_class": "VARCHAR",
-            },
-            [
-                {
-                    "click_id_type": name,
-                    "source_class": says.get("source"),
-                    "medium_class": says.get("medium"),
-                    "excepted_class": says.get("except"),
-                }
-                for name, says in lists["click_ids"].items()
-            ],
-        ),
-        "channel_rules": SmallTable(
-            {"source_class": "VARCHAR", "medium_class": "VARCHAR", "campaign_class": "VARCHAR", "channel": "VARCHAR"},
-            _decisions(lists),
-        ),
-        "shared_suffixes": SmallTable(
-            {"suffix": "VARCHAR"}, [{"suffix": suffix} for suffix in lists["shared_suffixes"]]
-        ),
+        "channel_click_ids": _table(click_ids, "click_id_type", "source_class", "medium_class", "excepted_class"),
+        "channel_rules": _table(_decisions(lists), "source_class", "medium_class", "campaign_class", "channel"),
+        "shared_suffixes": _table(((suffix,) for suffix in lists["shared_suffixes"]), "suffix"),
     }
+
+
+def _table(rows: Iterable[Sequence[str | None]], *names: str) -> SmallTable:
+    """Return a table of texts; the rows have the values of the named columns, in this order."""
+    return SmallTable(dict.fromkeys(names, "VARCHAR"), [dict(zip(names, row, strict=True)) for row in rows])
 
 
 def channels() -> tuple[str, ...]:
@@ -106,11 +90,10 @@ def click_id_types() -> tuple[str, ...]:
     return tuple(_lists()["click_ids"])
 
 
-def _decisions(lists: _Lists) -> list[dict[str, str]]:
-    """Return the channel of every combination of classes, given by the first rule that holds."""
+def _decisions(lists: _Lists) -> Iterator[tuple[str, str, str, str]]:
+    """Yield every combination of classes with its channel, given by the first rule that holds."""
     source_classes = dict.fromkeys([*lists["sources"], "other", "none"])
     medium_classes = [*lists["mediums"], "other", "none"]
-    decisions = []
     for source, medium, campaign in product(source_classes, medium_classes, CAMPAIGN_CLASSES):
         rule = next(
             rule
@@ -119,9 +102,7 @@ def _decisions(lists: _Lists) -> list[dict[str, str]]:
             and medium in rule.get("medium", medium_classes)
             and campaign in rule.get("campaign", CAMPAIGN_CLASSES)
         )
-        classes = {"source_class": source, "medium_class": medium, "campaign_class": campaign}
-        decisions.append({**classes, "channel": rule["channel"]})
-    return decisions
+        yield source, medium, campaign, rule["channel"]
 
 
 def _only(source: str) -> str:
