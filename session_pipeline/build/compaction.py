@@ -12,6 +12,7 @@ from session_pipeline.engines import short_files
 from session_pipeline.engines.base import Engine
 from session_pipeline.engines.sql import quote
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError
+from session_pipeline.reference.column import arrow_schema
 from session_pipeline.store.compacted import Block, Found
 from session_pipeline.store.records import Partition
 from session_pipeline.store.shortage import report_shortage
@@ -62,8 +63,6 @@ class Compaction:
         blocks: Mapping[Block, Sequence[Partition]],
         rows_of: "Callable[[Sequence[Partition]], Rows]",
     ) -> None:
-        import pyarrow as pa  # slow to load
-
         contract, dated = table(name), quote(str(table(name).date_column))
         read = sorted(
             (each for partitions in blocks.values() for each in partitions), key=lambda each: str(each.key.date)
@@ -71,12 +70,11 @@ class Compaction:
         with self._engine.job() as job:
             found = rows_of(read)
             job.add_input(contract, found.paths, with_date=True, kept_days=found.kept_days)
-            columns = ", ".join([*(quote(column.name) for column in contract.columns), dated])
+            columns = ", ".join(quote(column.name) for column in contract.dated_columns)
             order = ", ".join([dated, *map(quote, contract.order)])
             rows = job.rows(f"select {columns} from {quote(name)} order by {order}")
         assert len(rows) == sum(each.row_count for each in read), f"all rows of {name} are read"
-        schema = contract.schema.append(pa.field(str(contract.date_column), pa.date32()))
-        rows = short_files.prepared(rows, schema)
+        rows = short_files.prepared(rows, arrow_schema(contract.dated_columns))
         counts = [sum(each.row_count for each in blocks[block]) for block in sorted(blocks)]
         for block, start, count in zip(sorted(blocks), accumulate(counts, initial=0), counts, strict=False):
             path = self._store.scratch / f"{block.table}-{block.number}.parquet"

@@ -69,10 +69,8 @@ def of_table(contract: Table) -> dict[str, Any]:
             dg.TableColumnConstraints(unique=is_unique and contract.key == (column.name,)),
             tags={"key": ""} if column.name in contract.key else {},
         )
-        for column in contract.columns
+        for column in contract.dated_columns
     ]
-    if contract.date_column:
-        columns.append(dg.TableColumn(contract.date_column, "DATE", contract.date_meaning))
     return {
         "dagster/table_name": contract.name,
         "dagster/column_schema": dg.TableSchema(columns=columns),

@@ -267,7 +267,7 @@ def _are_many_and_small(paths: Sequence[Path]) -> bool:
 
 def rows_of_days(contract: Table, days: Collection[date]) -> str:
     """Return a SELECT of the rows that the engine kept of some days of a table, with the date as the last column."""
-    columns = ", ".join(quote(column) for column in _names(contract))
+    columns = ", ".join(quote(column.name) for column in contract.dated_columns)
     dates = ", ".join(literal(day) for day in sorted(days))
     return f"select {columns} from {kept_table(contract.name)} where {contract.date_column} in ({dates})"
 
@@ -276,7 +276,3 @@ def _rows_of_compacted(contract: Table, paths: Sequence[Path]) -> str:
     """Return a SELECT of the rows of compacted files, with the date as the last column."""
     dated = quote(str(contract.date_column))
     return f"select {casts(contract)}, {dated} from read_parquet({file_list(paths)}, hive_partitioning = false)"
-
-
-def _names(contract: Table) -> list[str]:
-    return [*(column.name for column in contract.columns), *([contract.date_column] if contract.date_column else [])]

@@ -62,8 +62,8 @@ def rows_of(contract: Table, paths: Sequence[Path], *, with_date: bool = False, 
     """
     columns = [quote(column.name) for column in contract.columns]
     if not paths:
-        nulls = [f"cast(null as {column.type}) as {quote(column.name)}" for column in contract.columns]
-        nulls += [f"cast(null as date) as {quote(contract.date_column)}"] if with_date and contract.date_column else []
+        wanted = contract.dated_columns if with_date else contract.columns
+        nulls = [f"cast(null as {column.type}) as {quote(column.name)}" for column in wanted]
         return f"select {', '.join(nulls)} where false"
     options = f"schema = {schema or schema_of(contract)}, hive_partitioning = false"
     if with_date and contract.date_column:

@@ -57,10 +57,7 @@ NOTHING_KEPT = Kept(
 
 def columns_of(contract: Table) -> str:
     """The columns of a native table as SQL."""
-    columns = [f"{quote(column.name)} {column.type}" for column in contract.columns]
-    if contract.date_column:
-        columns.append(f"{quote(contract.date_column)} DATE")
-    return ", ".join(columns)
+    return ", ".join(f"{quote(column.name)} {column.type}" for column in contract.dated_columns)
 
 
 def native_columns(connection: duckdb.DuckDBPyConnection) -> Columns:
@@ -73,10 +70,7 @@ def native_columns(connection: duckdb.DuckDBPyConnection) -> Columns:
 
 def is_current(columns: Columns, contract: Table) -> bool:
     """Whether the file has this table, as a native table with the contract's columns."""
-    expected = [(column.name, column.type) for column in contract.columns]
-    if contract.date_column:
-        expected.append((contract.date_column, "DATE"))
-    return columns.get(contract.name) == expected
+    return columns.get(contract.name) == [(column.name, column.type) for column in contract.dated_columns]
 
 
 def make_table(connection: duckdb.DuckDBPyConnection, contract: Table) -> None:
@@ -99,12 +93,12 @@ def drop(connection: duckdb.DuckDBPyConnection, name: str) -> None:
 
 def comment(connection: duckdb.DuckDBPyConnection, contract: Table, kind: str) -> None:
     """Set the comments of a table or view and of its columns."""
-    meanings = [(column.name, column.meaning) for column in contract.columns]
-    if contract.date_column:
-        meanings.append((contract.date_column, contract.date_meaning))
     name = quote(contract.name)
     comments = [f"comment on {kind} {name} is {literal(contract.grain)}"]
-    comments += [f"comment on column {name}.{quote(column)} is {literal(meaning)}" for column, meaning in meanings]
+    comments += [
+        f"comment on column {name}.{quote(column.name)} is {literal(column.meaning)}"
+        for column in contract.dated_columns
+    ]
     connection.execute("; ".join(comments))
 
 

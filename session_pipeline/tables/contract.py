@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from session_pipeline.reference.column import Column, arrow_schema
+from session_pipeline.reference.column import Column, arrow_schema, date
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,6 +51,11 @@ class Table:
     def schema(self) -> "pa.Schema":
         """The Arrow schema of the table's files."""
         return arrow_schema(self.columns)
+
+    @cached_property
+    def dated_columns(self) -> tuple[Column, ...]:
+        """The columns and, as the last one, the date column: the columns of the table in the warehouse."""
+        return (*self.columns, date(self.date_column, self.date_meaning)) if self.date_column else self.columns
 
     @cached_property
     def shape(self) -> list[list[str]]:
