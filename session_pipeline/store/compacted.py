@@ -103,8 +103,8 @@ class CompactedFiles:
         crash_points.reached("compaction: file renamed")
         self._names[name] = path
 
-    def remove_outdated(self, partitions: Mapping[Key, Partition]) -> int:
-        """Remove the files that do not have the rows of the present partitions; return their number.
+    def remove_outdated(self, partitions: Mapping[Key, Partition]) -> None:
+        """Remove the files that do not have the rows of the present partitions.
 
         Args:
             partitions: The partitions of the store.
@@ -117,7 +117,6 @@ class CompactedFiles:
         if outdated or unknown:
             sync_folder(self._folder)
         self._names = {name: path for name, path in self._names.items() if path not in set(outdated)}
-        return len(outdated) + len(unknown)
 
     def _file(self, block: Block, partitions: Sequence[Partition]) -> Path | None:
         """Return the file of a block, if there is one that is intact."""

@@ -176,18 +176,15 @@ class Store(StoredPartitions):
         self.change_count += 1
         self._verified.difference_update(file.path for file in partition.files)
 
-    def sweep(self) -> int:
+    def sweep(self) -> None:
         """Delete files that no partition has used since the oldest of the last four publications.
 
         Also deletes compacted files that are outdated.
-
-        Returns:
-            The number of deleted files, without compacted files.
         """
         self.compacted.remove_outdated(self.partitions)
         publications = self.catalog.publications()
         if len(publications) < KEPT_PUBLICATIONS:
-            return 0
+            return
         paths = self.catalog.retired(publications[KEPT_PUBLICATIONS - 1].generation)
         named = self._named_paths() if paths else set()
         # After a power loss, a file that was deleted just before can be back. So the record of a retired file is
@@ -199,15 +196,11 @@ class Store(StoredPartitions):
         if gone := set(paths).difference(there):
             with self.catalog.transaction(advances=False):
                 self.catalog.forget_retired(gone)
-        return len(there)
 
-    def delete_unused(self) -> int:
+    def delete_unused(self) -> None:
         """Delete all files that no partition uses, also those that readers of earlier publications may still read.
 
         Also removes what the catalog deleted from its file, and outdated compacted files. Used after an erasure.
-
-        Returns:
-            The number of deleted files, without compacted files.
 
         Raises:
             StoreError: Another process reads the catalog for too long.
@@ -223,7 +216,6 @@ class Store(StoredPartitions):
             self.catalog.forget_retired(self.catalog.retired(self.catalog.generation()))
         self.catalog.shrink()
         crash_points.reached("erase: catalog shrunk")
-        return len(gone)
 
     def _named_paths(self) -> set[str]:
         """Return the paths of the files of all partitions."""
