@@ -54,7 +54,7 @@ class Used:
         self.steps: list[str] = []
         fetch = SecondThread.fetch
 
-        def noting(second: SecondThread[Computed], name: Any, read: object) -> Computed | None:
+        def noting(second: SecondThread, name: Any, read: object) -> Computed | None:
             found = fetch(second, name, read)
             if found is not None:
                 self.steps.append(name[0])

@@ -48,13 +48,13 @@ def engine() -> TwoJobs:
 
 
 @pytest.fixture
-def second(engine: TwoJobs) -> Iterator[SecondThread[str]]:
-    made: SecondThread[str] = SecondThread(engine)  # type: ignore[arg-type]
+def second(engine: TwoJobs) -> Iterator[SecondThread]:
+    made: SecondThread = SecondThread(engine)  # type: ignore[arg-type]
     yield made
     made.close()
 
 
-def returns(value: str) -> Task[str]:
+def returns(value: str) -> Task:
     return Task("inputs", lambda jobs: value)
 
 
@@ -69,35 +69,35 @@ def in_turn(started: Event, go: Event) -> Callable[[Jobs], str]:
     return compute
 
 
-def give_and_wait(second: SecondThread[str], tasks: dict[object, Task[str]]) -> None:
+def give_and_wait(second: SecondThread, tasks: dict[object, Task]) -> None:
     """Give tasks, and wait until all of them are computed."""
     last = Event()
     second.give({"last": Task("", lambda jobs: str(last.set())), **tasks})  # the one given first is taken last
     assert last.wait(WAIT_SECONDS)
 
 
-def test_result_is_used_if_the_task_read_the_same(second: SecondThread[str]) -> None:
+def test_result_is_used_if_the_task_read_the_same(second: SecondThread) -> None:
     give_and_wait(second, {"a": returns("result")})
     assert second.fetch("a", "inputs") == "result"
 
 
-def test_result_is_not_used_if_the_inputs_changed(second: SecondThread[str]) -> None:
+def test_result_is_not_used_if_the_inputs_changed(second: SecondThread) -> None:
     give_and_wait(second, {"a": returns("result")})
     assert second.fetch("a", "other inputs") is None
 
 
-def test_result_is_fetched_once(second: SecondThread[str]) -> None:
+def test_result_is_fetched_once(second: SecondThread) -> None:
     give_and_wait(second, {"a": returns("result")})
     second.fetch("a", "inputs")
     assert second.fetch("a", "inputs") is None
 
 
-def test_unknown_task_has_no_result(second: SecondThread[str]) -> None:
+def test_unknown_task_has_no_result(second: SecondThread) -> None:
     assert second.fetch("a", "inputs") is None
 
 
 @pytest.mark.parametrize("error", [ValueError(), MemoryError(), KeyboardInterrupt(), SystemExit()])
-def test_failed_task_has_no_result_and_the_next_ones_go_on(error: BaseException, second: SecondThread[str]) -> None:
+def test_failed_task_has_no_result_and_the_next_ones_go_on(error: BaseException, second: SecondThread) -> None:
     def fail(jobs: Jobs) -> str:
         raise error
 
@@ -106,7 +106,7 @@ def test_failed_task_has_no_result_and_the_next_ones_go_on(error: BaseException,
     assert second.fetch("b", "inputs") == "result"
 
 
-def test_task_that_is_not_taken_yet_is_left_to_the_caller(second: SecondThread[str]) -> None:
+def test_task_that_is_not_taken_yet_is_left_to_the_caller(second: SecondThread) -> None:
     started, go = Event(), Event()
     second.give({"a": returns("never"), "b": Task("inputs", in_turn(started, go))})
     assert started.wait(WAIT_SECONDS)
@@ -115,7 +115,7 @@ def test_task_that_is_not_taken_yet_is_left_to_the_caller(second: SecondThread[s
     assert second.fetch("b", "inputs") == "late"
 
 
-def test_fetch_waits_for_a_task_that_is_taken(second: SecondThread[str]) -> None:
+def test_fetch_waits_for_a_task_that_is_taken(second: SecondThread) -> None:
     started, go = Event(), Event()
     second.give({"a": Task("inputs", in_turn(started, go))})
     assert started.wait(WAIT_SECONDS)
@@ -123,7 +123,7 @@ def test_fetch_waits_for_a_task_that_is_taken(second: SecondThread[str]) -> None
     assert second.fetch("a", "inputs") == "late"
 
 
-def test_threads_pass_pythons_lock_on_sooner_while_there_are_two(second: SecondThread[str]) -> None:
+def test_threads_pass_pythons_lock_on_sooner_while_there_are_two(second: SecondThread) -> None:
     usual = sys.getswitchinterval()
     give_and_wait(second, {"a": returns("result")})
     assert sys.getswitchinterval() < usual
@@ -131,10 +131,10 @@ def test_threads_pass_pythons_lock_on_sooner_while_there_are_two(second: SecondT
     assert sys.getswitchinterval() == usual
 
 
-def test_tasks_that_were_given_last_are_taken_first(second: SecondThread[str]) -> None:
+def test_tasks_that_were_given_last_are_taken_first(second: SecondThread) -> None:
     taken: list[str] = []
 
-    def noting(name: str) -> Task[str]:
+    def noting(name: str) -> Task:
         return Task("inputs", lambda jobs: str(taken.append(name)))
 
     started, go = Event(), Event()
@@ -148,7 +148,7 @@ def test_tasks_that_were_given_last_are_taken_first(second: SecondThread[str]) -
     assert taken == ["c", "b", "a"]
 
 
-def test_tasks_run_in_another_thread_and_on_the_other_connection(engine: TwoJobs, second: SecondThread[str]) -> None:
+def test_tasks_run_in_another_thread_and_on_the_other_connection(engine: TwoJobs, second: SecondThread) -> None:
     found: list[object] = []
 
     def note(jobs: Jobs) -> str:
@@ -159,7 +159,7 @@ def test_tasks_run_in_another_thread_and_on_the_other_connection(engine: TwoJobs
     assert found == [False, engine, True]
 
 
-def test_stop_waits_for_the_task_at_work_and_forgets_all(engine: TwoJobs, second: SecondThread[str]) -> None:
+def test_stop_waits_for_the_task_at_work_and_forgets_all(engine: TwoJobs, second: SecondThread) -> None:
     started, go, done = Event(), Event(), Event()
 
     def slow(jobs: Jobs) -> str:
@@ -177,7 +177,7 @@ def test_stop_waits_for_the_task_at_work_and_forgets_all(engine: TwoJobs, second
     assert second.fetch("b", "inputs") is None
 
 
-def test_task_that_is_kept_goes_on_after_a_stop(engine: TwoJobs, second: SecondThread[str]) -> None:
+def test_task_that_is_kept_goes_on_after_a_stop(engine: TwoJobs, second: SecondThread) -> None:
     started, go = Event(), Event()
     second.give({"kept": Task("inputs", in_turn(started, go))})
     assert started.wait(WAIT_SECONDS)
@@ -192,7 +192,7 @@ def test_task_that_is_kept_goes_on_after_a_stop(engine: TwoJobs, second: SecondT
     assert sys.getswitchinterval() == USUAL_LOCK_SECONDS
 
 
-def test_task_that_is_kept_is_taken_after_a_stop(second: SecondThread[str]) -> None:
+def test_task_that_is_kept_is_taken_after_a_stop(second: SecondThread) -> None:
     started, go, taken = Event(), Event(), Event()
     second.give({"kept": Task("inputs", lambda jobs: str(taken.set())), "other": Task("", in_turn(started, go))})
     assert started.wait(WAIT_SECONDS)
@@ -202,13 +202,13 @@ def test_task_that_is_kept_is_taken_after_a_stop(second: SecondThread[str]) -> N
     assert second.fetch("kept", "inputs") == "None"
 
 
-def test_stop_without_the_kept_task_ends_the_second_job(second: SecondThread[str]) -> None:
+def test_stop_without_the_kept_task_ends_the_second_job(second: SecondThread) -> None:
     give_and_wait(second, {"a": returns("result")})
     second.stop(but="kept")
     assert sys.getswitchinterval() == USUAL_LOCK_SECONDS
 
 
-def test_after_a_stop_new_tasks_can_be_given(second: SecondThread[str]) -> None:
+def test_after_a_stop_new_tasks_can_be_given(second: SecondThread) -> None:
     give_and_wait(second, {"a": returns("old")})
     second.stop()
     give_and_wait(second, {"a": returns("new")})
@@ -216,12 +216,12 @@ def test_after_a_stop_new_tasks_can_be_given(second: SecondThread[str]) -> None:
 
 
 def test_engine_that_runs_one_job_at_a_time_gets_no_tasks() -> None:
-    second: SecondThread[str] = SecondThread(OneJob())  # type: ignore[arg-type]
+    second: SecondThread = SecondThread(OneJob())  # type: ignore[arg-type]
     second.give({"a": returns("result")})
     assert second.fetch("a", "inputs") is None
     second.close()
 
 
-def test_giving_nothing_does_not_change_the_engine(engine: TwoJobs, second: SecondThread[str]) -> None:
+def test_giving_nothing_does_not_change_the_engine(engine: TwoJobs, second: SecondThread) -> None:
     second.give({})
     assert not engine.are_two

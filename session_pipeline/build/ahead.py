@@ -27,7 +27,7 @@ MOST_EVENTS = 1_000_000
 class Ahead:
     """The steps that a second thread computes, within a run that builds all steps for the same days."""
 
-    def __init__(self, store: Store, planner: Planner, rows: ReadRows, second: SecondThread[object]) -> None:
+    def __init__(self, store: Store, planner: Planner, rows: ReadRows, second: SecondThread) -> None:
         """Create it without steps.
 
         Args:
@@ -96,7 +96,7 @@ class Ahead:
         self._first_kept.clear()
 
     def _give(self, stale: StaleDays) -> None:
-        tasks: dict[Hashable, Task[object]] = {}
+        tasks: dict[Hashable, Task] = {}
         for step in steps_of(self._planner.frame.settings) if self._days else ():
             if step.name in self._built or step.name in self._considered or not self._has_inputs(step):
                 continue
@@ -125,7 +125,7 @@ class Ahead:
         producers = {STEP_OF_TABLE[what.table].name for what in step.inputs if what.table in STEP_OF_TABLE}
         return producers - {step.name} <= self._built
 
-    def _task(self, step: Step, days: Sequence[date | None]) -> Task[object]:
+    def _task(self, step: Step, days: Sequence[date | None]) -> Task:
         rows = self._rows.of(step, days)
 
         def compute(jobs: Jobs) -> Computed:

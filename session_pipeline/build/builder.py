@@ -65,7 +65,7 @@ class Builder:
         store: Store,
         planner: Planner,
         engine: Engine,
-        second: SecondThread[object],
+        second: SecondThread,
         *,
         run_id: str,
         repair: Callable[[Partition], None],

@@ -9,11 +9,8 @@ from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Generic, TypeVar
 
 from session_pipeline.engines.base import Engine, Jobs
-
-T = TypeVar("T")
 
 # How long a thread keeps Python's lock while the other one waits for it. Python's own 5 ms are longer than most queries
 # of a small day, and each thread waits for the lock after each of its queries.
@@ -22,7 +19,7 @@ USUAL_LOCK_SECONDS = sys.getswitchinterval()
 
 
 @dataclass(frozen=True)
-class Task(Generic[T]):
+class Task:
     """A task of the second thread.
 
     Attributes:
@@ -32,11 +29,11 @@ class Task(Generic[T]):
     """
 
     read: object
-    compute: Callable[[Jobs], T]
-    result: "Future[T]" = field(default_factory=Future)
+    compute: Callable[[Jobs], object]
+    result: "Future[object]" = field(default_factory=Future)
 
 
-class SecondThread(Generic[T]):
+class SecondThread:
     """Computes the tasks that the first thread gives it. Only the first thread calls the methods.
 
     It takes the task that was given last, because the first thread needs that result last.
@@ -47,11 +44,11 @@ class SecondThread(Generic[T]):
         self._engine = engine
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="second")
         self._lock = Lock()
-        self._waiting: dict[Hashable, Task[T]] = {}
-        self._taken: dict[Hashable, Task[T]] = {}
+        self._waiting: dict[Hashable, Task] = {}
+        self._taken: dict[Hashable, Task] = {}
         self._is_at_work = False
 
-    def give(self, tasks: Mapping[Hashable, Task[T]]) -> None:
+    def give(self, tasks: Mapping[Hashable, Task]) -> None:
         """Give tasks, in the order in which the results are needed. Does nothing if the engine runs one job at a time.
 
         Call it between two jobs of the engine.
@@ -66,7 +63,7 @@ class SecondThread(Generic[T]):
                 sys.setswitchinterval(LOCK_SECONDS)
                 self._pool.submit(self._work, jobs)
 
-    def fetch(self, name: Hashable, read: object) -> T | None:
+    def fetch(self, name: Hashable, read: object) -> object | None:
         """Return the result of a task, and wait for it if the thread has taken it; None if the caller must compute it.
 
         Args:

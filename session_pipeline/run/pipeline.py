@@ -71,7 +71,7 @@ def writing(
         limits = Limits(resources.memory_limit, resources.threads)
         engine = stack.enter_context(closing(DuckDBEngine(limits, store.scratch)))
         model_engine = stack.enter_context(chosen_engine(opened.settings.engine, engine, store.scratch))
-        second: SecondThread[object] = stack.enter_context(closing(SecondThread(model_engine)))
+        second = stack.enter_context(closing(SecondThread(model_engine)))
         if folder.has_settings and not store.catalog.number(HAD_SETTINGS):
             with store.catalog.transaction(advances=False):
                 store.catalog.set_number(HAD_SETTINGS, 1)

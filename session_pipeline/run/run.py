@@ -60,7 +60,7 @@ class Run(OpenFolder):
 
     engine: DuckDBEngine = field(kw_only=True)
     model_engine: Engine = field(kw_only=True)
-    second_thread: SecondThread[object] = field(kw_only=True)
+    second_thread: SecondThread = field(kw_only=True)
     run_id: str = field(kw_only=True)
     progress: Progress = field(default_factory=Progress, kw_only=True)
     outcome: Outcome = field(default_factory=Outcome, init=False)

@@ -23,7 +23,7 @@ WAREHOUSE, READ = "warehouse", "read"  # the tasks
 class WrittenAhead:
     """The warehouse that the second thread writes, and what it reads from it. A run has at most one."""
 
-    def __init__(self, second: SecondThread[object]) -> None:
+    def __init__(self, second: SecondThread) -> None:
         """Take the second thread of the run. Nothing is written yet."""
         self._second = second
         self._new: NewWarehouse | None = None
@@ -53,7 +53,7 @@ class WrittenAhead:
         def read(_jobs: Jobs) -> ReadAhead:
             return read_ahead(new, folder, settings)
 
-        tasks: dict[Hashable, Task[object]] = {READ: Task(None, read)} if reads else {}
+        tasks: dict[Hashable, Task] = {READ: Task(None, read)} if reads else {}
         self._second.give({**tasks, WAREHOUSE: Task(None, write)})  # the last one is taken first
 
     def warehouse(self) -> NewWarehouse | None:
