@@ -24,10 +24,7 @@ OF_DATABASE = {
 
 def broken(dagster_home: Path) -> str | None:
     """Return a sentence about databases with two versions of their tables: what to do, and what is lost; else None."""
-    lost: dict[str, str] = {}
-    for database, (folder, what) in OF_DATABASE.items():
-        if is_broken(dagster_home / database):
-            lost[folder] = what
+    lost = {folder: what for database, (folder, what) in OF_DATABASE.items() if is_broken(dagster_home / database)}
     if not lost:
         return None
     return (

@@ -102,11 +102,7 @@ def _rows(path: Path, query: str, parameters: Mapping[str, Any]) -> list[Any]:
 
 
 def _runs(path: Path, limit: int) -> list[PastRun]:
-    rows = _rows(
-        path,
-        "past_runs",
-        {"most_runs": limit},
-    )
+    rows = _rows(path, "past_runs", {"most_runs": limit})
     return [
         PastRun(
             run_id=run_id,

@@ -63,8 +63,9 @@ def instance_of(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
         # A dagster.yaml of an older version names no storage, and one of now takes the folder from the environment.
         overrides = {**home.own_storages(folder), "compute_logs": NOTHING_PRINTED}
     with _errors_explained(folder):
-        with folder_lock(folder.dagster_home):  # for storages that a user chose; ours take locks themselves
-            instance = _opened(folder, overrides)
+        # The lock is for storages that a user chose; ours take locks themselves.
+        with folder_lock(folder.dagster_home), _named_if_not_valid(folder):
+            instance = dg.DagsterInstance.from_ref(_read(folder, overrides))
         with instance:
             yield instance
 
@@ -98,11 +99,6 @@ def _variables(values: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def _opened(folder: DataFolder, overrides: dict[str, Any] | None) -> dg.DagsterInstance:
-    with _named_if_not_valid(folder):
-        return dg.DagsterInstance.from_ref(_read(folder, overrides))
 
 
 def _read(folder: DataFolder, overrides: dict[str, Any] | None = None) -> InstanceRef:

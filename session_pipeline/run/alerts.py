@@ -221,10 +221,8 @@ def _locked(folder: Path) -> Iterator[Path]:
 def _read(path: Path) -> _State:
     try:
         return _State(**json.loads(path.read_text()))
-    except FileNotFoundError:
-        return _State()
-    except (ValueError, TypeError):
-        return _State()  # damaged: start again, as at the first look
+    except (FileNotFoundError, ValueError, TypeError):
+        return _State()  # none yet, or damaged: then start again, as at the first look
 
 
 def _write(path: Path, state: _State) -> None:

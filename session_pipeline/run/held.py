@@ -155,11 +155,11 @@ def _find_held(opened: OpenFolder, person: Person) -> Held:
         counts_for = connection.execute(query_text(__package__, "counts_for")).fetchall()
         held = Held(
             person,
-            visitors=_visitors(connection, shared=False),
+            visitors=_ids(connection, "select site, visitor_id from persons where not is_shared order by all"),
             users=_ids(connection, "select site, id from held_ids where kind = 'user' order by all"),
             counts_for=tuple(each for (each,) in counts_for),
             row_visitors=_ids(connection, query_text(__package__, "row_visitors")),
-            shared_visitors=_visitors(connection, shared=True),
+            shared_visitors=_ids(connection, "select site, visitor_id from persons where is_shared order by all"),
             event_count=sum(count for _, _, count in rows),
             session_ids=tuple(sorted(session_id for (session_id,) in sessions if session_id is not None)),
             days=tuple((site, day) for site, day in days),
@@ -178,11 +178,6 @@ def _linking_events(opened: OpenFolder, *, has_frozen: bool) -> str:
         frozen = f"({query_text(__package__, 'frozen_events')}) as frozen_events"
         selects.append(linking_events(opened.settings, frozen))
     return " union all by name ".join(selects)
-
-
-def _visitors(connection: duckdb.DuckDBPyConnection, *, shared: bool) -> tuple[tuple[str, str], ...]:
-    is_shared = "is_shared" if shared else "not is_shared"
-    return _ids(connection, f"select site, visitor_id from persons where {is_shared} order by all")
 
 
 def _ids(connection: duckdb.DuckDBPyConnection, select: str) -> tuple[tuple[str, str], ...]:
