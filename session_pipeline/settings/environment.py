@@ -64,14 +64,14 @@ def variable_of(path: Path) -> str:
     return PREFIX + DELIMITER.join(path).upper()
 
 
-def closest_variable(name: str) -> str | None:
-    """Return the name of the variable that was probably meant."""
+def unknown_variable_hint(name: str) -> str:
+    """Return what to do about a variable that sets no key."""
     parts = name.removeprefix(PREFIX).split(DELIMITER)
     known = [*_paths(Settings)]
     if parts[0].upper() == "SOURCES" and len(parts) > 1:
         known += _paths(SourceSettings, ("sources", parts[1]))
     match = get_close_matches(name, map(variable_of, known), n=1)
-    return match[0] if match else None
+    return f"did you mean {match[0]}?" if match else "unset it; docs/operations.md explains the names of variables"
 
 
 def _variable(name: str, text: str) -> Variable | SettingsError:
@@ -90,9 +90,7 @@ def _variable(name: str, text: str) -> Variable | SettingsError:
     except (json.JSONDecodeError, RecursionError):
         return SettingsError(name, f"is {shown(text)}", "write it as JSON")
     except ValueError:  # there is no such key
-        match = closest_variable(name)
-        hint = f"did you mean {match}?" if match else "unset it; docs/operations.md explains the names of variables"
-        return SettingsError(name, "is an unknown setting", hint)
+        return SettingsError(name, "is an unknown setting", unknown_variable_hint(name))
 
 
 def _path(values: Any, length: int) -> Path:

@@ -22,7 +22,7 @@ from pydantic_core import ErrorDetails
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import SettingsError, SettingsFileError
 from session_pipeline.reference.signals import Signal
-from session_pipeline.settings.environment import PREFIX, Variable, closest_variable, variable_of, variables
+from session_pipeline.settings.environment import PREFIX, Variable, unknown_variable_hint, variable_of, variables
 from session_pipeline.settings.model import Settings
 from session_pipeline.settings.presets import NO_PRESET, over_preset, read_preset
 from session_pipeline.settings.section import Section
@@ -317,8 +317,7 @@ def _variable_at(location: tuple[int | str, ...], given: Sequence[Variable], is_
 
 def _unknown_key_hint(location: tuple[int | str, ...], variable: Variable | None) -> str:
     if variable is not None and len(variable.path) >= len(location):
-        meant = closest_variable(variable.name)
-        return f"did you mean {meant}?" if meant else "unset it; docs/operations.md explains the names of variables"
+        return unknown_variable_hint(variable.name)
     names = [part for part in location if isinstance(part, str)]
     if names[0] == "sources":
         del names[1]  # the name of a source is the name of its folder
