@@ -80,7 +80,7 @@ def write(
         findings = None
 
 
-def write_day(folder: DataFolder, last_day: date, settings: "Settings | None" = None) -> Path:
+def write_day(folder: DataFolder, last_day: date) -> Path:
     """Write the report of the week that ends with this day, and return its path; latest.html is not changed.
 
     Raises:
@@ -90,7 +90,7 @@ def write_day(folder: DataFolder, last_day: date, settings: "Settings | None" = 
     path = day_file(folder, last_day)
     while True:
         made_from = _time_of_warehouse(folder)
-        page = _page(folder, settings, last_day)
+        page = _page(folder, None, last_day)
         _replace(folder, path, page.text, made_from)
         if made_from == _time_of_warehouse(folder):
             return path

@@ -84,9 +84,9 @@ def fitted(content: str, room: float) -> str:
     return formats.shortened(content, length)
 
 
-def lines(points: Sequence[tuple[float, float | None]], style: str = "series") -> list[Markup]:
+def lines(points: Sequence[tuple[float, float | None]]) -> list[Markup]:
     """Return a line through the points, with a gap where a value is missing."""
-    return [line(x1, y1, x2, y2, style) for (x1, y1), (x2, y2) in pairwise(points) if not (y1 is None or y2 is None)]
+    return [line(x1, y1, x2, y2, "series") for (x1, y1), (x2, y2) in pairwise(points) if not (y1 is None or y2 is None)]
 
 
 def point(x: float, y: float, tooltip: str, *, radius: float = 3.5, is_hollow: bool = False) -> Markup:

@@ -88,7 +88,7 @@ class Refused(Exception):
         self.hint = hint
 
 
-def check(node: exp.Expr, json: str = "properties") -> None:
+def check(node: exp.Expr, json: str) -> None:
     """Refuse a node that is not allowed, or that engines read differently.
 
     Args:
