@@ -230,7 +230,7 @@ def test_damaged_file_of_a_frozen_day_is_an_error_that_says_what_to_do(copied: D
             pytest.raises(StoreError, match=r"is frozen: .*restore store/ from a backup"),
             open_run(copied.folder, run_id="test", until=UNTIL) as run,
         ):
-            run._repair(partition)
+            run.repair(partition)
 
 
 @pytest.mark.long

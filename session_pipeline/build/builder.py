@@ -17,7 +17,7 @@ from session_pipeline.build.planner import Planner
 from session_pipeline.build.read_rows import ReadRows
 from session_pipeline.build.runner import Computed, StepRunner
 from session_pipeline.build.second_thread import SecondThread
-from session_pipeline.build.stale_days import StaleDays, Stretch, nothing_waits
+from session_pipeline.build.stale_days import StaleDays, Stretch
 from session_pipeline.engines.base import Engine
 from session_pipeline.store.part_files import content_hash, files_at, paths_at, remove_at
 from session_pipeline.store.records import Key, Partition, Written
@@ -69,6 +69,7 @@ class Builder:
         *,
         run_id: str,
         repair: Callable[[Partition], None],
+        is_outdated: Callable[[date], bool],
     ) -> None:
         """Create a builder.
 
@@ -79,6 +80,7 @@ class Builder:
             second: A second thread of the engine; it has no tasks.
             run_id: The run that builds.
             repair: Rebuilds a damaged partition; called before a step reads it.
+            is_outdated: Whether a day waits for an upgrade; see `StaleDays`.
         """
         self.store = store
         self.planner = planner
@@ -88,27 +90,16 @@ class Builder:
         self._logs = Logs(store, planner, self._runner, run_id)
         self._run_id = run_id
         self._repair = repair
+        self._is_outdated = is_outdated
         self._compaction = Compaction(store, engine)
         self.rows = ReadRows(store, planner.inputs, self._compaction)
         self.ahead = Ahead(store, planner, self.rows, second)
 
-    def begin_ahead(self, days: Sequence[date], *, is_outdated: Callable[[date], bool] = nothing_waits) -> None:
-        """Let the second thread begin with days for which all steps are built next; see `Ahead.begin`.
+    def begin_ahead(self, days: Sequence[date]) -> None:
+        """Let the second thread begin with days for which all steps are built next; see `Ahead.begin`."""
+        self.ahead.begin(days, self._stale())
 
-        Args:
-            days: The days.
-            is_outdated: As for `build`.
-        """
-        self.ahead.begin(days, self._stale(is_outdated))
-
-    def build(
-        self,
-        step: Step,
-        days: Sequence[date | None],
-        *,
-        force: bool = False,
-        is_outdated: Callable[[date], bool] = nothing_waits,
-    ) -> Iterator[Built]:
+    def build(self, step: Step, days: Sequence[date | None], *, force: bool = False) -> Iterator[Built]:
         """Build a step's tables of those days that are stale, in stretches, and yield the result of each day.
 
         Whether a day is stale is asked again after the stretch before it was committed, because what is carried over
@@ -118,9 +109,10 @@ class Builder:
             step: The step.
             days: The days, in order; (None,) for a step without days.
             force: Whether to build the tables even if they are fresh.
-            is_outdated: Whether a day waits for an upgrade; see `StaleDays`.
         """
-        stale = self._stale(is_outdated, are_all=force)
+        return self._build_stale(step, days, self._stale(are_all=force))
+
+    def _build_stale(self, step: Step, days: Sequence[date | None], stale: StaleDays) -> Iterator[Built]:
         position = 0
         while position < len(days):
             day = days[position]
@@ -135,7 +127,7 @@ class Builder:
             stretch = stale.first_stretch(step, days[position:], found)
             yield from self._build(step, stretch)
             position += len(stretch)
-        self.ahead.built(step, self._stale(is_outdated))
+        self.ahead.built(step, self._stale())
 
     def compact(self) -> None:
         """Write compacted files of the days that the steps read one by one or in memory."""
@@ -171,8 +163,8 @@ class Builder:
 
     # What is built
 
-    def _stale(self, is_outdated: Callable[[date], bool], *, are_all: bool = False) -> StaleDays:
-        return StaleDays(self.planner, self._engine.stretch_scale, is_outdated, are_all)
+    def _stale(self, *, are_all: bool = False) -> StaleDays:
+        return StaleDays(self.planner, self._engine.stretch_scale, self._is_outdated, are_all)
 
     def _build_missing_inputs(self, step: Step, days: Sequence[date | None]) -> None:
         """Build inputs that are not built yet; they can be days of another range of the plan."""
@@ -190,8 +182,8 @@ class Builder:
             self.build_all(producer, sorted(its_days, key=str))
 
     def build_all(self, step: Step, days: Sequence[date | None]) -> None:
-        """Build as `build` does, without looking at the results."""
-        for _ in self.build(step, days):
+        """Build as `build` does, without looking at the results. No day waits for an upgrade."""
+        for _ in self._build_stale(step, days, StaleDays(self.planner, self._engine.stretch_scale)):
             pass
 
     # Building
@@ -263,7 +255,6 @@ class Builder:
                         counts={"seconds": round(computed.seconds / len(stretch), 3), **file.figures},
                         reason=found.reason if found else FORCED,
                         causes=causes,
-                        sha256=computed.hashes[key],
                         files=computed.parts[key],
                     )
                 )

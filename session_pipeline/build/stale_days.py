@@ -15,11 +15,6 @@ from session_pipeline.tables.graph import Step
 Stretch = dict[date | None, Staleness | None]  # the days, each with the reason; None if they are built by hand
 
 
-def nothing_waits(day: date) -> bool:
-    """Return False: no day waits for an upgrade."""
-    return False
-
-
 @dataclass(frozen=True)
 class StaleDays:
     """Which days of a step are built, and in which stretches.
@@ -34,7 +29,7 @@ class StaleDays:
 
     planner: Planner
     scale: int
-    is_outdated: Callable[[date], bool] = nothing_waits
+    is_outdated: Callable[[date], bool] = lambda day: False
     are_all: bool = False
 
     def why_not(self, day: date | None, found: Staleness | None) -> str | None:

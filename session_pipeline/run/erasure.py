@@ -52,7 +52,7 @@ def record(run: "Run", held: Held) -> None:
     )
     replace(erasures, unfinished=left.with_others(erasures.unfinished or Unfinished())).save(folder.erasures)
     crash_points.reached("erase: recorded")
-    run.forget_ingest()
+    run.renew_work()
 
 
 def remove_from_logs(run: "Run", left: Unfinished) -> None:

@@ -81,20 +81,18 @@ class Run(OpenFolder):
             return
         self.run_id = run_id
         self.outcome.run_ids.add(run_id)
-        self._begin_work()
+        self.renew_work()
 
-    def _begin_work(self) -> None:
+    def renew_work(self) -> None:
+        """Let what is done next begin with what is recorded now: the run id, the erasures, the present state."""
         self.second_thread.stop()
-        self._work = Work(self, self._repair)
+        self._work = Work(self)
 
     def _forget_state(self) -> None:
         """Forget what was made from raw events and frozen days that have changed."""
         self._plans.clear()
         self._planner = None
-        self._begin_work()
-
-    def _is_outdated(self, day: date) -> bool:
-        return day in self._work.outdated_days
+        self.renew_work()
 
     def read_ahead(self) -> None:
         """Let a second thread read the files that the ingest takes next, if they are few and small.
@@ -179,7 +177,7 @@ class Run(OpenFolder):
         days = [day for day in days if (frame.wanted if day is None else not frame.is_frozen(day))]
         self._expect(tuple(day for day in days if day is not None))
         with self.profile.stage(step.name):
-            for built in self._work.builder.build(step, days, force=force, is_outdated=self._is_outdated):
+            for built in self._work.builder.build(step, days, force=force):
                 self.progress.on_build(step, built.day, built)
                 on_built(built)
                 results.append(built)
@@ -193,7 +191,7 @@ class Run(OpenFolder):
         days = tuple(day for day in frame.only_wanted(dates(first, last)) if not frame.is_frozen(day))
         self._expect(days)
         with self.profile.stage(PLAN):
-            self._work.builder.begin_ahead(days, is_outdated=self._is_outdated)
+            self._work.builder.begin_ahead(days)
 
     def _write_ahead(self) -> None:
         """Let the second thread write the warehouse that is published next, and read what its report needs."""
@@ -324,12 +322,12 @@ class Run(OpenFolder):
             plan,
             package_version=package_version(),
             run_id=self.run_id,
-            repair=self._repair,
+            repair=self.repair,
             kept=self._work.kept(self.engine.connection.cursor),
             written=written,
         )
 
-    def _repair(self, partition: Partition) -> None:
+    def repair(self, partition: Partition) -> None:
         """Build a damaged partition again, or read its delivered file again."""
         self.refuse_unreadable(partition)
         self.store.mark_damaged(partition)
@@ -360,10 +358,6 @@ class Run(OpenFolder):
             from session_pipeline.ingest.deliveries import refuse_unreadable  # loads Arrow
 
             refuse_unreadable(self.folder, self.store, partition)
-
-    def forget_ingest(self) -> None:
-        """Let the next ingest begin with the erasures that are recorded now."""
-        self._begin_work()
 
     def _is_broken_off(self) -> bool:
         return False  # the mark is this run's own; what a killed run left was removed when the store was locked

@@ -28,14 +28,9 @@ class Work:
 
     It is right for the run id, the raw events and the frozen days that the run has then. When one of them changes, the
     run replaces the whole object, so no part of it can stay in use by mistake.
-
-    Attributes:
-        run: The run.
-        repair: Rebuilds a damaged partition.
     """
 
     run: "Run"
-    repair: Callable[[Partition], None]
 
     @cached_property
     def ingest(self) -> "Ingest":
@@ -58,7 +53,13 @@ class Work:
         """The builder of stale tables."""
         run = self.run
         return Builder(
-            run.store, run.planner, run.model_engine, run.second_thread, run_id=run.run_id, repair=self.repair
+            run.store,
+            run.planner,
+            run.model_engine,
+            run.second_thread,
+            run_id=run.run_id,
+            repair=run.repair,
+            is_outdated=lambda day: day in self.outdated_days,
         )
 
     def kept(self, connect: "Callable[[], DuckDBPyConnection]") -> "Kept":
