@@ -3,7 +3,7 @@
 Reads the warehouse. Sessions are defined by the SQL models in `tables`; `cli.timeline` shows a single session.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, day_of
-from session_pipeline.cli.screen import counted, echo, echo_json, grid, number, plain, short, span, stdout
+from session_pipeline.cli.screen import Right, counted, echo, echo_json, grid, number, plain, short, span, stdout
 from session_pipeline.engines.sql import query_text
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish import reader
@@ -23,6 +23,7 @@ from session_pipeline.settings.values import closest
 SHOWN_ID = 12  # `show` accepts the beginning of an id
 
 Row = Mapping[str, Any]
+Column = tuple[str, Callable[[Row], str]]  # the heading, and the text of a session
 
 _DAYS = "select min(session_date), max(session_date) from sessions"
 _OUTCOMES = "select distinct outcome from session_outcomes order by outcome"
@@ -74,26 +75,12 @@ def sessions_of(connection: duckdb.DuckDBPyConnection, visitor_id: str, limit: i
 def print_visitor(visitor_id: str, listed: Sequence[Row], settings: Settings, *, has_more: bool) -> None:
     """Print the sessions of a visitor."""
     echo(Text.assemble(("Visitor ", "bold"), (plain(visitor_id), "bold"), "  the latest sessions first"))
-    has_sites = len({session["site"] for session in listed}) > 1
-    rows = [
-        (
-            session["session_id"][:SHOWN_ID],
-            _start(session, settings),
-            span(float(session["duration_seconds"])),
-            number(session["action_count"]),
-            _outcome(session),
-            *([plain(session["site"])] if has_sites else []),
-        )
-        for session in listed
-    ]
-    headings = (
-        ("session", "left"),
-        (f"start ({settings.timezone})", "left"),
-        ("length", "right"),
-        ("actions", "right"),
+    _print_table(
+        listed,
+        settings,
+        (Right("actions"), lambda session: number(session["action_count"])),
+        ("outcome", _outcome),
     )
-    more = (("outcome", "left"), *([("site", "left")] if has_sites else []))
-    stdout.print(grid(*headings, *more, rows=rows, whole=("session",)))
     if has_more:
         listed_words = f"{counted(len(listed), 'session')} {'is' if len(listed) == 1 else 'are'} listed"
         echo(f"only the latest {listed_words}; use --limit for more", style="dim")
@@ -107,40 +94,45 @@ def fetch(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[s
 
 
 def _show(listed: Sequence[Row], has_more: bool, settings: Settings) -> None:
-    has_sites = len({session["site"] for session in listed}) > 1
-    rows = [
-        (
-            session["session_id"][:SHOWN_ID],
-            _start(session, settings),
-            span(float(session["duration_seconds"])),
-            number(session["event_count"]),
-            _outcome(session),
-            _value(session),
-            plain(session["channel"] or ""),
-            short(session["landing_page"] or ""),
-            *([plain(session["site"])] if has_sites else []),
-        )
-        for session in listed
-    ]
-    headings = (("session", "left"), (f"start ({settings.timezone})", "left"), ("length", "right"), ("events", "right"))
-    more = (
-        *(("outcome", "left"), ("value", "right"), ("channel", "left"), ("landing page", "left")),
-        *([("site", "left")] if has_sites else []),
+    _print_table(
+        listed,
+        settings,
+        (Right("events"), lambda session: number(session["event_count"])),
+        ("outcome", _outcome),
+        (Right("value"), value_of),
+        ("channel", lambda session: plain(session["channel"] or "")),
+        ("landing page", lambda session: short(session["landing_page"] or "")),
     )
-    stdout.print(grid(*headings, *more, rows=rows, whole=("session",)))
     if has_more:
         echo(f"only the first {len(listed)} sessions are listed; use --limit for more", style="dim")
 
 
-def _start(session: Row, settings: Settings) -> str:
-    return f"{session['started_at'].replace(tzinfo=UTC).astimezone(zone(settings.timezone)):%Y-%m-%d %H:%M:%S}"
+def _print_table(listed: Sequence[Row], settings: Settings, *more: Column) -> None:
+    """Print a row for each session: its id, start and length, and more; at the end its site, if there are several."""
+    columns: list[Column] = [
+        ("session", lambda session: session["session_id"][:SHOWN_ID]),
+        (
+            f"start ({settings.timezone})",
+            lambda session: f"{local_time(session['started_at'], settings):%Y-%m-%d %H:%M:%S}",
+        ),
+        (Right("length"), lambda session: span(float(session["duration_seconds"]))),
+        *more,
+    ]
+    if len({session["site"] for session in listed}) > 1:
+        columns.append(("site", lambda session: plain(session["site"])))
+    rows = [[text(session) for _, text in columns] for session in listed]
+    stdout.print(grid(*(heading for heading, _ in columns), rows=rows, whole=("session",)))
+
+
+def local_time(instant: datetime, settings: Settings) -> datetime:
+    """Return a time of the warehouse in the reporting time zone."""
+    return instant.replace(tzinfo=UTC).astimezone(zone(settings.timezone))
 
 
 def _outcome(session: Row) -> str:
     return plain(session["outcome"]) + (" (bot)" if session["is_bot"] else "")
 
 
-def _value(session: Row) -> str:
-    if session["value"] is None:
-        return ""
-    return f"{plain(session['value'])} {plain(session['currency'] or '')}".strip()
+def value_of(row: Row) -> str:
+    """Return the value of a row with its currency; empty if it has none."""
+    return "" if row["value"] is None else f"{plain(row['value'])} {plain(row['currency'] or '')}".strip()

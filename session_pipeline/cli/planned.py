@@ -91,8 +91,7 @@ def _show(preview: Preview) -> None:
     _show_files(preview.files_to_read, preview.files_gone)
     if found.items:
         echo(f"Stale days through {found.frame.until}:", style="bold")
-        headings = ("step", "days", "", "reason")
-        stdout.print(grid(*[(heading, "left") for heading in headings], rows=_grouped(found.items)))
+        stdout.print(grid("step", "days", "", "reason", rows=_grouped(found.items)))
         echo("will: is stale now. may: an input is stale; rebuilt only if that input changes.", style="dim")
     if found.unwanted:
         _show_dropped(found.unwanted)
@@ -109,7 +108,7 @@ def _show_files(to_read: Mapping[str, str], gone: Sequence[str]) -> None:
         echo(f"{counted(len(to_read), 'file')} to read first; their days are not known yet:", style="bold")
         rows = [(f"  raw/{plain(name)}", reason) for name, reason in list(to_read.items())[:SHOWN_FILES]]
         more = [(f"  and {len(to_read) - SHOWN_FILES} more", "")] if len(to_read) > SHOWN_FILES else []
-        stdout.print(grid(("", "left"), ("", "left"), rows=[*rows, *more]))
+        stdout.print(grid("", "", rows=[*rows, *more]))
     for name in gone:
         echo(f"raw/{plain(name)} is missing, and the settings that it is read with changed: its rows stay unchanged")
 

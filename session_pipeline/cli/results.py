@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import duckdb
 from rich.text import Text
 
-from session_pipeline.cli.screen import counted, echo, grid, number, plain, share, stdout
+from session_pipeline.cli.screen import Right, counted, echo, grid, number, plain, share, stdout
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.engines.sql import query_text
 from session_pipeline.publish import reader
@@ -138,7 +138,7 @@ def show_results(results: Results, days: Sequence[date], outdated_days: Collecti
     )
     rows = [(plain(outcome), number(count), share(count, people)) for outcome, count in results.outcomes.items()]
     if rows:
-        stdout.print(grid(("outcome", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
+        stdout.print(grid("outcome", Right("sessions"), Right("share"), rows=rows, indent=2))
     if results.unconverted is not None:
         _show_unconverted(results.unconverted)
     for funnel in islice(results.funnels, MOST_FUNNELS):
@@ -175,4 +175,4 @@ def _show_funnel(results: Results, funnel: str, outdated_count: int) -> None:
         for (step, count), base in zip(steps, results.bases[funnel], strict=True)
     ]
     if rows:
-        stdout.print(grid(("step", "left"), ("reached", "right"), ("share", "right"), rows=rows, indent=2))
+        stdout.print(grid("step", Right("reached"), Right("share"), rows=rows, indent=2))

@@ -127,24 +127,25 @@ def _key(key: Any) -> str:
     return json.dumps(key) if key is None or isinstance(key, bool) else str(key)
 
 
+class Right(str):
+    """The heading of a column that is aligned on the right, such as one of numbers."""
+
+    __slots__ = ()
+
+
 def grid(
-    *columns: tuple[str, str],
-    rows: Iterable[Sequence[str | Text]] = (),
-    indent: int = 0,
-    whole: Collection[str] = (),
+    *headings: str, rows: Iterable[Sequence[str | Text]] = (), indent: int = 0, whole: Collection[str] = ()
 ) -> Table:
-    """Create a table without lines. Each column is a pair: heading, and "left" or "right" for the alignment.
+    """Create a table without lines.
 
     On a narrow screen, the columns in `whole` are not wrapped, such as ids, which are copied.
     """
-    table = Table(
-        box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_header=any(name for name, _ in columns)
-    )
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_header=any(headings))
     if indent:
         table.add_column("", width=indent - 2)
-    for name, justify in columns:
-        alignment: Literal["left", "right"] = "right" if justify == "right" else "left"
-        table.add_column(name, justify=alignment, overflow="fold", no_wrap=name in whole)
+    for name in headings:
+        justify: Literal["left", "right"] = "right" if isinstance(name, Right) else "left"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=name in whole)
     for row in rows:
         table.add_row(*([""] if indent else []), *row)
     return table

@@ -204,7 +204,7 @@ def _is_of_the_future(found: Status) -> bool:
 
 
 def _show(found: Status) -> None:
-    stdout.print(grid(("", "left"), ("", "left"), rows=_rows(found)))
+    stdout.print(grid("", "", rows=_rows(found)))
     problems.show(problems.Problems(found.problems, found.warnings))
     for source, sentences in found.changed_fields.items():
         echo(plain(f"Fields of {source}: {'; '.join(sentences)}"), style="yellow")
@@ -265,8 +265,7 @@ def _show_runs(runs: Sequence[PastRun]) -> None:
         )
         for past in runs
     ]
-    headings = ("last runs", "job", "status", "started", "took", "reason")
-    stdout.print(grid(*[(heading, "left") for heading in headings], rows=rows))
+    stdout.print(grid("last runs", "job", "status", "started", "took", "reason", rows=rows))
 
 
 def _age(text: str) -> timedelta:

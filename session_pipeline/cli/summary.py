@@ -16,7 +16,7 @@ from rich.text import Text
 from session_pipeline import report
 from session_pipeline.cli.problems import SHOWN
 from session_pipeline.cli.results import Results, read_results, show_results
-from session_pipeline.cli.screen import counted, echo, grid, plain, stdout
+from session_pipeline.cli.screen import Right, counted, echo, grid, plain, stdout
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.reference.days import day_ranges
 from session_pipeline.run import delivered_files
@@ -144,7 +144,7 @@ def show(summary: Summary) -> None:
         *([("Expired", counted(summary.expired_count, "partition"))] if summary.expired_count else []),
         ("Built", f"{built or f'nothing, {others_are} up to date'}; in {summary.seconds:.1f} s"),
     ]
-    stdout.print(grid(("", "left"), ("", "left"), rows=[(Text(label, "bold"), text) for label, text in rows]))
+    stdout.print(grid("", "", rows=[(Text(label, "bold"), text) for label, text in rows]))
     if summary.days:
         show_results(summary.results, summary.days, summary.outdated_days, is_all_days=summary.is_all_days)
     echo()
@@ -178,7 +178,7 @@ def show_stages(found: Mapping[str, Spent]) -> None:
     every = {**found, "all": total}
     rows = [(name, f"{spent.seconds:.2f}", f"{spent.cpu_seconds:.2f}") for name, spent in every.items()]
     echo()
-    stdout.print(grid(("stage", "left"), ("seconds", "right"), ("CPU seconds", "right"), rows=rows))
+    stdout.print(grid("stage", Right("seconds"), Right("CPU seconds"), rows=rows))
 
 
 def _ledger(store: Store, settings: Settings) -> tuple[dict[str, int], dict[str, int]]:

@@ -4,7 +4,7 @@ Reads the tables of events and sessions in the warehouse, and changes nothing. `
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 import duckdb
@@ -12,12 +12,11 @@ import typer
 from rich.text import Text
 
 from session_pipeline.cli.app import AsJson, Data, chosen_folder
-from session_pipeline.cli.listing import fetch, print_visitor, sessions_of
-from session_pipeline.cli.screen import counted, echo, echo_json, grid, number, plain, short, span, stdout
+from session_pipeline.cli.listing import fetch, local_time, print_visitor, sessions_of, value_of
+from session_pipeline.cli.screen import Right, counted, echo, echo_json, grid, number, plain, short, span, stdout
 from session_pipeline.engines.sql import query_text
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish import reader
-from session_pipeline.reference.days import zone
 from session_pipeline.settings import Settings, load_settings
 
 SHOWN_MATCHES = 5
@@ -116,12 +115,11 @@ def _print_timeline(facts: Row, settings: Settings) -> None:
         ("ended", _end(facts, settings)),
         ("goals", ", ".join(plain(goal["goal"]) for goal in facts["goals"]) or "none"),
     ]
-    stdout.print(grid(("", "left"), ("", "left"), rows=[(Text(label, "bold"), plain(text)) for label, text in head]))
+    stdout.print(grid("", "", rows=[(Text(label, "bold"), plain(text)) for label, text in head]))
     echo()
     files = list(dict.fromkeys(row["path"] for row in (*facts["events"], *facts["dropped_copies"])))
-    headings = (("", "right"), ("time", "left"), ("gap", "right"), ("event", "left"), ("page", "left"))
-    more = (("value", "right"), ("file:line", "left"), ("", "left"))
-    stdout.print(grid(*headings, *more, rows=_event_rows(facts, settings, files)))
+    headings = (Right(""), "time", Right("gap"), "event", "page", Right("value"), "file:line", "")
+    stdout.print(grid(*headings, rows=_event_rows(facts, settings, files)))
     echo()
     for place, path in enumerate(files, start=1):
         echo(f"file {place} is raw/{plain(path)}", style="dim")
@@ -129,20 +127,19 @@ def _print_timeline(facts: Row, settings: Settings) -> None:
 
 def _event_rows(facts: Row, settings: Settings, files: Sequence[str]) -> Iterator[Sequence[str | Text]]:
     session, outcome, deciding = facts["session"], facts["outcome"], _deciding(facts)
-    is_one_day = _local(session["started_at"], settings).date() == _local(session["ended_at"], settings).date()
+    is_one_day = local_time(session["started_at"], settings).date() == local_time(session["ended_at"], settings).date()
     for left_out, event in _shown(facts["events"], deciding):
         if left_out:
             yield ("", "", "", Text(f"{number(left_out)} more; --json has all", "dim"), "", "", "", "")
         decides = event is deciding
-        value = "" if event["value"] is None else f"{plain(event['value'])} {plain(event['currency'] or '')}".strip()
         details = [f"{word} {short(event[name])}" for name, word in DETAILS.items() if event[name] is not None]
         yield (
             str(event["event_number"]),
-            f"{_local(event['event_time'], settings):{'%H:%M:%S' if is_one_day else '%m-%d %H:%M:%S'}}",
+            f"{local_time(event['event_time'], settings):{'%H:%M:%S' if is_one_day else '%m-%d %H:%M:%S'}}",
             "" if event["gap_microseconds"] is None else span(event["gap_microseconds"] / 1_000_000),
             Text(short(event["event_name"]), "bold" if decides else ""),
             "  ".join([short(event["page_path"] or ""), *details]).strip(),
-            value,
+            value_of(event),
             f"{files.index(event['path']) + 1}:{event['line_number']}",
             Text(f"◀ {plain(outcome['outcome'])}" if decides else "", "bold"),
         )
@@ -171,7 +168,7 @@ def _who(session: Row) -> str:
 
 
 def _when(session: Row, settings: Settings) -> str:
-    start, end = _local(session["started_at"], settings), _local(session["ended_at"], settings)
+    start, end = local_time(session["started_at"], settings), local_time(session["ended_at"], settings)
     last = f"{end:%H:%M:%S}" if start.date() == end.date() else f"{end:%a %Y-%m-%d %H:%M:%S}"
     events = f"{counted(session['event_count'], 'event')}, {counted(session['page_view_count'], 'page view')}"
     return f"{start:%a %Y-%m-%d %H:%M:%S} to {last} {settings.timezone}, {span(session['duration_seconds'])}; {events}"
@@ -200,7 +197,7 @@ def _start(facts: Row, settings: Settings) -> str:
 
 def _end(facts: Row, settings: Settings) -> str:
     session, outcome, after = facts["session"], facts["outcome"], facts["session_after"]
-    value = f", value {plain(outcome['value'])} {plain(outcome['currency'] or '')}".rstrip() if outcome["value"] else ""
+    value = f", value {value_of(outcome)}" if outcome["value"] else ""
     deciding = _deciding(facts)
     why = f": decided by event {deciding['event_number']}" if deciding else ": decided by the session as a whole"
     text = f"{outcome['outcome']}{value}{why}"
@@ -237,7 +234,3 @@ def _in_words(break_reason: str, settings: Settings) -> str:
         "campaign": "the campaign changed",
         "max_hours": f"the previous session had lasted {rules.max_hours} hours",
     }.get(break_reason, break_reason)
-
-
-def _local(instant: datetime, settings: Settings) -> datetime:
-    return instant.replace(tzinfo=UTC).astimezone(zone(settings.timezone))

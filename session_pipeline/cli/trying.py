@@ -15,7 +15,7 @@ from session_pipeline import data_folder
 from session_pipeline.checks import LARGEST_QUARANTINED_RATE
 from session_pipeline.checks.quarantine import FIXES, key_to_change
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
-from session_pipeline.cli.screen import counted, echo, echo_json, grid, number, plain, share, short, span, stdout
+from session_pipeline.cli.screen import Right, counted, echo, echo_json, grid, number, plain, share, short, span, stdout
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.formats import W3c
@@ -105,7 +105,7 @@ def _print_fields(found: Trial) -> None:
         if field.filled_count
     ]
     echo()
-    stdout.print(grid(*[(name, "left") for name in ("column", "from", "filled", "example")], rows=rows))
+    stdout.print(grid("column", "from", "filled", "example", rows=rows))
     if empty := [field.column for field in found.fields if not field.filled_count]:
         echo(f"empty: {', '.join(empty)}", style="dim")
     if others := list(found.other_fields.items()):
@@ -124,7 +124,7 @@ def _print_quarantined(found: Trial, source: str, folder: DataFolder | None) -> 
         echo()
         echo(Text.assemble((counted(item.line_count, "line"), "bold"), f" quarantined for {plain(item.reason)}:"))
         rows = [(f"line {number}", plain(detail or ""), plain(line)) for number, detail, line in item.lines]
-        stdout.print(grid(("", "right"), ("", "left"), ("", "left"), rows=rows, indent=2))
+        stdout.print(grid(Right(""), "", "", rows=rows, indent=2))
         if item.reason in LIMITED_TIMES:
             limit = key_to_change(item.reason, named_source(source))
             echo(f"  The limit is {plain(limit or '')} in settings.toml.")
@@ -214,7 +214,7 @@ def _print_sessions(found: Trial) -> None:
     dropped = counted(found.duplicate_count, "duplicate")
     echo(Text.assemble((counted(count, "human session"), "bold"), f" ({bots} excluded) on {on}; {dropped} dropped"))
     rows = [(plain(outcome), number(sessions), share(sessions, count)) for outcome, sessions in found.outcomes.items()]
-    stdout.print(grid(("outcome", "left"), ("sessions", "right"), ("share", "right"), rows=rows, indent=2))
+    stdout.print(grid("outcome", Right("sessions"), Right("share"), rows=rows, indent=2))
     echo("The first sessions:")
     session_rows = [
         (
@@ -227,5 +227,5 @@ def _print_sessions(found: Trial) -> None:
         )
         for session in found.sessions
     ]
-    headings = [("start (UTC)", "left"), ("visitor", "left"), ("length", "right"), ("events", "right")]
-    stdout.print(grid(*headings, ("outcome", "left"), ("path", "left"), rows=session_rows, indent=2))
+    headings = ("start (UTC)", "visitor", Right("length"), Right("events"), "outcome", "path")
+    stdout.print(grid(*headings, rows=session_rows, indent=2))
