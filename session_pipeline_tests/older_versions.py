@@ -64,7 +64,7 @@ def written_by_an_older_version(deployment: Deployment, name: str, select: str) 
             )
         with run.store.catalog.transaction():
             _record_as_fresh(run, name)
-        run.store.catalog.set_number("published_contracts", 1)
+        run.store.catalog.set_state("published_contracts", 1)
 
 
 def _record_as_fresh(run: Run, older: str) -> None:

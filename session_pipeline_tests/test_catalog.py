@@ -123,8 +123,8 @@ def test_snapshot_sees_one_state(catalog: Catalog, path: Path) -> None:
 
 def test_numbers_are_stored_by_name(catalog: Catalog) -> None:
     assert catalog.number("some") == 0
-    catalog.set_number("some", 7)
-    catalog.set_number("other", 8)
+    catalog.set_state("some", 7)
+    catalog.set_state("other", 8)
     assert (catalog.number("some"), catalog.number("other")) == (7, 8)
 
 

@@ -64,7 +64,7 @@ def change(deployment: Deployment, late: Sequence[Mapping[str, Any]]) -> None:
     # What a dead run of an older version leaves.
     shutil.copyfile(raw, folder.store / "events" / "event_date=2026-10-05" / "left.parquet")
     with closing(open_store(folder)) as opened:
-        opened.catalog.set_number("run_is_open", 1)
+        opened.catalog.set_state("run_is_open", 1)
     (folder.store / "_format.json").write_text('{"format": 1, "package_version": "0.1"}')
 
 

@@ -186,7 +186,7 @@ def test_file_with_a_damaged_partition_is_read_again_as_a_whole(tmp_path: Path, 
 
 def test_warehouse_is_written_again_even_if_no_row_is_left_to_erase(store: Store) -> None:
     """Rows that were deleted from it before can still have bytes in its file."""
-    store.catalog.set_number(WAREHOUSE_BYTES, 1)
+    store.catalog.set_state(WAREHOUSE_BYTES, 1)
     take(store, FIRST, {MONDAY: ["bob"]})
     erase(store)
     assert store.catalog.number(WAREHOUSE_BYTES) == 0

@@ -324,7 +324,7 @@ def test_another_timezone_is_refused_once_days_are_frozen(copied: Deployment) ->
 
 def test_present_timezone_is_recorded_if_an_older_version_did_not(copied: Deployment) -> None:
     with closing(open_store(copied.folder)) as store, store.catalog.transaction(advances=False):
-        store.catalog.set_text(FROZEN_TIMEZONE, "")
+        store.catalog.set_state(FROZEN_TIMEZONE, "")
     copied.set({**settings(**KEEP), "timezone": "Etc/GMT"})
     copied.run(UNTIL)
     copied.set({**settings(**KEEP), "timezone": "Asia/Tokyo"})

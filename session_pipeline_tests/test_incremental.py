@@ -135,7 +135,7 @@ def test_package_with_other_tables_publishes_them(week: Deployment) -> None:
     with duckdb.connect(str(week.folder.warehouse)) as connection:
         connection.execute("drop table session_goals")
     store = open_store(week.folder)
-    store.catalog.set_number("published_contracts", 1)  # as written by a package without this table
+    store.catalog.set_state("published_contracts", 1)  # as written by a package without this table
     store.close()
     week.run(UNTIL)
     assert "already" not in str(week.published)

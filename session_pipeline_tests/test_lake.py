@@ -55,7 +55,7 @@ def test_publishing_into_a_folder_of_others_removes_nothing_of_theirs(tmp_path: 
     deployment.folder.lake.symlink_to(folder)
     deployment.deliver("first", [EVENT])
     with open_run(deployment.folder, run_id="older") as run:
-        run.store.catalog.set_text(lake.PUBLISHED_TABLES, "removed_table")
+        run.store.catalog.set_state(lake.PUBLISHED_TABLES, "removed_table")
     deployment.run(UNTIL)
     assert [path.read_text() for path in theirs] == ["kept"] * 4
     assert not any(path.parent.exists() for path in gone)

@@ -68,9 +68,9 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @contextmanager
 def killed_run(opened: OpenFolder) -> Iterator[None]:
-    opened.store.catalog.set_number(RUN_IS_OPEN, 1)
+    opened.store.catalog.set_state(RUN_IS_OPEN, 1)
     yield
-    opened.store.catalog.set_number(RUN_IS_OPEN, 0)
+    opened.store.catalog.set_state(RUN_IS_OPEN, 0)
 
 
 @contextmanager

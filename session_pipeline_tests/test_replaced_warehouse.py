@@ -28,9 +28,9 @@ def record_as_published_by_an_older_version(deployment: Deployment) -> None:
     """Record the present warehouse as published; the catalog identifies it by its size and modification time."""
     state = deployment.folder.warehouse.stat()
     with open_run(deployment.folder, run_id="older", until=UNTIL) as run, run.store.catalog.transaction(advances=False):
-        run.store.catalog.set_number("warehouse_bytes", state.st_size)
-        run.store.catalog.set_number("warehouse_written_at", state.st_mtime_ns)
-        run.store.catalog.set_number("published_contracts", 1)
+        run.store.catalog.set_state("warehouse_bytes", state.st_size)
+        run.store.catalog.set_state("warehouse_written_at", state.st_mtime_ns)
+        run.store.catalog.set_state("published_contracts", 1)
 
 
 @pytest.mark.parametrize(

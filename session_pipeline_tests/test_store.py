@@ -71,7 +71,7 @@ def test_unreferenced_files_are_swept_after_a_crash(store: Store) -> None:
     commit(store, 1)
     orphan = store.folder / "daily_summary" / "session_date=2026-10-05" / "orphan.parquet"
     orphan.write_bytes(b"half")
-    store.catalog.set_number("run_is_open", 1)  # as a killed run leaves it
+    store.catalog.set_state("run_is_open", 1)  # as a killed run leaves it
     with store.writing():
         assert not orphan.exists()
     assert store.path_of(store.get(KEY)).is_file()  # type: ignore[arg-type]

@@ -180,19 +180,19 @@ def record(
     written = stamp(folder.warehouse) or Stamp(0, 0)
     tables = {*store.catalog.text(PUBLISHED_TABLES).split(), *(each.key.table for each in partitions)}
     with store.catalog.transaction(advances=False):
-        store.catalog.set_number(LAKE_GENERATION, publication.generation)
-        store.catalog.set_number(WAREHOUSE_BYTES, written.byte_count)
-        store.catalog.set_number(WAREHOUSE_WRITTEN_AT, written.written_at)
-        store.catalog.set_number(PUBLISHED_CONTRACTS, _contracts_number())
-        store.catalog.set_text(PUBLISHED_TABLES, " ".join(sorted(tables)))
-        store.catalog.set_number(PUBLISHED_FOLDER, _folder_number(folder) if has_views else NO_VIEWS)
-        store.catalog.set_number(PUBLISHED_OUTDATED_DAYS, len(plan.outdated_days))
+        store.catalog.set_state(LAKE_GENERATION, publication.generation)
+        store.catalog.set_state(WAREHOUSE_BYTES, written.byte_count)
+        store.catalog.set_state(WAREHOUSE_WRITTEN_AT, written.written_at)
+        store.catalog.set_state(PUBLISHED_CONTRACTS, _contracts_number())
+        store.catalog.set_state(PUBLISHED_TABLES, " ".join(sorted(tables)))
+        store.catalog.set_state(PUBLISHED_FOLDER, _folder_number(folder) if has_views else NO_VIEWS)
+        store.catalog.set_state(PUBLISHED_OUTDATED_DAYS, len(plan.outdated_days))
         store.catalog.put_publication(publication)
 
 
 def publish_again(store: Store) -> None:
     """Make the next run write the warehouse and the lake again, without taking them from readers until then."""
-    store.catalog.set_number(WAREHOUSE_BYTES, 0)
+    store.catalog.set_state(WAREHOUSE_BYTES, 0)
 
 
 def published_partitions(store: Store) -> list[Partition]:

@@ -196,7 +196,7 @@ def record_known(store: Store, planner: Planner) -> None:
     """Record that the plan of the present state is empty, for later planners."""
     text = planner.state().text()
     if text != store.catalog.text(KNOWN):
-        store.catalog.set_text(KNOWN, text)
+        store.catalog.set_state(KNOWN, text)
 
 
 def current_plan(folder: DataFolder, settings: Settings, until: date, *, upgrade: bool) -> Plan:

@@ -74,10 +74,10 @@ def writing(
         second = stack.enter_context(closing(SecondThread(model_engine)))
         if folder.has_settings and not store.catalog.number(HAD_SETTINGS):
             with store.catalog.transaction(advances=False):
-                store.catalog.set_number(HAD_SETTINGS, 1)
+                store.catalog.set_state(HAD_SETTINGS, 1)
         if store.catalog.frozen_before() is not None and not store.catalog.text(FROZEN_TIMEZONE):
             with store.catalog.transaction(advances=False):  # the store of an older version
-                store.catalog.set_text(FROZEN_TIMEZONE, opened.settings.timezone)
+                store.catalog.set_state(FROZEN_TIMEZONE, opened.settings.timezone)
         run = Run(
             **{each.name: getattr(opened, each.name) for each in fields(OpenFolder) if each.init},
             engine=engine,

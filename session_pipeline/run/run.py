@@ -255,14 +255,15 @@ class Run(OpenFolder):
         if found.is_empty:
             return None
         written = [expired_text(self.store, self.engine, key) for key in found.texts]
-        frozen_before = found.frozen_before
+        frozen: dict[str, int | str] = {}
+        if found.frozen_before:
+            frozen = {FROZEN_BEFORE: found.frozen_before.toordinal(), FROZEN_TIMEZONE: self.settings.timezone}
         self.store.commit(
             written,
             run_id=self.run_id,
             drop=found.drop,
             source_files=found.files,
-            numbers={FROZEN_BEFORE: frozen_before.toordinal()} if frozen_before else {},
-            texts={FROZEN_TIMEZONE: self.settings.timezone} if frozen_before else {},
+            state=frozen,
         )
         self.outcome.expired_count += len(found.drop) + len(found.texts)
         self._forget_state()

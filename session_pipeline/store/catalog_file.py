@@ -120,7 +120,7 @@ class CatalogFile:
         try:
             crash_points.reached("catalog: transaction begun")
             generation = self.generation() + int(advances)
-            self.set_number("generation", generation)
+            self.set_state("generation", generation)
             yield generation
             crash_points.reached("catalog: transaction filled")
         except BaseException:
@@ -181,26 +181,19 @@ class CatalogFile:
         """The number of the current state; it grows with each change of a table."""
         return self.number("generation")
 
-    def set_number(self, name: str, value: int) -> None:
-        """Record a number of the store's own state, such as the generation that the lake shows."""
-        self._set(name, value)
+    def set_state(self, name: str, value: int | str) -> None:
+        """Record a number or a text of the store's own state, such as the generation that the lake shows."""
+        damage.put_rows(self._connection, "state", [{"name": name, "value": value}])
 
     def number(self, name: str) -> int:
         """A recorded number; 0 if it was never recorded."""
         with self._explained():
             return int(self._value(name) or 0)
 
-    def set_text(self, name: str, value: str) -> None:
-        """Record a text of the store's own state."""
-        self._set(name, value)
-
     def text(self, name: str) -> str:
         """A recorded text; empty if it was never recorded."""
         with self._explained():
             return str(self._value(name) or "")
-
-    def _set(self, name: str, value: int | str) -> None:
-        damage.put_rows(self._connection, "state", [{"name": name, "value": value}])
 
     def _value(self, name: str) -> int | str | None:
         row = self._connection.execute("select value from state where name = ?", (name,)).fetchone()

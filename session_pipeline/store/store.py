@@ -33,8 +33,7 @@ from session_pipeline.store.stored_partitions import StoredPartitions
 from session_pipeline.tables import table
 
 SCRATCH = "scratch"  # folder for temporary files
-NO_NUMBERS: Mapping[str, int] = {}
-NO_TEXTS: Mapping[str, str] = {}
+NOTHING: Mapping[str, int | str] = {}
 KEPT_PUBLICATIONS = 4  # the newest, and the three before it, which connections may still read
 
 
@@ -78,7 +77,7 @@ class Store(StoredPartitions):
             # mode is that of the last folder only, so the one above it is created by itself.
             self._scratch.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._scratch.mkdir(mode=0o700)  # copies of delivered files may contain IP addresses
-            self.catalog.set_number(RUN_IS_OPEN, 1)
+            self.catalog.set_state(RUN_IS_OPEN, 1)
             crash_points.reached("store: run marked open")
             is_broken_off = True
             try:
@@ -91,7 +90,7 @@ class Store(StoredPartitions):
                 # Like a killed run, a canceled or failed run can leave files without a row. So can a failed commit
                 # whose error was caught within. Then the next writer must look for such files.
                 if not is_broken_off and not self._has_leftovers:
-                    self.catalog.set_number(RUN_IS_OPEN, 0)
+                    self.catalog.set_state(RUN_IS_OPEN, 0)
                     crash_points.reached("store: run marked closed")
 
     @property
@@ -111,8 +110,7 @@ class Store(StoredPartitions):
         deliveries: Sequence[tuple[str, str, str]] = (),
         forget: Iterable[str] = (),
         recipe: Recipe | None = None,
-        numbers: Mapping[str, int] = NO_NUMBERS,
-        texts: Mapping[str, str] = NO_TEXTS,
+        state: Mapping[str, int | str] = NOTHING,
     ) -> list[Partition]:
         """Add files to the store and drop partitions, atomically: either all of it, or nothing.
 
@@ -128,8 +126,7 @@ class Store(StoredPartitions):
             deliveries: Paths under raw/ to record: the path, the id of the file at that path, and its stamp.
             forget: Ids of delivered files to remove from the ledger.
             recipe: The recipe that the files were built with.
-            numbers: Numbers of the store's own state to record, by name.
-            texts: Texts of the store's own state to record, by name.
+            state: Numbers and texts of the store's own state to record, by name.
 
         Returns:
             The committed partitions, in the order of `written`.
@@ -154,10 +151,8 @@ class Store(StoredPartitions):
                 self.catalog.put_delivery(*delivery)
             if recipe is not None:
                 self.catalog.put_recipe(recipe)
-            for name, number in numbers.items():
-                self.catalog.set_number(name, number)
-            for name, text in texts.items():
-                self.catalog.set_text(name, text)
+            for name, value in state.items():
+                self.catalog.set_state(name, value)
         self._has_leftovers = leftovers_before
         crash_points.reached("commit: done")
         self.change_count += 1

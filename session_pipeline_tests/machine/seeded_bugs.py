@@ -359,12 +359,12 @@ def warehouse_is_written_in_place(put: Put) -> None:
 
 @met_by(programs.cancelled, "files that nobody names")
 def files_of_a_cancelled_run_stay(put: Put) -> None:
-    set_number = Catalog.set_number
+    set_state = Catalog.set_state
 
-    def always_closed(self: Catalog, name: str, value: int) -> None:
-        set_number(self, name, 0 if name == "run_is_open" else value)
+    def always_closed(self: Catalog, name: str, value: int | str) -> None:
+        set_state(self, name, 0 if name == "run_is_open" else value)
 
-    put(Catalog, "set_number", always_closed)
+    put(Catalog, "set_state", always_closed)
 
 
 # Readers

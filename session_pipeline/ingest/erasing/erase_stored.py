@@ -62,7 +62,7 @@ def erase_stored(store: Store, erasures: Erasures, run_id: str, mark_damaged: Ca
     if erasures.unfinished is not None:
         erase_frozen(store, erasures.unfinished, erasures.linking_events, run_id, REASON)
     # Also if no row was removed: DELETE leaves bytes of earlier rows in the warehouse, so it must be a new file.
-    store.catalog.set_number(WAREHOUSE_BYTES, 0)
+    store.catalog.set_state(WAREHOUSE_BYTES, 0)
     crash_points.reached("erase: rows removed")
     return damaged
 
