@@ -1,6 +1,6 @@
 """Compares the figures, days, groups and files of the report with queries over rows of sessions and events.
 
-The queries are written from docs/definitions.md and docs/tables.md. They read no daily table where there are rows.
+The queries are written from the documents (definitions, report, tables). They read no daily table where there are rows.
 """
 
 from datetime import timedelta

@@ -1,6 +1,6 @@
 """Compares the funnels, steps, pages, hard times and sentences of the report with queries over rows of actions.
 
-The queries are written from docs/definitions.md and docs/tables.md. They read no daily table where there are rows.
+The queries are written from the documents (definitions, report, tables). They read no daily table where there are rows.
 """
 
 import re
