@@ -9,8 +9,8 @@ whether an erasure was recorded before a file arrived or after. erasures.py reco
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 
 import pyarrow as pa
@@ -28,21 +28,6 @@ from session_pipeline.store.part_files import MANIFEST, paths_at, remove_at
 COLUMNS: tuple[tuple[Kind, str], ...] = (("visitor", "visitor_id"), ("user", "user_id"))
 
 
-@dataclass(frozen=True)
-class Times:
-    """The times of the events of some files.
-
-    Attributes:
-        quarters: Quarter hours of the UTC day that have events, from 0 to 95.
-        first: The earliest event; None without events.
-        last: The latest event; None without events.
-    """
-
-    quarters: tuple[int, ...]
-    first: datetime | None
-    last: datetime | None
-
-
 def erased_events(path: Path, erasures: Erasures, site: str) -> pa.Array | None:
     """Return, for each row of a file of raw_events, whether it is erased; None if no row is.
 
@@ -54,18 +39,16 @@ def erased_events(path: Path, erasures: Erasures, site: str) -> pa.Array | None:
     if not names:
         return None
     found = pq.read_table(path, columns=["line_number", *names], partitioning=None)
-    is_erased = None
+    conditions = []
     for name, kind in names.items():
         column = found.column(name).combine_chunks()
         ids = erasures.erased(kind, site, [each for each in pc.unique(column).to_pylist() if each is not None])
         if ids:
-            of_column = pc.is_in(column, value_set=pa.array(ids, pa.string()))
-            is_erased = of_column if is_erased is None else pc.or_(is_erased, of_column)
+            conditions.append(pc.is_in(column, value_set=pa.array(ids, pa.string())))
     if former := erased_former_ids(path, erasures, site):
         lines = found.column("line_number").combine_chunks()
-        has_former = pc.is_in(lines, value_set=pa.array(sorted(former), lines.type))
-        is_erased = has_former if is_erased is None else pc.or_(is_erased, has_former)
-    return is_erased
+        conditions.append(pc.is_in(lines, value_set=pa.array(sorted(former), lines.type)))
+    return reduce(pc.or_, conditions) if conditions else None
 
 
 def erased_lines(path: Path, erasures: Erasures, site: str) -> pa.Array | None:
@@ -75,20 +58,7 @@ def erased_lines(path: Path, erasures: Erasures, site: str) -> pa.Array | None:
     return pa.array(is_erased, pa.bool_()) if any(is_erased) else None
 
 
-def remove_rows(path: Path, is_erased: pa.Array) -> int:
-    """Write a Parquet file again without some rows; return how many rows are left.
-
-    The bytes depend only on the rows that are left. A file without rows is removed.
-    """
-    left = len(is_erased) - int(pc.sum(pc.cast(is_erased, pa.int64())).as_py())
-    if not left:
-        path.unlink()
-        return 0
-    _write_again(path, lambda rows, start: rows.filter(pc.invert(is_erased.slice(start, len(rows)))))
-    return left
-
-
-def blank_former_ids(path: Path, erasures: Erasures, site: str) -> bool:
+def _blank_former_ids(path: Path, erasures: Erasures, site: str) -> bool:
     """Remove erased former ids from the properties of the events of a file; return whether an event changed."""
     former = erased_former_ids(path, erasures, site)
     if not former:
@@ -114,19 +84,16 @@ def _write_again(path: Path, changed: Callable[[pa.Table, int], pa.Table]) -> No
     os.replace(kept, path)
 
 
-def times_of(paths: Sequence[Path]) -> Times:
-    """Return the times of the events in files of raw_events of one UTC date."""
-    quarters: set[int] = set()
-    first = last = None
-    for path in paths:
-        times = pq.read_table(path, columns=["event_time"], partitioning=None).column("event_time")
-        minutes = pc.add(pc.multiply(pc.hour(times), 60), pc.minute(times))
-        quarter = pc.divide(minutes, MINUTES_OF_QUARTER)
-        quarters.update(pc.unique(quarter).to_pylist())
-        least, most = pc.min_max(times).as_py().values()
-        first = least if first is None else min(first, least)
-        last = most if last is None else max(last, most)
-    return Times(tuple(sorted(quarters)), first, last)
+def _times_of(day: RawDay) -> pa.ChunkedArray:
+    """Return the times of the events in the files of a day."""
+    files = (pq.read_table(path, columns=["event_time"], partitioning=None) for path in paths_at(day.path))
+    return pa.concat_tables(files).column("event_time")
+
+
+def _quarters_of(times: pa.ChunkedArray) -> tuple[int, ...]:
+    """Return the quarter hours of the UTC day that have events, from 0 to 95."""
+    minutes = pc.add(pc.multiply(pc.hour(times), 60), pc.minute(times))
+    return tuple(sorted(pc.unique(pc.divide(minutes, MINUTES_OF_QUARTER)).to_pylist()))
 
 
 def without_erased(reading: Reading, erasures: Erasures, site: str) -> Reading:
@@ -144,14 +111,14 @@ def without_erased(reading: Reading, erasures: Erasures, site: str) -> Reading:
     days: list[RawDay] = []
     event_count = line_count = 0
     for day in reading.days:
-        blanked_count = sum(blank_former_ids(path, erasures, site) for path in paths_at(day.path))
+        blanked_count = sum(_blank_former_ids(path, erasures, site) for path in paths_at(day.path))
         count = sum(_remove(path, erased_events(path, erasures, site)) for path in paths_at(day.path))
         event_count += count
         if not count and not blanked_count:
             days.append(day)
         elif count < day.row_count:
             _forget_parts(day.path)
-            quarters = times_of(paths_at(day.path)).quarters
+            quarters = _quarters_of(_times_of(day))
             days.append(replace(day, row_count=day.row_count - count, quarters=quarters, sha256=""))
         elif day.path.exists():
             remove_at(day.path)
@@ -160,26 +127,26 @@ def without_erased(reading: Reading, erasures: Erasures, site: str) -> Reading:
         line_count = sum(_remove(path, erased_lines(path, erasures, site)) for path in paths_at(quarantine_path))
         if line_count:
             _forget_parts(quarantine_path)
-            reasons = reasons_of(paths_at(quarantine_path) if quarantine_path.exists() else [])
+            reasons = _reasons_of(paths_at(quarantine_path) if quarantine_path.exists() else [])
             if not reasons:
                 quarantine_path = None
     if not line_count and tuple(days) == reading.days:
         return reading
-    ranges = [times_of(paths_at(day.path)) for day in days]
+    bounds = [pc.min_max(_times_of(day)).as_py() for day in days]
     return replace(
         reading,
         accepted_count=reading.accepted_count - event_count,
         set_aside_count=reading.set_aside_count - line_count,
         erased_count=reading.erased_count + event_count + line_count,
         reasons=reasons,
-        first_event_time=min((each.first for each in ranges if each.first is not None), default=None),
-        last_event_time=max((each.last for each in ranges if each.last is not None), default=None),
+        first_event_time=min((each["min"] for each in bounds), default=None),
+        last_event_time=max((each["max"] for each in bounds), default=None),
         days=tuple(days),
         quarantine_path=quarantine_path,
     )
 
 
-def reasons_of(paths: Sequence[Path]) -> dict[str, int]:
+def _reasons_of(paths: Sequence[Path]) -> dict[str, int]:
     """Return the number of lines in files of quarantined_lines, by reason."""
     reasons: Counter[str] = Counter()
     for path in paths:
@@ -188,8 +155,17 @@ def reasons_of(paths: Sequence[Path]) -> dict[str, int]:
 
 
 def _remove(path: Path, is_erased: pa.Array | None) -> int:
-    """Remove rows from a file; return how many."""
-    return 0 if is_erased is None else len(is_erased) - remove_rows(path, is_erased)
+    """Write a Parquet file again without some rows; return how many were removed.
+
+    The bytes depend only on the rows that are left. A file without rows is removed.
+    """
+    if is_erased is None:
+        return 0
+    if is_erased.false_count:
+        _write_again(path, lambda rows, start: rows.filter(pc.invert(is_erased.slice(start, len(rows)))))
+    else:
+        path.unlink()
+    return int(is_erased.true_count)
 
 
 def _forget_parts(path: Path) -> None:
