@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,6 @@ from session_pipeline.settings import (
     settings_template,
     source_section,
 )
-from session_pipeline.store.file_facts import FileFacts
 from session_pipeline.store.files import copy_file
 from session_pipeline.tables import table
 from session_pipeline.tables.steps import STEP_OF_TABLE
@@ -73,7 +72,7 @@ def attempt(
         open_run(trial, run_id=NO_SOURCE, until=_today(trial)) as run,
     ):
         run.ingest()
-        lines = _lines(trial, run, source, file)
+        read = _read_lines(trial, run, source, file)
         frame = run.planner.frame
         days = sorted(days_with_events(run.store.of_table("raw_events"), frame.calendar, run.settings.start_date))
         tried = [day for day in days if frame.is_wanted(day)][:TRIED_DAYS]
@@ -83,17 +82,8 @@ def attempt(
             for name in SHOWN:
                 _add(job, run, name, tried)
             outcomes, bot_session_count = _outcomes(job)
-            return Trial(
-                facts={**lines.facts, "path": str(file)},
-                fields=lines.fields,
-                other_fields=lines.other_fields,
-                set_aside=lines.quarantined,
-                suggested_columns=lines.suggested.columns,
-                suggested=lines.suggested.keys,
-                remarks=lines.suggested.remarks,
-                missing=lines.suggested.missing,
-                accepted_with_suggested=None,
-                lines_with_suggested=None,
+            return replace(
+                read,
                 days=tried,
                 day_count=len(days),
                 duplicate_count=job.rows("select 1 as one from duplicate_events").num_rows,
@@ -103,19 +93,8 @@ def attempt(
             )
 
 
-@dataclass(frozen=True)
-class _Lines:
-    """What the lines of the file say; attributes as those of `Trial`."""
-
-    facts: FileFacts
-    fields: Sequence[Field]
-    other_fields: Mapping[str, int]
-    quarantined: Sequence[QuarantineReason]
-    suggested: Suggested
-
-
-def _lines(trial: DataFolder, run: Run, source: str, file: Path) -> _Lines:
-    """Return what the lines of the only file of a run, a copy of `file`, say, once the run has read them."""
+def _read_lines(trial: DataFolder, run: Run, source: str, file: Path) -> Trial:
+    """Return the trial of the only file of a run, a copy of `file`, once the run has read its lines."""
     [ledgered] = run.store.catalog.source_files().values()
     facts = ledgered.facts
     with run.engine.job() as job:
@@ -132,7 +111,16 @@ def _lines(trial: DataFolder, run: Run, source: str, file: Path) -> _Lines:
         suggested = suggested_for(trial, run, facts, filled, quarantined, only_object)
     if has_only_dates:
         suggested = replace(suggested, remarks=[*suggested.remarks, f"all times are midnight: {ONLY_DATES}"])
-    return _Lines(facts, fields, others, quarantined, suggested)
+    return Trial(
+        facts={**facts, "path": str(file)},
+        fields=fields,
+        other_fields=others,
+        set_aside=quarantined,
+        suggested_columns=suggested.columns,
+        suggested=suggested.keys,
+        remarks=suggested.remarks,
+        missing=suggested.missing,
+    )
 
 
 @contextmanager

@@ -4,7 +4,7 @@ attempt.py reads the file; cli/trying.py prints the result.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -85,14 +85,14 @@ class Trial:
     suggested: Mapping[str, Any]
     remarks: Sequence[str]
     missing: Mapping[str, Sequence[str]]
-    accepted_with_suggested: int | None
-    lines_with_suggested: int | None
-    days: Sequence[date]
-    day_count: int
-    duplicate_count: int
-    outcomes: Mapping[str, int]
-    bot_session_count: int
-    sessions: Sequence[Mapping[str, Any]]
+    accepted_with_suggested: int | None = None
+    lines_with_suggested: int | None = None
+    days: Sequence[date] = ()
+    day_count: int = 0
+    duplicate_count: int = 0
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    bot_session_count: int = 0
+    sessions: Sequence[Mapping[str, Any]] = ()
 
     @property
     def line_count(self) -> int:
