@@ -50,27 +50,6 @@ UNUSABLE_HEADERS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class _Header:
-    """The names of the columns.
-
-    Attributes:
-        delimiter: The field separator.
-        names: The names.
-        least_count: Number of fields that a record must have at least.
-        can_have_further: Whether a record can have further fields, which are ignored.
-        is_there: Whether the first line is a header; otherwise the names are from the settings.
-        is_spaced: Whether blanks around a value, outside its quotes, are no part of it.
-    """
-
-    delimiter: str
-    names: Sequence[str]
-    least_count: int
-    can_have_further: bool
-    is_there: bool
-    is_spaced: bool
-
-
-@dataclass(frozen=True)
 class _First:
     """The first record of a file.
 
@@ -78,13 +57,31 @@ class _First:
         delimiter: The field separator.
         record: The record; None if the file has none.
         is_header: Whether it is the header.
-        is_spaced: Whether it is a header in which blanks stand before a name.
+        is_spaced: Whether it is a header in which blanks stand before a name. Blanks around a value, outside its
+            quotes, are then no part of it.
     """
 
     delimiter: str
     record: Record | None
     is_header: bool
     is_spaced: bool
+
+
+@dataclass(frozen=True)
+class _Header:
+    """The names of the columns.
+
+    Attributes:
+        first: The first record, which is the header unless the names are from the settings.
+        names: The names.
+        least_count: Number of fields that a record must have at least.
+        can_have_further: Whether a record can have further fields, which are ignored.
+    """
+
+    first: _First
+    names: Sequence[str]
+    least_count: int
+    can_have_further: bool
 
 
 class _Separated(Format):
@@ -139,7 +136,7 @@ class _Separated(Format):
         names = header.names
         fields = [f"field_{number}" for number in range(len(names))]
         types = ", ".join(f"{literal(field)}: 'VARCHAR'" for field in fields)
-        value = f"trim({{}}, {literal(blanks_of(header.delimiter))})" if header.is_spaced else "{}"
+        value = f"trim({{}}, {literal(blanks_of(header.first.delimiter))})" if header.first.is_spaced else "{}"
         select = query(
             "separated_lines",
             pairs=", ".join(
@@ -148,21 +145,21 @@ class _Separated(Format):
             ),
             path=literal(escaped(content.plain_path)),
             types=f"{{{types}}}",
-            header=str(header.is_there).lower(),
-            delimiter=literal(header.delimiter),
+            header=str(header.first.is_header).lower(),
+            delimiter=literal(header.first.delimiter),
             quoting=literal(self.quoting),
             longest=LONGEST_EVENT_BYTES,
         )
-        return Lines(select, 2 if header.is_there else 1, content.line_count)
+        return Lines(select, 2 if header.first.is_header else 1, content.line_count)
 
     def python_rows(self, content: Content) -> Iterator[Row]:
         """Yield a row for every line. Rows of the header, blank lines and continuation lines are empty."""
         header = self._header_of(content)
         with content.plain_path.open("rb") as file:
             lines, escape = physical_lines(file), content.layout.escape
-            found = self.records(lines, header.delimiter, escape, is_spaced=header.is_spaced)
+            found = self.records(lines, header.first.delimiter, escape, is_spaced=header.first.is_spaced)
             covered = 0
-            if header.is_there:
+            if header.first.is_header:
                 first = next(found, None)
                 if first is None:
                     return
@@ -179,32 +176,21 @@ class _Separated(Format):
         line = "if(reason is null, cast(json(line) as varchar), line) as line"
         return f"select {line}, reason, detail from read_parquet({literal(escaped(path))})"
 
-    def _header_of(self, content: Content) -> "_Header":
-        with content.plain_path.open("rb") as file:
-            return self._header(file, content.layout)
-
-    def _header(self, file: IO[bytes], layout: Layout) -> "_Header":
+    def _header_of(self, content: Content) -> _Header:
         """Return the column names: from the first line, or from the settings if it is no header.
 
         A column without a name gets its position as name: column_3. A first line is a header if the settings give no
         names, or if more than half of its fields are these names, in any case: an export of a table has more columns.
         """
-        first = self._first(file, layout)
+        layout = content.layout
+        with content.plain_path.open("rb") as file:
+            first = self._first(file, layout)
         if not first.is_header:
-            return _Header(
-                first.delimiter,
-                layout.names,
-                layout.least_count,
-                can_have_further=layout.can_have_further,
-                is_there=False,
-                is_spaced=False,
-            )
+            return _Header(first, layout.names, layout.least_count, layout.can_have_further)
         names = layout.names_as_asked(_names(first.record))
-        return _Header(
-            first.delimiter, names, len(names), can_have_further=False, is_there=True, is_spaced=first.is_spaced
-        )
+        return _Header(first, names, len(names), can_have_further=False)
 
-    def _first(self, file: IO[bytes], layout: Layout) -> "_First":
+    def _first(self, file: IO[bytes], layout: Layout) -> _First:
         file.seek(0)
         delimiter = layout.delimiter or self.delimiter_of(file)
         file.seek(0)
