@@ -3,7 +3,7 @@
 work.py compares the counts with those of admission; mapping/fields.py makes the mapping from the values.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
@@ -47,9 +47,9 @@ class Figures:
         keyed: Ids of the files in which some visitor id was an address.
     """
 
-    reasons: dict[str, dict[str, int]] = field(default_factory=dict)
+    reasons: dict[str, Counter[str]] = field(default_factory=dict)
     values: dict[str, list[int]] = field(default_factory=dict)
-    further: dict[str, int] = field(default_factory=dict)
+    further: Counter[str] = field(default_factory=Counter)
     keyed: set[str] = field(default_factory=set)
     _days: dict[str, dict[date, Day]] = field(default_factory=dict)
 
@@ -57,9 +57,9 @@ class Figures:
         """Count the lines of a part, which are the tables numbered_lines and accepted_lines of the connection."""
         part = Figures(values=value_counts(rules, connection, lines))
         for file_id, reason, count in connection.execute(query("reasons")).fetchall():
-            part.reasons.setdefault(file_id, {})[reason] = count
+            part.reasons.setdefault(file_id, Counter())[reason] = count
         if rules.events_in:
-            part.further.update(connection.execute(query("further_events")).fetchall())
+            part.further.update(dict(connection.execute(query("further_events")).fetchall()))
         for row in connection.execute(query("days")).fetchall():
             part._add_day(Day(*row))
         self.merge(part)
@@ -67,26 +67,20 @@ class Figures:
     def merge(self, other: "Figures") -> None:
         """Add the figures of other lines of the same files."""
         for file_id, counts in other.reasons.items():
-            reasons = self.reasons.setdefault(file_id, {})
-            for reason, count in counts.items():
-                reasons[reason] = reasons.get(reason, 0) + count
-        for file_id, count in other.further.items():
-            self.further[file_id] = self.further.get(file_id, 0) + count
+            self.reasons.setdefault(file_id, Counter()).update(counts)
+        self.further.update(other.further)
         for days in other._days.values():
             for day in days.values():
                 self._add_day(replace(day))
-        self._add_values(other.values)
+        for file_id, values in other.values.items():
+            before = self.values.get(file_id, [0] * len(values))
+            self.values[file_id] = [sum(pair) for pair in zip(before, values, strict=True)]
         self.keyed |= other.keyed
 
     def _add_day(self, day: Day) -> None:
         known = self._days.setdefault(day.file_id, {}).setdefault(day.utc_date, day)
         if known is not day:
             known.add(day)
-
-    def _add_values(self, values: Mapping[str, Sequence[int]]) -> None:
-        for file_id, counts in values.items():
-            before = self.values.get(file_id, [0] * len(counts))
-            self.values[file_id] = [sum(pair) for pair in zip(before, counts, strict=True)]
 
     def days(self, file_id: str) -> list[Day]:
         """Return the dates on which a file has accepted lines, in order."""
@@ -109,7 +103,7 @@ def check_counts(admitted: Admitted, figures: Figures) -> None:
     """
     file_id = admitted.file_id
     accepted_count, set_aside_count = figures.accepted_count(file_id), figures.set_aside_count(file_id)
-    if accepted_count + set_aside_count != admitted.line_count + figures.further.get(file_id, 0):
+    if accepted_count + set_aside_count != admitted.line_count + figures.further[file_id]:
         raise SessionPipelineError(
             f"{admitted.path}: {admitted.line_count:,} lines were counted, but {accepted_count:,} were accepted"
             f" and {set_aside_count:,} quarantined, so no line is stored; this is a bug in session_pipeline,"

@@ -7,7 +7,6 @@ mapping/removed_fields.py drops properties by name.
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 import duckdb
@@ -50,21 +49,12 @@ _EXACT: Mapping[str, Change] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Protected:
-    """What is stored of the texts of accepted lines.
-
-    Attributes:
-        texts: The columns, by name.
-        addressed: The rows whose visitor id was an address, and is now derived with the visitor key; None: no row.
-    """
-
-    texts: Texts
-    addressed: pa.Array | None
-
-
-def protected(texts: Texts, rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> Protected:
+def protected(
+    texts: Texts, rules: ReadingRules, connection: duckdb.DuckDBPyConnection
+) -> tuple[Texts, pa.Array | None]:
     """Return the columns of accepted lines without addresses, and as the settings of [privacy] say.
+
+    Also returns the rows whose visitor id was an address, and is now derived with the visitor key; None: no row.
 
     Args:
         texts: The columns, by name, in the order of the lines.
@@ -83,7 +73,7 @@ def protected(texts: Texts, rules: ReadingRules, connection: duckdb.DuckDBPyConn
         found["user_id"] = _changed(found["user_id"], partial(_keyed_user, rules=rules))
     if rules.has_reduced_agents:
         found["user_agent"] = _changed(found["user_agent"], _reducing(rules, connection))
-    return Protected(found, addressed)
+    return found, addressed
 
 
 def _visitors(

@@ -43,13 +43,8 @@ def rows_of(
         for name, column in given.items()
         if pa.types.is_string(column.type) and name not in UNIQUE
     }
-    private = protected(texts, rules, connection)
-    files = (
-        set()
-        if private.addressed is None
-        else set(pc.take(_dictionary(given["file_id"]), private.addressed).to_pylist())
-    )
-    texts = private.texts
+    texts, addressed = protected(texts, rules, connection)
+    files = set() if addressed is None else set(pc.take(_dictionary(given["file_id"]), addressed).to_pylist())
     pages, referrers = _parts(texts["page_url"], texts["referrer"], rules, connection)
     agents = texts["user_agent"]
     made: dict[str, pa.Array] = {

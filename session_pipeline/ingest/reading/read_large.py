@@ -156,7 +156,7 @@ class LargeFile(Work):
             for part in parts_of_rows(self._connection.sql(self._rows(lines)), part_rows):
                 take_part(line_number, part)
                 line_number += len(part)
-        return line_number - first_line_number - self._figures.further.get(self._admitted.file_id, 0)
+        return line_number - first_line_number - self._figures.further[self._admitted.file_id]
 
     def _take_part(self, line_number: int, part: pa.Table) -> None:
         """Count the lines of a part, which begins at a line, and write their rows."""

@@ -110,7 +110,8 @@ def reading_of(
         mapping: The origin of each column.
         path_of: Returns the path of a table's rows of a UTC date.
     """
-    days, reasons = figures.days(file_id), figures.reasons.get(file_id, {})
+    days = figures.days(file_id)
+    reasons: dict[str, int] = figures.reasons.get(file_id, {})
     return Reading(
         accepted_count=figures.accepted_count(file_id),
         set_aside_count=figures.set_aside_count(file_id),
@@ -123,7 +124,7 @@ def reading_of(
             for day in days
         ),
         quarantine_path=path_of("quarantined_lines", None) if reasons else None,
-        further_count=figures.further.get(file_id, 0),
+        further_count=figures.further[file_id],
         is_keyed=file_id in figures.keyed,
     )
 
