@@ -8,11 +8,10 @@ Produces SQL only; reading/work.py runs it. reference/log_formats.py describes t
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from session_pipeline.engines.sql import literal
-from session_pipeline.ingest.formats.content import json_kind
 from session_pipeline.ingest.formats.format import TextLines
 from session_pipeline.ingest.sql import query
 from session_pipeline.reference.log_formats import (
@@ -50,17 +49,47 @@ class AccessLog(TextLines):
         """Whether a name is that of a log: access.log, access_log.1, access.log-20261005."""
         return LOG_NAME.search(name) is not None
 
-    def other_text(self, lines: Sequence[bytes]) -> str | None:
-        """Recognize markup and JSON."""
-        return json_kind(lines)
-
     def as_json(self, lines: str, rules: "ReadingRules") -> str:
         """Return a SELECT of (line, reason, detail) that converts the log lines of another such SELECT to JSON."""
-        return _parsed_lines(lines, rules)
+        log_format, others = parse_log_format(rules.log_format), other_formats(rules.log_format)
+        groups = [f"g{number}" for number in range(len(log_format.fields))]
+        found = {name: f"_{group}" for name, group in zip(log_format.names, groups, strict=True)}
+        values = {name: found.get(name, NOTHING) for name in ASKED}
+        query_text = values["query"]
+        return query(
+            "access_log",
+            **values,
+            lines=f"({lines})",
+            pattern=literal(log_format.pattern),
+            groups=groups,
+            fields=", ".join(f"nullif(nullif(_found.{group}, ''), '-') as _{group}" for group in groups),
+            request_pattern=literal(REQUEST),
+            path_query=f"case when starts_with({query_text}, '?') then {query_text} else '?' || {query_text} end",
+            known_host=known_host(rules),
+            visitor_address=_visitor_address(log_format, found),
+            why_it_does_not_fit=_why_it_does_not_fit(others),
+            addresses=_addresses(found),
+            members=_members(log_format, found),
+            line_without_word=_without_address_words(log_format, others),
+            json_without_addresses=_without_addresses("_json", found),
+            request_without_addresses=_without_addresses("_request", found),
+            how_to_read=_how_to_read(rules, others),
+        )
 
     def origins(self, rules: "ReadingRules") -> dict[str, str]:
-        """Return the origin of each column, as directives of the log format."""
-        return _origins(rules)
+        """Return the origin of each column of an access log's events, as directives of the log format."""
+        log_format = parse_log_format(rules.log_format)
+        directives = {field.name: field.directive for field in log_format.fields}
+        asked = [directives[name] for name in ("request", "method", "target", "path", "query") if name in directives]
+        came = [directives[name] for name in (*ADDRESSES, "user_agent") if name in directives]
+        located = [directives[name] for name in ("scheme", "host") if name in directives]
+        return {
+            **{name: directives[name] for name in ("event_time", "user_id", "status_code", "referrer", "user_agent")
+               if name in directives},
+            "visitor_id": f"keyed hash of {' '.join(came)}",
+            "event_name": " ".join(asked),
+            "page_url": " ".join([*located, *asked]),
+        }  # fmt: skip
 
 
 # Words that are certainly no name of a host: dates, times, levels of logs, quoted methods, directives, and signs alone.
@@ -78,52 +107,9 @@ NO_HOST = (
 )
 
 
-def _parsed_lines(lines: str, rules: "ReadingRules") -> str:
-    log_format, others = parse_log_format(rules.log_format), other_formats(rules.log_format)
-    groups = [f"g{number}" for number in range(len(log_format.fields))]
-    found = {name: f"_{group}" for name, group in zip(log_format.names, groups, strict=True)}
-    values = {name: found.get(name, NOTHING) for name in ASKED}
-    query_text = values["query"]
-    return query(
-        "access_log",
-        **values,
-        lines=f"({lines})",
-        pattern=literal(log_format.pattern),
-        groups=groups,
-        fields=", ".join(f"nullif(nullif(_found.{group}, ''), '-') as _{group}" for group in groups),
-        request_pattern=literal(REQUEST),
-        path_query=f"case when starts_with({query_text}, '?') then {query_text} else '?' || {query_text} end",
-        known_host=known_host(rules),
-        visitor_address=_visitor_address(log_format, found),
-        why_it_does_not_fit=_why_it_does_not_fit(others),
-        addresses=_addresses(found),
-        members=_members(log_format, found),
-        line_without_word=_without_address_words(log_format, others),
-        json_without_addresses=_without_addresses("_json", found),
-        request_without_addresses=_without_addresses("_request", found),
-        how_to_read=_how_to_read(rules, others),
-    )
-
-
 def known_host(rules: "ReadingRules") -> str:
     """Return an expression for the host of the source, for lines without one; null if the settings name none."""
     return literal(rules.host) if rules.host else NOTHING
-
-
-def _origins(rules: "ReadingRules") -> dict[str, str]:
-    """Return the origin of each column of an access log's events, as directives of the log format."""
-    log_format = parse_log_format(rules.log_format)
-    directives = {field.name: field.directive for field in log_format.fields}
-    asked = [directives[name] for name in ("request", "method", "target", "path", "query") if name in directives]
-    came = [directives[name] for name in (*ADDRESSES, "user_agent") if name in directives]
-    located = [directives[name] for name in ("scheme", "host") if name in directives]
-    return {
-        **{name: directives[name] for name in ("event_time", "user_id", "status_code", "referrer", "user_agent")
-           if name in directives},
-        "visitor_id": f"keyed hash of {' '.join(came)}",
-        "event_name": " ".join(asked),
-        "page_url": " ".join([*located, *asked]),
-    }  # fmt: skip
 
 
 def _members(log_format: LogFormat, found: dict[str, str]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from session_pipeline.engines.sql import literal
-from session_pipeline.ingest.formats.content import binary_kind, first_lines
+from session_pipeline.ingest.formats.content import binary_kind, first_lines, json_kind
 from session_pipeline.ingest.formats.layout import Layout
 from session_pipeline.ingest.formats.line_counts import LineCounter
 from session_pipeline.ingest.formats.records import LONGEST_EVENT_BYTES, decoded, is_blank, physical_lines
@@ -96,7 +96,7 @@ class Format(ABC):
 
     def other_text(self, lines: Sequence[bytes]) -> str | None:
         """Return the kind of a text that is not of this format, from its first non-blank lines; None if it may be."""
-        return None
+        return json_kind(lines)
 
     def counter(self, layout: Layout) -> LineCounter:
         """Return what counts the lines while the file is hashed."""

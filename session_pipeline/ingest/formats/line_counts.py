@@ -4,7 +4,7 @@ What a line contains is judged in reading/read.py.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import IO
@@ -12,7 +12,6 @@ from typing import IO
 from session_pipeline.errors import RefusedFileError
 from session_pipeline.ingest.formats.records import (
     BYTE_ORDER_MARK,
-    Record,
     decoded,
     delimiter_of,
     ends_in_escape,
@@ -36,6 +35,7 @@ class LineCounter:
         has_open_lines: Whether a line has an odd number of quotes, or ends in an escape, so that a record may have
             several lines.
         is_tidy: Whether DuckDB can number the lines and reads them as Python does.
+        unfinished: The start of a line that continues in the next chunk.
     """
 
     def __init__(self) -> None:
@@ -44,36 +44,31 @@ class LineCounter:
         self.blank_count = 0
         self.has_open_lines = False
         self.is_tidy = True
-        self._rest = b""  # the start of a line that continues in the next chunk
-
-    @property
-    def unfinished(self) -> bytes:
-        """The start of a line that continues in the next chunk."""
-        return self._rest
+        self.unfinished = b""
 
     def add(self, chunk: bytes) -> None:
         """Count the lines of the next chunk."""
         content = chunk.removeprefix(BYTE_ORDER_MARK) if self.byte_count == 0 else chunk
         self.add_bytes(chunk)
         first, last = content.find(b"\n"), content.rfind(b"\n")
-        line = self._rest + (content if first < 0 else content[:first])
+        line = self.unfinished + (content if first < 0 else content[:first])
         if len(line) > LONGEST_LINE_BYTES:
             raise RefusedFileError(f"it has a line of more than {LONGEST_LINE_BYTES >> 20} MiB")
         if first < 0:
-            self._rest = line
+            self.unfinished = line
             return
         self.line_count += content.count(b"\n")
         self.blank_count += is_blank(line) + len(BLANK_LINE.findall(content, first, last + 1))
         self.look_closer(b"\n" + line + b"\n")
         self.look_closer(content[first : last + 1])
-        self._rest = content[last + 1 :]
+        self.unfinished = content[last + 1 :]
 
     def finish(self) -> None:
         """Count a last line that has no line end."""
-        if self._rest:
+        if self.unfinished:
             self.line_count += 1
-            self.blank_count += is_blank(self._rest)
-        self.look_closer(b"\n" + self._rest)
+            self.blank_count += is_blank(self.unfinished)
+        self.look_closer(b"\n" + self.unfinished)
 
     def add_bytes(self, chunk: bytes) -> None:
         """Count the bytes of the next chunk."""
@@ -155,12 +150,3 @@ def look_through(
                 on_chunk(counter)
     counter.finish()
     return digest.hexdigest()
-
-
-def count_records(found: Iterable[Record]) -> tuple[int, int]:
-    """Return the number of records, including the header, and the number of lines they cover."""
-    record_count = covered_count = 0
-    for record in found:
-        record_count += 1
-        covered_count += record.line_count
-    return record_count, covered_count

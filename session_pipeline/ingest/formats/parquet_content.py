@@ -280,8 +280,4 @@ def _is_not_json(value: str, type: pa.DataType, depth: int = 0) -> str | None:
 
 
 def _first_line(error: BaseException) -> str:
-    return next(_lines(str(error)), type(error).__name__)[:200]
-
-
-def _lines(text: str) -> Iterator[str]:
-    return (line for line in text.splitlines() if line.strip())
+    return next(filter(str.strip, str(error).splitlines()), type(error).__name__)[:200]

@@ -17,10 +17,9 @@ from typing import IO
 
 from session_pipeline.engines.sql import literal, quote
 from session_pipeline.errors import RefusedFileError
-from session_pipeline.ingest.formats.content import json_kind
 from session_pipeline.ingest.formats.format import NO_LINE, Content, Format, Lines, Row, escaped
 from session_pipeline.ingest.formats.layout import Layout
-from session_pipeline.ingest.formats.line_counts import LineCounter, SeparatedLineCounter, count_records
+from session_pipeline.ingest.formats.line_counts import LineCounter, SeparatedLineCounter
 from session_pipeline.ingest.formats.records import (
     LONGEST_EVENT_BYTES,
     MOST_COLUMNS,
@@ -100,10 +99,6 @@ class _Separated(Format):
         """Return the field separator of a file for which the settings give none."""
         raise NotImplementedError
 
-    def other_text(self, lines: Sequence[bytes]) -> str | None:
-        """Recognize markup and JSON."""
-        return json_kind(lines)
-
     def counter(self, layout: Layout) -> LineCounter:
         """Return a counter that also finds out whether the file is tidy."""
         is_escaped = layout.escape is not None and not self.quoting
@@ -116,8 +111,10 @@ class _Separated(Format):
             first = self._first(file, layout)
             file.seek(0)
             found = self.records(physical_lines(file), first.delimiter, layout.escape, is_spaced=first.is_spaced)
-            line_count, covered_count = count_records(found)
-            blank_count = counter.line_count - covered_count
+            line_count, blank_count = 0, counter.line_count
+            for record in found:
+                line_count += 1
+                blank_count -= record.line_count
         is_counted = layout.header and not self._first(file, layout).is_header
         return line_count if is_counted else max(line_count - 1, 0), blank_count
 

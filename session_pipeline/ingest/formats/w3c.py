@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import unquote
 
-from session_pipeline.ingest.formats.content import json_kind
 from session_pipeline.ingest.formats.format import NO_LINE, Content, Format, Lines, Row
 from session_pipeline.ingest.formats.layout import Layout
 from session_pipeline.ingest.formats.line_counts import LineCounter
@@ -28,10 +27,6 @@ class W3c(Format):
     """Logs in W3C's extended format."""
 
     name = "w3c"
-
-    def other_text(self, lines: Sequence[bytes]) -> str | None:
-        """Recognize markup and JSON."""
-        return json_kind(lines)
 
     def counter(self, layout: Layout) -> LineCounter:
         """Return a counter for which directives are blank lines."""
