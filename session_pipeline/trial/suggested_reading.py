@@ -151,7 +151,7 @@ def _other_format(path: Path, reasons: Mapping[str, int], facts: FileFacts, *, h
     if has_own_section and log_format and reasons[OTHER_LOG_FORMAT + log_format] <= facts["accepted_count"]:
         return {}
     if log_format is None and reasons.get(INVALID_LOG_LINE, 0) > facts["accepted_count"]:
-        log_format = extended_log_format(_first_texts(path))
+        log_format = extended_log_format([line.decode(errors="replace") for line in whole_lines(beginning_of(path))])
     if log_format:
         return {"log_format": log_format}
     if reasons.get(INVALID_LOG_LINE) and not facts["accepted_count"] and (table := table_format(beginning_of(path))):
@@ -180,11 +180,6 @@ def _about_log(rules: ReadingRules, reasons: Mapping[str, int]) -> Iterator[str]
         written = NAMED_FORMATS.get(rules.log_format, rules.log_format)
         common = USUAL_AGENT if NAMED_FORMATS["common"] in written else OTHER_AGENT
         yield NO_USER_AGENT.format(how=HAPROXY_AGENT if "$haproxy_time" in written else common)
-
-
-def _first_texts(path: Path) -> list[str]:
-    """Return the first lines of a file."""
-    return [line.decode(errors="replace") for line in whole_lines(beginning_of(path))]
 
 
 def _lines_before_header(
@@ -241,8 +236,7 @@ def _likely_preset_of_log(lines: Sequence[bytes]) -> str | None:
     if any(map(NAMES_OF_FIELDS.match, lines)):
         return W3c.name
     presets = Counter(map(preset_of_text, lines))
-    found, count = min(presets.items(), key=lambda item: (-item[1], item[0] or ""), default=(None, 0))
-    return found if 2 * count > len(lines) else None
+    return next((preset for preset, count in presets.items() if 2 * count > len(lines)), None)
 
 
 def _lists_of_events(

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from session_pipeline.engines.sql import literal
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.trial.field_values import FieldValues
 
@@ -63,7 +64,7 @@ def _with_time_of_day(day: FieldValues, fields: Sequence[FieldValues]) -> tuple[
     if name is None:
         could = f"; it could be in {' or '.join(sorted(clocks))}" if clocks else ""
         return {}, [f"{day.name} has no time of day{could}: all events of a day would be at midnight"]
-    joined = f"({_of_line(day.name)}) || ' ' || ({_of_line(name)})"
+    joined = f"(line ->> {literal(day.name)}) || ' ' || (line ->> {literal(name)})"
     keys: dict[str, Any] = {"expressions": {"event_time": joined}}
     if not day.formats:
         return keys, []
@@ -78,7 +79,3 @@ def _with_format(formats: Sequence[str], what: str) -> tuple[dict[str, Any], lis
         return {"time_format": formats[0]}, []
     could = " and ".join(f'time_format = "{format}"' for format in formats)
     return {}, [f"{what} fit {could}; write the right one into the source"] if formats else []
-
-
-def _of_line(name: str) -> str:
-    return f"line ->> '{name.replace(chr(39), chr(39) * 2)}'"

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import quote
 
+from session_pipeline.engines.sql import literal
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.reference.usual_event_names import usual_event_names
 from session_pipeline.settings.values import is_label
@@ -59,7 +60,7 @@ def decoded_in(fields: Sequence[FieldValues], columns: Mapping[str, str]) -> dic
     for column, signs in ENCODED_SIGNS.items():
         name = columns.get(column, "")
         if name in found and found[name].values and found[name].is_mostly(_is_encoded):
-            text = f"line ->> '{name.replace(chr(39), chr(39) * 2)}'"
+            text = f"line ->> {literal(name)}"
             if column == "user_agent":
                 text = f"replace({text}, '+', ' ')"
             for sign in signs:

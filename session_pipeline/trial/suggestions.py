@@ -137,8 +137,8 @@ def suggested_log_format(reasons: Mapping[str, int]) -> str | None:
     Args:
         reasons: The number of quarantined lines, by reason.
     """
-    found = {reason: count for reason, count in reasons.items() if reason.startswith(OTHER_LOG_FORMAT)}
-    reason, _ = min(found.items(), key=lambda item: (-item[1], item[0]), default=(None, 0))
+    found = (reason for reason in reasons if reason.startswith(OTHER_LOG_FORMAT))
+    reason = min(found, key=lambda reason: (-reasons[reason], reason), default=None)
     return reason and reason.removeprefix(OTHER_LOG_FORMAT)
 
 

@@ -146,8 +146,7 @@ def likely_preset(texts: Sequence[str]) -> str | None:
         texts: The lines. Those that are cut short or not an object are not counted.
     """
     presets = Counter(preset_of(iter([line])) for text in texts for line in islice(_objects(text), 1))
-    found, count = min(presets.items(), key=lambda item: (-item[1], item[0] or ""), default=(None, 0))
-    return found if 2 * count > presets.total() else None
+    return next((preset for preset, count in presets.items() if 2 * count > presets.total()), None)
 
 
 def fits(line: Mapping[str, Any], preset: Preset) -> bool:
