@@ -41,7 +41,8 @@ def frozen_partitions(store: Store, names: Sequence[str] = ()) -> list[Partition
     return [
         partition
         for key, partition in sorted(store.partitions.items())
-        if _is_frozen(key.date, frozen_before)
+        if key.date is not None
+        and key.date < frozen_before
         and not key.file_id
         and key.table in (names or TABLES)
         and not TABLES[key.table].is_log
@@ -134,7 +135,3 @@ def _without_examples(rows: pa.Table, left: Unfinished) -> pa.Table:
         if kept != texts:
             rows = rows.set_column(place, rows.schema.field(place), pa.array(kept, rows.schema.field(place).type))
     return rows
-
-
-def _is_frozen(day: date | None, frozen_before: date) -> bool:
-    return day is not None and day < frozen_before

@@ -13,7 +13,7 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date
 from functools import cached_property
 from itertools import pairwise
@@ -89,14 +89,8 @@ class Unfinished:
 
     def with_others(self, other: "Unfinished") -> "Unfinished":
         """Return this and another one together."""
-        return Unfinished(
-            tuple(sorted({*self.ids, *other.ids})),
-            tuple(sorted({*self.visitors, *other.visitors})),
-            tuple(sorted({*self.users, *other.users})),
-            tuple(sorted({*self.session_ids, *other.session_ids})),
-            tuple(sorted({*self.days, *other.days})),
-            tuple(sorted({*self.former_ids, *other.former_ids})),
-        )
+        both = ((getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
+        return Unfinished(*(tuple(sorted({*own, *others})) for own, others in both))
 
 
 class IdSearch:
@@ -214,22 +208,19 @@ class Erasures:
     def _of_site(self, site: str) -> Sequence[Erasure]:
         return [entry for entry in self.entries if entry.site in (None, site)]
 
-    @cached_property
-    def _as_json(self) -> dict[str, Any]:
+    def save(self, path: Path) -> None:
+        """Write the file atomically; only its owner may read it."""
         left = self.unfinished
-        return {
+        content = {
             "format": FORMAT,
             "visitor_key": self.key and self.key.fingerprint,
             "erasures": [asdict(entry) for entry in self.entries],
             "unfinished": left and {**asdict(left), "days": [[site, str(day)] for site, day in left.days]},
         }
-
-    def save(self, path: Path) -> None:
-        """Write the file atomically; only its owner may read it."""
         with replacing(path) as temporary:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with open(descriptor, "w", encoding="utf-8") as file:
-                json.dump(self._as_json, file, indent=1)
+                json.dump(content, file, indent=1)
                 file.write("\n")
 
 
