@@ -4,7 +4,7 @@ taken.py computes what is recorded; deliveries.py decides when.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -78,14 +78,12 @@ class Recorder:
         """Commit files that were read, in one transaction."""
         if not taken:
             return
-        seen = [self._seen(delivery, one.file.file_id) for one in taken for delivery in one.pending.deliveries]
         self._store.commit(
             [item for one in taken for item in one.written or ()],
             run_id=self._run_id,
             drop=[key for one in taken for key in one.drop],
             source_files=[one.file for one in taken],
-            deliveries=[each for one in seen for each in one["deliveries"]],
-            forget=[each for one in seen for each in one["forget"]],
+            **self._seen((delivery, one.file.file_id) for one in taken for delivery in one.pending.deliveries),
         )
         for one in taken:
             was_accepted = self._ledger.is_accepted(one.file.file_id)
@@ -104,13 +102,7 @@ class Recorder:
     def redelivered(self, found: Sequence[tuple[Delivery, str]]) -> None:
         """Record the paths of contents that are in the store already, given with the ids of their contents."""
         if found:
-            seen = [self._seen(*each) for each in found]
-            self._store.commit(
-                [],
-                run_id=self._run_id,
-                deliveries=[each for one in seen for each in one["deliveries"]],
-                forget=[each for one in seen for each in one["forget"]],
-            )
+            self._store.commit([], run_id=self._run_id, **self._seen(found))
             self._counts["redelivered_count"] += len(found)
 
     def forget_outdated(self, found: Sequence[Delivery]) -> None:
@@ -139,15 +131,11 @@ class Recorder:
         source_file = not_read(delivery, rules, status, str(error))
         is_unreadable = isinstance(error, UnreadableFileError)  # the disk may be able to read it later
         withdrawn = None if is_unreadable else self._withdrawn(delivery, file_id)
-        seen = self._seen(delivery, source_file.file_id)
-        self._store.commit(
-            [],
-            run_id=self._run_id,
-            drop=sorted(self._ledger.keys[withdrawn]) if withdrawn else (),
-            source_files=[source_file],
-            deliveries=seen["deliveries"],
-            forget=[*seen["forget"], *([withdrawn] if withdrawn else [])],
-        )
+        seen = self._seen([(delivery, source_file.file_id)])
+        if withdrawn:
+            seen["forget"].append(withdrawn)
+        drop = sorted(self._ledger.keys[withdrawn]) if withdrawn else ()
+        self._store.commit([], run_id=self._run_id, drop=drop, source_files=[source_file], **seen)
         self._ledger.files[source_file.file_id] = source_file
         self._counts[f"{status}_count"] += 1
         if withdrawn:
@@ -155,20 +143,20 @@ class Recorder:
             self._counts["withdrawn_count"] += 1
         crash_points.reached("ingest: file recorded as not read")
 
-    def _seen(self, delivery: Delivery, file_id: str) -> Seen:
-        """Return what a commit records for a delivery: the content of its path.
+    def _seen(self, found: Iterable[tuple[Delivery, str]]) -> Seen:
+        """Return what a commit records for deliveries, given with the ids of their contents.
 
-        A refused or corrupt file that was recorded for the same path is removed.
+        Refused and corrupt files that were recorded for the same paths are removed.
         """
-        before = self._ledger.known.get(delivery.name, ("", file_id))[1]
-        is_outdated = before != file_id and before in self._ledger.files and not self._ledger.is_accepted(before)
-        if is_outdated:
-            self._ledger.forget(before)
-        self._ledger.known[delivery.name] = (delivery.stamp, file_id)
-        return {
-            "deliveries": [(delivery.name, file_id, delivery.stamp)],
-            "forget": [before] if is_outdated else [],
-        }
+        seen = Seen(deliveries=[], forget=[])
+        for delivery, file_id in found:
+            _, before = self._ledger.known.get(delivery.name, ("", file_id))
+            if before != file_id and before in self._ledger.files and not self._ledger.is_accepted(before):
+                self._ledger.forget(before)
+                seen["forget"].append(before)
+            self._ledger.known[delivery.name] = (delivery.stamp, file_id)
+            seen["deliveries"].append((delivery.name, file_id, delivery.stamp))
+        return seen
 
     def _withdrawn(self, delivery: Delivery, file_id: str | None) -> str | None:
         """Return the id of the content whose rows are withdrawn because its delivery cannot be read any more.

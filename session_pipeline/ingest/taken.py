@@ -167,7 +167,7 @@ def _as_time(text: str | None) -> datetime | None:
 
 
 class Seen(TypedDict):
-    """Keyword arguments of Store.commit for a delivery."""
+    """Keyword arguments of Store.commit for deliveries."""
 
     deliveries: list[tuple[str, str, str]]
     forget: list[str]
