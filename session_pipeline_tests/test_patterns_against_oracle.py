@@ -30,6 +30,8 @@ PATTERNS: Sequence[Mapping[str, Any]] = (
     {"pattern": "cart+ -> .$"},
     {"pattern": "(search -> cart | cart -> search){2}"},
     {"pattern": "(search | cart -> cart)+ -> /"},
+    {"pattern": "(cart?){2} -> search"},
+    {"pattern": "(search{,2}?){1,2}? -> cart"},
     {"pattern": "cart -[<=2s]-> cart"},
     {"pattern": "[cart search] -[>2s]-> [cart search] -[<3s]-> [^ping]"},
     {"pattern": ". -[==1s]-> ."},
