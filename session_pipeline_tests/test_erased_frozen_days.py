@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -19,6 +20,7 @@ from session_pipeline.run import erasure
 from session_pipeline.run.held import Held, find_held, held_tables
 from session_pipeline.run.person import Person
 from session_pipeline.run.pipeline import open_folder, open_run
+from session_pipeline.store.records import Written
 from session_pipeline.tables import TABLES
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.erasures import CANARY, CANARY_USER, begin, event, texts_left
@@ -359,3 +361,37 @@ def test_days_without_sessions_do_not_name_an_erased_session_as_the_first(tmp_pa
     held = erase(deployment, Person(None, CANARY_USER, None))
     assert (held.shared_visitors, len(held.session_ids)) == ((("main", "tablet"),), 2)
     assert texts_left(deployment, list(held.session_ids)) == []
+
+
+def without_columns(deployment: Deployment, name: str, columns: set[str]) -> None:
+    """Change the partitions of a table to those of an older version, which did not have these columns."""
+    with open_run(deployment.folder, run_id="older", until=UNTIL) as run:
+        written = []
+        for partition in run.store.of_table(name):
+            [path] = run.store.paths_of(partition)
+            older = run.store.scratch / f"{partition.key.date}.parquet"
+            pq.write_table(pq.read_table(path, partitioning=None).drop_columns(sorted(columns)), older)
+            parts, counts = dict(partition.parts), dict(partition.counts)
+            written.append(Written(partition.key, older, partition.row_count, partition.fingerprint, parts, counts))
+        run.store.commit(written, run_id="older")
+
+
+def test_history_is_computed_from_sessions_of_an_older_version(tmp_path: Path) -> None:
+    """Frozen days do not get columns that a later version added: the number of a session, and the life cycle."""
+    lines = [
+        at("tablet", "10-01T10:00:00", CANARY_USER),
+        at("tablet", "10-01T12:00:00", "ann", utm_campaign="first"),
+        at("tablet", "10-01T14:00:00", "ann", utm_campaign="second"),
+        at("tablet", "10-09T10:00:00", "ann"),
+    ]
+    deployment = deployed(tmp_path / "data", SETTINGS, test=lines)
+    without_columns(deployment, "sessions", {"day_session_number"})
+    without_columns(deployment, "session_facts", {"lifecycle"})
+    erase(deployment, Person(None, CANARY_USER, None))
+    [first] = [row for row in deployment.records("visitor_states") if row["session_date"] == date(2026, 10, 1)]
+    [session, _] = [row for row in deployment.records("sessions") if row["session_date"] == date(2026, 10, 1)]
+    assert (first["first_session_id"], first["first_utm_campaign"]) == (session["session_id"], "first")
+    assert pairs(deployment, "session_facts", "started_at", "visit_number")[:2] == [
+        ("2026-10-01 12:00:00", "1"),
+        ("2026-10-01 14:00:00", "2"),
+    ]

@@ -66,7 +66,11 @@ class Histories:
         """
         if not self._has_changed or name not in (*COMPUTED, "session_facts"):
             return rows
-        self._connection.register("given_rows", rows.append_column(ROW, pa.array(range(len(rows)), pa.int64())))
+        given = rows.append_column(ROW, pa.array(range(len(rows)), pa.int64()))
+        for field in table(name).schema:
+            if field.name not in rows.column_names:  # an older version wrote the rows
+                given = given.append_column(field, pa.nulls(len(rows), field.type))
+        self._connection.register("given_rows", given)
         try:
             found = self._with_history(name, day, rows) if name in COMPUTED else self._with_visits(day, rows)
         finally:
@@ -83,7 +87,7 @@ class Histories:
 
     def _with_visits(self, day: date | None, rows: pa.Table) -> pa.Table:
         found = self._connection.sql(query("visit_numbers"), params={"day": day}).to_arrow_table()
-        for each in found.column_names:
+        for each in (name for name in found.column_names if name in rows.column_names):
             place = rows.column_names.index(each)
             rows = rows.set_column(
                 place, rows.schema.field(place), found.column(each).cast(rows.schema.field(place).type)

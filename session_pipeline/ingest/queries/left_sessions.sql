@@ -1,5 +1,6 @@
 -- One row is a session of a changed visitor on a frozen day that is not erased, with the columns
--- that visitor_states reads.
+-- that visitor_states reads. An older version did not number sessions; it had them in the order of
+-- their times.
 select
     session_date,
     site,
@@ -9,7 +10,12 @@ select
             then user_id
     end as user_id,
     session_id,
-    day_session_number,
+    coalesce(
+        day_session_number,
+        row_number() over (
+            partition by session_date, site, visitor_id order by started_at, session_id
+        )
+    ) as day_session_number,
     channel,
     utm_campaign,
     started_at,
