@@ -192,6 +192,17 @@ _POSTHOG: tuple[Case, ...] = (
     ),
     *(
         (
+            f"excluded at the instant of a step, between {after} and {before}",
+            "posthog_ordered",
+            "z a b c",
+            "14d",
+            {f"z 1m {MANY_AT_ONCE} 0s x 0s b 1m c": 4},
+            {"exclusions": (_between("x", after, before),)},
+        )
+        for after, before in ((1, 2), (2, 3))
+    ),
+    *(
+        (
             f"excluded between {after} and {before}",
             "posthog_ordered",
             _ADVANCED,

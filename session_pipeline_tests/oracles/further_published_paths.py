@@ -37,8 +37,8 @@ def matches(happened: str) -> list[tuple[int, int]]:
     return list(zip(firsts, lasts, strict=True))
 
 
-# ClickHouse: the functional test 00222, the manual's examples, issues 118120 and 120729; the tests of the DuckDB
-# extension behavioral. `(?1)` is a, `(?2)` is b. The first column has the actions that meet a condition.
+# ClickHouse: the functional test 00222, that of sequenceMatchEventsAll, the manual's examples, issues 118120 and 120729;
+# the tests of the DuckDB extension behavioral. `(?1)` is a, `(?2)` is b. The first column has the actions that meet a condition.
 _SEQUENCES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("a b c d", "(?1)", ("[a] [a] [a] [a] b c [a] [a] [a] [a] b b",)),
     ("a b c d", "(?3)", ("a a a a b [c] a a a a b b",)),
@@ -56,6 +56,7 @@ _SEQUENCES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("a b d", "(?1)(?2)", ("[a c b]", "a d b")),
     ("a b", "(?1).*(?2)", ("[a c b] [a c b]", "[a a b] b")),
     ("a b c", "(?1)(?2)(?3)", ("[a 5m b 5m c]", "a 5m a", "a 5m c", "a 5m b 5m b 5m c")),
+    ("a b c", "(?1)(?2)(?3)", ("[a b c] 3s [a b c] 3s [a b c]", "[a b c] 3s a b")),
     ("a b c", "(?1).*(?3)", ("[a 5m b 5m c]", "a 5m a", "[a 5m c]")),
     ("a b", "(?1)(?2)(?1)", ("a 5m s", "[a 10m b 20m a] 10m s", "[a b a] s [a b a] s", "[a b a] b a")),
     ("a b c", "(?1)(?t<=10)(?2)(?3)", ("a 5s b 95s b c", "[a 5s b c]", "[a 5s b b c] b")),
