@@ -37,8 +37,9 @@ def matches(happened: str) -> list[tuple[int, int]]:
     return list(zip(firsts, lasts, strict=True))
 
 
-# ClickHouse: the functional test 00222, that of sequenceMatchEventsAll, the manual's examples, issues 118120 and 120729;
-# the tests of the DuckDB extension behavioral. `(?1)` is a, `(?2)` is b. The first column has the actions that meet a condition.
+# ClickHouse: the functional test 00222, that of sequenceMatchEventsAll, the manual's examples, issues 118120 and
+# 120729; the tests of the DuckDB extension behavioral. `(?1)` is a, `(?2)` is b. The first column has the actions that
+# meet a condition.
 _SEQUENCES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("a b c d", "(?1)", ("[a] [a] [a] [a] b c [a] [a] [a] [a] b b",)),
     ("a b c d", "(?3)", ("a a a a b [c] a a a a b b",)),
