@@ -20,7 +20,7 @@ from session_pipeline.ingest.reading.day_files import DayFiles, QuarantineFile
 from session_pipeline.ingest.reading.figures import Figures
 from session_pipeline.ingest.reading.lines import decoded_parquet, lines_by_duckdb, lines_by_python
 from session_pipeline.ingest.reading.raw_rows import constant, with_columns
-from session_pipeline.ingest.reading.result import RangeReading
+from session_pipeline.ingest.reading.result import RangeReading, reading_of
 from session_pipeline.ingest.reading.stream import one_behind, parts_of_rows
 from session_pipeline.ingest.reading.work import Errors, Work
 from session_pipeline.ingest.sql import forget, macros, query
@@ -71,12 +71,8 @@ class LargeFile(Work):
         [(count,)] = self._desk.execute("select count(*) from earlier_lines").fetchall()
         if count:
             self._desk.execute(f"copy ({query('nameless_lines')}) to {literal(str(nameless))} (format parquet)")
-        return RangeReading(
-            self._figures,
-            {day.utc_date: self._path(file_id, "raw_events", day.utc_date) for day in self._figures.days(file_id)},
-            self._path(file_id, "quarantined_lines") if self._figures.reasons else None,
-            nameless if count else None,
-        )
+        found = reading_of(self._figures, file_id, {}, partial(self._path, file_id))
+        return RangeReading(self._figures, found.days, found.quarantine_path, nameless if count else None)
 
     def discard(self) -> None:
         """Remove everything that was written."""

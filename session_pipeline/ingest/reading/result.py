@@ -3,8 +3,8 @@
 Reading itself is the work of read.py.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
@@ -85,18 +85,16 @@ class RangeReading:
 
     Attributes:
         figures: The figures of these lines.
-        paths: The file of raw_events of each UTC date.
+        days: Files of raw_events.
         quarantine_path: File of quarantined_lines; None if no line was quarantined.
         nameless_path: The number of lines of each content without an event id, sorted by content; None if all lines
             have one.
-        hashes: SHA-256 of the files of raw_events, by path.
     """
 
     figures: Figures
-    paths: Mapping[date, Path]
+    days: tuple[RawDay, ...]
     quarantine_path: Path | None
     nameless_path: Path | None
-    hashes: Mapping[Path, str] = field(default_factory=dict)
 
 
 def reading_of(

@@ -4,7 +4,10 @@ tasks.py has the work of a task. local_reader.py reads what was not read ahead o
 """
 
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +21,7 @@ from session_pipeline.ingest.mapping.source_rules import SourceRules
 from session_pipeline.ingest.reading.figures import Figures, check_counts
 from session_pipeline.ingest.reading.local_reader import LocalReader
 from session_pipeline.ingest.reading.nameless import shares
-from session_pipeline.ingest.reading.result import RangeReading, ReadResult, reading_of
+from session_pipeline.ingest.reading.result import RangeReading, RawDay, ReadResult, reading_of
 from session_pipeline.ingest.reading.small_files import (
     LARGEST_SMALL_BYTES,
     MOST_BYTES_TOGETHER,
@@ -143,16 +146,12 @@ class TaskReader:
         earlier_tasks = [EarlierTask(self._place, counts, first, end) for first, end in shares(len(counts))]
         earlier = [found for found in self._runner.run_tasks(count_earlier, earlier_tasks) if found is not None]
         tasks = [
-            RenumberTask(self._place, number, [each.path for each in earlier if number in each.range_numbers], of.paths)
+            RenumberTask(self._place, number, [each.path for each in earlier if number in each.range_numbers], of.days)
             for number, of in there.items()
             if any(number in each.range_numbers for each in earlier)
         ]
-        for task, files in zip(tasks, self._runner.run_tasks(renumber_events, tasks), strict=True):
-            reading = there[task.range_number]
-            paths = {utc_date: path for utc_date, (path, _) in files.items()}
-            readings[task.range_number] = RangeReading(
-                reading.figures, paths, reading.quarantine_path, None, dict(files.values())
-            )
+        for task, days in zip(tasks, self._runner.run_tasks(renumber_events, tasks), strict=True):
+            readings[task.range_number] = replace(there[task.range_number], days=days)
 
     def _joined(self, admitted: Admitted, ranges: Sequence[RangeReading | Exception]) -> ReadResult:
         """Return the reading of a file from those of its ranges: a folder of part files for each date."""
@@ -168,20 +167,15 @@ class TaskReader:
         rules = self._rules_of(admitted.source).of(admitted.preset)
         mapping = mappings_of(rules, admitted.format, figures.values).get(file_id, {})
         joined = reading_of(figures, file_id, mapping, partial(part_path, self._place.results.parent, file_id))
+        parts: dict[date, list[RawDay]] = defaultdict(list)
+        for each in readings:
+            for part in each.days:
+                parts[part.utc_date].append(part)
         for day in joined.days:
-            parts = [
-                (
-                    each.paths[day.utc_date],
-                    each.hashes[each.paths[day.utc_date]],
-                    next(own.row_count for own in each.figures.days(file_id) if own.utc_date == day.utc_date),
-                )
-                for each in readings
-                if day.utc_date in each.paths
-            ]
-            _make_folder(day.path, [path for path, _, _ in parts])
+            of_day = parts[day.utc_date]
+            _make_folder(day.path, [part.path for part in of_day])
             written = [
-                WrittenFile(day.path / _name(number), row_count, sha256)
-                for number, (_, sha256, row_count) in enumerate(parts)
+                WrittenFile(day.path / _name(number), part.row_count, part.sha256) for number, part in enumerate(of_day)
             ]
             write_manifest(day.path, written)
         if joined.quarantine_path is not None:

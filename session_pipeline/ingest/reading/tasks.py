@@ -7,10 +7,9 @@ run.
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,7 +25,7 @@ from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.mapping.source_rules import SourceRules
 from session_pipeline.ingest.reading.nameless import Earlier, earlier_lines, renumber
 from session_pipeline.ingest.reading.read import read_range, read_together
-from session_pipeline.ingest.reading.result import RangeReading, Reading
+from session_pipeline.ingest.reading.result import RangeReading, RawDay, Reading
 from session_pipeline.ingest.reading.small_files import is_small
 from session_pipeline.store.store_files import sha256_of
 
@@ -111,14 +110,15 @@ class RenumberTask:
     place: Place
     range_number: int
     earlier: Sequence[Path]
-    paths: Mapping[date, Path]
+    days: Sequence[RawDay]
 
 
 def take_files(task: FileTask) -> list[Outcome]:
     """Admit files and read them. Small ones are read together, as on one machine, so their bytes are the same."""
     with _attempt(task.place) as (connection, results, local):
         outcomes: dict[Path, Outcome] = {}
-        small: list[Admitted] = []
+        # By what files have in common that are read together, and by content.
+        small: dict[tuple[str, str], dict[str, list[Admitted]]] = {}
         for delivery in task.deliveries:
             try:
                 admitted = task.rules.admit(
@@ -134,14 +134,11 @@ def take_files(task: FileTask) -> list[Outcome]:
             if (admitted.file_id, admitted.format) in task.known or admitted.ranges:
                 admitted.discard()
             elif is_small(admitted):
-                small.append(admitted)
+                kind = admitted.format, admitted.preset or ""
+                small.setdefault(kind, {}).setdefault(admitted.file_id, []).append(admitted)
             else:
                 _read([admitted], task, connection, results, outcomes)
-        for kind in sorted({_kind(admitted) for admitted in small}):
-            of_content: dict[str, list[Admitted]] = {}
-            for admitted in small:
-                if _kind(admitted) == kind:
-                    of_content.setdefault(admitted.file_id, []).append(admitted)
+        for _, of_content in sorted(small.items()):
             _read([same[0] for same in of_content.values()], task, connection, results, outcomes)
             for first, *others in of_content.values():
                 for other in others:
@@ -149,11 +146,6 @@ def take_files(task: FileTask) -> list[Outcome]:
                     found = outcomes[first.path]
                     outcomes[other.path] = replace(outcomes[other.path], reading=found.reading, failure=found.failure)
     return list(outcomes.values())
-
-
-def _kind(admitted: Admitted) -> tuple[str, str]:
-    """Return what files that are read together have in common."""
-    return admitted.format, admitted.preset or ""
 
 
 def _read(
@@ -173,8 +165,7 @@ def _read(
     for admitted, found in zip(files, readings, strict=True):
         path = admitted.path
         if isinstance(found, Reading):
-            days = tuple(replace(day, sha256=sha256_of(day.path)) for day in found.days)
-            outcomes[path] = replace(outcomes[path], reading=replace(found, days=days))
+            outcomes[path] = replace(outcomes[path], reading=replace(found, days=_hashed(found.days)))
         else:
             outcomes[path] = replace(outcomes[path], failure=found)
 
@@ -201,7 +192,7 @@ def take_range(task: RangeTask) -> RangeReading | Exception:
             found = read_range(content, task.rules, connection, results, lines_before=lines_before)
         except (SessionPipelineError, FileNotFoundError) as error:
             return error
-        return replace(found, hashes={path: sha256_of(path) for path in found.paths.values()})
+        return replace(found, days=_hashed(found.days))
 
 
 def count_earlier(task: EarlierTask) -> Earlier | None:
@@ -210,15 +201,16 @@ def count_earlier(task: EarlierTask) -> Earlier | None:
         return earlier_lines(connection, task.counts, task.first, task.end, results / "earlier.parquet")
 
 
-def renumber_events(task: RenumberTask) -> dict[date, tuple[Path, str]]:
-    """Write the files of a range again, with the right ids; return the new path and hash of each date's file."""
+def renumber_events(task: RenumberTask) -> tuple[RawDay, ...]:
+    """Write the files of a range again, with the right ids, and return them."""
     with _attempt(task.place) as (connection, results, _):
-        found = {}
-        for utc_date, path in task.paths.items():
-            target = results / path.name
-            renumber(connection, path, task.earlier, task.range_number, target)
-            found[utc_date] = target, sha256_of(target)
-        return found
+        for day in task.days:
+            renumber(connection, day.path, task.earlier, task.range_number, results / day.path.name)
+        return _hashed([replace(day, path=results / day.path.name) for day in task.days])
+
+
+def _hashed(days: Iterable[RawDay]) -> tuple[RawDay, ...]:
+    return tuple(replace(day, sha256=sha256_of(day.path)) for day in days)
 
 
 @contextmanager
