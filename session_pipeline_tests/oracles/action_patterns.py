@@ -89,7 +89,8 @@ def _repeat_ends(kept: Sequence[tuple[str, datetime]], item: Repeat, place: int,
         yield place
     if may_go_on:
         for end in _item_ends(kept, item.item, place):
-            if end > place or count < item.least:  # an item that can be absent counts as often as it must occur
+            # An item that can be absent counts as often as it must occur, and under ?.
+            if end > place or count < item.least or item.most == 1:
                 yield from _repeat_ends(kept, item, end, count + 1)
     if may_stop and not item.is_lazy:
         yield place
