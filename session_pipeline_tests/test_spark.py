@@ -15,10 +15,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import hypothesis
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import strategies as st
 
 from session_pipeline.checks import CHECKS, Check, Verdict
 from session_pipeline.engines.duckdb import DuckDBEngine, Limits
@@ -28,11 +30,12 @@ from session_pipeline.engines.spark_files import write_empty, write_files
 from session_pipeline.engines.spark_jobs import Job
 from session_pipeline.engines.spark_sql import for_spark
 from session_pipeline.reference.column_groups import EVENT_CONDITION_COLUMNS
-from session_pipeline.settings.conditions import parse_scalar
+from session_pipeline.settings.conditions import parse_condition, parse_scalar
 from session_pipeline.settings.engine import EngineSettings
 from session_pipeline.store.part_files import files_at
 from session_pipeline.tables import Table, table
 from session_pipeline_tests import test_cases as cases
+from session_pipeline_tests import test_conditions as conditions
 from session_pipeline_tests.checked_stores import DAY, change, opened
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.parity.builds import CASE_CONF
@@ -345,6 +348,34 @@ def test_settings_give_the_values_of_the_other_engine(engine: SparkEngine) -> No
         expected = connection.sql(query).fetchall()
         assert [tuple(row.values()) for row in job.rows(query).to_pylist()] == expected
     assert {row[-1] for row in expected} == {"template"}
+
+
+@quiet
+@needs_spark
+@pytest.mark.spark
+@hypothesis.settings(max_examples=5, phases=[hypothesis.Phase.generate])  # to shrink a failure takes too long
+@hypothesis.given(
+    st.lists(conditions.WHOLE, min_size=40, max_size=40),
+    st.lists(conditions.NUMBERS | conditions.TEXTS, min_size=20, max_size=20),
+    st.lists(conditions.ROWS, min_size=40, max_size=40),
+)
+def test_random_settings_give_the_values_of_the_other_engine(
+    engine: SparkEngine, truths: list[str], scalars: list[str], rows: list[dict[str, object]]
+) -> None:
+    fields = [(name, table("events").schema.field(name).type) for name in rows[0]]
+    given = pa.Table.from_pylist(
+        [{"number": number, **row} for number, row in enumerate(rows)], pa.schema([("number", pa.int64()), *fields])
+    )
+    values = [parse_condition(text, EVENT_CONDITION_COLUMNS, key="x").sql("duckdb") for text in truths]
+    values += [
+        f"cast({parse_scalar(text, EVENT_CONDITION_COLUMNS, key='x').sql('duckdb')} as varchar)" for text in scalars
+    ]
+    columns = ", ".join(f"{value} as c{place}" for place, value in enumerate(values))
+    query = f"select number, {columns} from given order by number"
+    with engine.job() as job, duckdb.connect() as connection:
+        job.add_rows("given", given)
+        connection.register("given", given)
+        assert job.rows(query).to_pylist() == connection.sql(query).to_arrow_table().to_pylist()
 
 
 IN_QUERIES = (
