@@ -11,6 +11,7 @@ import pytest
 
 from session_pipeline.errors import SettingsError
 from session_pipeline.ingest.formats.compression import zstd
+from session_pipeline.ingest.reading import read_large, small_files
 from session_pipeline.reference.log_formats import parse_log_format
 from session_pipeline_tests.access_logs import AGENT, NGINX_MAIN, RULES, combined, event, events, visitor
 from session_pipeline_tests.ingesting import Ingest
@@ -271,3 +272,16 @@ def test_access_logs_are_recognized_by_file_name(ingest: Ingest, name: str) -> N
     admitted = ingest.admit(ingest.deliver(compress(content), name), RULES)
     assert (admitted.format, admitted.line_count) == ("access_log", 1)
     admitted.discard()
+
+
+@pytest.mark.parametrize("changes", [{}, {"json_fields": ("properties",)}], ids=["long", "changed"])
+def test_lines_that_are_given_in_batches(
+    changes: dict[str, tuple[str, ...]], ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [combined(f"GET /{number}?q={'a' * 100} HTTP/1.1", address=f"192.0.{number}.7") for number in range(200)]
+    small = events(ingest, lines)
+    assert events(ingest, lines, replace(RULES, **changes)) == small
+    monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", 0)
+    monkeypatch.setattr(read_large, "LONG_LINE_BYTES", 100)
+    assert events(ingest, lines, replace(RULES, **changes)) == small
+    assert small[9]["visitor_id"] == visitor("192.0.9")

@@ -132,15 +132,19 @@ class Work(ABC):
             raise SessionPipelineError("lines are numbered by their order; set preserve_insertion_order = true")
         for each in (self._connection, self._desk):
             each.execute(f"set disabled_optimizers = '{UNORDERED}'")
-        define(self._connection, "lines")
+        self._define(self._connection)
         if self._rules.key_values:
             define(self._connection, "key_values")
         if self._rules.request:
             define(self._connection, "requests")
+
+    def _define(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Create the macros for lines, and give the visitor key if visitor ids are made."""
+        define(connection, "lines")
         if self._rules.makes_visitors(self._format):
             assert self._rules.visitor_key is not None, "visitors of this file need a key"
-            define(self._connection, "requests")
-            self._rules.visitor_key.give_to(self._connection)
+            define(connection, "requests")
+            self._rules.visitor_key.give_to(connection)
 
     def _rows(self, lines: Lines) -> str:
         """Return the query of read_lines.sql.
@@ -170,6 +174,8 @@ class Work(ABC):
         self._giver.execute("set timezone = $1", [timezone])
         self._giver.execute(f"set disabled_optimizers = '{UNORDERED}'")
         self._giver.execute("set enable_progress_bar = false")
+        if format_named(self._format).has_own_visitors:
+            self._define(self._giver)  # macros and variables are those of one connection
         return self._giver.sql(select).to_arrow_reader(row_count)
 
     def _take(self, lines: pa.Table) -> pa.Table | None:
