@@ -248,6 +248,26 @@ def test_steps_have_the_parameters_of_their_sql() -> None:
     assert not STEP_OF_TABLE["user_agents"].is_daily
 
 
+def test_parameters_that_settings_lack_are_those_of_the_computations() -> None:
+    """A fingerprint has only these two kinds, so a change of any other parameter would make nothing stale."""
+    patterns = """
+[[patterns]]
+name = "timed"
+pattern = "search -> [^search]* -> search"
+within_seconds = 600
+
+[[patterns]]
+name = "untimed"
+pattern = "search -> cart"
+"""
+    found = frame(FUNNELS + patterns)
+    known = found.parameters.keys()
+    lacking = {step.name: set(step.parameters - known) for step in STEPS if step.parameters - known}
+    given = {step.name: {name for _, run in step.runs(found.settings) for name in run} for step in STEPS}
+    assert lacking == {name: names for name, names in given.items() if names}
+    assert not known & set().union(*given.values())
+
+
 def test_only_day_history_records_the_first_build() -> None:
     assert {log.table: log.records_first_build for log in LOGS} == {"session_changes": False, "_day_history": True}
 

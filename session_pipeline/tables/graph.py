@@ -64,7 +64,7 @@ class Computation:
     Attributes:
         model: The model.
         name: The name of its rows for later models. A later computation with the same name replaces the rows.
-        runs: For each time the model runs, the parameters that are not equal for all days, with their values.
+        runs: For each time the model runs, the values of the parameters that the settings do not give it.
     """
 
     model: str
