@@ -1,4 +1,4 @@
-"""Tests the funnel oracle on published cases and on the statements of DESIGN 4."""
+"""Tests the funnel oracle on published cases and on the statements of docs/definitions.md."""
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta

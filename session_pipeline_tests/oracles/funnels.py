@@ -1,4 +1,4 @@
-"""Computes funnels in plain Python, written from their definition (DESIGN 4, docs/definitions.md), not from the SQL.
+"""Computes funnels in plain Python, written from their definition (docs/definitions.md), not from the SQL.
 
 The input is the events of the session oracle (sessions.py). What stops an attempt is in funnel_stops.py.
 """

@@ -173,7 +173,7 @@ DEFINITIONS: Mapping[str, tuple[Mapping[str, Any], tuple[str, ...]]] = {
     "minutes": ({"inactivity_seconds": 1860, "at_border": "starts"}, ("v 1859s v", "v | 31m v")),
     "users": ({"user": True}, ("v(user_id=a) | v(user_id=b)", "v v(user_id=a) v")),
     "midnight": ({"like": "matomo"}, ("86398s v | 3s v", "86398s v 1s v", "v | 30m v", "v 1799s v")),
-    # The examples of docs/definitions.md.
+    # The examples of docs/other_tools.md.
     "mixpanel": (
         {"inactivity_seconds": 1800, "midnight": True},
         ("v 30m v | 1801s v", "86398s v 1s v | 1s v", "86398s v | 3s v"),

@@ -1,4 +1,4 @@
-"""Computes sessions in plain Python, written from their definition (DESIGN 4), not from the SQL.
+"""Computes sessions in plain Python, written from their definition (docs/definitions.md), not from the SQL.
 
 It loops over all lines ever accepted, in the way that is easiest to read. Building a day from the day before is done
 only in the pipeline's models.

@@ -1,6 +1,6 @@
 """Scores outcome rates and numbers of sessions against the same weekdays of the 56 days before a window.
 
-found_outcomes.py makes the rows of the table. docs/definitions.md defines the terms.
+found_outcomes.py makes the rows of the table. docs/changes.md defines the terms.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Finds steps that sessions take less or more often than before: which are tested, and their scores.
 
-attribution.py decides which of them are alerts, found_progress.py which are rows. docs/definitions.md has the terms.
+attribution.py decides which of them are alerts, found_progress.py which are rows. docs/changes.md has the terms.
 """
 
 from collections.abc import Iterator
