@@ -92,7 +92,7 @@ class CheckTests:
                 return self._failed_case(CHECK_OF_QUERY[query])
             except CANNOT_RUN as error:
                 raise InvalidMutantError(str(error)) from error
-            except duckdb.Error as error:
+            except (duckdb.Error, TypeError) as error:  # TypeError: the check cannot show such a row
                 return str(error)
 
     def _failed_case(self, check: Callable[[Run, Sequence[date]], Verdict]) -> str | None:
