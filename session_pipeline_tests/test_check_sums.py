@@ -41,9 +41,14 @@ def increased(table: str, *columns: str, by: str = "1") -> str:
     return f"select * replace ({', '.join(f'{column} + {by} as {column}' for column in columns)}) from {table}"
 
 
+def without_rows(table: str) -> str:
+    return f"from {table} where false"
+
+
 MISCOUNTED = "sessions have an event_count that differs from their events"
 CHECKOUT = "checkout does not add up"
 ACTIONS = "the counts of actions do not add up"
+OF_A_BOT = "select * replace (visitor_id = 'visitor 0' as is_bot) from sessions"
 OTHER_IDS = "select * replace (md5(session_id) as session_id) from session_outcomes"
 
 
@@ -54,11 +59,23 @@ def outcomes(sessions: int, rows: int, known: int, daily: int, summary: int) -> 
     )
 
 
-def paths(transitions: int = 20, paths: int = 5, counts: int = 5, starts: int = 5, ends: int = 5) -> str:
+def paths(
+    sessions: int = 5,
+    actions: int = 15,
+    transitions: int = 20,
+    paths: int = 5,
+    counts: int = 5,
+    starts: int = 5,
+    ends: int = 5,
+) -> str:
     return (
-        f"5 sessions, 15 actions, {transitions} transitions, {paths} session_paths, {counts} path_counts,"
-        f" {starts} starts, {ends} ends"
+        f"{sessions} sessions, {actions} actions, {transitions} transitions, {paths} session_paths,"
+        f" {counts} path_counts, {starts} starts, {ends} ends"
     )
+
+
+def visitors(days: int = 5, sessions: int = 5, cycles: int = 5) -> str:
+    return f"visitors of main: {days} in visitor_days, {sessions} in sessions, {cycles} in daily_visitors by life cycle"
 
 
 def bots(people: int, bots: int, page_views: int) -> str:
@@ -99,6 +116,27 @@ def _cases() -> Mapping[str, WrongTable]:
         "daily_summary with too many sessions": WrongTable(
             check, "daily_summary", increased("daily_summary", "session_count"), outcomes(5, 5, 5, 5, 6)
         ),
+        "outcomes of a day without sessions": WrongTable(
+            check, "sessions", without_rows("sessions"), outcomes(0, 5, 0, 5, 5)
+        ),
+        "session_outcomes without rows": WrongTable(
+            check, "session_outcomes", without_rows("session_outcomes"), outcomes(5, 0, 0, 5, 5)
+        ),
+        "daily_outcomes without rows": WrongTable(
+            check, "daily_outcomes", without_rows("daily_outcomes"), outcomes(5, 5, 5, 0, 5)
+        ),
+        "daily_summary without rows": WrongTable(
+            check, "daily_summary", without_rows("daily_summary"), outcomes(5, 5, 5, 5, 0)
+        ),
+        "daily_outcomes with a bot session too many": WrongTable(
+            check,
+            "daily_outcomes",
+            increased("daily_outcomes", "bot_session_count", by="(outcome = 'purchase')::integer"),
+            outcomes(5, 5, 5, 6, 5),
+        ),
+        "daily_summary with a bot session too many": WrongTable(
+            check, "daily_summary", increased("daily_summary", "bot_session_count"), outcomes(5, 5, 5, 5, 6)
+        ),
     }
 
     check = checks.funnels_monotone
@@ -121,7 +159,7 @@ def _cases() -> Mapping[str, WrongTable]:
     check = checks.drops_add_up
     drops = "funnel_drops"
     cases |= {
-        "drops without rows": WrongTable(check, drops, f"from {drops} where false", CHECKOUT),
+        "drops without rows": WrongTable(check, drops, without_rows(drops), CHECKOUT),
         "drops of an exclusion besides those of a step": WrongTable(
             check, drops, f"from {drops} union all select * replace (1 as exclusion_number) from {drops}", CHECKOUT
         ),
@@ -148,12 +186,10 @@ def _cases() -> Mapping[str, WrongTable]:
             check, "path_counts", increased("path_counts", "session_count"), paths(counts=10)
         ),
         "transitions without rows": WrongTable(
-            check, "action_transitions", "from action_transitions where false", paths(transitions=0)
+            check, "action_transitions", without_rows("action_transitions"), paths(transitions=0)
         ),
-        "session_paths without rows": WrongTable(
-            check, "session_paths", "from session_paths where false", paths(paths=0)
-        ),
-        "path_counts without rows": WrongTable(check, "path_counts", "from path_counts where false", paths(counts=0)),
+        "session_paths without rows": WrongTable(check, "session_paths", without_rows("session_paths"), paths(paths=0)),
+        "path_counts without rows": WrongTable(check, "path_counts", without_rows("path_counts"), paths(counts=0)),
         "two starts of each session": WrongTable(
             check,
             "action_steps",
@@ -174,14 +210,67 @@ def _cases() -> Mapping[str, WrongTable]:
         ),
     }
 
+    cases |= {
+        "paths of a day without sessions": WrongTable(check, "sessions", without_rows("sessions"), paths(sessions=0)),
+        "action_steps without rows": WrongTable(
+            check, "action_steps", without_rows("action_steps"), paths(starts=0, ends=0)
+        ),
+        "paths with a session of a bot": WrongTable(check, "sessions", OF_A_BOT, paths(sessions=4)),
+        "transitions of actions of bots": WrongTable(
+            check, "session_actions", "select * replace (true as is_bot) from session_actions", paths(actions=0)
+        ),
+        "ends that are also counted in later steps": WrongTable(
+            check,
+            "action_steps",
+            "from action_steps union all"
+            " select * replace ('(more)' as action, step_number + 10 as step_number) from action_steps"
+            " where action = '(end)'",
+            paths(ends=10),
+        ),
+        "step with more sessions than there are": WrongTable(
+            check,
+            "action_steps",
+            increased("action_steps", "session_count", by="(step_number = 1)::integer"),
+            paths(),
+        ),
+    }
+
     check = checks.visitors_add_up
     cases |= {
+        "visitors of bot sessions": WrongTable(check, "sessions", OF_A_BOT, visitors(sessions=4)),
+        "sessions of one visitor only": WrongTable(
+            check, "sessions", "select * replace ('visitor 0' as visitor_id) from sessions", visitors(sessions=1)
+        ),
+        "session on another site": WrongTable(
+            check,
+            "sessions",
+            "select * replace (if(visitor_id = 'visitor 0', 'other', site) as site) from sessions",
+            f"{visitors(sessions=4)}; {DAY}: visitors of other: 1 in sessions",
+        ),
+        "new visitor too many": WrongTable(
+            check, "daily_visitors", increased("daily_visitors", "new_count"), visitors(cycles=6)
+        ),
+        "returning visitor who never came": WrongTable(
+            check,
+            "daily_visitors",
+            increased("daily_visitors", "returning_count"),
+            f"{visitors(cycles=6)}; {DAY}: visitors of the day before of main: 1 in daily_visitors,"
+            " returning or dormant",
+        ),
+        "resurrected visitor too many": WrongTable(
+            check, "daily_visitors", increased("daily_visitors", "resurrected_count"), visitors(cycles=6)
+        ),
+        "visitors with too many sessions": WrongTable(
+            check,
+            "visitor_days",
+            increased("visitor_days", "session_count"),
+            "sessions of main: 10 in visitor_days, 5 in daily_summary",
+        ),
         "visitor without a day": WrongTable(
             check,
             "visitor_days",
             "from visitor_days where visitor_id <> 'visitor 0'",
-            f"sessions of main: 4 in visitor_days, 5 in daily_summary; {DAY}: visitors of main:"
-            " 4 in visitor_days, 5 in sessions, 5 in daily_visitors by life cycle",
+            f"sessions of main: 4 in visitor_days, 5 in daily_summary; {DAY}: {visitors(days=4)}",
         ),
         "dormant visitor who never came": WrongTable(
             check,
@@ -208,7 +297,7 @@ def _cases() -> Mapping[str, WrongTable]:
         "bots counted as people": WrongTable(
             check,
             "sessions",
-            "select * replace (visitor_id = 'visitor 0' as is_bot) from sessions",
+            OF_A_BOT,
             bots(5, 0, 9).replace("5, 0 and 9 in sessions", "4, 1 and 9 in sessions"),
         ),
         "daily_bots with too many sessions": WrongTable(
@@ -220,7 +309,7 @@ def _cases() -> Mapping[str, WrongTable]:
         "people counted as bots": WrongTable(
             check, "daily_bots", "select * replace ('crawler' as bot_reason) from daily_bots", bots(0, 5, 9)
         ),
-        "daily_bots without rows": WrongTable(check, "daily_bots", "from daily_bots where false", bots(0, 0, 0)),
+        "daily_bots without rows": WrongTable(check, "daily_bots", without_rows("daily_bots"), bots(0, 0, 0)),
     }
 
     check = checks.progress_adds_up
@@ -267,3 +356,24 @@ def test_check_fails_on_a_wrong_table(four_weeks: Deployment, tmp_path: Path, na
     with opened(deployment) as run:
         assert case.check(run, WEEKS) == case.verdict, "other days are left alone"
         assert case.check(run, WEEKS[:-1]).holds
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("check", "table"),
+    [
+        (checks.outcomes_add_up, "daily_summary"),
+        (checks.paths_add_up, "path_counts"),
+        (checks.visitors_add_up, "daily_summary"),
+    ],
+)
+def test_wrong_days_are_named_in_their_order(
+    four_weeks: Deployment, tmp_path: Path, check: Callable[[Run, Sequence[date]], Verdict], table: str
+) -> None:
+    deployment = four_weeks.copied_to(tmp_path / "data")
+    for day in WEEKS:
+        change(deployment, table, without_rows(table), day)
+    with opened(deployment) as run:
+        days = [problem[: len(str(DAY))] for problem in check(run, WEEKS).problems]
+    assert days == sorted(days)
+    assert set(days) == {str(day) for day in WEEKS}
