@@ -174,6 +174,14 @@ def test_redelivery_in_the_same_format_adds_nothing(deployment: Deployment, tmp_
     require_clean(deployment, tmp_path / "clean")
 
 
+def test_each_delivery_is_counted_once(deployment: Deployment) -> None:
+    put(deployment, CONTENTS["csv"], "a.csv")
+    put(deployment, gzip.compress(CONTENTS["csv"]), "b.csv.gz")
+    assert ingest(deployment) == IngestSummary(found_count=2, read_count=1, redelivered_count=1, accepted_count=2)
+    put(deployment, CONTENTS["csv"], "c.log")  # this format accepts fewer lines
+    assert ingest(deployment) == IngestSummary(found_count=3, redelivered_count=1)
+
+
 def test_format_stays_after_all_names_are_gone(deployment: Deployment) -> None:
     path = put(deployment, CONTENTS["access_log"], "a.csv")
     ingest(deployment)
@@ -237,6 +245,17 @@ def test_header_made_unusable_by_settings_withdraws_all_names(deployment: Deploy
     summary = ingest(deployment)
     assert (summary.refused_count, summary.withdrawn_count) == (2, 1)
     ingest(deployment)
+    require_clean(deployment, tmp_path / "clean")
+
+
+def test_content_that_another_name_still_gives_is_not_withdrawn(deployment: Deployment, tmp_path: Path) -> None:
+    content = b"visitor_id;event_time;event_name;x|y|y\nann;2026-10-05T10:00:00Z;page_view;1|2|3\n"
+    put(deployment, content, "a.csv")
+    put(deployment, content, "b.log")
+    ingest(deployment)
+    deployment.set({"sources": {"web": {"delimiter": "|"}}})
+    summary = ingest(deployment)
+    assert (summary.refused_count, summary.reread_count, summary.withdrawn_count) == (1, 1, 0)
     require_clean(deployment, tmp_path / "clean")
 
 
