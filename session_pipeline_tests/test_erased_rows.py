@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import date
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -137,6 +138,25 @@ def test_site_narrows_an_erasure(tmp_path: Path) -> None:
     deployment.run(UNTIL)
     assert deployment.table("events")["site"].tolist() == ["second"]
     assert len(deployment.table("quarantined_lines")) == 1
+
+
+@pytest.mark.parametrize(
+    ("timezone", "event_time", "day"),
+    [
+        ("Pacific/Auckland", "2026-10-05T13:00:00Z", date(2026, 10, 6)),
+        ("America/Los_Angeles", "2026-10-06T03:00:00Z", date(2026, 10, 5)),
+    ],
+)
+def test_sessions_of_local_days_are_erased(timezone: str, event_time: str, day: date, tmp_path: Path) -> None:
+    """The day of a session in the time zone of the settings can be the one before or after the day in UTC."""
+    deployment = Deployment(tmp_path / "data", {**SETTINGS, "timezone": timezone}, only=("sessions",))
+    deployment.deliver("a", [event(CANARY, 6, 1, event_time=event_time), event("ada", 6, 2, event_time=event_time)])
+    deployment.run(UNTIL)
+    sessions = deployment.table("sessions").set_index("visitor_id")["session_id"]
+    held = begin(deployment, Person(CANARY, None, None))
+    assert (held.days, held.session_ids) == ((("main", day),), (sessions[CANARY],))
+    deployment.run(UNTIL)
+    assert deployment.table("sessions")["visitor_id"].tolist() == ["ada"]
 
 
 def test_lines_of_two_sites_with_an_erasure_each_are_kept_apart(tmp_path: Path) -> None:
