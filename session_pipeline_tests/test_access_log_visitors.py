@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from session_pipeline.errors import SessionPipelineError
 from session_pipeline.ingest.mapping.visitors import KEY_BYTES, VisitorKey, find_key, make_key
+from session_pipeline.ingest.reading import work
+from session_pipeline.ingest.reading.read_small import SmallFiles
 from session_pipeline_tests.access_logs import AGENT, KEY, NGINX_MAIN, RULES, combined, event, events, visitor
 from session_pipeline_tests.ingesting import Ingest
 
@@ -217,3 +219,17 @@ def test_invalid_key_file_is_rejected(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(SessionPipelineError, match="is not a visitor key"):
         find_key(path)
+
+
+def test_connection_is_as_before_if_rows_cannot_be_removed_after_an_error(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError("Input/output error")
+
+    monkeypatch.setattr(work, "check_counts", fails)
+    monkeypatch.setattr(SmallFiles, "discard", fails)
+    with pytest.raises(OSError, match="Input/output error"):
+        event(ingest, combined())
+    state = "select getvariable('inner_key'), current_setting('disabled_optimizers')"
+    assert ingest.connection.execute(state).fetchall() == [(None, "")]

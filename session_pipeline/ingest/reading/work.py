@@ -66,9 +66,11 @@ class Work(ABC):
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """End the work. After an error, nothing that it wrote is kept."""
-        if kind is not None:
-            self.discard()
-        self.close()
+        try:
+            if kind is not None:
+                self.discard()
+        finally:
+            self.close()
 
     def read(self) -> list[ReadResult]:
         """Read the files; return for each one its reading, or the error that says why it cannot be read."""
