@@ -11,7 +11,10 @@ class SessionPipelineError(Exception):
     """The base class of all errors that are shown to users; the message needs no traceback to be understood."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the message as it is. By default, it would be given to a class that makes it of other arguments."""
+        """Return how the error is pickled: with its message and attributes as they are.
+
+        By default, its class would be called with the message, but some classes take other arguments.
+        """
         return Exception.__new__, (type(self), *self.args), self.__dict__
 
 
