@@ -202,6 +202,9 @@ def _cases() -> Mapping[str, WrongTable]:
             "select * replace (if(step_number = 0, 0, session_count) as session_count) from action_steps",
             paths(starts=0),
         ),
+        "step with too many sessions": WrongTable(
+            check, "action_steps", increased("action_steps", "session_count", by="(step_number = 1)::integer"), paths()
+        ),
         "sessions that do not end": WrongTable(
             check,
             "action_steps",
