@@ -159,10 +159,14 @@ def _mapped_column(name: str) -> str:
 
 
 def usable_pattern(pattern: str, *, is_replaced: bool = False) -> str:
-    """Return a regular expression.
+    """Return the pattern if it can be used.
+
+    Args:
+        pattern: A regular expression.
+        is_replaced: Whether what it matches is replaced; see `pattern_problem`.
 
     Raises:
-        PydanticCustomError: It is none, or cannot be used in this way; see `pattern_problem`.
+        PydanticCustomError: The pattern is not a regular expression, or cannot be used in this way.
     """
     if problem := pattern_problem(pattern, is_replaced=is_replaced):
         raise refusal(f"is {shown(pattern)}, which cannot be used", problem)

@@ -25,7 +25,7 @@ class Table:
             partitions. It is part of the folder name; only funnel_events has it also as a column of its files.
         key: Columns that together are unique within a partition. They are never null unless the contract says so.
         columns: In the order of the files and of the warehouse, without the date column.
-        own_order: Another order of rows than by key, where it helps readers.
+        own_order: The total order of rows, if another one than by key helps readers.
         is_published: Whether the warehouse and the lake contain it.
         group: The Dagster group: ingest, sessions, answers or publish.
         is_log: Whether it records history. Rows are only added. A clean run would give other rows, so the table cannot

@@ -184,5 +184,5 @@ class Step:
         return read & {*BOUNDS, "observed_until"}
 
     def runs(self, settings: Settings) -> list[tuple[Computation, Mapping[str, Scalar]]]:
-        """Return each computation as often as it runs, with the parameters of this time."""
+        """Return each computation as often as it runs, each time with its own parameters."""
         return [(computation, run) for computation in self.computed for run in computation.runs(settings)]
