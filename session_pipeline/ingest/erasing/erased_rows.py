@@ -8,7 +8,7 @@ whether an erasure was recorded before a file arrived or after. erasures.py reco
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
@@ -84,16 +84,19 @@ def _write_again(path: Path, changed: Callable[[pa.Table, int], pa.Table]) -> No
     os.replace(kept, path)
 
 
-def _times_of(day: RawDay) -> pa.ChunkedArray:
-    """Return the times of the events in the files of a day."""
-    files = (pq.read_table(path, columns=["event_time"], partitioning=None) for path in paths_at(day.path))
-    return pa.concat_tables(files).column("event_time")
+def _times_of(day: RawDay) -> Iterator[pa.ChunkedArray]:
+    """Yield the times of the events in each file of a day."""
+    for path in paths_at(day.path):
+        yield pq.read_table(path, columns=["event_time"], partitioning=None).column("event_time")
 
 
-def _quarters_of(times: pa.ChunkedArray) -> tuple[int, ...]:
+def _quarters_of(day: RawDay) -> tuple[int, ...]:
     """Return the quarter hours of the UTC day that have events, from 0 to 95."""
-    minutes = pc.add(pc.multiply(pc.hour(times), 60), pc.minute(times))
-    return tuple(sorted(pc.unique(pc.divide(minutes, MINUTES_OF_QUARTER)).to_pylist()))
+    found: set[int] = set()
+    for times in _times_of(day):
+        minutes = pc.add(pc.multiply(pc.hour(times), 60), pc.minute(times))
+        found.update(pc.unique(pc.divide(minutes, MINUTES_OF_QUARTER)).to_pylist())
+    return tuple(sorted(found))
 
 
 def without_erased(reading: Reading, erasures: Erasures, site: str) -> Reading:
@@ -118,7 +121,7 @@ def without_erased(reading: Reading, erasures: Erasures, site: str) -> Reading:
             days.append(day)
         elif count < day.row_count:
             _forget_parts(day.path)
-            quarters = _quarters_of(_times_of(day))
+            quarters = _quarters_of(day)
             days.append(replace(day, row_count=day.row_count - count, quarters=quarters, sha256=""))
         elif day.path.exists():
             remove_at(day.path)
@@ -132,7 +135,7 @@ def without_erased(reading: Reading, erasures: Erasures, site: str) -> Reading:
                 quarantine_path = None
     if not line_count and tuple(days) == reading.days:
         return reading
-    bounds = [pc.min_max(_times_of(day)).as_py() for day in days]
+    bounds = [pc.min_max(times).as_py() for day in days for times in _times_of(day)]
     return replace(
         reading,
         accepted_count=reading.accepted_count - event_count,
