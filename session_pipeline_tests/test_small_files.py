@@ -8,10 +8,14 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.ingest.reading import small_files
+from session_pipeline.ingest.mapping.source_rules import rules_of
+from session_pipeline.ingest.reading import read_large, small_files, stream, work
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.run.pipeline import open_run
-from session_pipeline_tests.deployment import Deployment
+from session_pipeline.settings import parse_settings
+from session_pipeline_tests.deployment import Deployment, to_toml
+from session_pipeline_tests.ingesting import KEY, Ingest
+from session_pipeline_tests.presets.reading import examples
 from session_pipeline_tests.test_formats import CONTENTS, NAMES, put
 
 pytestmark = pytest.mark.long  # further cases of what the usual tests cover
@@ -83,6 +87,26 @@ def test_rows_are_the_same_as_those_of_a_large_file(
     for name in ("raw_events", "quarantined_lines", "source_files"):
         small, large = (deployment.records(name) for deployment in deployments)
         assert small == large
+
+
+@pytest.mark.parametrize("path", examples(), ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_examples_of_presets_are_read_the_same_in_batches_of_a_large_file(
+    path: Path, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preset = path.parent.name
+    rules = rules_of(parse_settings(to_toml({"sources": {"web": {"preset": preset}}})), "web", KEY)
+    small = ingest.take(path.read_bytes(), path.name, rules)
+    monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", 0)
+    monkeypatch.setattr(read_large, "MOST_ROWS_OF_PART", 7)
+    monkeypatch.setattr(read_large, "LONG_LINE_BYTES", 1)
+    monkeypatch.setattr(read_large, "BYTES_AT_ONCE", 1)
+    monkeypatch.setattr(read_large, "FEWEST_AT_ONCE", 3)
+    monkeypatch.setattr(work, "CHANGED_LINES_AT_ONCE", 3)
+    monkeypatch.setattr(stream, "ROWS_OF_BATCH", 5)
+    large = ingest.take(path.read_bytes(), path.name, rules)
+    assert (large.events, large.quarantined) == (small.events, small.quarantined)
+    assert large.reading.mapping == small.reading.mapping
+    assert small.events
 
 
 def test_thousand_files_are_few_transactions(tmp_path: Path) -> None:
