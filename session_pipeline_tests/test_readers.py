@@ -4,6 +4,7 @@ Each delivery adds one session to every day, so two tables of different generati
 that a mixed state is detected.
 """
 
+import os
 import shutil
 import traceback
 from collections.abc import Callable
@@ -127,10 +128,25 @@ def _read_warehouse(folder: Path, count: int, is_plain: bool) -> Reads:
     reads = Reads()
     path = str(folder / "warehouse.duckdb")
     while not reads.is_enough(count):
-        with duckdb.connect(path, read_only=True) if is_plain else session_pipeline.connect(folder) as warehouse:
+        with _connected(path) if is_plain else session_pipeline.connect(folder) as warehouse:
             for _ in range(READS_A_CONNECTION):
                 reads.read(partial(seen, warehouse))
     return reads
+
+
+def _connected(path: str) -> duckdb.DuckDBPyConnection:
+    """Open a warehouse without the package, again if it was replaced between the two times that DuckDB opens it."""
+    while True:
+        before = os.stat(path)
+        try:
+            connection = duckdb.connect(path, read_only=True)
+        except duckdb.Error:
+            if os.path.samestat(os.stat(path), before):
+                raise
+        else:
+            if os.path.samestat(os.stat(path), before):
+                return connection
+            connection.close()
 
 
 def _read_frames(folder: Path, count: int) -> Reads:

@@ -13,6 +13,8 @@ from session_pipeline.engines.connections import private_connection
 from session_pipeline.engines.sql import literal, query_text
 from session_pipeline.errors import StoreError
 
+MOST_ATTEMPTS = 10  # to open a warehouse that is replaced meanwhile; a run replaces it once
+
 
 def connect(path: Path, store_folder: Path, memory_limit: str | None = None) -> duckdb.DuckDBPyConnection:
     """Open a warehouse read-only and locked down: no other files, no extensions, and these limits cannot be changed.
@@ -29,7 +31,7 @@ def connect(path: Path, store_folder: Path, memory_limit: str | None = None) -> 
     # snapshot of the first.
     connection = private_connection(**({"memory_limit": memory_limit} if memory_limit else {}))
     try:
-        connection.execute(f"attach {literal(str(path))} as warehouse (read_only)")
+        _attach(connection, path)
         connection.execute("use warehouse")
         folder = _folder_of_views(connection)
         if folder is None or _is_same(folder, store_folder):
@@ -48,6 +50,34 @@ def connect(path: Path, store_folder: Path, memory_limit: str | None = None) -> 
         f"{path} reads the files of {folder}: the data folder was moved or copied; run"
         f" `session-pipeline run --data {shlex.quote(str(path.parent))}` once"
     )
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Attach a warehouse, again if a run replaced it meanwhile.
+
+    DuckDB opens a file once for its header and once for its blocks, which can then be those of two files.
+    """
+    for _ in range(MOST_ATTEMPTS):
+        before = _identity(path)
+        try:
+            connection.execute(f"attach {literal(str(path))} as warehouse (read_only)")
+        except duckdb.Error:
+            if _identity(path) == before:
+                raise
+        else:
+            if _identity(path) == before:
+                return
+            connection.execute("detach warehouse")
+    raise duckdb.IOException("it was replaced again and again while it was opened")
+
+
+def _identity(path: Path) -> tuple[int, ...] | None:
+    """Return what tells a file from the one that replaces it; None if there is none."""
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return None
+    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns
 
 
 def tables_of(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
