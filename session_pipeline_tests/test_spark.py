@@ -8,7 +8,7 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import date
 from decimal import Decimal
@@ -282,15 +282,20 @@ TEXTS = (
 )  # fmt: skip
 
 
-@needs_spark
-@pytest.mark.spark
-def test_patterns_match_the_same_texts(engine: SparkEngine) -> None:
-    texts = ", ".join(f"('{text}')" for text in TEXTS)
-    columns = ", ".join(f"regexp_matches(t, '{pattern}') as p{number}" for number, pattern in enumerate(PATTERNS))
-    query = f"select {columns} from (values {texts}) as texts (t)"
+def assert_equal_on_both(engine: SparkEngine, columns: str, texts: Sequence[str]) -> None:
+    """Check that columns computed from each text, as t, are equal on Spark and DuckDB."""
+    values = ", ".join(f"('{text}')" for text in texts)
+    query = f"select {columns} from (values {values}) as texts (t)"
     found = [list(row) for row in engine.session.sql(for_spark(query)).collect()]
     with duckdb.connect() as connection:
         assert found == [list(row) for row in connection.execute(query).fetchall()]
+
+
+@needs_spark
+@pytest.mark.spark
+def test_patterns_match_the_same_texts(engine: SparkEngine) -> None:
+    columns = ", ".join(f"regexp_matches(t, '{pattern}') as p{number}" for number, pattern in enumerate(PATTERNS))
+    assert_equal_on_both(engine, columns, TEXTS)
 
 
 REPLACED = (r"s?\b", r"\bs|\b", r"(/|\b)s", r"[/]?\b", "s{2}|/", "^/s?")
@@ -300,12 +305,8 @@ PATHS = ("/items", "sss", "/a-b s", "items/", "", "/", "é s", "/ss\nss")
 @needs_spark
 @pytest.mark.spark
 def test_patterns_replace_the_same_texts(engine: SparkEngine) -> None:
-    texts = ", ".join(f"('{text}')" for text in PATHS)
     columns = ", ".join(f"regexp_replace(t, '{pattern}', '!', 'g') as p{n}" for n, pattern in enumerate(REPLACED))
-    query = f"select {columns} from (values {texts}) as texts (t)"
-    found = [list(row) for row in engine.session.sql(for_spark(query)).collect()]
-    with duckdb.connect() as connection:
-        assert found == [list(row) for row in connection.execute(query).fetchall()]
+    assert_equal_on_both(engine, columns, PATHS)
 
 
 # Values that Spark's own functions read or write differently, or not at all.
