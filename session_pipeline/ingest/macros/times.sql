@@ -82,20 +82,23 @@ case
         )
 end;
 
--- A time in UTC, from a time that is written with slashes or with the name of a month.
+-- A time in UTC, from a time that is written with slashes or with the name of a month. A lambda
+-- names a value once, because a macro repeats it.
 create or replace temp macro time_of_words(written, local_starts, local_offsets) as
-case
-    when regexp_matches(iso_time(written), '(Z|[+-]\d\d:?\d\d)$')
-        then
-            clock_time(regexp_replace(iso_time(written), ' ?(Z|[+-]\d\d:?\d\d)$', ''))
-            - case
-                when suffix(iso_time(written), 'Z') then interval 0 second
-                else to_seconds(
-                    offset_seconds(regexp_extract(iso_time(written), '[+-]\d\d:?\d\d$'))
-                )
-            end
-    else instant_of(clock_time(iso_time(written)), local_starts, local_offsets)
-end;
+list_transform(
+    [iso_time(written)],
+    lambda iso:
+    case
+        when regexp_matches(iso, '(Z|[+-]\d\d:?\d\d)$')
+            then
+                clock_time(regexp_replace(iso, ' ?(Z|[+-]\d\d:?\d\d)$', ''))
+                - case
+                    when suffix(iso, 'Z') then interval 0 second
+                    else to_seconds(offset_seconds(regexp_extract(iso, '[+-]\d\d:?\d\d$')))
+                end
+        else instant_of(clock_time(iso), local_starts, local_offsets)
+    end
+)[1];
 
 -- A time in UTC, from ISO 8601 or RFC 3339 with an offset or without one (local to the source), or
 -- from an epoch number; null for anything else. A cast to timestamp silently drops an offset, so
