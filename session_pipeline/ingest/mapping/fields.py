@@ -38,9 +38,8 @@ def parts_of(rules: ReadingRules, format: str) -> dict[str, str]:
     ways = [way for ours in DELIVERED_COLUMNS if ours != "properties" for way in ways_of(rules, ours, format)]
     removed = removed_ways(rules, format)
     dropped_key = pattern_of_keys(rules.drop_properties)
-    members = (f"{literal(ours)}: {literal(labels.get(ours, ours))}" for ours in DELIVERED_COLUMNS)
     return {
-        "labels": f"{{{', '.join(members)}}}",
+        **{f"label_of_{ours}": literal(labels.get(ours, ours)) for ours in DELIVERED_COLUMNS},
         "mapped_fields": patches_of("line", [way[0] for way in ways if len(way) == 1], removed),
         "properties_field": literal(without(properties if len(properties) == 1 else [])),
         "dropped_fields": literal(without(rules.drop_properties)),

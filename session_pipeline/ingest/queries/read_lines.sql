@@ -85,21 +85,21 @@ select
             then 'more than 200 objects or lists within each other, or more than 5000 of them'
         when _reason = 'too_many_values' then 'more than 10000 values'
         when _reason = 'duplicate_key' then 'a key occurs more than once in the object'
-        when _reason = 'missing_visitor_id' then $labels['visitor_id']
-        when _reason = 'missing_event_time' then $labels['event_time']
-        when _reason = 'missing_event_name' then $labels['event_name']
+        when _reason = 'missing_visitor_id' then $label_of_visitor_id
+        when _reason = 'missing_event_time' then $label_of_event_time
+        when _reason = 'missing_event_name' then $label_of_event_name
         when _reason = 'invalid_request' then null
         when _reason = 'invalid_received_at'
-            then $labels['received_at'] || ': ' || left(received_at, 200)
-        when _reason = 'invalid_sequence' then $labels['sequence'] || ': ' || left(sequence, 200)
+            then $label_of_received_at || ': ' || left(received_at, 200)
+        when _reason = 'invalid_sequence' then $label_of_sequence || ': ' || left(sequence, 200)
         when _reason = 'invalid_status_code'
-            then $labels['status_code'] || ': ' || left(status_code, 200)
-        when _reason = 'invalid_value' then $labels['value'] || ': ' || left(value, 200)
+            then $label_of_status_code || ': ' || left(status_code, 200)
+        when _reason = 'invalid_value' then $label_of_value || ': ' || left(value, 200)
         when _reason = 'time_after_receipt'
             then
-                $labels['event_time'] || ': ' || left(event_time, 200)
+                $label_of_event_time || ': ' || left(event_time, 200)
                 || ', received at ' || left(received_at, 200)
-        when _reason is not null then $labels['event_time'] || ': ' || left(event_time, 200)
+        when _reason is not null then $label_of_event_time || ': ' || left(event_time, 200)
     end as detail,
     case when _reason is not null then line end as line,
     case when is_whole_address(event_id) then null else event_id end as event_id,
