@@ -11,15 +11,10 @@ from session_pipeline.checks import ledger_closes
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.tables import TABLES
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.reliability.figures import effort
 from session_pipeline_tests.simulation.shop_events import DAYS, EXPECTED, GOOD, LAST, moment
 from session_pipeline_tests.simulation.sixty_days import Simulation, simulation_in
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.timeout(7200),
-    pytest.mark.skipif(effort() == 1, reason="it takes many minutes; .ci/nightly runs it"),
-]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(7200)]
 
 # Tables that record how the data was built: from which files, when, by which run.
 RECORDS_OF_BUILDS = {"source_files", "warehouse_info"}
