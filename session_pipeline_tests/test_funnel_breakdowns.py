@@ -65,7 +65,14 @@ class Case:
         return self.values.get(attempt.taken[attempt.steps.index(int(step))].session_id, NO_VALUE)
 
 
-@pytest.fixture(scope="module", params=[22, *(pytest.param(seed, marks=pytest.mark.long) for seed in (24, 26, 32))])
+@pytest.fixture(
+    scope="module",
+    params=[
+        22,
+        pytest.param(24, marks=pytest.mark.long),
+        *(pytest.param(seed, marks=pytest.mark.nightly) for seed in (26, 32)),
+    ],
+)
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
     random = Random(request.param)
     delivered = visits(random)

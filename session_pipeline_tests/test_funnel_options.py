@@ -203,7 +203,11 @@ def plain(row: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
 
 @pytest.fixture(
     scope="module",
-    params=[(13, FEW_VISITORS), *(pytest.param((seed, VISITOR_COUNT), marks=pytest.mark.long) for seed in (12, 13))],
+    params=[
+        (13, FEW_VISITORS),
+        pytest.param((12, VISITOR_COUNT), marks=pytest.mark.long),
+        pytest.param((13, VISITOR_COUNT), marks=pytest.mark.nightly),
+    ],
     ids=str,
 )
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:

@@ -265,7 +265,14 @@ SEEDS = (*range(6), 24, 28, 48, 77, 88, 103, 151)
 
 
 @pytest.mark.parametrize(
-    "seed", [*SEEDS, *(pytest.param(seed, marks=pytest.mark.long) for seed in sorted({*range(300)} - {*SEEDS}))]
+    "seed",
+    [
+        *SEEDS,
+        *(
+            pytest.param(seed, marks=pytest.mark.nightly if seed % 10 else pytest.mark.long)
+            for seed in sorted({*range(300)} - {*SEEDS})
+        ),
+    ],
 )
 def test_rows_equal_those_of_the_oracle(engine: DuckDBEngine, seed: int) -> None:
     compare_with_oracle(engine, seed, Random(seed).choice((3, 6, 20)))

@@ -29,7 +29,12 @@ from session_pipeline_tests.oracles.typical_paths import typical_paths
 Row = Mapping[str, Any]
 
 # The usual tests have the first seed, the long ones the others.
-USUAL, ALL = 1, 15
+# Six seeds have each of SIZES and of FOLDS; eighteen have each pair of them.
+USUAL, LONG, ALL = 1, 6, 18
+
+
+def marks_of(seed: int) -> list[pytest.MarkDecorator]:
+    return [] if seed < USUAL else [pytest.mark.long if seed < LONG else pytest.mark.nightly]
 
 
 class Case(Deployment):
@@ -40,7 +45,7 @@ class Case(Deployment):
 
 @pytest.fixture(
     scope="module",
-    params=[seed if seed < USUAL else pytest.param(seed, marks=pytest.mark.long) for seed in range(ALL)],
+    params=[pytest.param(seed, marks=marks_of(seed)) for seed in range(ALL)],
 )
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
     cases = group(request.param)
