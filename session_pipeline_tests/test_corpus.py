@@ -27,8 +27,8 @@ def test_corpus_is_large_and_without_repetitions() -> None:
 GOOD = "good"  # the source of a good file
 
 
-# Files of one source and format are read by one query; each file is the only one of its source in the long tests.
-@pytest.fixture(scope="module", params=["in one source", pytest.param("alone", marks=pytest.mark.long)])
+# Files of one source and format are read by one query; each file is the only one of its source in the nightly tests.
+@pytest.fixture(scope="module", params=["in one source", pytest.param("alone", marks=pytest.mark.nightly)])
 def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Result]:
     """The result of each file, by what is special about it."""
     found: dict[str, Result] = {}
