@@ -1,10 +1,9 @@
 """Compares action_visits and action_progress with the oracle on random sessions, within and beyond their bounds."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from math import inf
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -64,18 +63,19 @@ def lines_of_visitor(visitor: str, random: Random) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.fixture(params=range(4))
-def built(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
-    """A few days of random sessions; with odd seeds, the bounds are small enough to matter."""
-    if request.param % 2:
-        for name, bound in (("MOST_ACTIONS", 4), ("MOST_FOLLOWED_ACTIONS", 2), ("MOST_DIMENSION_VALUES", 2)):
-            monkeypatch.setattr(changes, name, bound)
-    deployment = Deployment(tmp_path, SETTINGS)
+@pytest.fixture(scope="module", params=range(4))
+def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A few days of random sessions; with odd seeds, the bounds are small enough to matter. Read only."""
+    deployment = Deployment(tmp_path_factory.mktemp("counts"), SETTINGS)
     deployment.deliver("lines", lines_of(Random(request.param)))
-    with open_run(deployment.folder, run_id="test", until=FIRST + timedelta(days=DAYS)) as run:
-        run.ingest()
-        run.build(STEP_OF_TABLE["action_visits"], run.planner.frame.wanted)  # and its inputs
-    return deployment
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param % 2:
+            for name, bound in (("MOST_ACTIONS", 4), ("MOST_FOLLOWED_ACTIONS", 2), ("MOST_DIMENSION_VALUES", 2)):
+                patch.setattr(changes, name, bound)
+        with open_run(deployment.folder, run_id="test", until=FIRST + timedelta(days=DAYS)) as run:
+            run.ingest()
+            run.build(STEP_OF_TABLE["action_visits"], run.planner.frame.wanted)  # and its inputs
+        yield deployment
 
 
 def sessions_of(deployment: Deployment) -> list[Session]:
