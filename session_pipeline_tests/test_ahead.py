@@ -88,7 +88,7 @@ def test_steps_computed_ahead_have_equal_bytes(
     assert len(used.steps) >= 10
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_slow_second_thread_changes_no_byte(
     hashes: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,7 +103,7 @@ def test_slow_second_thread_changes_no_byte(
 
 @pytest.mark.parametrize(
     "is_late",
-    [pytest.param(False, marks=pytest.mark.long, id="before it writes"), pytest.param(True, id="after it wrote")],
+    [pytest.param(False, marks=pytest.mark.nightly, id="before it writes"), pytest.param(True, id="after it wrote")],
 )
 def test_failures_of_the_second_thread_are_repaired_by_the_first(
     is_late: bool, hashes: dict[str, str], used: Used, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -127,7 +127,9 @@ def test_failures_of_the_second_thread_are_repaired_by_the_first(
 
 
 @pytest.mark.parametrize(
-    "lengths", [(2,), pytest.param((1,), marks=pytest.mark.long), pytest.param((3, 1), marks=pytest.mark.long)], ids=str
+    "lengths",
+    [(2,), pytest.param((1,), marks=pytest.mark.nightly), pytest.param((3, 1), marks=pytest.mark.nightly)],
+    ids=str,
 )
 def test_steps_of_several_stretches_have_equal_bytes(
     lengths: tuple[int, ...], hashes: dict[str, str], used: Used, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -141,8 +143,9 @@ def test_steps_of_several_stretches_have_equal_bytes(
         assert len(used.steps) >= 10
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    "seed", [pytest.param(seed, marks=pytest.mark.nightly if seed else pytest.mark.long) for seed in range(5)]
+)
 def test_threads_that_pause_anywhere_give_the_bytes_of_one_thread(
     seed: int, used: Used, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,7 +220,7 @@ def test_damaged_input_is_repaired_while_the_second_thread_works(
     assert week.hashes() == clean(week, tmp_path / "clean")
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_days_of_another_range_are_not_built_during_a_task_of_the_same_step(
     hashes: dict[str, str], used: Used, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,7 +255,7 @@ def test_days_of_another_range_are_not_built_during_a_task_of_the_same_step(
     assert deployment.hashes() == hashes
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_big_days_are_computed_in_one_thread(
     hashes: dict[str, str], used: Used, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,7 +300,7 @@ def test_step_that_fails_alone_fails_the_run(tmp_path: Path, monkeypatch: pytest
         build_week(tmp_path)
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_one_thread_in_the_settings_is_kept(used: Used, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow_first_thread(monkeypatch, 0.02)
     deployment = Deployment(tmp_path, {"resources": {"threads": 1}})

@@ -154,8 +154,8 @@ Write = Callable[[Path], None]
 
 
 def further(*cases: object) -> list[Any]:
-    """Mark cases as long: each takes half a second, and others show the same rule."""
-    return [pytest.param(case, marks=pytest.mark.long) for case in cases]
+    """Mark cases as nightly: each takes half a second, and others show the same rule."""
+    return [pytest.param(case, marks=pytest.mark.nightly) for case in cases]
 
 
 def json_lines(raw: Path) -> None:

@@ -107,7 +107,7 @@ def is_as_read_from_the_warehouse(run: Run) -> bool:
 
 
 @pytest.mark.parametrize(
-    "has_views", [pytest.param(False, id="tables"), pytest.param(True, id="views", marks=pytest.mark.long)]
+    "has_views", [pytest.param(False, id="tables"), pytest.param(True, id="views", marks=pytest.mark.nightly)]
 )
 def test_report_is_made_from_the_figures_that_were_read_ahead(
     has_views: bool, readers: Readers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -126,7 +126,7 @@ def test_report_is_made_from_the_figures_that_were_read_ahead(
     assert unfinished_files(tmp_path) == []
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_report_without_visits_is_made_from_what_was_read_ahead(readers: Readers, tmp_path: Path) -> None:
     with built_week(tmp_path, readers.ended, events_of=bot_events) as run:
         publish(run)
@@ -148,7 +148,7 @@ def test_publishing_does_not_wait_for_the_figures(readers: Readers, tmp_path: Pa
         assert is_as_read_from_the_warehouse(run)
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_warehouse_that_is_put_in_place_before_it_is_opened_is_read_there(readers: Readers, tmp_path: Path) -> None:
     readers.may_open.clear()
     with built_week(tmp_path, readers.begun) as run:
@@ -170,7 +170,7 @@ def test_report_reads_a_warehouse_that_was_changed_since(readers: Readers, tmp_p
         assert is_as_read_from_the_warehouse(run)
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_checks_use_what_was_read_ahead(readers: Readers, tmp_path: Path) -> None:
     with built_week(tmp_path, readers.ended) as run:
         run.publish()
@@ -185,7 +185,7 @@ def test_checks_use_what_was_read_ahead(readers: Readers, tmp_path: Path) -> Non
         assert run.outcome.findings == ahead.findings
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_settings_are_compared_again_after_a_delivery_of_another_source(readers: Readers, tmp_path: Path) -> None:
     with built_week(tmp_path, readers.ended) as run:
         run.publish()
@@ -197,7 +197,7 @@ def test_settings_are_compared_again_after_a_delivery_of_another_source(readers:
         assert run.outcome.findings == find_for_folder(run.folder, run.settings) != ahead.findings
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_report_without_findings_reads_the_warehouse(readers: Readers, tmp_path: Path) -> None:
     with built_week(tmp_path, readers.ended) as run:
         run.publish()
@@ -209,8 +209,10 @@ def test_report_without_findings_reads_the_warehouse(readers: Readers, tmp_path:
 @pytest.mark.long
 @pytest.mark.parametrize(
     "error",
-    [duckdb.OutOfMemoryException("out of memory"), OSError(errno.ENOSPC, "no space")],
-    ids=["memory limit", "disk full"],
+    [
+        pytest.param(duckdb.OutOfMemoryException("out of memory"), id="memory limit"),
+        pytest.param(OSError(errno.ENOSPC, "no space"), id="disk full", marks=pytest.mark.nightly),
+    ],
 )
 def test_error_of_the_second_thread_is_not_seen(error: Exception, readers: Readers, tmp_path: Path) -> None:
     readers.error = error
@@ -221,7 +223,7 @@ def test_error_of_the_second_thread_is_not_seen(error: Exception, readers: Reade
         assert is_as_read_from_the_warehouse(run)
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_error_of_the_first_thread_is_raised(readers: Readers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def fail(*_: Any) -> None:
         raise StoreError("damaged")
@@ -234,7 +236,7 @@ def test_error_of_the_first_thread_is_raised(readers: Readers, monkeypatch: pyte
             run.write_report()
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_figures_of_a_warehouse_that_is_not_published_are_not_used(readers: Readers, tmp_path: Path) -> None:
     readers.may_read.clear()  # so that its file is open while the first thread writes another one
     with built_week(tmp_path, readers.opened) as run:
@@ -275,7 +277,7 @@ def test_failed_publication_leaves_no_file_and_no_figures(readers: Readers, tmp_
     assert unfinished_files(tmp_path) == []
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_run_that_ends_meanwhile_waits_for_the_figures(readers: Readers, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), built_week(tmp_path, readers.opened):
         raise KeyboardInterrupt
@@ -283,7 +285,7 @@ def test_run_that_ends_meanwhile_waits_for_the_figures(readers: Readers, tmp_pat
     assert unfinished_files(tmp_path) == []
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_figures_of_big_days_are_not_read_ahead(
     readers: Readers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
