@@ -115,7 +115,7 @@ def test_page_ends_with_what_explained_says() -> None:
     assert (ROOT / "docs" / "performance.md").read_text().endswith(page.EXPLAINED.read_text())
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_queries_return_rows_in_all_layouts_of_the_project(tmp_path: Path) -> None:
     raw = tmp_path / "data" / "raw" / "web"
     generate.write("medium", 4_000, raw)

@@ -20,7 +20,7 @@ QUERY = """{
 }"""
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 @pytest.mark.browser
 @pytest.mark.timeout(900)
 def test_dg_dev_shows_the_history_of_the_data_folder(tmp_path: Path) -> None:

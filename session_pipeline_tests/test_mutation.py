@@ -50,7 +50,7 @@ def test_known_mutants_of_a_model_are_killed(tmp_path: Path) -> None:
     tests.close()
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_known_mutants_of_a_check_are_killed(tmp_path: Path) -> None:
     tests = CheckTests(tmp_path)
     text = source_of(QUERY)
@@ -73,7 +73,7 @@ def test_each_query_of_the_checks_has_tests() -> None:
     assert not CHECK_OF_QUERY.keys() & TESTS_OF_QUERY.keys()
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_program_counts_mutants_of_a_module() -> None:
     command = [
         sys.executable,
