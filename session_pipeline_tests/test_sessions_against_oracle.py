@@ -32,7 +32,12 @@ LIKE_OTHERS = (3, 4, 8)
 
 @pytest.mark.parametrize(
     "seed",
-    [pytest.param(seed, marks=pytest.mark.long) if seed < PIECEWISE or seed in LIKE_OTHERS else seed for seed in SEEDS],
+    [
+        pytest.param(seed, marks=pytest.mark.long if seed < PIECEWISE else pytest.mark.nightly)
+        if seed < PIECEWISE or seed in LIKE_OTHERS
+        else seed
+        for seed in SEEDS
+    ],
 )
 def test_pipeline_equals_oracle(seed: int, tmp_path: Path) -> None:
     group = generated_cases.group(seed)
@@ -44,7 +49,7 @@ def test_pipeline_equals_oracle(seed: int, tmp_path: Path) -> None:
         require_equal_piecewise(group, at_once, tmp_path)
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 @pytest.mark.parametrize("seed", SEEDS[PIECEWISE::5])  # every fifth one, because it takes long
 def test_building_in_any_order_gives_the_same_rows(seed: int, tmp_path: Path) -> None:
     group = generated_cases.group(seed)

@@ -101,9 +101,13 @@ def cut_after(lengths: Iterable[int]) -> Callable[..., tuple[date, ...]]:
     return cut
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
-    ("seed", "day_count"), [(0, FEW_DAYS), (1, FEW_DAYS), *((seed, DAY_COUNT) for seed in range(SEED_COUNT))]
+    ("seed", "day_count"),
+    [
+        pytest.param(0, FEW_DAYS, marks=pytest.mark.long),
+        pytest.param(1, FEW_DAYS, marks=pytest.mark.nightly),
+        *(pytest.param(seed, DAY_COUNT, marks=pytest.mark.nightly) for seed in range(SEED_COUNT)),
+    ],
 )
 def test_any_cut_into_stretches_gives_the_same_bytes(
     seed: int, day_count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
