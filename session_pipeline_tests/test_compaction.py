@@ -165,8 +165,10 @@ def test_late_data_replaces_the_compacted_file_of_its_days(built: Deployment, tm
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("harm", HARMS)
+@pytest.mark.parametrize(
+    "harm",
+    [pytest.param(harm, marks=pytest.mark.nightly if place else pytest.mark.long) for place, harm in enumerate(HARMS)],
+)
 def test_damaged_compacted_file_is_not_read_and_written_again(built: Deployment, tmp_path: Path, harm: str) -> None:
     deployment = built
     before = files(deployment)
@@ -180,7 +182,7 @@ def test_damaged_compacted_file_is_not_read_and_written_again(built: Deployment,
     assert before.items() <= files(deployment).items()
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_other_files_in_the_folder_are_removed(built: Deployment) -> None:
     deployment = built
     before = files(deployment)
@@ -196,7 +198,7 @@ def test_other_files_in_the_folder_are_removed(built: Deployment) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    "point", ["compaction: file renamed", pytest.param("compaction: file removed", marks=pytest.mark.long)]
+    "point", ["compaction: file renamed", pytest.param("compaction: file removed", marks=pytest.mark.nightly)]
 )
 def test_run_that_dies_while_it_compacts_leaves_a_store_that_the_next_run_reads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
@@ -257,7 +259,7 @@ def test_erasure_removes_compacted_files_with_the_visitor(tmp_path: Path) -> Non
     assert not [place for place in erasures.texts_left(deployment, [erasures.CANARY]) if "compacted" in place]
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_days_that_are_no_longer_wanted_have_no_compacted_file(built: Deployment) -> None:
     deployment = built
     before = files(deployment, "agents_seen")

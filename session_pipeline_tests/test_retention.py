@@ -250,7 +250,7 @@ class Killed(BaseException):
     ("place", "name"),
     [(event_log, "_delete"), (os, "unlink"), (shutil, "rmtree"), ("run storage", "delete_run")],
 )
-@pytest.mark.parametrize("at", [1, pytest.param(2, marks=pytest.mark.long)])
+@pytest.mark.parametrize("at", [1, pytest.param(2, marks=pytest.mark.nightly)])
 def test_a_killed_call_loses_nothing_and_is_completed(
     nights: Home, place: Any, name: str, at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
