@@ -241,8 +241,13 @@ def test_rows_of_large_counts_are_those_of_the_oracle(seed: int) -> None:
     compare(random_counts(Random(f"counts {seed}")))
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("seed", range(100, 100 + 6 * effort()))
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(seed, marks=pytest.mark.long if seed < 106 else pytest.mark.nightly)
+        for seed in range(100, 100 + 20 * effort())
+    ],
+)
 def test_rows_are_those_of_the_oracle_for_more_seeds(seed: int) -> None:
     compare_random_sites(seed)
     compare(random_counts(Random(f"counts {seed}")))

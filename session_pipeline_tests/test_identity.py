@@ -159,8 +159,13 @@ def require_oracle(deployment: Deployment, lines: Sequence[Mapping[str, Any]], u
     }
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("seed", range(1 + effort()))
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(seed, marks=pytest.mark.long if seed < 2 else pytest.mark.nightly)
+        for seed in range(2 + 2 * effort())
+    ],
+)
 def test_late_links_give_what_a_build_at_once_gives(seed: int, tmp_path: Path) -> None:
     random = Random(seed)
     lines = random_lines(random, 40)

@@ -132,8 +132,10 @@ def expected(deployment: Deployment, settings: Settings) -> dict[str, list[oracl
     }
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("seed", range(1 + effort()))
+@pytest.mark.parametrize(
+    "seed",
+    [pytest.param(seed, marks=pytest.mark.long if seed < 2 else pytest.mark.nightly) for seed in range(3 * effort())],
+)
 def test_outcomes_and_daily_counts_equal_the_oracle(seed: int, tmp_path: Path) -> None:
     random = Random(seed)
     settings = settings_of(random)
