@@ -103,8 +103,15 @@ def test_person_whose_visitor_id_is_its_user_id_is_erased_on_all_devices(tmp_pat
     assert deployment.table("raw_events")["user_id"].tolist() == ["another"]
 
 
-@pytest.mark.parametrize("user_ids", ["plain", "keyed"])
-@pytest.mark.parametrize("by", ["visitor", "person"])
+@pytest.mark.parametrize(
+    ("by", "user_ids"),
+    [
+        ("visitor", "plain"),
+        ("person", "keyed"),
+        pytest.param("visitor", "keyed", marks=pytest.mark.nightly),
+        pytest.param("person", "plain", marks=pytest.mark.nightly),
+    ],
+)
 def test_user_ids_that_name_nobody_share_no_visitor(by: str, user_ids: str, tmp_path: Path) -> None:
     settings = {**SETTINGS, "identity": {"by": by}, "privacy": {"user_ids": user_ids}}
     deployment = Deployment(tmp_path / "data", settings, only=("events",))
@@ -210,8 +217,15 @@ def test_damaged_rows_are_read_again_without_the_visitor(tmp_path: Path) -> None
     assert deployment.table("raw_events")["visitor_id"].tolist() == ["ada"]
 
 
-@pytest.mark.parametrize("name", ["raw_events", "quarantined_lines"])
-@pytest.mark.parametrize("is_readable", [True, False])
+@pytest.mark.parametrize(
+    ("name", "is_readable"),
+    [
+        ("raw_events", True),
+        ("quarantined_lines", False),
+        pytest.param("raw_events", False, marks=pytest.mark.nightly),
+        pytest.param("quarantined_lines", True, marks=pytest.mark.nightly),
+    ],
+)
 def test_erasure_is_not_finished_while_damaged_rows_cannot_be_read_again(
     name: str, is_readable: bool, tmp_path: Path
 ) -> None:
@@ -280,8 +294,15 @@ def test_user_is_found_by_its_plain_id_if_user_ids_are_keyed(tmp_path: Path) -> 
     assert deployment.table("events")["visitor_id"].tolist() == ["ada"]
 
 
-@pytest.mark.parametrize("before", [[], ["previousId"]])
-@pytest.mark.parametrize("person", [Person(CANARY, None, None), Person(None, CANARY_USER, None)])
+@pytest.mark.parametrize(
+    ("person", "before"),
+    [
+        (Person(CANARY, None, None), []),
+        (Person(None, CANARY_USER, None), ["previousId"]),
+        pytest.param(Person(CANARY, None, None), ["previousId"], marks=pytest.mark.nightly),
+        pytest.param(Person(None, CANARY_USER, None), [], marks=pytest.mark.nightly),
+    ],
+)
 def test_erased_former_id_is_recognized_as_hash_properties_stores_it(
     person: Person, before: list[str], tmp_path: Path
 ) -> None:
