@@ -79,6 +79,7 @@ def test_rows_of_other_sites_stay(tmp_path: Path) -> None:
     assert set(deployment.table("visitor_states")["site"]) == {"b"}
 
 
+@pytest.mark.nightly
 def test_users_whose_id_is_that_of_an_erased_visitor_stay(tmp_path: Path) -> None:
     lines = [event("1234567", 1, 1), event("other", 1, 2, user_id="1234567"), event("other", 9, 1)]
     deployment = deployed(tmp_path / "data", SETTINGS, test=lines)
@@ -87,6 +88,7 @@ def test_users_whose_id_is_that_of_an_erased_visitor_stay(tmp_path: Path) -> Non
     assert pairs(deployment, "sessions", "visitor_id", "user_id") == [("other", ""), ("other", "1234567")]
 
 
+@pytest.mark.nightly
 def test_erasure_that_an_older_version_began_is_finished(tmp_path: Path) -> None:
     """It recorded ids without their kind."""
     lines = [
@@ -196,6 +198,7 @@ def test_events_of_a_user_leave_a_session_shared_with_another(tmp_path: Path) ->
     assert deployment.table("daily_summary").equals(before["daily_summary"])
 
 
+@pytest.mark.nightly
 def test_user_that_came_first_leaves_the_visitor_and_the_session(tmp_path: Path) -> None:
     lines = [event("tablet", 1, 1, user_id=CANARY_USER), event("tablet", 1, 2, user_id="ann"), event("ada", 9, 1)]
     deployment = deployed(tmp_path / "data", SETTINGS, test=lines)
@@ -232,6 +235,7 @@ def test_mentions_on_frozen_days_are_counted(tmp_path: Path) -> None:
     assert (held.former_count, held.mention_count) == (0, 2)
 
 
+@pytest.mark.nightly
 def test_command_says_that_counts_keep_values_of_own_dimensions(tmp_path: Path) -> None:
     lines = [event("ada", 1, 1, user_id=CANARY_USER), event("bob", 1, 2), event("bob", 9, 1)]
     deployment = deployed(tmp_path / "data", {**SETTINGS, "dimensions": {"customer": "user_id"}}, test=lines)
@@ -279,6 +283,7 @@ def test_files_with_expired_rows_are_named_as_not_searched(tmp_path: Path) -> No
     assert "old.jsonl" in result.stdout
 
 
+@pytest.mark.nightly
 def test_files_with_expired_texts_are_named_as_not_searched(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data", {**SETTINGS, "privacy": {"quarantine_days": 1}})
     deployment.deliver("old", [event("ada", 1, 1), {"visitor_id": CANARY, "event_name": "without a time"}])
@@ -309,6 +314,7 @@ def histories_of(deployment: Deployment) -> dict[str, list[tuple[str, ...]]]:
     return {**found, "session_facts": [row for row in found["session_facts"] if row[2] >= "2026-09-30"]}
 
 
+@pytest.mark.nightly
 def test_visitor_of_several_users_has_the_history_of_those_that_stay(tmp_path: Path) -> None:
     """On two days only the erased user comes; on others the user is the first, or comes between two others.
 
@@ -348,6 +354,7 @@ def test_visitor_of_several_users_has_the_history_of_those_that_stay(tmp_path: P
         assert deployment.table(name)[frozen].equals(rows[frozen])
 
 
+@pytest.mark.nightly
 def test_days_without_sessions_do_not_name_an_erased_session_as_the_first(tmp_path: Path) -> None:
     """The session begins on a day that has expired, with another user; only the erased user's events are left."""
     lines = [
@@ -376,6 +383,7 @@ def without_columns(deployment: Deployment, name: str, columns: set[str]) -> Non
         run.store.commit(written, run_id="older")
 
 
+@pytest.mark.nightly
 def test_history_is_computed_from_sessions_of_an_older_version(tmp_path: Path) -> None:
     """Frozen days do not get columns that a later version added: the number of a session, and the life cycle."""
     lines = [
