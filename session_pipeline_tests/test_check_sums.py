@@ -33,7 +33,8 @@ class WrongTable:
     @property
     def verdict(self) -> Verdict:
         """What the check says about the day."""
-        return Verdict(False, f"{DAY}: {self.problem}")
+        separator = "" if self.problem.startswith(", ") else ": "
+        return Verdict(False, f"{DAY}{separator}{self.problem}")
 
 
 def increased(table: str, *columns: str, by: str = "1") -> str:
@@ -52,9 +53,9 @@ OF_A_BOT = "select * replace (visitor_id = 'visitor 0' as is_bot) from sessions"
 OTHER_IDS = "select * replace (md5(session_id) as session_id) from session_outcomes"
 
 
-def outcomes(sessions: int, rows: int, known: int, daily: int, summary: int) -> str:
+def outcomes(sessions: int, rows: int, known: int, daily: int, summary: int, site: str = "main") -> str:
     return (
-        f"{sessions} in sessions, {rows} in session_outcomes, {known} in sessions_with_outcome, {daily} in"
+        f", {site}: {sessions} in sessions, {rows} in session_outcomes, {known} in sessions_with_outcome, {daily} in"
         f" daily_outcomes, {summary} in daily_summary"
     )
 
@@ -67,10 +68,12 @@ def paths(
     counts: int = 5,
     starts: int = 5,
     ends: int = 5,
+    wrong_steps: int = 0,
+    site: str = "main",
 ) -> str:
     return (
-        f"{sessions} sessions, {actions} actions, {transitions} transitions, {paths} session_paths,"
-        f" {counts} path_counts, {starts} starts, {ends} ends"
+        f", {site}: {sessions} sessions, {actions} actions, {transitions} transitions, {paths} session_paths,"
+        f" {counts} path_counts, {starts} starts, {ends} ends, {wrong_steps} wrong_steps"
     )
 
 
@@ -134,6 +137,12 @@ def _cases() -> Mapping[str, WrongTable]:
             increased("daily_outcomes", "bot_session_count", by="(outcome = 'purchase')::integer"),
             outcomes(5, 5, 5, 6, 5),
         ),
+        "daily_summary of another site": WrongTable(
+            check,
+            "daily_summary",
+            "select * replace ('other' as site) from daily_summary",
+            f"{outcomes(5, 5, 5, 5, 0)}; {DAY}{outcomes(0, 0, 0, 0, 5, site='other')}",
+        ),
         "daily_summary with a bot session too many": WrongTable(
             check, "daily_summary", increased("daily_summary", "bot_session_count"), outcomes(5, 5, 5, 5, 6)
         ),
@@ -194,22 +203,25 @@ def _cases() -> Mapping[str, WrongTable]:
             check,
             "action_steps",
             "select * replace (2 * session_count as session_count) from action_steps where step_number < 2",
-            paths(starts=10, ends=0),
+            paths(starts=10, ends=0, wrong_steps=2),
         ),
         "starts without sessions": WrongTable(
             check,
             "action_steps",
             "select * replace (if(step_number = 0, 0, session_count) as session_count) from action_steps",
-            paths(starts=0),
+            paths(starts=0, wrong_steps=1),
         ),
         "step with too many sessions": WrongTable(
-            check, "action_steps", increased("action_steps", "session_count", by="(step_number = 1)::integer"), paths()
+            check,
+            "action_steps",
+            increased("action_steps", "session_count", by="(step_number = 1)::integer"),
+            paths(wrong_steps=1),
         ),
         "sessions that do not end": WrongTable(
             check,
             "action_steps",
             "select * replace (replace(action, '(end)', 'end') as action) from action_steps",
-            paths(ends=0),
+            paths(ends=0, wrong_steps=7),
         ),
     }
 
@@ -228,13 +240,28 @@ def _cases() -> Mapping[str, WrongTable]:
             "from action_steps union all"
             " select * replace ('(more)' as action, step_number + 10 as step_number) from action_steps"
             " where action = '(end)'",
-            paths(ends=10),
+            paths(ends=10, wrong_steps=16),
         ),
-        "step with more sessions than there are": WrongTable(
+        "step with too few sessions": WrongTable(
             check,
             "action_steps",
-            increased("action_steps", "session_count", by="(step_number = 1)::integer"),
-            paths(),
+            increased("action_steps", "session_count", by="-(step_number = 3 and action <> '(end)')::integer"),
+            paths(wrong_steps=1),
+        ),
+        "steps without the first": WrongTable(
+            check, "action_steps", "from action_steps where step_number <> 1", paths(wrong_steps=1)
+        ),
+        "paths of another site": WrongTable(
+            check,
+            "path_counts",
+            "select * replace ('other' as site) from path_counts",
+            f"{paths(counts=0)}; {DAY}{paths(0, 0, 0, 0, 5, 0, 0, site='other')}",
+        ),
+        "steps of another site": WrongTable(
+            check,
+            "action_steps",
+            "select * replace ('other' as site) from action_steps",
+            f"{paths(starts=0, ends=0)}; {DAY}{paths(0, 0, 0, 0, 0, site='other')}",
         ),
     }
 

@@ -96,4 +96,4 @@ def test_days_of_a_killed_run_are_checked_before_they_are_published(four_weeks: 
     )
     ended = command_line(killed, COLUMNS="200")
     assert ended.returncode == 1
-    assert f"failed: outcomes_add_up: {WEEKS[0]}: 5 in sessions" in ended.stderr
+    assert f"failed: outcomes_add_up: {WEEKS[0]}, main: 5 in sessions" in ended.stderr

@@ -42,12 +42,12 @@ def sessions_cover_events(run: "Run", days: Sequence[date]) -> Verdict:
 
 
 def outcomes_add_up(run: "Run", days: Sequence[date]) -> Verdict:
-    """Each session has exactly one outcome, and the daily counts add up to the number of sessions."""
+    """Each session has exactly one outcome, and the daily counts of a site add up to the number of its sessions."""
     tables = ("sessions", "session_outcomes", "daily_outcomes", "daily_summary")
     problems = []
-    for row in rows_by_stretch(run, days, "session_counts", tables, has_days=True):
-        day = row.pop("session_date")
-        problems.append(f"{day}: " + ", ".join(f"{int(count)} in {name}" for name, count in row.items()))
+    for row in rows_by_stretch(run, days, "session_counts", tables):
+        day, site = row.pop("session_date"), row.pop("site")
+        problems.append(f"{day}, {site}: " + ", ".join(f"{int(count)} in {name}" for name, count in row.items()))
     return verdict(problems, "every session has one outcome, and the days add up")
 
 
@@ -85,12 +85,12 @@ def definitions_add_up(run: "Run", days: Sequence[date]) -> Verdict:
 
 
 def paths_add_up(run: "Run", days: Sequence[date]) -> Verdict:
-    """Each session has one path, a start, an end, and one more transition than actions; no step has more sessions."""
+    """On each site, each session has one path, a start, all steps, an end, and one more transition than actions."""
     tables = ("sessions", "session_actions", "action_transitions", "session_paths", "path_counts", "action_steps")
     problems = []
-    for row in rows_by_stretch(run, days, "path_sums", tables, has_days=True):
-        day = row.pop("session_date")
-        problems.append(f"{day}: " + ", ".join(f"{int(count)} {name}" for name, count in row.items()))
+    for row in rows_by_stretch(run, days, "path_sums", tables):
+        day, site = row.pop("session_date"), row.pop("site")
+        problems.append(f"{day}, {site}: " + ", ".join(f"{int(count)} {name}" for name, count in row.items()))
     return verdict(problems, "transitions, steps and paths add up to the sessions and their actions")
 
 

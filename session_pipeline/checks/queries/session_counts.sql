@@ -1,50 +1,55 @@
--- One row is a day for which the tables that count its sessions differ, with the number by each.
+-- One row is a day of a site for which the tables that count its sessions differ, with the number
+-- by each.
 with counted as (
     select
         session_date,
+        site,
         count(*) as sessions
     from sessions
-    group by session_date
+    group by session_date, site
     union all by name
     select
         session_date,
+        site,
         count(*) as session_outcomes
     from session_outcomes
-    group by session_date
+    group by session_date, site
     union all by name
     select
         s.session_date,
+        s.site,
         count(*) as sessions_with_outcome
     from sessions as s
     inner join session_outcomes as o
         on s.session_id = o.session_id
-    group by s.session_date
+    group by s.session_date, s.site
     union all by name
     select
         session_date,
+        site,
         session_count + bot_session_count as daily_outcomes
     from daily_outcomes
     union all by name
     select
         session_date,
+        site,
         session_count + bot_session_count as daily_summary
     from daily_summary
 )
 
 select
-    d.event_date as session_date,
+    c.session_date,
+    c.site,
     coalesce(sum(c.sessions), 0) as sessions,
     coalesce(sum(c.session_outcomes), 0) as session_outcomes,
     coalesce(sum(c.sessions_with_outcome), 0) as sessions_with_outcome,
     coalesce(sum(c.daily_outcomes), 0) as daily_outcomes,
     coalesce(sum(c.daily_summary), 0) as daily_summary
-from days as d
-left join counted as c
-    on d.event_date = c.session_date
-group by d.event_date
+from counted as c
+group by c.session_date, c.site
 having
     sessions <> session_outcomes
     or sessions <> sessions_with_outcome
     or sessions <> daily_outcomes
     or sessions <> daily_summary
-order by session_date
+order by session_date, site
