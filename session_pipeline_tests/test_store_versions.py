@@ -110,6 +110,19 @@ class TestNewerStore:
         ):
             Store(tmp_path, "7.0")
 
+    def test_of_the_same_format_is_rejected_too_once_it_was_written(self, tmp_path: Path) -> None:
+        for version in ("0.9.1", "0.10.0"):
+            Store(tmp_path, version).close()
+        with closing(Store(tmp_path, "0.9.1")), closing(Store(tmp_path, "source")):
+            pass
+        with closing(Store(tmp_path, "0.10.0")) as newer, newer.writing():
+            pass
+        for version in ("0.10.0", "source"):
+            with closing(Store(tmp_path, version)) as store, store.writing():
+                pass
+        with pytest.raises(StoreError, match=r"session_pipeline 0\.10\.0, and 0\.9\.1 cannot .* install that version"):
+            Store(tmp_path, "0.9.1")
+
     def test_warehouse_can_still_be_read(self, newer: Deployment) -> None:
         assert newer.query("select count(*) from sessions") == [(10,)]
 

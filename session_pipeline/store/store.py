@@ -70,6 +70,7 @@ class Store(StoredPartitions):
         """
         with lock(self.folder, wait_seconds, on_wait):
             crash_points.reached("store: lock taken")
+            self._record_version()
             is_changed = self.refresh()
             self._sweep_leftovers()
             crash_points.reached("store: leftovers swept")

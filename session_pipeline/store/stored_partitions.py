@@ -5,6 +5,7 @@ the files, and part_files.py handles partitions of several files.
 """
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -23,7 +24,9 @@ from session_pipeline.tables import TABLES, table
 
 # 1: partitions did not record the causes of their last change; 2: a partition had one file; 3: rows had no digest
 FORMAT = 4
+FORMAT_FILE = "_format.json"
 NOT_WRITABLE = "the user that runs this needs write access there, also for commands that only read"
+RELEASE = re.compile(r"\d+(?:\.\d+)*")
 SIGNS_OF_NO_ACCESS = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 
 
@@ -38,6 +41,7 @@ class StoredPartitions:
         """
         self.folder = folder
         self.files = StoreFiles(folder)
+        self._package_version = self._recorded_version = package_version
         make_folder(folder)
         # SQLite does not wait for a lock while it changes the journal mode of a new file.
         with folder_lock(folder):
@@ -125,24 +129,39 @@ class StoredPartitions:
         return bool(key.file_id) or key.date is None or frozen_before is None or key.date >= frozen_before
 
     def _check_format(self, package_version: str) -> None:
-        path = self.folder / "_format.json"
+        path = self.folder / FORMAT_FILE
         if not path.exists():
             self._write_format(path, package_version)
             return
         with suppress(ValueError, KeyError, TypeError):
             written = json.loads(path.read_text())
-            if int(written["format"]) == FORMAT:
-                return
-            if int(written["format"]) < FORMAT:
+            found, writer = int(written["format"]), str(written.get("package_version", ""))
+            # With the same format, a newer version can have other models; this one would build its days again.
+            if found > FORMAT or (found == FORMAT and _is_newer(writer, than=package_version)):
+                raise StoreError(f"the store {self.folder} was written by {_newer(written, package_version)}")
+            if found < FORMAT:
                 self._write_format(path, package_version)  # the catalog adds the columns that an older format lacks
-                return
-            raise StoreError(f"the store {self.folder} was written by {_newer(written, package_version)}")
+            self._recorded_version = writer if found == FORMAT else package_version
+            return
         raise StoreError(f"{path} does not state the version of the store; restore it from a backup")
+
+    def _record_version(self) -> None:
+        """Record the version of the package if that of the store is older. Only a writer does this."""
+        if _is_newer(self._package_version, than=self._recorded_version):
+            self._write_format(self.folder / FORMAT_FILE, self._package_version)
+            self._recorded_version = self._package_version
 
     def _write_format(self, path: Path, package_version: str) -> None:
         # By rename: another process may open the store at the same moment and must not read half a file.
         with replacing(path) as temporary:
             temporary.write_text(json.dumps({"format": FORMAT, "package_version": package_version}) + "\n")
+
+
+def _is_newer(version: str, *, than: str) -> bool:
+    """Whether a version such as 0.10.0 is newer than another one; false if one is not known."""
+    releases = [RELEASE.match(each) for each in (version, than)]
+    numbers = [[int(number) for number in each[0].split(".")] for each in releases if each]
+    return len(numbers) == 2 and numbers[0] > numbers[1]
 
 
 def _newer(written: Mapping[str, Any], package_version: str) -> str:
