@@ -185,6 +185,32 @@ def test_damaged_copy_is_replaced_by_a_warehouse_with_all_rows(data: Path, store
     assert query(data, "select wilson_low(0.5::double, 10, 1.96) is not null") == [(True,)]
 
 
+@pytest.mark.parametrize(
+    ("error", "attempts"),
+    [
+        (duckdb.IOException("Could not write file: No space left on device"), 1),
+        (duckdb.TransactionException("Failed to commit: No space left on device"), 1),
+        (duckdb.OutOfMemoryException("could not allocate block"), 2),
+        (duckdb.FatalException("the file is damaged"), 2),
+    ],
+)
+def test_full_disk_is_not_filled_again_by_another_attempt(
+    data: Path, store: Store, monkeypatch: pytest.MonkeyPatch, error: duckdb.Error, attempts: int
+) -> None:
+    put(store, MONDAY, "a")
+    made: list[Path] = []
+
+    def fail(store: Store, path: Path, *rows: Any) -> int:
+        made.append(path)
+        raise error
+
+    monkeypatch.setattr(warehouse_file, "_write", fail)
+    with pytest.raises(type(error)):
+        published(data, store)
+    assert len(made) == attempts
+    assert not list(data.glob(".*"))
+
+
 def test_changed_warehouse_is_not_copied(data: Path, store: Store) -> None:
     put(store, MONDAY, "a")
     published(data, store)

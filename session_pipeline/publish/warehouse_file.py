@@ -33,6 +33,7 @@ from session_pipeline.publish.warehouse import tables_of
 from session_pipeline.store import crash_points
 from session_pipeline.store.files import copy_file, refusal_explained, remove_temporaries, sync_file, sync_folder
 from session_pipeline.store.records import Partition
+from session_pipeline.store.shortage import is_full_disk
 from session_pipeline.store.store import Store
 from session_pipeline.tables import TABLES, Table, models
 
@@ -107,8 +108,11 @@ class NewFile:
                 crash_points.reached("warehouse: copied")
             try:
                 self.replaced_count = _write(store, self._temporary, *rows, kept, left_out)
-            except duckdb.Error:
-                # The old file may be damaged. The store has everything, so write a new file without it.
+            except duckdb.Error as error:
+                if is_full_disk(error):  # another attempt would fill it again
+                    raise
+                # The old file may be damaged, or the rows that are kept left too little memory. The store has
+                # everything, so write a new file without either.
                 self.discard()
                 self.replaced_count = _write(store, self._temporary, *rows, NOTHING_KEPT, left_out)
             crash_points.reached("warehouse: written")

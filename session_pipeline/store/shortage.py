@@ -99,6 +99,11 @@ def means_disk_full(text: str) -> bool:
     return DISK_FULL_TEXT.search(text) is not None
 
 
+def is_full_disk(error: BaseException) -> bool:
+    """Whether DuckDB could not write because the disk is full."""
+    return isinstance(error, DUCKDB_WRITES) and means_disk_full(str(error))
+
+
 def is_disk_error(error: BaseException) -> bool:
     """Whether SQLite could not read or write a file, such as on a broken disk."""
     code = getattr(error, "sqlite_errorcode", None) if isinstance(error, sqlite3.Error) else None
@@ -176,7 +181,7 @@ def _file_that_did_not_fit(error: BaseException, folder: Path) -> str | None:
     text = str(error)
     if isinstance(error, duckdb.OutOfMemoryException):
         return "" if SPILL_LIMIT in text else None
-    if not isinstance(error, DUCKDB_WRITES) or not DISK_FULL_TEXT.search(text):
+    if not is_full_disk(error):
         return None
     file = FILE_IN_TEXT.search(text)
     return file.group(1) if file else ""
