@@ -87,6 +87,14 @@ def test_run_names_a_damaged_database_and_what_to_delete(deployment: Deployment,
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("database", [home.RUNS, home.INDEX, home.SCHEDULES])
+def test_status_names_a_damaged_database_once(deployment: Deployment, database: str) -> None:
+    sentence = damage_database(deployment, database)
+    code, out, _ = call("status", "--data", deployment.folder.path)
+    assert (code, " ".join(out.split()).count(sentence)) == (0, 1), out
+
+
+@pytest.mark.long
 def test_erase_names_a_damaged_database_of_one_run(deployment: Deployment) -> None:
     """An erasure searches the databases of all runs, and each run finishes it."""
     deployment.deliver("day", [{"visitor_id": "v", "event_time": "2024-03-05T10:00:00Z", "event_name": "page_view"}])

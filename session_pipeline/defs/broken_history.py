@@ -56,6 +56,13 @@ def damaged(dagster_home: Path, *, reads_all: bool) -> str | None:
     return f"damaged database of Dagster: {' and '.join(files)}; {_what_to_do(dagster_home, lost)}"
 
 
+def damaged_schedules(dagster_home: Path) -> str | None:
+    """Return a sentence if SQLite cannot read the database of schedules, which only the daemon and the UI read."""
+    if not _is_damaged(dagster_home / home.SCHEDULES, "schema_version"):
+        return None
+    return damaged(dagster_home, reads_all=False)
+
+
 def _what_to_do(dagster_home: Path, lost: Mapping[str, str]) -> str:
     """Return what to delete, by folder of the databases, and what is lost with it."""
     folders = " and ".join(str(dagster_home / folder) for folder in lost)

@@ -72,8 +72,13 @@ def failed_checks(folder: DataFolder, checks: Iterable[tuple[str, str]]) -> list
 
 
 def broken(folder: DataFolder) -> str | None:
-    """Return a sentence if databases of the run history are broken, with what to do; else None."""
-    return broken_history.broken(folder.dagster_home) if home.has_own_storage(folder) else None
+    """Return a sentence if databases of the run history are broken, or that of schedules is damaged; else None.
+
+    The sentence says what to do. Damage of the others is found when they are read.
+    """
+    if not home.has_own_storage(folder):
+        return None
+    return broken_history.broken(folder.dagster_home) or broken_history.damaged_schedules(folder.dagster_home)
 
 
 def unknown(error: SessionPipelineError | str) -> HistoryError:
