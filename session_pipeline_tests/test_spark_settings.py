@@ -68,6 +68,8 @@ def test_connect_server_that_does_not_answer_is_named(tmp_path: Path, monkeypatc
     [
         ('kind = "spark"', "neither master nor remote"),
         ('kind = "spark"\nmaster = "local"\nremote = "sc://a"', "master and remote"),
+        ('kind = "spark"\nmaster = "nonsense"', "has master = 'nonsense', which Spark does not know"),
+        ('kind = "spark"\nmaster = "local[two]"', "which Spark does not know"),
         ('conf = { "executor.memory" = "1g" }', "begin with 'spark.'"),
         ('conf = { "spark.sql.ansi.enabled" = "false" }', "rows depend on it"),
         ('conf = { "spark.sql.variable.substitute" = "true" }', "rows depend on it"),
@@ -78,6 +80,24 @@ def test_connect_server_that_does_not_answer_is_named(tmp_path: Path, monkeypatc
 def test_wrong_settings_are_errors(text: str, problem: str) -> None:
     with pytest.raises(SettingsError, match=problem):
         parse_settings(f"[engine]\n{text}\n", "settings.toml")
+
+
+@pytest.mark.parametrize(
+    "master",
+    [
+        "local",
+        "local[*]",
+        "local[2]",
+        "local[2, 4]",
+        "local-cluster[2,1,1024]",
+        "spark://a:7077",
+        "yarn",
+        "k8s://https://a",
+    ],
+)
+def test_each_kind_of_master_is_accepted(master: str) -> None:
+    settings = parse_settings(f'[engine]\nkind = "spark"\nmaster = "{master}"\n', "settings.toml")
+    assert settings.engine.master == master
 
 
 def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

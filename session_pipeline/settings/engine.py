@@ -1,12 +1,16 @@
 """Defines the settings of the engine that runs the models. They change no rows."""
 
+import re
 from collections.abc import Mapping
 from typing import Literal, Self
 
 from pydantic import model_validator
 
 from session_pipeline.settings.section import Section
-from session_pipeline.settings.values import refusal
+from session_pipeline.settings.values import refusal, shown
+
+# Otherwise Spark reports it late, and in many lines.
+MASTER = re.compile(r"(local|yarn)$|local\[(\*|\d+)(\s*,\s*\d+)?\]$|local-cluster\[|(spark|k8s)://.")
 
 # Rows depend on these, so the pipeline sets them itself, also where a cluster has other defaults.
 FIXED_CONF = {
@@ -40,4 +44,7 @@ class EngineSettings(Section):
             has = "master and remote" if self.master else "neither master nor remote"
             hint = 'write one: master, such as "local[*]" or "spark://host:7077"; or remote, such as "sc://host:15002"'
             raise refusal(f"has {has}", hint)
+        if self.kind == "spark" and self.master and not MASTER.match(self.master):
+            hint = 'write "local[*]", "spark://host:7077", "yarn" or "k8s://https://host:6443"'
+            raise refusal(f"has master = {shown(self.master)}, which Spark does not know", hint)
         return self
