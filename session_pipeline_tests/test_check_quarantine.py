@@ -177,6 +177,45 @@ def test_lines_that_no_setting_accepts_are_fixed_at_their_source(reason: str, fi
     assert ("change sources.web.delimiter" in str(of_whole_file)) is (reason in ("ragged_row", "invalid_csv"))
 
 
+@pytest.mark.parametrize("accepted_count", [0, 7])
+@pytest.mark.parametrize(
+    ("format", "fix"),
+    [
+        (
+            "tsv",
+            "if the first line is no header, set sources.web.header in settings.toml; if a backslash stands before tabs"
+            " within fields, set sources.web.escape; otherwise fix them at their source: write as many fields as the"
+            " header has, and no tab within a field",
+        ),
+        ("w3c", "fix them at their source: write as many fields as #Fields names, and a + for each space within a"),
+    ],
+)
+def test_fields_without_quotes_need_no_other_delimiter(format: str, fix: str, accepted_count: int) -> None:
+    facts = {**OF_TEN_LINES, "format": format, "accepted_count": accepted_count, "set_aside_count": 3}
+    assert f"see quarantined_lines, then {fix}" in str(too_many_quarantined(facts, {"ragged_row": 3}))
+
+
+@pytest.mark.parametrize(
+    ("text", "sources"),
+    [
+        ("Export of 3 March\nv\t2024-03-01T12:00:00Z\ta\n", {"header": ["visitor_id", "event_time", "event_name"]}),
+        ("visitor_id\tevent_time\tevent_name\nv\t2024-03-01T12:00:00Z\ta\\\tb\n", {"escape": "\\"}),
+    ],
+)
+def test_settings_that_are_named_for_ragged_lines_of_a_tsv_accept_them(
+    tmp_path: Path, text: str, sources: dict[str, Any]
+) -> None:
+    accepted = []
+    for number, source in enumerate(({}, sources)):
+        deployment = Deployment(tmp_path / str(number), {"start_date": date(2024, 1, 1), "sources": {"web": source}})
+        path = deployment.folder.raw / "web" / "a.tsv"
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+        ingested(deployment)
+        accepted += [row["accepted_count"] for row in deployment.records("source_files")]
+    assert accepted == [0, 1]
+
+
 @pytest.mark.parametrize("reason", sorted({*CASES, *(reason for each in CORPUS for reason in each.set_aside.values())}))
 def test_setting_of_every_reason_exists(reason: str) -> None:
     key = key_to_change(reason, "web")

@@ -39,6 +39,16 @@ FIXES: Mapping[str, str] = {
     " line such as sep=;",
     "invalid_csv": "close every quote, and write a quote within a field twice",
 }
+# The same by format, for formats without quotes. No delimiter is found out in them, so another one is not the reason.
+FIXES_OF_FORMAT: Mapping[tuple[str, str], str] = {
+    ("ragged_row", "tsv"): "write as many fields as the header has, and no tab within a field",
+    ("ragged_row", "w3c"): "write as many fields as #Fields names, and a + for each space within a field",
+}
+# Settings that can accept lines with another number of fields.
+OF_RAGGED_ROWS: Mapping[str, str] = {
+    "tsv": "if the first line is no header, set {source}.header in settings.toml; if a backslash stands before tabs"
+    " within fields, set {source}.escape; otherwise ",
+}
 # Another setting that can decide, and when it does.
 OTHER_KEYS: Mapping[str, str] = {
     "invalid_value": "; if numbers are written as 12,50, set {source}.decimal_comma = true",
@@ -63,6 +73,11 @@ def key_to_change(reason: str, source: str) -> str | None:
         return KEYS[reason].format(source=path_of_source(source))
     column = reason.removeprefix("missing_").removeprefix("invalid_")
     return f"{path_of_source(source)}.columns.{column}" if column in DELIVERED_COLUMNS else None
+
+
+def fix_at_source(reason: str, format: str) -> str | None:
+    """Return how to fix lines of a format at their source; None if the name of the reason says it."""
+    return FIXES_OF_FORMAT.get((reason, format)) or FIXES.get(reason)
 
 
 def has_too_many_quarantined(facts: FileFacts) -> bool:
@@ -155,11 +170,15 @@ def _fix_of_format(
 def _fix_of_reason(facts: FileFacts, reason: str) -> str:
     """Return the setting to change for a reason, or what to fix at the source if no setting decides."""
     key, source = key_to_change(reason, facts["source"]), path_of_source(facts["source"])
+    fix = fix_at_source(reason, facts["format"])
+    at_source = f"fix them at their source{': ' + fix if fix else ''}"
+    if (reason, facts["format"]) in FIXES_OF_FORMAT:
+        return OF_RAGGED_ROWS.get(facts["format"], "").format(source=source) + at_source
     if key is None or (reason in OF_WHOLE_FILES and facts["accepted_count"]):
-        return f"fix them at their source{': ' + FIXES[reason] if reason in FIXES else ''}"
+        return at_source
     change = f"change {key} in settings.toml to accept them"
     if reason in OF_WHOLE_FILES:
-        return f"{change}; if it is right, fix them at their source: {FIXES[reason]}"
+        return f"{change}; if it is right, {at_source}"
     other = HEADER if _is_unread_table(facts) and reason.startswith("missing_") else ""
     return change + OTHER_KEYS.get(reason, other).format(source=source)
 

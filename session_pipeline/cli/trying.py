@@ -13,7 +13,7 @@ from rich.text import Text
 
 from session_pipeline import data_folder
 from session_pipeline.checks import LARGEST_QUARANTINED_RATE
-from session_pipeline.checks.quarantine import FIXES, key_to_change
+from session_pipeline.checks.quarantine import fix_at_source, key_to_change
 from session_pipeline.cli.app import AsJson, Data, chosen_folder, ended
 from session_pipeline.cli.screen import Right, counted, echo, echo_json, grid, number, plain, share, short, span, stdout
 from session_pipeline.data_folder import DataFolder
@@ -128,8 +128,8 @@ def _print_quarantined(found: Trial, source: str, folder: DataFolder | None) -> 
         if item.reason in LIMITED_TIMES:
             limit = key_to_change(item.reason, named_source(source))
             echo(f"  The limit is {plain(limit or '')} in settings.toml.")
-        if item.reason in FIXES:
-            echo(f"  To fix them at their source, {FIXES[item.reason]}.")
+        if fix := fix_at_source(item.reason, found.facts["format"]):
+            echo(f"  To fix them at their source, {fix}.")
     _print_suggested(found, source, folder)
     most = LARGEST_QUARANTINED_RATE * found.facts["line_count"]
     if found.facts["set_aside_count"] > most and found.facts["accepted_count"]:  # if none is accepted, an error follows
