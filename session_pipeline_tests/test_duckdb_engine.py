@@ -13,6 +13,8 @@ from session_pipeline.engines.constant_columns import FEWEST_ROWS, constant_colu
 from session_pipeline.engines.duckdb import MOST_EVENTS_OF_ONE_THREAD, DuckDBEngine, Limits
 from session_pipeline.engines.duckdb_jobs import MANY_FILES, MOST_ROWS_IN_LISTS, DuckDBJobs, Job
 from session_pipeline.engines.parquet_files import ROW_GROUP_ROWS, STATISTICS
+from session_pipeline.engines.sql import filled_model
+from session_pipeline.errors import ModelError
 from session_pipeline.publish import warehouse_file
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.tables import models, table
@@ -323,3 +325,8 @@ def test_rows_that_one_connection_keeps_are_read_by_the_other(
     with reader.job() as job:
         job.add_input(contract, [], kept_days=list(days))
         assert len(job.rows(f"select * from {contract.name}")) == 1
+
+
+def test_parameter_that_does_not_exist_is_named_with_its_model() -> None:
+    with pytest.raises(ModelError, match=r"^model action_steps: there is no parameter \$max_steps; correct it, or add"):
+        filled_model("action_steps", {"min_session_count": 1})

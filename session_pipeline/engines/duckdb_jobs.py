@@ -15,10 +15,10 @@ import duckdb
 
 from session_pipeline.engines.constant_columns import constant_columns
 from session_pipeline.engines.duckdb_files import Statistics, casts, copy_rows, kept_table, write_days
-from session_pipeline.engines.sql import file_list, fill, literal, quote, rows_of
+from session_pipeline.engines.sql import file_list, filled_model, literal, quote, rows_of
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.store import crash_points
-from session_pipeline.tables import Table, models, table
+from session_pipeline.tables import Table, table
 from session_pipeline.tables.parameters import Scalar
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class Job:
     def compute(self, model: str, parameters: Mapping[str, Scalar], *, name: str | None = None) -> None:
         """Run a model once and keep its rows as a temporary table; see `engines.base.Job`."""
         name = name or model
-        sql = fill(models.text(model), parameters)
+        sql = filled_model(model, parameters)
         # The model can read the table that it replaces.
         if self._is_view(name):
             self._connection.execute(f"create temp table _computed as {sql}")
@@ -223,7 +223,7 @@ class Job:
 
         One day is written straight from the model, several days from a table.
         """
-        contract, sql = table(name), fill(models.text(name), parameters)
+        contract, sql = table(name), filled_model(name, parameters)
         crash_points.reached("build: before the write")
         if len(paths) == 1:
             ((day, path),) = paths.items()
@@ -248,7 +248,7 @@ class Job:
 
     def rows_of_model(self, model: str, parameters: Mapping[str, Scalar]) -> "pa.Table":
         """Run a model and return its rows, which can be many, such as all ids of persons."""
-        return self._connection.sql(fill(models.text(model), parameters)).to_arrow_table()
+        return self._connection.sql(filled_model(model, parameters)).to_arrow_table()
 
     def rows(self, sql: str) -> "pa.Table":
         """Run a SELECT and return its rows, which are few."""

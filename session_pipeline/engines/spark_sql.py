@@ -15,8 +15,7 @@ from sqlglot.expressions.builders import apply_index_offset
 from session_pipeline.engines.spark_functions import IN_DUCKDB
 from session_pipeline.engines.spark_macros import expand
 from session_pipeline.engines.spark_numbers import count_in_many_tasks
-from session_pipeline.engines.sql import fill
-from session_pipeline.tables import models
+from session_pipeline.engines.sql import filled_model
 from session_pipeline.tables.parameters import Scalar
 
 SPARK_TYPES: Mapping[str, str] = {
@@ -56,7 +55,7 @@ _X = "x"  # the column in an expression for DuckDB
 
 def model_for_spark(model: str, parameters: Mapping[str, Scalar]) -> str:
     """Return the SQL of a model for Spark, with macros expanded and parameters filled in."""
-    return for_spark(fill(models.text(model), parameters))
+    return for_spark(filled_model(model, parameters))
 
 
 @lru_cache(maxsize=1024)

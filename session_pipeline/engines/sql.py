@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from session_pipeline.errors import ModelError
 from session_pipeline.tables import Table
 
 if TYPE_CHECKING:
@@ -91,3 +92,19 @@ def fill(sql: str, parameters: Mapping[str, "Scalar"]) -> str:
     from session_pipeline.tables import models  # the SQL parser is slow to load, and readers only need literals
 
     return models.PARAMETER.sub(lambda match: literal(parameters[match.group(1)]), sql)
+
+
+def filled_model(model: str, parameters: Mapping[str, "Scalar"]) -> str:
+    """Return the SQL of a model, with its $parameters replaced by constants.
+
+    Raises:
+        ModelError: It names a parameter that does not exist.
+    """
+    from session_pipeline.tables import models
+
+    try:
+        return fill(models.text(model), parameters)
+    except KeyError as error:
+        raise ModelError(
+            f"model {model}: there is no parameter ${error.args[0]}; correct it, or add it in tables/parameters.py"
+        ) from None
