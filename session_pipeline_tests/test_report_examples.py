@@ -1,7 +1,7 @@
 """Tests the visits that the report names as examples of what to look at first."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,21 @@ def test_unusual_outcome_of_a_segment_has_its_examples(reported_week: Deployment
     page = page_with(reported_week, tmp_path, rows | {"sessions": sessions("aaa", "bbb")})
     first = page.html.split('id="flaw-1"')[1].split("</article>")[0]
     assert re.findall(r"<li><code>(.*?)</code></li>", first) == ["aaa", "bbb"]
+
+
+def test_visit_with_many_hard_times_is_one_example(reported_week: Deployment, tmp_path: Path) -> None:
+    """A visitor who opens 30 missing pages of a folder does not hide the other visits."""
+    row = {"site": "main", "is_bot": False, "signal": "error", "is_hard_time": True, "occurrence_count": 1}
+    visits = [("aaa", 1)] * 30 + [("bbb", 0), ("ccc", 0)]
+    found = [
+        row | {"session_id": each, "action": f"/docs/{number}", "first_at": datetime(2024, 3, 15, hour)}
+        for number, (each, hour) in enumerate(visits)
+    ]
+    counts = {"site": "main", "session_count": 5, "hard_time_count": 1, "error_count": 1}
+    pages = [counts | {"action": f"/docs/{number}"} for number in range(len(visits))]
+    page = page_with(reported_week, tmp_path, {"session_friction": found, "action_friction": pages})
+    [flaw] = [each for each in page.html.split("</article>") if "At /docs/…" in each]
+    assert re.findall(r"<li><code>(.*?)</code></li>", flaw) == ["aaa", "bbb", "ccc"]
 
 
 @pytest.mark.parametrize("kept", [(), ("ccc", "aaa")])

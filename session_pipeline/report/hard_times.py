@@ -57,7 +57,7 @@ def most_difficult(connection: duckdb.DuckDBPyConnection, figures: Figures, wind
         query = run_query(
             connection, "flaw_friction", {**window.parameters, "site": row["site"], "action": row["action"]}
         )
-        examples = list(dict.fromkeys(example["session_id"] for example in query.rows))[:EXAMPLES]
+        examples = [example["session_id"] for example in query.rows[:EXAMPLES]]
         found.append(Flaw("Hard time", sentence, query.sql, [dates], examples, chart, is_mild=True))
     return found
 

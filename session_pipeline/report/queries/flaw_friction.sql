@@ -1,10 +1,10 @@
 -- One row is a visit of the week that had a hard time at the action, or at a page of
--- the folder /folder/…, latest first.
+-- the folder /folder/…, with its signals there, latest first.
 select
     session_id,
-    signal,
-    occurrence_count,
-    first_at
+    string_agg(distinct signal, ', ' order by signal asc) as signals,
+    cast(sum(occurrence_count) as bigint) as occurrence_count,
+    min(first_at) as first_at
 from session_friction
 where
     session_date between $first_day and $last_day
@@ -12,5 +12,6 @@ where
     and (action = $action or regexp_extract(action, $page_of_folder, 1) || '/…' = $action)
     and is_hard_time
     and not is_bot
-order by first_at desc, session_id asc, signal asc
+group by session_id
+order by first_at desc, session_id asc
 limit $shown_hard_times
