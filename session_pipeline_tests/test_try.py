@@ -98,6 +98,13 @@ def test_columns_are_suggested_even_if_lines_are_accepted(tmp_path: Path) -> Non
     assert re.search(r"event_id +\(the line\)", out)
 
 
+def test_bot_sessions_are_shown_last(tmp_path: Path) -> None:
+    bots = [combined(time=f"10/Oct/2024:0{hour}:00:00 +0000", agent="curl/8.5.0") for hour in range(6)]
+    file = write(tmp_path / "access.log", *bots, combined("GET /docs HTTP/1.1", time="10/Oct/2024:09:00:00 +0000"))
+    shown = [(session["is_bot"], session["started_at"][11:13]) for session in tried(file)["sessions"]]
+    assert shown == [(False, "09"), (True, "00"), (True, "01"), (True, "02"), (True, "03")]
+
+
 def test_text_output_summarizes_the_file(tmp_path: Path) -> None:
     file = write(tmp_path / "events.jsonl", *EVENTS, "{broken")
     code, out, _ = call("try", file)

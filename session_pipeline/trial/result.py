@@ -74,7 +74,7 @@ class Trial:
         duplicate_count: The number of lines of `days` that duplicate an event.
         outcomes: The number of sessions of `days` without bots by outcome, the most frequent first.
         bot_session_count: The number of bot sessions of `days`.
-        sessions: The first sessions of `days`.
+        sessions: The first sessions of `days`, bot sessions last.
     """
 
     facts: FileFacts

@@ -1,4 +1,5 @@
--- One row is one of the first $shown_sessions sessions, with its outcome and its actions.
+-- One row is one of the first $shown_sessions sessions, with its outcome and its actions. Bot sessions
+-- come last, so that they do not hide the others: most sessions of an access log are from bots.
 with paths as (
     select
         session_id,
@@ -22,5 +23,5 @@ inner join session_outcomes as o
     on s.session_id = o.session_id
 left join paths as p
     on s.session_id = p.session_id
-order by s.started_at, s.day_session_number, s.session_id
+order by s.is_bot, s.started_at, s.day_session_number, s.session_id
 limit $shown_sessions
