@@ -84,6 +84,17 @@ def test_half_of_the_sessions_may_be_bot_sessions(deployment: Deployment) -> Non
     assert asked(deployment, checks.bot_share).holds
 
 
+def test_more_bots_than_people_can_be_usual(deployment: Deployment) -> None:
+    most = "select * replace (visitor_id <> 'visitor 0' as is_bot) from sessions"
+    change(deployment, "sessions", most)
+    for day in WEEKS[1:3]:
+        change(deployment, "sessions", most, day)
+    assert asked(deployment, checks.bot_share).holds, "two of three weeks before have as many bots"
+    assert asked(deployment, checks.bot_share, day=WEEKS[1]).sentence == "2024-05-13: 4 of 5 sessions are bot sessions"
+    change(deployment, "sessions", "select * replace (false as is_bot) from sessions", WEEKS[2])
+    assert not asked(deployment, checks.bot_share).holds, "one of three weeks before has as many"
+
+
 def test_volume_of_an_unfinished_day_is_not_checked(deployment: Deployment) -> None:
     change(deployment, "sessions", times(4))
     with simulated(datetime(DAY.year, DAY.month, DAY.day, 8, tzinfo=UTC)):
