@@ -252,6 +252,19 @@ def test_documented_query_counts_cohorts_of_each_day_as_posthog(tmp_path: Path) 
     }
 
 
+@pytest.mark.parametrize(("splits", "days"), [(False, [FIRST]), (True, [FIRST, FIRST + timedelta(days=1)])])
+def test_session_over_midnight_is_on_two_days_only_if_it_ends_there(
+    splits: bool, days: list[date], tmp_path: Path
+) -> None:
+    settings = {**SETTINGS, "sessions": {"split_at_midnight": splits}}
+    deployment = Deployment(tmp_path, settings, only=("visitor_days",))
+    midnight = datetime(FIRST.year, FIRST.month, FIRST.day) + timedelta(days=1)
+    visits = [Visit("main", "v1", midnight + timedelta(minutes=minutes)) for minutes in (-10, 10)]
+    deployment.deliver("visits", list(map(line_of, visits)))
+    deployment.run(FIRST + timedelta(days=2))
+    assert [row["session_date"] for row in deployment.records("visitor_days")] == days
+
+
 @pytest.mark.long
 def test_late_file_changes_only_days_whose_visitors_it_concerns(tmp_path: Path) -> None:
     first = date(2024, 5, 16)
