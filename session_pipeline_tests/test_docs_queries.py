@@ -3,6 +3,7 @@
 import math
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -366,3 +367,39 @@ def test_first_query_excludes_bots(sample_deployment: Deployment) -> None:
     assert counted == {outcome: count for outcome, count in people if count}
     assert everybody
     assert sum(counted.values()) < everybody[0]
+
+
+# The channels of a visitor's sessions, each with the days since the one before, and the channel of the last session in
+# Google Analytics: the examples of its page about attribution models, and its lookback window of 90 days.
+LAST_CHANNELS = (
+    ("display 1 organic_social 1 paid_search 1 organic_search", "organic_search"),
+    ("display 1 organic_social 1 paid_search 1 email", "email"),
+    ("display 1 organic_social 1 paid_search 1 direct", "paid_search"),
+    ("direct 1 direct", "direct"),
+    ("email 0 direct", "email"),
+    ("paid_search 90 direct", "paid_search"),
+    ("paid_search 91 direct", "direct"),
+    ("paid_search 89 direct 6 direct", "direct"),
+    ("organic_search 1 direct 1 affiliates 0 direct", "affiliates"),
+)
+
+
+@pytest.mark.parametrize(("visits", "expected"), LAST_CHANNELS)
+def test_query_of_last_channels_counts_like_google_analytics(visits: str, expected: str) -> None:
+    channels, pauses = visits.split()[::2], [0, *map(int, visits.split()[1::2])]
+    rows = [
+        (channel, sum(pauses[:number]), number, is_bot)
+        for number, channel in enumerate(channels, start=1)
+        for is_bot in (False, True)
+    ]
+    with duckdb.connect() as warehouse:
+        warehouse.execute(f"""
+            create table sessions as
+            select 'main' as site, 'v1' as visitor_id, channel, date '2026-10-05' + days as session_date,
+                day_session_number, is_bot
+            from (values {", ".join(map(str, rows))}) as rows (channel, days, day_session_number, is_bot)
+        """)
+        found = Counter({channel: count for channel, count, _ in warehouse.execute(query(30)).fetchall()})
+        warehouse.execute(f"delete from sessions where day_session_number = {len(channels)}")
+        found.subtract({channel: count for channel, count, _ in warehouse.execute(query(30)).fetchall()})
+    assert +found == Counter([expected])
