@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from session_pipeline_tests.oracles.further_published_paths import (
     JOURNEYS,
     NEXT_ACTIONS,
     PAGES,
+    PAIRS,
     ROUTES,
     TIMES,
     TRANSITIONS,
@@ -146,3 +148,19 @@ def test_median_times_of_transitions_are_those_of_other_products(number: int, tr
     found = dict(of_day(transitions, len(TRANSITIONS) + number))
     for pair, expected in TIMES[number][1].items():
         assert found[pair]["median_seconds"] == expected, pair
+
+
+def test_steps_are_the_pairs_of_posthog(tmp_path: Path) -> None:
+    journeys, expected = PAIRS
+    deployment = Deployment(
+        tmp_path,
+        {"start_date": FIRST_MOMENT.date(), "sessions": {"at_border": "starts"}},
+        only=("action_transitions",),
+    )
+    deliver(deployment, "journeys", {journey: journey for journey in journeys})
+    deployment.run(FIRST_MOMENT.date())
+    found = Counter[str]()
+    for row in deployment.records("action_transitions"):
+        if row["transition"] == "step":
+            found[f"{row['from_action']} {row['to_action']}"] += row["transition_count"]
+    assert found == Counter(expected)

@@ -215,6 +215,12 @@ TIMES: tuple[tuple[tuple[str, ...], Mapping[str, float]], ...] = (
     (("p 1m q 2m r 3m s", "p 2m q 4m r"), {"p q": 90, "q r": 180, "r s": 180}),
 )
 
+# Pairs of PostHog's paths, which leave out an action directly after itself and begin again after 30 minutes.
+PAIRS: tuple[tuple[str, ...], Mapping[str, int]] = (
+    ("a a b", "a b b a", "b b", "a 30m b a", "a 29m b c c c a"),
+    {"a b": 3, "b a": 2, "b c": 1, "c a": 1},
+)
+
 # Routes: retentioneering's tests of route statistics. The number of paths with the route, and of its places.
 ROUTES: tuple[tuple[tuple[str, ...], tuple[str, ...], int, int], ...] = (
     (("A A A",), ("A", "A"), 1, 2),
