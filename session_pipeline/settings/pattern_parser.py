@@ -161,26 +161,7 @@ class _Parser:
             case "[" | "[^":
                 return self._one_of(is_other=token["sign"] == "[^")
             case "(":
-                if self._is_next("?"):
-                    self._place = token.start()
-                    raise self._unexpected("(?", "write the names of actions instead of (?1), (?2), ...")
-                self._depth += 1
-                if self._depth > DEEPEST_GROUP:
-                    raise self._unexpected(f"more than {DEEPEST_GROUP} groups in each other", "write fewer ( )")
-                options = [self._series()]
-                while self._accept("|"):
-                    options.append(self._series())
-                self._depth -= 1
-                if not self._accept(")"):
-                    if self._text[self._place :].strip():
-                        raise self._unknown_sign()
-                    raise self._unexpected("no )", "close the group")
-                for name, sign in _SESSION_BOUNDS.items():
-                    if options == [Action(frozenset((name,)))]:
-                        self._place = token.start()
-                        hint = f"write {sign} for the {name} of the session, or {name} without ( ) for an action"
-                        raise self._unexpected(f"only {name} in a group", hint)
-                return options[0] if len(options) == 1 else Choice(tuple(options))
+                return self._group(token)
             case "^":
                 self._place = token.end() - 1
                 raise self._unexpected("^ within the pattern", "write it first: it is the start of the session")
@@ -190,6 +171,29 @@ class _Parser:
                 raise self._unexpected("no action before $", hint)
         self._place = token.start()
         raise self._unexpected("no action", f"write an action; {_QUOTES}")
+
+    def _group(self, opening: re.Match[str]) -> Item:
+        """Take the alternatives of a group and its end. The opening parenthesis is taken already."""
+        if self._is_next("?"):
+            self._place = opening.start()
+            raise self._unexpected("(?", "write the names of actions instead of (?1), (?2), ...")
+        self._depth += 1
+        if self._depth > DEEPEST_GROUP:
+            raise self._unexpected(f"more than {DEEPEST_GROUP} groups in each other", "write fewer ( )")
+        options = [self._series()]
+        while self._accept("|"):
+            options.append(self._series())
+        self._depth -= 1
+        if not self._accept(")"):
+            if self._text[self._place :].strip():
+                raise self._unknown_sign()
+            raise self._unexpected("no )", "close the group")
+        for name, sign in _SESSION_BOUNDS.items():
+            if options == [Action(frozenset((name,)))]:
+                self._place = opening.start()
+                hint = f"write {sign} for the {name} of the session, or {name} without ( ) for an action"
+                raise self._unexpected(f"only {name} in a group", hint)
+        return options[0] if len(options) == 1 else Choice(tuple(options))
 
     def _refuse_wildcard(self, token: re.Match[str], name: str) -> None:
         """Refuse /product/.* and /product/*: they would repeat one action, not match all that begin with /product/."""
