@@ -66,37 +66,36 @@ def suggested_keys(
     """
     nulls = [] if has_preset else nulls_in(fields, rules)
     fields = without(fields, nulls)
-    of_request: dict[str, Any] = {}
-    further: dict[str, str] = {}
+    request: dict[str, str] = {}
+    columns_of_request: dict[str, str] = {}
     if "event_name" not in filled and not rules.request:
         filled_fields = without(fields, [NO_VALUE])
-        request, further = suggested_request(filled_fields)
+        request, columns_of_request = suggested_request(filled_fields)
         if request:
-            of_request = {"request": request}
             if any(NO_VALUE in field.values for field in fields) and NO_VALUE not in rules.null_values:
                 nulls = [NO_VALUE, *nulls]
             fields, rules = filled_fields, replace(rules, request=request)
-    columns = {**suggested_columns(fields, rules, filled), **further}
+    columns = {**suggested_columns(fields, rules, filled), **columns_of_request}
     of_times, remarks = time_keys(fields, rules, columns, start_date)
     if "event_time" in rules.expressions and "event_time" not in filled:
         remarks = _other_times(fields, rules, start_date)
-    keys: dict[str, Any] = {**({"columns": columns} if columns else {}), **of_times}
-    if decoded := decoded_in(fields, columns):  # the fields stay in columns, so that properties do not have them
-        keys["expressions"] = {**keys.get("expressions", {}), **decoded}
-    if needs_decimal_comma(fields, rules, columns):
-        keys["decimal_comma"] = True
-    if lists := suggested_key_values(columns, fields):
-        keys["key_values"] = lists
-    keys |= of_request
-    if not has_preset and (names := event_names_in(fields, rules, columns)):
-        keys["event_names"] = names
-    if nulls:
-        keys["null_values"] = nulls
+    possible_keys = {
+        "columns": columns,
+        **of_times,
+        # The fields of these expressions stay in columns, so that properties do not have them.
+        "expressions": {**of_times.get("expressions", {}), **decoded_in(fields, columns)},
+        "decimal_comma": needs_decimal_comma(fields, rules, columns),
+        "key_values": suggested_key_values(columns, fields),
+        "request": request,
+        "event_names": {} if has_preset else event_names_in(fields, rules, columns),
+        "null_values": nulls,
+    }
+    keys: dict[str, Any] = {key: value for key, value in possible_keys.items() if value}
     missing = missing_columns(fields, rules, filled, keys)
     has_visitors = "visitor_id" in {*columns, *filled, *rules.expressions} or rules.visitor_address is not None
     if not has_visitors and (address := suggested_address(fields)):
         keys["visitor_address"] = address
-        if "request" in keys:  # the host of the visitor is not that of the page
+        if request:  # the host of the visitor is not that of the page
             keys["request"] = suggested_request(fields, address)[0]
         missing.pop("visitor_id", None)
     elif not has_visitors and (possible := [field.name for field in possible_addresses(fields)]):
