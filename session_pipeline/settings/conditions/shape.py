@@ -168,17 +168,7 @@ def _differing(node: exp.Expr, json: str) -> str | None:
         case exp.If() if not isinstance(node.parent, exp.Case):
             return "write case when ... then ... else ... end"
         case exp.JSONExtractScalar():
-            if isinstance(node.this, exp.Column) and node.this.name.lower() == "line":
-                is_field = is_literal(node.expression) and _FIELD.fullmatch(node.expression.name)
-                return None if is_field else "write line ->> 'field', or 'object.field'"
-            if not isinstance(node.this, exp.Column) and (column := _last_json(node.this)):
-                key = f"{column} ->> {shown(node.expression)}"
-                return f"put {key} in parentheses: ({key})"
-            if not isinstance(node.this, exp.Column) or node.this.name.lower() != "properties":
-                return f"only {json} contains JSON: write {json} ->> 'key'"
-            key = node.expression.name if is_literal(node.expression) else ""
-            if not (_JSON_KEY.fullmatch(key) or JSON_PATH.fullmatch(key)):
-                return "write properties ->> 'key', or '$.key.inner'; a key has no quote, backslash or index"
+            return _differing_value(node, json)
         case exp.Cast() if node.to.this in _TIME_TYPES:
             if not is_literal(node.this) or not _ISO_TIME.fullmatch(node.this.name):
                 return "write a constant time in UTC, such as timestamp '2024-05-01 00:00:00'"
@@ -187,6 +177,24 @@ def _differing(node: exp.Expr, json: str) -> str | None:
         case exp.Cast() if any(int(parameter.name) > _MOST_DIGITS for parameter in node.to.expressions):
             return f"{_MOST_DIGITS} digits are enough: cast to decimal(18, 6)"
     return None
+
+
+def _differing_value(node: exp.JSONExtractScalar, json: str) -> str | None:
+    """Return what to write instead of a value that is taken from JSON; None if it is valid."""
+    if not isinstance(node.this, exp.Column):
+        if column := _last_json(node.this):
+            value = f"{column} ->> {shown(node.expression)}"
+            return f"put {value} in parentheses: ({value})"
+        return f"only {json} contains JSON: write {json} ->> 'key'"
+    key = node.expression.name if is_literal(node.expression) else ""
+    match node.this.name.lower():
+        case "line":
+            return None if _FIELD.fullmatch(key) else "write line ->> 'field', or 'object.field'"
+        case "properties" if _JSON_KEY.fullmatch(key) or JSON_PATH.fullmatch(key):
+            return None
+        case "properties":
+            return "write properties ->> 'key', or '$.key.inner'; a key has no quote, backslash or index"
+    return f"only {json} contains JSON: write {json} ->> 'key'"
 
 
 def _key_of(column: exp.Column, json: str) -> str:
