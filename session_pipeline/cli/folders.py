@@ -43,13 +43,13 @@ def init(
     The folder is created in any case.
     """
     made = data_folder.at(folder)
+    if made.settings.exists():
+        command = f"session-pipeline run --data {shlex.quote(str(folder))}"
+        raise WrongUseError(f"{folder} is already a data folder; continue with `{command}`")
     start_date = None
     if from_file is not None:
         tried = try_file(from_file, folder=None, source=source, has_sessions=False)
         found, start_date = with_start_date(tried, from_file, source)
-    if made.settings.exists():
-        command = f"session-pipeline run --data {shlex.quote(str(folder))}"
-        raise WrongUseError(f"{folder} is already a data folder; continue with `{command}`")
     make_folder(made.raw)
     home.prepare(made)
     text = settings_template(start_date)
