@@ -1,17 +1,19 @@
-"""Tests that a run replaces a warehouse with other tables, of another version, or that cannot be opened."""
+"""Tests that a run replaces a warehouse of another version or that cannot be opened, and readers of a replaced one."""
 
 import os
 import shutil
 import subprocess
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import duckdb
 import pytest
 
 from session_pipeline.errors import StoreError
-from session_pipeline.publish import native_limit, reader, warehouse_file
+from session_pipeline.publish import native_limit, reader, warehouse, warehouse_file
 from session_pipeline.run.pipeline import open_run
 from session_pipeline_tests.built_tables import TABLES
 from session_pipeline_tests.deployment import Deployment
@@ -163,3 +165,52 @@ class TestWarehouse:
         shutil.copyfile(older, deployment.folder.warehouse)
         assert deployment.run(UNTIL) == []
         assert self.contents(deployment) == before
+
+
+class ReplacedWhileAttached:
+    """A connection whose first attachments are of a file that is replaced meanwhile."""
+
+    def __init__(self, replacements: list[Path], path: Path, error: duckdb.Error | None) -> None:
+        self._connection = duckdb.connect()
+        self._replacements, self._path, self._error = replacements, path, error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
+        if sql.startswith("attach ") and self._replacements:
+            if not self._error:
+                self._connection.execute(sql)
+            os.replace(self._replacements.pop(0), self._path)
+            if self._error:
+                raise self._error
+            return self._connection
+        return self._connection.execute(sql)
+
+
+def file_with(number: int, path: Path) -> Path:
+    with duckdb.connect(path) as connection:
+        connection.execute(f"create table found as select {number} as number")
+    return path
+
+
+@pytest.mark.parametrize("error", [None, duckdb.IOException("Could not read enough bytes")], ids=["mixed", "error"])
+def test_warehouse_that_is_replaced_while_it_is_opened_is_opened_again(
+    error: duckdb.Error | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB opens a file twice. If a run replaces it in between, its header is of another file than its blocks."""
+    path = file_with(0, tmp_path / "warehouse.duckdb")
+    newer = [file_with(number, tmp_path / f"{number}.duckdb") for number in (1, 2)]
+    monkeypatch.setattr(warehouse, "private_connection", lambda: ReplacedWhileAttached(newer, path, error))
+    with closing(warehouse.connect(path, tmp_path)) as connection:
+        assert connection.execute("select number from found").fetchall() == [(2,)]
+
+
+def test_warehouse_that_is_replaced_again_and_again_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = file_with(0, tmp_path / "warehouse.duckdb")
+    newer = [file_with(number, tmp_path / f"{number}.duckdb") for number in range(1, 20)]
+    monkeypatch.setattr(warehouse, "private_connection", lambda: ReplacedWhileAttached(newer, path, None))
+    with pytest.raises(StoreError, match="was replaced again and again while it was opened"):
+        warehouse.connect(path, tmp_path)

@@ -1,4 +1,4 @@
-"""Tests what Spark computes with DuckDB in its tasks. test_spark.py compares the values of both engines."""
+"""Tests what Spark computes with DuckDB in its tasks. test_spark_values.py compares the values of both engines."""
 
 import json
 from collections.abc import Iterator

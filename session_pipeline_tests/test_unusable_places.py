@@ -1,6 +1,6 @@
 """Tests commands where files of the data folder cannot be used: permissions, folders in their place, links to nothing.
 
-Delivered files are in test_deliveries.py, and files that a user names in test_output.py.
+Delivered files are in test_deliveries.py, and files that a user names in test_output_places.py.
 """
 
 import errno

@@ -1,6 +1,6 @@
 """Tests what a publication writes into the warehouse, on stores without a run.
 
-test_replaced_warehouse.py has warehouses of other programs and versions.
+test_replaced_warehouse.py has warehouses of other programs and versions, and those that are replaced meanwhile.
 """
 
 import os
@@ -377,52 +377,3 @@ def test_connection_reads_no_other_files_and_keeps_its_limits(data: Path, store:
         ):
             with pytest.raises(duckdb.Error):
                 connection.execute(sql)
-
-
-class ReplacedWhileAttached:
-    """A connection whose first attachments are of a file that is replaced meanwhile."""
-
-    def __init__(self, replacements: list[Path], path: Path, error: duckdb.Error | None) -> None:
-        self._connection = duckdb.connect()
-        self._replacements, self._path, self._error = replacements, path, error
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._connection, name)
-
-    def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
-        if sql.startswith("attach ") and self._replacements:
-            if not self._error:
-                self._connection.execute(sql)
-            os.replace(self._replacements.pop(0), self._path)
-            if self._error:
-                raise self._error
-            return self._connection
-        return self._connection.execute(sql)
-
-
-def file_with(number: int, path: Path) -> Path:
-    with duckdb.connect(path) as connection:
-        connection.execute(f"create table found as select {number} as number")
-    return path
-
-
-@pytest.mark.parametrize("error", [None, duckdb.IOException("Could not read enough bytes")], ids=["mixed", "error"])
-def test_warehouse_that_is_replaced_while_it_is_opened_is_opened_again(
-    error: duckdb.Error | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """DuckDB opens a file twice. If a run replaces it in between, its header is of another file than its blocks."""
-    path = file_with(0, tmp_path / "warehouse.duckdb")
-    newer = [file_with(number, tmp_path / f"{number}.duckdb") for number in (1, 2)]
-    monkeypatch.setattr(warehouse, "private_connection", lambda: ReplacedWhileAttached(newer, path, error))
-    with closing(warehouse.connect(path, tmp_path)) as connection:
-        assert connection.execute("select number from found").fetchall() == [(2,)]
-
-
-def test_warehouse_that_is_replaced_again_and_again_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = file_with(0, tmp_path / "warehouse.duckdb")
-    newer = [file_with(number, tmp_path / f"{number}.duckdb") for number in range(1, 20)]
-    monkeypatch.setattr(warehouse, "private_connection", lambda: ReplacedWhileAttached(newer, path, None))
-    with pytest.raises(StoreError, match="was replaced again and again while it was opened"):
-        warehouse.connect(path, tmp_path)
