@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.build.expiry import Expiry, find_expiry, kept_tables, other_tables, tables_of_people
+from session_pipeline.build.expiry import Expiry, find_expiry, has_expiry, kept_tables, other_tables, tables_of_people
 from session_pipeline.errors import SettingsError
 from session_pipeline.ingest.erasing.expired_text import EXPIRED_TEXT
 from session_pipeline.ingest.reading.result import RawDay, Reading
@@ -32,14 +32,41 @@ def partition(name: str, day: date | None, file_id: str = "", **others: Any) -> 
 
 
 def found_in(
-    *partitions: Partition, keep: str, files: Sequence[SourceFile] = (), publications: Sequence[Publication] = ()
+    *partitions: Partition,
+    keep: str,
+    files: Sequence[SourceFile] = (),
+    publications: Sequence[Publication] = (),
+    frozen_before: date | None = None,
 ) -> Expiry:
     settings = parse_settings(f"start_date = {FIRST}\n{keep}")
     by_id = {file.file_id: file for file in files}
-    return find_expiry({each.key: each for each in partitions}, by_id, publications, None, settings, UNTIL)
+    return find_expiry({each.key: each for each in partitions}, by_id, publications, frozen_before, settings, UNTIL)
 
 
 KEEP_RAW = f"privacy.keep_days.raw = {RAW_DAYS}\n"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "frozen_before"),
+    [
+        (None, FROZEN_BEFORE),
+        (FROZEN_BEFORE - ONE_DAY, FROZEN_BEFORE),
+        (FROZEN_BEFORE + ONE_DAY, FROZEN_BEFORE + ONE_DAY),  # by a later last day, or by a smaller limit
+    ],
+)
+def test_frozen_days_stay_frozen(recorded: date | None, frozen_before: date) -> None:
+    stored = [partition("raw_events", frozen_before + number * ONE_DAY, "f1") for number in (-1, 0)]
+    found = found_in(*stored, keep=KEEP_RAW, frozen_before=recorded)
+    assert (found.frozen_before, found.drop, found.is_empty) == (frozen_before, (stored[0].key,), False)
+    assert found_in(stored[1], keep=KEEP_RAW, frozen_before=recorded).is_empty
+
+
+def test_nothing_expires_without_a_limit() -> None:
+    stored = partition("raw_events", FIRST, "f1")
+    found = found_in(stored, keep="", frozen_before=FROZEN_BEFORE)
+    assert (found.frozen_before, found.is_empty) == (FROZEN_BEFORE, True)
+    limits = {"": False, "privacy.quarantine_days = 1": True, KEEP_RAW: True}
+    assert {keep: has_expiry(parse_settings(keep)) for keep in limits} == limits
 
 
 def test_counts_expire_after_their_own_limit() -> None:
@@ -86,9 +113,11 @@ def test_late_file_keeps_all_days_if_none_is_frozen() -> None:
 
 
 def test_expired_lines_of_a_file_are_all_those_of_its_days() -> None:
-    stored = [partition("raw_events", FIRST + number * ONE_DAY, "f1") for number in range(3)]
+    stored = [partition("raw_events", FIRST + number * ONE_DAY, "f1") for number in (2, 0, 1)]
     files = [SourceFile("f1", "", {"expired_count": 5}), SourceFile("f2", "", {})]
-    [file] = found_in(*stored, keep=KEEP_RAW, files=files).files
+    found = found_in(*stored, keep=KEEP_RAW, files=files)
+    assert [key.date for key in found.drop] == [FIRST + number * ONE_DAY for number in range(3)]
+    [file] = found.files
     assert (file.file_id, file.facts) == ("f1", {"expired_count": 5 + 3 * 3})
 
 

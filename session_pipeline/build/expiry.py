@@ -48,8 +48,7 @@ NOTHING = Expiry()
 
 def has_expiry(settings: Settings) -> bool:
     """Whether the settings let anything expire."""
-    keep = settings.privacy.keep_days
-    return bool(settings.privacy.quarantine_days or keep.raw or keep.events or keep.aggregates)
+    return bool(settings.privacy.quarantine_days or settings.privacy.keep_days.raw)  # the other limits need raw
 
 
 def find_expiry(
