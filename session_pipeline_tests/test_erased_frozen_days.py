@@ -145,6 +145,27 @@ def test_device_of_a_person_is_found_and_erased(tmp_path: Path) -> None:
     assert sorted(deployment.table("sessions")["visitor_id"]) == ["ada", "ada", "first-device"]
 
 
+def test_device_of_a_person_is_erased_after_persons_are_switched_off(tmp_path: Path) -> None:
+    """The events of the frozen day still have the id of the person."""
+    deployment = persons(tmp_path / "data")
+    deployment.set(SETTINGS)
+    deployment.run(UNTIL)
+    held = erase(deployment, Person(CANARY, None, None))
+    assert len(held.days) == 1
+    assert texts_left(deployment, [CANARY]) == []
+    assert tables_with(deployment, ["second-page", "second_event"]) & {*NOT_COUNTS, "action_labels"} == set()
+
+
+def test_persons_switched_on_again_have_the_links_of_frozen_days(tmp_path: Path) -> None:
+    deployment = persons(tmp_path / "data")
+    before = pairs(deployment, "identities", "visitor_id", "person_id")
+    for settings in (SETTINGS, PERSONS):
+        deployment.set(settings)
+        deployment.run(UNTIL)
+    assert (CANARY, "first-device") in before
+    assert pairs(deployment, "identities", "visitor_id", "person_id") == before
+
+
 def test_user_of_several_devices_is_erased_with_them(tmp_path: Path) -> None:
     deployment = persons(tmp_path / "data")
     held = erase(deployment, Person(None, CANARY_USER, None))

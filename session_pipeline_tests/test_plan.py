@@ -30,6 +30,17 @@ def test_partitions_of_unwanted_days_are_dropped() -> None:
     assert not plan.is_empty
 
 
+def test_tables_of_frozen_days_stay_also_if_the_settings_no_longer_build_them() -> None:
+    built, frozen_day = Built(raw(DAY, 1)), DAY - 3 * ONE
+    keys = [Key(name, frozen_day) for name in ("events", "identity_links", "no_table_any_more")]
+    built.partitions |= {key: Partition(key, "", "", 0, 0, "") for key in keys}
+    frame = built.planner().frame
+    assert not frame.settings.identity.is_by_person
+    for frozen_before, unwanted in ((DAY, keys[2:]), (frozen_day, keys)):
+        planner = Planner(built.partitions, built.recipes, replace(frame, frozen_before=frozen_before))
+        assert list(planner.plan().unwanted) == unwanted
+
+
 def test_without_wanted_days_undated_tables_are_dropped() -> None:
     built = Built(raw(DAY, 1))
     ledger = Key("source_files", None)

@@ -190,6 +190,8 @@ class Planner:
         key = partition.key
         if key.file_id:
             return False
+        if self.frame.is_frozen(key.date) and key.table in TABLES:
+            return False  # it can expire, but no other horizon or setting removes it
         if not is_built(key.table, self.frame.settings):
             return True
         if key.date is None:
@@ -197,8 +199,6 @@ class Planner:
             return key.table in STEP_OF_TABLE and not self.frame.wanted
         if key.table not in TABLES:
             return True
-        if self.frame.is_frozen(key.date):
-            return False  # it can expire, but no other horizon removes it
         # A log is kept when its day is no longer wanted. A damaged log is dropped, because it cannot be rebuilt.
         return partition.is_damaged if TABLES[key.table].is_log else not self.frame.is_wanted(key.date)
 
