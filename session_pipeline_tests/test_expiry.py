@@ -213,6 +213,18 @@ def test_first_open_day_without_events_comes_back_after_an_earlier_horizon(tmp_p
 
 
 @pytest.mark.long
+def test_late_line_of_a_frozen_day_does_not_make_the_next_day_one_to_build(tmp_path: Path) -> None:
+    """West of Greenwich, the last frozen day and the first open day share a UTC date, so the line is stored."""
+    deployment = Deployment(tmp_path, {**settings(raw=RAW_DAYS), "timezone": "America/New_York"})
+    for day in (FIRST, UNTIL):
+        deliver(deployment, day, 1)
+    deployment.run(UNTIL)
+    deployment.deliver("late", [{**lines(FROZEN_BEFORE)[0], "event_time": f"{FROZEN_BEFORE}T01:00:00Z"}])
+    assert deployment.run(UNTIL) == []
+    assert FROZEN_BEFORE in days_of(deployment, "raw_events")
+
+
+@pytest.mark.long
 def test_next_day_moves_the_bound(copied: Deployment) -> None:
     deliver(copied, UNTIL + ONE_DAY, 1)
     copied.run(UNTIL + ONE_DAY)

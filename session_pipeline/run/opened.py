@@ -110,8 +110,8 @@ def make_planner(settings: Settings, store: Store, until: date) -> Planner:
     """Return the planner for the present state of a store."""
     calendar = Calendar(settings.timezone)
     raw = (partition for key, partition in store.partitions.items() if key.table == "raw_events")
-    wanted = wanted_days(raw, calendar, settings.start_date, until)
     frozen_before = store.catalog.frozen_before()
+    wanted = wanted_days(raw, calendar, max(settings.start_date, frozen_before or date.min), until)
     if frozen_before is not None:
         wanted = _with_frozen_days(wanted, store, calendar, settings.start_date, until, frozen_before)
     frame = Frame(settings, calendar, wanted, until, frozen_before)
@@ -124,17 +124,17 @@ def _with_frozen_days(
 ) -> tuple[date, ...]:
     """Return the days to build and the frozen days, which are those that have tables.
 
-    The first day that is not frozen stays wanted, too: it closes the sessions of a day whose raw events have expired.
-    After a run with an earlier horizon it has no tables. Then the events of the last frozen day show that it is wanted.
+    The first day that is not frozen is wanted, too, if it closes the sessions of the last frozen day. The events of
+    that day show this: its raw events have expired, and those that are stored can have come too late to be built.
     """
     there = {
         key.date
         for key in store.partitions
-        if key.table in STEP_OF_TABLE and key.date and start <= key.date <= min(frozen_before, until)
+        if key.table in STEP_OF_TABLE and key.date and start <= key.date < frozen_before and key.date <= until
     }
     if start < frozen_before <= until and _has_events(store, calendar.previous(frozen_before)):
         there.add(frozen_before)
-    return tuple(sorted(there.union(day for day in wanted if day >= frozen_before)))
+    return tuple(sorted(there.union(wanted)))
 
 
 def _has_events(store: Store, day: date) -> bool:
