@@ -14,6 +14,8 @@ import pytest
 from session_pipeline import report
 from session_pipeline.checks.deliveries import ledger_closes
 from session_pipeline.cli import summary
+from session_pipeline.defs import tags
+from session_pipeline.defs.checks import DAYS_BY_HAND, days_of_run
 from session_pipeline.errors import SettingsError, StoreError
 from session_pipeline.reference.days import ONE_DAY
 from session_pipeline.run.pipeline import open_folder, open_run, open_store
@@ -232,6 +234,18 @@ def test_next_day_moves_the_bound(copied: Deployment) -> None:
         assert store.catalog.frozen_before() == FROZEN_BEFORE + ONE_DAY
     assert min(days_of(copied, "raw_events")) == FROZEN_BEFORE + ONE_DAY
     assert copied.run(UNTIL + ONE_DAY) == []
+
+
+def test_checks_of_a_run_leave_out_frozen_days(expired: Expired) -> None:
+    def checked(run_tags: dict[str, str]) -> list[date]:
+        return list(days_of_run(run, run_tags))
+
+    with open_run(expired.deployment.folder, run_id="test", until=UNTIL) as run:
+        open_days = sorted(days(FROZEN_BEFORE, UNTIL))
+        assert checked({tags.RANGE_START: str(FIRST), tags.RANGE_END: str(UNTIL)}) == open_days
+        assert checked({tags.RANGE_START: str(FROZEN_BEFORE), tags.RANGE_END: str(UNTIL - ONE_DAY)}) == open_days[:-1]
+        assert checked({tags.DAY: str(FIRST)}) == []
+        assert checked({}) == open_days[-DAYS_BY_HAND:]
 
 
 def test_damaged_file_of_a_frozen_day_is_an_error_that_says_what_to_do(copied: Deployment) -> None:

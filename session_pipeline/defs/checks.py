@@ -15,7 +15,6 @@ from session_pipeline.defs import tags
 from session_pipeline.defs.check_results import result_of
 from session_pipeline.defs.resources import PipelineResource
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError
-from session_pipeline.reference.days import dates
 from session_pipeline.run.opened import today_in
 from session_pipeline.run.outcome import FailedCheck
 from session_pipeline.run.pipeline import Run
@@ -57,7 +56,7 @@ def _checks(name: str, checks: Iterable[Check]) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, pipeline: PipelineResource
     ) -> Iterator[dg.AssetCheckResult]:
         with pipeline.opened() as run:
-            days = _days(run, context.run.tags)
+            days = days_of_run(run, context.run.tags)
             for key, check in by_key.items():
                 if key in context.selected_asset_check_keys and not (check.is_about_now and _is_early(run, days)):
                     yield _result(run, check, days)
@@ -103,9 +102,13 @@ def _verdict(run: Run, check: Check, days: Sequence[date]) -> Verdict:
         return Verdict(False, f"not checked: {error}")
 
 
-def _days(run: Run, run_tags: Mapping[str, str]) -> Sequence[date]:
-    frame = run.planner.frame
+def days_of_run(run: Run, run_tags: Mapping[str, str]) -> Sequence[date]:
+    """Return the days that the checks of a Dagster run look at: its range, or the latest days if it has none.
+
+    Frozen days are left out: the rows that they would be compared with have expired.
+    """
+    open_days = run.planner.frame.open_days
     first, last = tags.first_and_last_day(run_tags)
     if not first or not last:
-        return frame.wanted[-DAYS_BY_HAND:]
-    return [day for day in dates(date.fromisoformat(first), date.fromisoformat(last)) if frame.is_wanted(day)]
+        return open_days[-DAYS_BY_HAND:]
+    return [day for day in open_days if date.fromisoformat(first) <= day <= date.fromisoformat(last)]
