@@ -113,12 +113,15 @@ def test_late_file_keeps_all_days_if_none_is_frozen() -> None:
 
 
 def test_expired_lines_of_a_file_are_all_those_of_its_days() -> None:
-    stored = [partition("raw_events", FIRST + number * ONE_DAY, "f1") for number in (2, 0, 1)]
-    files = [SourceFile("f1", "", {"expired_count": 5}), SourceFile("f2", "", {})]
+    days = [FIRST + number * ONE_DAY for number in (2, 0, 1)]
+    stored = [partition("raw_events", day, file_id) for file_id in ("f2", "f1") for day in days]
+    files = [SourceFile("f1", "", {"expired_count": 5}), SourceFile("f2", "", {}), SourceFile("f3", "", {})]
     found = found_in(*stored, keep=KEEP_RAW, files=files)
-    assert [key.date for key in found.drop] == [FIRST + number * ONE_DAY for number in range(3)]
-    [file] = found.files
-    assert (file.file_id, file.facts) == ("f1", {"expired_count": 5 + 3 * 3})
+    assert list(found.drop) == sorted(each.key for each in stored)
+    assert [(file.file_id, file.facts) for file in found.files] == [
+        ("f1", {"expired_count": 5 + 3 * 3}),
+        ("f2", {"expired_count": 3 * 3}),
+    ]
 
 
 @pytest.mark.parametrize(
