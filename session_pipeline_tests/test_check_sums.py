@@ -260,8 +260,8 @@ def _cases() -> Mapping[str, WrongTable]:
         "steps of another site": WrongTable(
             check,
             "action_steps",
-            "select * replace ('other' as site) from action_steps",
-            f"{paths(starts=0, ends=0)}; {DAY}{paths(0, 0, 0, 0, 0, site='other')}",
+            "from action_steps union all select * replace ('other' as site) from action_steps",
+            paths(0, 0, 0, 0, 0, site="other"),
         ),
     }
 
