@@ -11,7 +11,7 @@ import pytest
 
 from session_pipeline import report
 from session_pipeline.checks import CHECKS
-from session_pipeline.cli import app
+from session_pipeline.cli import app, problems
 from session_pipeline.defs import tags
 from session_pipeline.publish.publication import Published
 from session_pipeline.run.pipeline import open_run
@@ -129,6 +129,16 @@ def test_time_zone_change_is_not_outdated(deployment: Deployment, tmp_path: Path
     assert outdated(deployment) == []
     assert warning_checks(deployment) == set()
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
+
+
+@pytest.mark.long
+def test_reasons_of_all_outdated_steps_are_named(deployment: Deployment) -> None:
+    deployment.set({**NEWER, "paths": {"max_paths": 50}})
+    [sentence] = problems.outdated_days(deployment.plan(UNTIL))
+    assert sentence.startswith(
+        "6 days of older settings, 2026-10-05 to 2026-10-10 (setting inactivity_minutes changed from 30 to 10;"
+        " setting max_paths changed from 1000 to 50): more than max_rebuild_days"
+    ), sentence
 
 
 @pytest.mark.long

@@ -23,6 +23,7 @@ from session_pipeline.settings import Settings
 from session_pipeline.store.store import Store
 
 SHOWN = 10
+SHOWN_REASONS = 3  # for outdated days; `plan` shows all
 ANY_DATE = re.compile(r"\[[\d-]+\]")
 UNFINISHED_ERASURE = "an erasure was interrupted; finish it with `session-pipeline run`"
 COUNTED_HERE = (
@@ -108,8 +109,11 @@ def outdated_days(plan: Plan) -> list[str]:
     days = plan.outdated_days
     if not days:
         return []
+    reasons = list(dict.fromkeys(undated(item.reason) for item in plan.outdated))
+    more = [f"and {len(reasons) - SHOWN_REASONS} more"] if len(reasons) > SHOWN_REASONS else []
+    why = "; ".join([*reasons[:SHOWN_REASONS], *more])
     return [
-        f"{counted(len(days), 'day')} of older settings, {day_ranges(days)} ({undated(plan.outdated[0].reason)}):"
+        f"{counted(len(days), 'day')} of older settings, {day_ranges(days)} ({why}):"
         " more than max_rebuild_days, so they wait for `session-pipeline run --upgrade`"
     ]
 
