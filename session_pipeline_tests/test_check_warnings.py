@@ -270,18 +270,23 @@ def test_source_has_arrived_whatever_old_days_it_delivered_too(deployment: Deplo
 def test_source_is_not_late_before_its_hour(deployment: Deployment) -> None:
     deployment.set({**SMALL, "sources": {"test": {"expected_by": "06:00"}}})
     with simulated(datetime(2024, 6, 12, 5, tzinfo=UTC)):
-        today = date(2024, 6, 12)
-        assert asked(deployment, checks.source_arrived, until=today - ONE_DAY * 2).holds is False
-        assert asked(deployment, checks.source_arrived, until=today).holds, "it is expected tomorrow"
+        yesterday = date(2024, 6, 11)
+        verdict = asked(deployment, checks.source_arrived, until=yesterday)
+        assert verdict.sentence == "test: no events of 2024-06-10 yet, expected by 06:00", "also in a run before six"
+        deployment.deliver("late", shop_lines(yesterday - ONE_DAY))
+        with opened(deployment) as run:
+            run.ingest()
+        assert asked(deployment, checks.source_arrived, until=yesterday).holds, "only the day before is due"
+    with simulated(datetime(2024, 6, 12, 6, tzinfo=UTC)):
+        assert not asked(deployment, checks.source_arrived, until=yesterday).holds
 
 
 def test_source_is_late_for_yesterday_if_today_is_included(deployment: Deployment) -> None:
     deployment.set({**SMALL, "include_today": True, "sources": {"test": {"expected_by": "06:00"}}})
-    with simulated(datetime(2024, 6, 12, 5, tzinfo=UTC)):
-        assert asked(deployment, checks.source_arrived, until=date(2024, 6, 12)).holds
-    with simulated(datetime(2024, 6, 12, 7, tzinfo=UTC)):
-        verdict = asked(deployment, checks.source_arrived, until=date(2024, 6, 12))
-    assert verdict.sentence == "test: no events of 2024-06-11 yet, expected by 06:00"
+    for hour, late_day in ((5, "2024-06-10"), (7, "2024-06-11")):
+        with simulated(datetime(2024, 6, 12, hour, tzinfo=UTC)):
+            verdict = asked(deployment, checks.source_arrived, until=date(2024, 6, 12))
+        assert verdict.sentence == f"test: no events of {late_day} yet, expected by 06:00"
 
 
 def test_no_source_is_late_before_the_first_day(deployment: Deployment) -> None:

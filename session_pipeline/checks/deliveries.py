@@ -156,7 +156,11 @@ def _first_lines(store: Store, lines: Partition, facts: FileFacts) -> list[tuple
 
 
 def source_arrived(run: "Run", days: Sequence[date]) -> Verdict:
-    """Every source with expected_by has delivered events of the last full day by that time on the following day."""
+    """Every source with expected_by has delivered events of the last full day by that time on the following day.
+
+    Before that time, the day before it counts: a run at 03:00 finds out that events expected by 06:00 did not arrive
+    on the day before.
+    """
     problems = missing_sources(run.settings, run.store, run.until)
     return verdict(problems, "all sources that are due have delivered")
 
@@ -172,22 +176,22 @@ def visitor_key_kept(run: "Run", days: Sequence[date]) -> Verdict:
 
 
 def missing_sources(settings: Settings, store: Store, until: date) -> list[str]:
-    """Return a sentence about each source that should have delivered events of the last full day by now but did not."""
+    """Return a sentence about each source that has not delivered events of the last day that is due by now."""
     now = datetime.now(zone(settings.timezone)).replace(tzinfo=None)
-    last_day = min(until, now.date() - ONE_DAY)
-    start = Calendar(settings.timezone).start(last_day).isoformat(sep=" ")
+    calendar = Calendar(settings.timezone)
     latest: dict[str, str] = {}
     for item in store.catalog.source_files().values():
         name, last = item.facts["source"], item.facts["last_event_time"] or ""
         latest[name] = max(last, latest.get(name, ""))
-    return [
-        f"{name}: no events of {last_day} yet, expected by {source.expected_by}"
-        for name, source in settings.sources.items()
-        if source.expected_by is not None
-        and last_day >= settings.start_date
-        and now >= datetime.combine(last_day + ONE_DAY, time.fromisoformat(source.expected_by))
-        and latest.get(name, "") < start
-    ]
+    sentences = []
+    for name, source in settings.sources.items():
+        if source.expected_by is None:
+            continue
+        is_due = now.time() >= time.fromisoformat(source.expected_by)
+        day = min(until, now.date() - ONE_DAY * (1 if is_due else 2))
+        if day >= settings.start_date and latest.get(name, "") < calendar.start(day).isoformat(sep=" "):
+            sentences.append(f"{name}: no events of {day} yet, expected by {source.expected_by}")
+    return sentences
 
 
 def _rows_by_file(run: "Run") -> dict[str, tuple[int, int]]:
