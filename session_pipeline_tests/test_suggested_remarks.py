@@ -41,6 +41,18 @@ def test_field_with_lines_of_a_log_is_named(name: str, how: str) -> None:
     assert of_log({"time": AT, "stream": "stdout", name: "Starting up"}).remarks == []
 
 
+def test_events_in_numbered_columns_are_named() -> None:
+    """Matomo writes the actions of a visit like this in CSV, and with flat=1."""
+    line = {"visitorId": "v", "actionDetails_0_timestamp": AT, "actionDetails_0_url": "/p", "actionDetails_1_url": "/q"}
+    said = (
+        "actionDetails_0_, actionDetails_1_ and so on are lists in numbered columns, which are not read: export them as"
+        " JSON with the lists as they are, or with a row for each event"
+    )
+    assert of_log(line) == Suggested(remarks=[said])
+    assert of_log({**line, "actionDetails_0_timestamp": "soon"}) == Suggested(remarks=[said])
+    assert of_log({**line, "event_time": AT, "event_name": "page_view"}).remarks != [said]
+
+
 def test_names_of_some_events_are_named() -> None:
     line = {"visitor_id": "v", "event_time": AT, "type": "custom_event"}
     lines = [{**line, "type": "pageview", "event_name": ""}] * 3 + [{**line, "event_name": "Signed Up"}]

@@ -12,7 +12,7 @@ from typing import Any
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.trial.field_values import FieldValues
 from session_pipeline.trial.suggested_addresses import possible_addresses, suggested_address
-from session_pipeline.trial.suggested_remarks import log_in_field, remarks_about, remarks_about_pages
+from session_pipeline.trial.suggested_remarks import log_in_field, numbered_events, remarks_about, remarks_about_pages
 from session_pipeline.trial.suggested_requests import NO_VALUE, suggested_request
 from session_pipeline.trial.suggested_times import time_keys
 from session_pipeline.trial.suggested_values import decoded_in, event_names_in, nulls_in, without
@@ -106,6 +106,8 @@ def suggested_keys(
         return Suggested(remarks=[ONLY_COUNTS])
     if "visitor_id" in missing and (log := log_in_field(fields)):
         return Suggested(remarks=[log])
+    if numbered := numbered_events(fields, columns, missing):
+        return Suggested(remarks=[numbered])
     remarks = [
         *remarks,
         *remarks_about(fields, replace(rules, null_values=(*rules.null_values, *nulls)), columns, missing),

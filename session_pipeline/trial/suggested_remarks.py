@@ -20,6 +20,7 @@ from session_pipeline.trial.suggestions import SESSIONS, is_called, names_of_som
 MOST_LOG_LINES = 20  # lines that are enough to recognize an access log in a field
 # The event that lines without its name probably are, by the column that they have.
 ONLY_EVENTS = {"page_url": "page_view", "page_title": "page_view", "value": "purchase"}
+FIRST_OF_LIST = re.compile(r"(\w+)_0_(\w+)")  # as actionDetails_0_url of Matomo's CSV
 IMAGE = re.compile(r"(?i)[^?#]*\.(png|jpe?g|gif|svg|webp|avif|ico)([?#]|$)")
 
 
@@ -28,6 +29,23 @@ def log_in_field(fields: Sequence[FieldValues]) -> str | None:
     name = _field_of_log(fields)
     how = f", as `jq -r .{name}` does" if name and re.fullmatch(r"\w+(\.\w+)*", name) else ""
     return f"{name} has lines of an access log: write them into a file of their own{how}" if name else None
+
+
+def numbered_events(fields: Sequence[FieldValues], columns: Mapping[str, str], missing: Collection[str]) -> str | None:
+    """Return what to do with lists of events that are flattened into numbered columns; None if there are none.
+
+    Lists of an event with a time of its own do not count. The arguments are those of `remarks_about`.
+    """
+    if "event_time" not in missing and not FIRST_OF_LIST.fullmatch(columns.get("event_time", "")):
+        return None
+    names = {field.name for field in fields}
+    for name in sorted(names):
+        if (found := FIRST_OF_LIST.fullmatch(name)) and f"{found[1]}_1_{found[2]}" in names:
+            return (
+                f"{found[1]}_0_, {found[1]}_1_ and so on are lists in numbered columns, which are not read:"
+                " export them as JSON with the lists as they are, or with a row for each event"
+            )
+    return None
 
 
 def remarks_about(
