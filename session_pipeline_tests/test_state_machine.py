@@ -224,7 +224,7 @@ def test_a_few_programs_end_like_a_clean_run() -> None:
 
 
 @pytest.mark.reliability
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(36_000)
 def test_random_programs_end_like_a_clean_run() -> None:
     chosen = os.environ.get(SEED)
     seed_of_all = int(chosen) if chosen else SystemRandom().getrandbits(32) if effort() > 1 else None
