@@ -23,7 +23,7 @@ from session_pipeline.store import store_files
 from session_pipeline_tests.built_week import event
 from session_pipeline_tests.crashes.killed_runs import places_of
 from session_pipeline_tests.crashes.power_loss import Lost
-from session_pipeline_tests.crashes.recovery import Scenario, make_scenario, places_met, walk
+from session_pipeline_tests.crashes.recovery import Scenario, firsts_and_lasts, make_scenario, places_met, walk
 from session_pipeline_tests.deployment import Deployment, damage
 from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.reliability.figures import effort, record
@@ -31,8 +31,8 @@ from session_pipeline_tests.reliability.figures import effort, record
 LAST = date(2026, 10, 20)
 UNTIL = date(2026, 10, 8)  # later days that are built are dropped
 PARTS = 4
-STRIDE = max(1, 18 // effort())  # the walk kills at every n-th crash point that a run reaches
-LONG_STRIDE = max(1, 108 // effort())  # the same for a run that builds many tables
+STRIDE = max(1, 36 // effort())  # the walk kills at every n-th crash point that a run reaches
+LONG_STRIDE = max(1, 216 // effort())  # the same for a run that builds many tables
 
 
 def two_days(folder: Path) -> Deployment:
@@ -119,10 +119,11 @@ def test_run_that_is_killed_while_days_expire_needs_no_repair(start: Deployment,
     with_bad_line.deliver("bad-line", [event("v1", "2026-10-05T11:00:00Z", 1), "no event"])
     with_bad_line.run(LAST)
     scenario = make_scenario(with_bad_line, let_expire, LAST, tmp_path)
-    around_commits = [
-        number for number, place in enumerate(scenario.places, 1) if place.startswith(("commit: ", "catalog: "))
-    ]
-    numbers = sorted({*around_commits, *range(1, len(scenario.places) + 1, STRIDE)})
+    of_commits = ("commit: ", "catalog: ")
+    around_commits = firsts_and_lasts(scenario.places, of_commits)
+    if effort() > 1:
+        around_commits = {number for number, place in enumerate(scenario.places, 1) if place.startswith(of_commits)}
+    numbers = sorted(around_commits | set(range(1, len(scenario.places) + 1, STRIDE)))
     deaths = walk(scenario, tmp_path / "walk", numbers)
     assert {"catalog: transaction begun", "catalog: transaction filled", "commit: done"} <= places_of(deaths).keys()
     with closing(open_store(DataFolder(tmp_path / "undisturbed"))) as store:
@@ -131,20 +132,27 @@ def test_run_that_is_killed_while_days_expire_needs_no_repair(start: Deployment,
     record(kill_points_hit=len(deaths), kills_survived=len(deaths))
 
 
+@pytest.fixture(scope="module")
+def met(scenario: Scenario, tmp_path_factory: pytest.TempPathFactory) -> Sequence[str]:
+    """The crash points that a run reaches where files can have few hard links."""
+    return places_met(scenario, tmp_path_factory.mktemp("met") / "data", prepare=with_few_links)
+
+
 @pytest.mark.reliability
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("lost", Lost)
-def test_power_loss_needs_no_repair(scenario: Scenario, lost: Lost, tmp_path: Path) -> None:
-    places = places_in_the_code()
-    assert len(places) >= 25
-    met = places_met(scenario, tmp_path / "met", prepare=with_few_links)
+def test_power_loss_needs_no_repair(
+    scenario: Scenario, met: Sequence[str], lost: Lost, part: int, tmp_path: Path
+) -> None:
+    in_the_code = sorted(places_in_the_code())
+    assert len(in_the_code) >= 25
     # The first or the last time that a run reaches each crash point; with little effort, half of them for each loss.
     numbers = {place: number for number, place in (enumerate(met, 1) if lost is Lost.BYTES else backwards(met))}
-    if effort() == 1:
-        places = set(sorted(places)[lost is Lost.NAMES :: 2])
-        numbers = {place: number for place, number in numbers.items() if place in places}
-    deaths = walk(scenario, tmp_path / "walk", sorted(numbers.values()), lost=lost, prepare=with_few_links)
-    missed = places - places_of(deaths).keys()
-    assert not missed, f"no run was killed at {missed}"
+    places = set((in_the_code[lost is Lost.NAMES :: 2] if effort() == 1 else in_the_code)[part::PARTS])
+    assert places <= numbers.keys(), f"no run reaches {places - numbers.keys()}"
+    chosen = sorted(numbers[place] for place in places)
+    deaths = walk(scenario, tmp_path / "walk", chosen, lost=lost, prepare=with_few_links)
+    assert places_of(deaths).keys() == places
     record(
         kill_points_hit=len(deaths),
         kills_survived=len(deaths),

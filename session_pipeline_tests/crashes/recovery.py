@@ -157,6 +157,12 @@ def places_met(scenario: Scenario, folder: Path, *, prepare: Callable[[], None] 
     return ended.places
 
 
+def firsts_and_lasts(places: Sequence[str], prefix: str | tuple[str, ...]) -> set[int]:
+    """Return the numbers (from 1) of the first and of the last time that a run reaches each of these crash points."""
+    numbered = [(place, number) for number, place in enumerate(places, 1) if place.startswith(prefix)]
+    return {*dict(numbered).values(), *dict(numbered[::-1]).values()}
+
+
 def require_recovery(deployment: Deployment, scenario: Scenario, where: str) -> None:
     """The next run, without manual repair, must produce the tables of an undisturbed run and leave no files behind."""
     # The report takes longer than everything else. If it was not begun, there is nothing to recover.
