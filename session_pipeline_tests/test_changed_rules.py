@@ -114,7 +114,7 @@ def reasons(key: str) -> set[str]:
 
 
 # Not the engine: test_parity.py compares whole builds of both.
-SOME_KEYS = [key for key in CHANGES if key != "engine.kind"][:: max(1, 8 // effort())]
+SOME_KEYS = [key for key in CHANGES if key != "engine.kind"][:: max(1, 16 // effort())]
 
 
 @pytest.mark.reliability

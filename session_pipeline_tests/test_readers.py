@@ -263,7 +263,7 @@ def test_reads_during_a_publication_see_one_generation(tmp_path: Path, settings:
 
 
 @pytest.mark.reliability
-@pytest.mark.parametrize(("settings", "count"), [(NATIVE, 8000), (VIEWS, 2000)], ids=["native tables", "views"])
+@pytest.mark.parametrize(("settings", "count"), [(NATIVE, 2000), (VIEWS, 500)], ids=["native tables", "views"])
 def test_readers_see_one_generation_during_continuous_runs(
     tmp_path: Path, settings: dict[str, Any], count: int
 ) -> None:
@@ -347,7 +347,7 @@ def test_lake_globs_during_continuous_replacement_are_measured(tmp_path: Path) -
 
         replace()
         found, replacements = read_while(
-            replace, [(_read_lake, (folder, 500 * effort(), way)) for way in (True, False)]
+            replace, [(_read_lake, (folder, 200 * effort(), way)) for way in (True, False)]
         )
         assert replacements > 1
         replace()
