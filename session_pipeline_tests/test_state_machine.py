@@ -32,7 +32,7 @@ from session_pipeline_tests.machine.options import CHANGES, DAYS, FIRST, SEPARAT
 from session_pipeline_tests.reliability.figures import effort, record, tell
 
 SEED = "SESSION_PIPELINE_SEED"  # repeats the programs of a run with more effort
-EXAMPLES, STEPS_A_PROGRAM = 10, 12
+EXAMPLES, STEPS_A_PROGRAM = 6, 12
 
 # Times around the midnights of UTC and of New York: at the timeout, at the last hour, off by a microsecond.
 MIDNIGHTS = (0, 5, 4, 12)
