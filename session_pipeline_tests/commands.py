@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -25,16 +25,30 @@ def run_program(
         program: The program.
         variables: Environment variables that the process has in addition to those of this process.
     """
-    command = [program, *map(str, arguments)]
+    [ended] = run_at_once([arguments], program=program, **variables)
+    return ended
+
+
+def run_at_once(
+    arguments: Iterable[Sequence[str | Path]], *, program: str = "session-pipeline", **variables: str
+) -> "list[subprocess.CompletedProcess[str]]":
+    """Run a program in one process for each list of arguments, all at once, and wait for the end of all."""
     with tempfile.TemporaryDirectory() as folder:
-        out, err = Path(folder) / "out", Path(folder) / "err"
-        child = PROCESSES.Process(
-            target=_become, args=(command, {**os.environ, **variables}, os.getcwd(), (str(out), str(err)))
-        )
-        child.start()
-        child.join()
-        assert child.exitcode is not None
-        return subprocess.CompletedProcess(command, child.exitcode, out.read_text(), err.read_text())
+        started = []
+        for number, given in enumerate(arguments):
+            command = [program, *map(str, given)]
+            out, err = Path(folder, f"{number}.out"), Path(folder, f"{number}.err")
+            child = PROCESSES.Process(
+                target=_become, args=(command, {**os.environ, **variables}, os.getcwd(), (str(out), str(err)))
+            )
+            child.start()
+            started.append((command, child, out, err))
+        ended = []
+        for command, child, out, err in started:
+            child.join()
+            assert child.exitcode is not None
+            ended.append(subprocess.CompletedProcess(command, child.exitcode, out.read_text(), err.read_text()))
+        return ended
 
 
 def _become(command: Sequence[str], environment: Mapping[str, str], folder: str, printed: Sequence[str]) -> None:

@@ -3,8 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
-import sys
 import traceback
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -19,6 +17,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import broken_history, home
 from session_pipeline.run.pipeline import open_store
 from session_pipeline_tests.built_tables import TABLES
+from session_pipeline_tests.commands import run_at_once
 from session_pipeline_tests.crashes.killed_runs import LONGEST_SECONDS, PROCESSES
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.reliability.figures import effort, record
@@ -176,19 +175,14 @@ def test_concurrent_runs_of_various_days_equal_a_clean_run(tmp_path: Path) -> No
             assert_as_a_clean_run(deployment, tmp_path / f"clean {number} {turn}")
 
 
-def run_at_once(folder: Path, last_days: Sequence[date]) -> list[str]:
+def commands_at_once(folder: Path, last_days: Sequence[date]) -> list[str]:
     """Run `session-pipeline run` in one process for each last day; return what they print."""
-    command = [sys.executable, "-c", "from session_pipeline.cli import main; main()", "run", "--data", str(folder)]
-    running = [
-        subprocess.Popen([*command, "--until", str(until)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for until in last_days
-    ]
-    ended = [(process.communicate(timeout=LONGEST_SECONDS), process.returncode) for process in running]
-    for (_, said), code in ended:
-        assert code == 0, said
-        assert [line for line in said.splitlines() if not SAID.fullmatch(line)] == []
+    ended = run_at_once(("run", "--data", folder, "--until", str(until)) for until in last_days)
+    for one in ended:
+        assert one.returncode == 0, one.stderr
+        assert [line for line in one.stderr.splitlines() if not SAID.fullmatch(line)] == []
     record(concurrent_runs=len(last_days))
-    return [out for (out, _), _ in ended]
+    return [one.stdout for one in ended]
 
 
 @pytest.mark.reliability
@@ -200,9 +194,9 @@ def test_concurrent_commands_of_various_days_equal_a_clean_run(tmp_path: Path) -
         folder = deployment.folder.path
         for day in DAYS:
             deployment.deliver(f"file {day}", visits("first", day))
-        run_at_once(folder, [DAYS[2], LAST, DAYS[2], LAST])
+        commands_at_once(folder, [DAYS[2], LAST, DAYS[2], LAST])
         deployment.deliver("late", visits("late", DAYS[1], hour=15))
-        outputs = run_at_once(folder, [LAST] * PROCESS_COUNT)
+        outputs = commands_at_once(folder, [LAST] * PROCESS_COUNT)
         assert sum("nothing, all days are up to date" in out for out in outputs) == PROCESS_COUNT - 1  # others waited
 
         assert deployment.plan(LAST).is_empty

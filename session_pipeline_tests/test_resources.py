@@ -7,7 +7,6 @@ import random
 import resource
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -23,6 +22,7 @@ from session_pipeline.errors import DiskFullError, MemoryTooSmallError
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import parse_settings
 from session_pipeline.tables.outcomes.from_settings import dimension_values
+from session_pipeline_tests.commands import run_program
 from session_pipeline_tests.crashes.killed_runs import run_in_child
 from session_pipeline_tests.crashes.recovery import (
     Scenario,
@@ -127,18 +127,16 @@ def test_full_disk_only_ends_the_run(scenario: Scenario, tmp_path: Path) -> None
 def test_command_line_reports_a_full_disk_in_one_sentence(scenario: Scenario, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         deployment = scenario.deploy(disk / "data")
-        main = "from session_pipeline.cli import main; main()"
-        command = [sys.executable, "-c", main, "run", "--data", str(deployment.folder.path)]
-        command += ["--until", str(scenario.until)]
+        command = ("run", "--data", deployment.folder.path, "--until", str(scenario.until))
         for kilobytes in (0, 128, 1024):  # Dagster also uses some of it
             fill(disk, kilobytes * KILOBYTE)
-            ran = subprocess.run(command, capture_output=True, text=True, check=False)
+            ran = run_program(*command)
             (disk / "ballast").unlink()
             assert ran.returncode == 1, ran.stdout
             assert "Traceback" not in ran.stderr
             assert "free some space and run again" in ran.stderr
             record(disk_full_survived=1)
-        assert subprocess.run(command, capture_output=True, text=True, check=False).returncode == 0
+        assert run_program(*command).returncode == 0
         assert state_of(deployment).partitions == scenario.after.partitions
 
 
