@@ -59,7 +59,13 @@ def test_damaged_input_is_not_used(week: Deployment, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("harm", [lambda data: flipped(data), lambda data: data[: len(data) // 2]], ids=["bit", "cut"])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        pytest.param(lambda data: flipped(data), id="bit"),
+        pytest.param(lambda data: data[: len(data) // 2], id="cut", marks=pytest.mark.nightly),
+    ],
+)
 def test_damaged_warehouse_is_rebuilt_by_the_next_run(week: Deployment, harm: Callable[[bytes], bytes]) -> None:
     week.run(UNTIL)
     warehouse = week.folder.warehouse

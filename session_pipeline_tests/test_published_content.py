@@ -39,7 +39,14 @@ def problems_of(data: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("harm", [flipped, lambda data: data[:-1], lambda data: b""], ids=["bit", "cut", "empty"])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        pytest.param(flipped, id="bit"),
+        pytest.param(lambda data: data[:-1], id="cut", marks=pytest.mark.nightly),
+        pytest.param(lambda data: b"", id="empty", marks=pytest.mark.nightly),
+    ],
+)
 def test_damaged_copy_in_the_lake_is_found_and_written_again(own_shop: Path, harm: Callable[[bytes], bytes]) -> None:
     path = own_shop / SESSIONS
     before = path.read_bytes()
@@ -78,7 +85,7 @@ def test_damaged_block_of_the_warehouse_is_found_and_written_again(own_shop: Pat
         assert connection.execute("select * from events order by all").fetchall() == events
 
 
-@pytest.mark.parametrize("is_ingested", [False, True])
+@pytest.mark.parametrize("is_ingested", [pytest.param(False, marks=pytest.mark.nightly), True])
 def test_warehouse_that_is_not_the_published_file_is_a_problem(own_shop: Path, is_ingested: bool) -> None:
     """Also if the store has changed since, so that nothing is compared."""
     warehouse = own_shop / "warehouse.duckdb"
