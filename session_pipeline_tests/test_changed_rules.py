@@ -166,7 +166,7 @@ def test_later_start_date_drops_earlier_days(deployment: Deployment) -> None:
     assert deployment.hashes() == before
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 @pytest.mark.parametrize("zones", [("UTC", "America/New_York"), ("Europe/Berlin", "Europe/Athens")], ids=str)
 def test_time_zone_change_is_not_outdated(tmp_path: Path, zones: tuple[str, str]) -> None:
     """With days of two time zones, an event could be in two days or in none."""
