@@ -106,7 +106,7 @@ def sample_deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     params=[
         "sample",
         pytest.param(
-            "shop", marks=[pytest.mark.long, pytest.mark.skipif(not SHOP.exists(), reason="no shared fixtures here")]
+            "shop", marks=[pytest.mark.nightly, pytest.mark.skipif(not SHOP.exists(), reason="no shared fixtures here")]
         ),
     ],
 )

@@ -123,6 +123,7 @@ def test_check_warns_about_the_latest_alerts(shop: Deployment) -> None:
         assert progress_alerts(run, [UNTIL]).holds
 
 
+@pytest.mark.nightly
 def test_days_have_the_same_bytes_alone_and_in_a_stretch(shop: Deployment) -> None:
     with open_run(shop.folder, run_id="test", until=UNTIL) as run:
         for name in ("action_visits", "progress_changes", "outcome_changes"):
