@@ -140,7 +140,13 @@ def each_way(request: pytest.FixtureRequest, ingest: Ingest, monkeypatch: pytest
     return ingest
 
 
-@pytest.fixture(params=["as a small file", "as a large file", "as a large file in parts"])
+@pytest.fixture(
+    params=[
+        "as a small file",
+        pytest.param("as a large file", marks=pytest.mark.nightly),  # of one part
+        "as a large file in parts",
+    ]
+)
 def each_way_and_in_parts(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Ingest]:
