@@ -12,6 +12,7 @@ from session_pipeline.ingest.admission import admit as admission
 from session_pipeline.ingest.formats.separated import MOST_COLUMNS_OF_DUCKDB
 from session_pipeline.ingest.reading import lines as line_reading
 from session_pipeline_tests.ingesting import Ingest, as_csv
+from session_pipeline_tests.reliability.figures import effort
 
 Line = tuple[str | None, str | None, str | None]
 
@@ -61,7 +62,7 @@ def test_duckdb_and_python_read_the_same_lines(
     compared_count = 0
     monkeypatch.setattr(admission, "other_kind", lambda file, format: None)  # also compare files of other kinds
 
-    @hypothesis_settings(max_examples=200, deadline=None)
+    @hypothesis_settings(max_examples=100 * effort(), deadline=None)
     @given(text=CONTENT[name])
     def compare(text: str) -> None:
         nonlocal compared_count

@@ -53,9 +53,9 @@ CONTENTS = {
     "parquet": parquet(),
     "access_log": LOG.encode(),
 }
-# The usual tests have each format in one of these pairs, the long ones other pairs, with more effort all of them.
+# The usual tests have each format in one of these pairs, the long ones some others, with more effort all of them.
 USUAL_PAIRS = [("jsonl", "csv"), ("parquet", "access_log"), ("access_log", "tsv")]
-OTHER_PAIRS = [pair for pair in permutations(NAMES, 2) if pair not in USUAL_PAIRS][:: max(1, 2 // effort())]
+OTHER_PAIRS = [pair for pair in permutations(NAMES, 2) if pair not in USUAL_PAIRS][:: max(1, 4 // effort())]
 PAIRS = [*USUAL_PAIRS, *(pytest.param(*pair, marks=pytest.mark.long) for pair in OTHER_PAIRS)]
 
 

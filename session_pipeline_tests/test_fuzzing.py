@@ -188,7 +188,7 @@ def test_damaged_file_is_read_completely_or_rejected(module_ingest: Ingest, name
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["x.jsonl", "x.csv", "x.tsv", "x.log", "x.jsonl.gz", "x.jsonl.zst", "x.parquet"])
 def test_random_bytes_are_read_completely_or_rejected(module_ingest: Ingest, name: str) -> None:
-    @hypothesis_settings(max_examples=EXAMPLES * effort() // 2, deadline=None, derandomize=effort() == 1, database=None)
+    @hypothesis_settings(max_examples=EXAMPLES * effort() // 4, deadline=None, derandomize=effort() == 1, database=None)
     @given(data=st.binary(max_size=300) | st.lists(st.sampled_from(NASTY), max_size=60).map(b"".join))
     def fuzz(data: bytes) -> None:
         take(module_ingest, name, data)

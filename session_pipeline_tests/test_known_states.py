@@ -17,6 +17,7 @@ from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.constructed_catalogs import DAY, ONE, UNTIL, Built, described, quarter, raw
+from session_pipeline_tests.reliability.figures import effort
 
 
 def compared(planner: Planner, monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, date | None]]:
@@ -187,7 +188,7 @@ OTHER_SETTINGS = ('timezone = "Asia/Tokyo"', "[sessions]\ninactivity_minutes = 2
 
 @pytest.mark.long
 @given(data=st.data())
-@settings(max_examples=60)
+@settings(max_examples=20 * effort())
 def test_plan_is_the_same_with_and_without_a_known_state(data: st.DataObject, histories: Mapping[str, Built]) -> None:
     built = histories[data.draw(st.sampled_from(sorted(HISTORIES)))].copy()
     known = built.planner(built.settings, built.until).state()
