@@ -26,7 +26,11 @@ FUNNEL_COUNT = 24
 
 @pytest.mark.parametrize(
     ("seed", "funnel_count"),
-    [(4, FUNNEL_COUNT // 2), *(pytest.param(seed, FUNNEL_COUNT, marks=pytest.mark.long) for seed in (1, 2, 3))],
+    [
+        (4, FUNNEL_COUNT // 2),
+        pytest.param(1, FUNNEL_COUNT, marks=pytest.mark.long),
+        *(pytest.param(seed, FUNNEL_COUNT, marks=pytest.mark.nightly) for seed in (2, 3)),
+    ],
 )
 def test_entries_equal_oracle_after_each_delivery(seed: int, funnel_count: int, tmp_path: Path) -> None:
     random = Random(seed)

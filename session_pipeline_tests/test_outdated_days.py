@@ -77,7 +77,7 @@ def test_outdated_days_do_not_block_new_days(deployment: Deployment, tmp_path: P
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_last_outdated_day_gets_its_sessions_events_of_a_new_day(deployment: Deployment) -> None:
     """That a session continues on a new day counts as data, even if settings changed in the meantime."""
     deployment.deliver("day-9", owls(9))
@@ -100,7 +100,7 @@ def test_late_data_for_an_outdated_day_is_built_at_once(deployment: Deployment, 
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_late_data_rebuilds_only_outdated_days_that_read_it(deployment: Deployment) -> None:
     deployment.set({**FEW, "sessions": {"engaged_seconds": 20}})  # changes nothing that is carried over midnight
     deployment.deliver("late", [event("late", "2026-10-06T12:00:00Z", 1)])
@@ -110,7 +110,7 @@ def test_late_data_rebuilds_only_outdated_days_that_read_it(deployment: Deployme
     assert outdated(deployment) == [7, 8, 9, 10]
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_damaged_file_of_an_outdated_day_is_rebuilt(deployment: Deployment) -> None:
     with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
         run.store.mark_damaged(run.store.of_table("sessions")[0])
@@ -204,7 +204,7 @@ class TestInDagster:
         assert orchestration.planned().is_empty
         assert not orchestration.planned().outdated
 
-    @pytest.mark.long
+    @pytest.mark.nightly
     def test_outdated_day_can_be_built_by_hand(self, orchestration: Orchestrated) -> None:
         assert orchestration.by_hand(self.DAY, "sessions").success
         assert orchestration.seen("sessions", self.DAY)["built_because"].startswith("asked for by hand")

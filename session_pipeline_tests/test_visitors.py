@@ -108,8 +108,10 @@ def settings_of_sites() -> dict[str, Any]:
     return {**SETTINGS, "sources": {site: {"site": site} for site in "ab"}}
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("seed", range(1 + effort()))
+@pytest.mark.parametrize(
+    "seed",
+    [pytest.param(seed, marks=pytest.mark.nightly if seed else pytest.mark.long) for seed in range(1 + effort())],
+)
 def test_tables_equal_the_oracle_after_each_late_file(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
