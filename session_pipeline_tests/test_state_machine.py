@@ -217,12 +217,6 @@ def try_programs(examples: int, steps: int, *, seed_of_all: int | None = None) -
     )
 
 
-@pytest.mark.long
-def test_a_few_programs_end_like_a_clean_run() -> None:
-    try_programs(1, 4)
-    assert Programs.counted["machine_examples"] == 1
-
-
 @pytest.mark.reliability
 @pytest.mark.timeout(36_000)
 def test_random_programs_end_like_a_clean_run() -> None:
