@@ -1,6 +1,7 @@
 """Reads lines with a packaged preset, for the tests of what they become."""
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from session_pipeline.ingest.mapping.rules import ReadingRules
@@ -11,8 +12,9 @@ from session_pipeline_tests.ingesting import KEY, Ingest, Row, Taken
 Line = dict[str, Any]
 
 
+@cache
 def preset(name: str) -> ReadingRules:
-    """Return the rules of a source with a preset."""
+    """Return the rules of a source with a preset. To check its settings takes as long as to read some lines."""
     return rules_of(parse_settings(f"[sources.web]\npreset = '{name}'"), "web", KEY)
 
 
