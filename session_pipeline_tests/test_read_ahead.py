@@ -134,9 +134,9 @@ def ingested(
 @pytest.fixture(scope="module")
 def first_day(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """Return a deployment that has ingested one day, so that it has a visitor key."""
-    deployment = Deployment(tmp_path_factory.mktemp("first day") / "data")
+    deployment = Deployment(tmp_path_factory.mktemp("first day") / "data", only=())
     deployment.deliver("day-5", day_of_events(5), "web")
-    deployment.run(UNTIL, publishes=False)
+    deployment.run(UNTIL)
     return deployment
 
 
