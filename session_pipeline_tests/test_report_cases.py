@@ -72,20 +72,6 @@ def test_actions_that_can_be_conversions_are_named_if_no_visit_converted(
     assert results_of(deployment).unconverted is None, "nothing is a conversion"
 
 
-def test_summary_says_that_only_pages_are_frequent_if_no_visit_converted(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Also if there is no action at all."""
-    deployment = Deployment(tmp_path)
-    visits = Visits()
-    for action in ("request", "/a"):
-        visits.add(LAST, 1, [action])
-        deployment.deliver(f"events until {action[-1]}", visits.lines[-1:])
-        deployment.run(until=LAST)
-        show_results(results_of(deployment), [LAST], [], is_all_days=True)
-        assert "No session converted, and no action but pages is frequent. A page" in capsys.readouterr().out
-
-
 def results_of(deployment: Deployment, outdated_days: Sequence[date] = ()) -> Results:
     """Return the results of all days."""
     settings = load_settings(deployment.folder.path)

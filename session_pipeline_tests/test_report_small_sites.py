@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from session_pipeline.cli.results import show_results
 from session_pipeline.report.figures import Figure, Figures
 from session_pipeline.report.formats import THIN_SPACE
 from session_pipeline.report.quiet import detectable
@@ -13,6 +14,7 @@ from session_pipeline.report.window import Window
 from session_pipeline_tests.changed_reports import OTHER_SITE, STEP, page_with
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.report_pages import LAST, Visits, written
+from session_pipeline_tests.test_report_cases import results_of
 
 PLAN = {"site": "main", "dimension": "plan", "converted_count": 0, "bounce_count": 0}
 PLAN |= {"new_session_count": 0, "new_converted_count": 0}
@@ -141,7 +143,9 @@ def test_visits_that_are_combined_are_not_said_to_have_no_page(reported_week: De
         ("request", ["No visit has two different actions.", "No visit of this week has an action."]),
     ],
 )
-def test_page_does_not_say_that_what_visits_do_not_have_is_rare(action: str, said: list[str], tmp_path: Path) -> None:
+def test_page_and_summary_do_not_say_that_what_visits_do_not_have_is_rare(
+    action: str, said: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     visits = Visits()
     visits.add(LAST, 6, [action])
     deployment = Deployment(tmp_path, {"paths": {"min_session_count": 5}})
@@ -151,6 +155,8 @@ def test_page_does_not_say_that_what_visits_do_not_have_is_rare(action: str, sai
     assert [each for each in said if each not in text] == []
     assert "are rare." not in text
     assert "combines rare steps." not in text
+    show_results(results_of(deployment), [LAST], [], is_all_days=True)
+    assert "No session converted, and no action but pages is frequent. A page" in capsys.readouterr().out
 
 
 @pytest.mark.long
