@@ -54,9 +54,12 @@ class Taken:
 
 
 class Ingest:
-    """A raw folder, a scratch folder, and a connection that all tests of a process share."""
+    """A raw folder, a scratch folder, and a connection that all tests of a process share.
 
-    def __init__(self, folder: Path, threads: int = 2) -> None:
+    It has one thread, because reading a few lines takes longer with a second one. Runs use more.
+    """
+
+    def __init__(self, folder: Path, threads: int = 1) -> None:
         self.root = folder / "raw"
         self.scratch = folder / "scratch"
         self.scratch.mkdir()
