@@ -3,11 +3,13 @@
 Each file is a source with its own site, so all files are read in one data folder.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from session_pipeline.build.wanted import days_with_events
 from session_pipeline.run.pipeline import Run, open_run
@@ -21,6 +23,19 @@ UNTIL = date(2026, 5, 7)
 # Other events are not part of the story.
 STORY_EVENT_NAMES = {"page_view", "add_to_cart", "purchase", "contact", "submit"}
 BUILT = ("sessions", "session_actions", "outcome_matches", "session_outcomes")
+# The column of the source, which is also its site, and the query. One of all sources takes as long as one of each.
+QUERIES = (
+    ("site", "select * from events order by event_time, event_number"),
+    ("source", "select source, event_name, count(*) as n from raw_events group by all"),
+    (
+        "site",
+        "select s.*, o.outcome, o.value as outcome_value from sessions as s"
+        " inner join session_outcomes as o on s.session_id = o.session_id order by s.started_at",
+    ),
+    ("source", "select * from quarantined_lines"),
+)
+Row = dict[str, Any]
+RowsOfSource = dict[str, list[Row]]
 
 
 @dataclass(frozen=True)
@@ -69,22 +84,31 @@ def read_files(folder: Path, files: Mapping[str, tuple[str | None, Path]]) -> di
         for name in BUILT:
             run.build(STEP_OF_TABLE[name], days)
         facts = {str(each.facts["source"]): each.facts for each in run.store.catalog.source_files().values()}
-        return {source: _result_of(run, source, facts[source]) for source in files}
+        rows = _rows(run)
+    return {source: _result_of(facts[source], *(found[source] for found in rows)) for source in files}
 
 
-def _result_of(run: Run, source: str, facts: Mapping[str, object]) -> FileResult:
+def _rows(run: Run) -> tuple[RowsOfSource, ...]:
+    """Return events, their names, sessions and quarantined lines, each by source."""
     with run.engine.job() as job:
         for name in ("raw_events", "quarantined_lines", "events", "sessions", "session_outcomes"):
             job.add_input(table(name), [run.store.path_of(item) for item in run.store.of_table(name)])
-        events = job.rows(f"select * from events where site = '{source}' order by event_time, event_number").to_pylist()
-        names = job.rows(
-            f"select event_name, count(*) as n from raw_events where source = '{source}' group by event_name"
-        ).to_pylist()
-        sessions = job.rows(
-            "select s.*, o.outcome, o.value as outcome_value from sessions as s inner join session_outcomes as o"
-            f" on s.session_id = o.session_id where s.site = '{source}' order by s.started_at"
-        ).to_pylist()
-        aside = job.rows(f"select * from quarantined_lines where source = '{source}'").to_pylist()
+        found = []
+        for of_source, query in QUERIES:
+            rows: RowsOfSource = defaultdict(list)
+            for row in job.rows(query).to_pylist():
+                rows[row[of_source]].append(row)
+            found.append(rows)
+    return tuple(found)
+
+
+def _result_of(
+    facts: Mapping[str, object],
+    events: Sequence[Row],
+    names: Sequence[Row],
+    sessions: Sequence[Row],
+    aside: Sequence[Row],
+) -> FileResult:
     return FileResult(
         facts,
         {row["event_name"]: row["n"] for row in names},
