@@ -82,24 +82,20 @@ def run(
         if not report.is_current(folder):
             report.write(folder, now.settings)
         if exclusive is not None and now.has_unfinished_erasure():
-            from session_pipeline.cli import erasing
-
-            erasing.finish(exclusive.run, exclusive.jobs.instance)
-            exclusive.shown.note("the erasure that was interrupted is finished")
-
+            _finish_erasure(exclusive)
         found = problems.find(folder, now.settings, now.store, plan, outcome.findings)
         # A check that failed before counts until it passes: the next run of a timer may have nothing to check.
         now_failed = (str(check) for check in outcome.failed_checks if check.is_error)
         errors = [*dict.fromkeys([*now_failed, *found.failed_checks])]
         warnings = _warnings(outcome, found, errors)
         result = summary.gather(now, outcome, warnings=warnings, seconds=perf_counter() - started)
-    stages = summary.stages(now.profile, perf_counter() - started) if as_profile else None
+    stages = summary.stages(now.profile, perf_counter() - started) if as_profile else {}
     if as_json:
-        shown = {} if stages is None else {"stages": {name: asdict(spent) for name, spent in stages.items()}}
+        shown = {"stages": {name: asdict(spent) for name, spent in stages.items()}} if as_profile else {}
         echo_json({**result.as_json(), **shown})
     else:
         summary.show(result)
-        if stages is not None:
+        if as_profile:
             summary.show_stages(stages)
     if errors:
         raise ended(f"{counted(len(errors), 'check')} failed: {'; '.join(errors)}")
@@ -224,6 +220,13 @@ def dagster_instance(now: OpenFolder, *, is_held: bool = False) -> Iterator["tup
         if dead:
             shown.note(f"{counted(dead, 'run')} of dead processes reported as failed")
         yield instance, shown
+
+
+def _finish_erasure(exclusive: ExclusiveRun) -> None:
+    from session_pipeline.cli import erasing  # it imports this module
+
+    erasing.finish(exclusive.run, exclusive.jobs.instance)
+    exclusive.shown.note("the erasure that was interrupted is finished")
 
 
 def work(run: Run, jobs: "LocalRuns", shown: progress.Stages) -> None:

@@ -108,6 +108,20 @@ def gather(now: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], second
 
 def show(summary: Summary) -> None:
     """Print a summary for a person."""
+    stdout.print(grid("", "", rows=[(Text(label, "bold"), text) for label, text in _rows(summary)]))
+    if summary.days:
+        show_results(summary.results, summary.days, summary.outdated_days, is_all_days=summary.is_all_days)
+    echo()
+    for label, place in (("Warehouse", summary.warehouse), ("Report", summary.report)):
+        echo(Text.assemble((f"{label:<9}", "bold"), "  ", place))
+    for warning in summary.warnings[:SHOWN]:
+        echo(f"WARNING: {plain(warning)}", style="bold yellow")
+    if len(summary.warnings) > SHOWN:
+        echo(f"and {len(summary.warnings) - SHOWN} more: run `session-pipeline status --json`", style="bold yellow")
+
+
+def _rows(summary: Summary) -> list[tuple[str, str]]:
+    """Return the files, lines and days of a summary, each with its label; a row without a label goes on."""
     files, ledger = summary.files, summary.ledger
     delivered = [f"{files['read_count'] - files['reread_count']:,} new"]
     delivered += [f"{files['reread_count']:,} read again"] if files["reread_count"] else []
@@ -119,11 +133,8 @@ def show(summary: Summary) -> None:
     others_are = "all other days are" if summary.outdated_days else "all days are"
     before_start = f" + {ledger['before_start']:,} before start_date" if ledger["before_start"] else ""
     expired = f" + {ledger['expired']:,} expired" if ledger.get("expired") else ""
-    rows = [
-        (
-            "Files",
-            f"{', '.join(delivered)}; {files['found_count']:,} under raw/",
-        ),
+    return [
+        ("Files", f"{', '.join(delivered)}; {files['found_count']:,} under raw/"),
         *(
             ("", f'raw/{plain(source)}/ read with preset = "{plain(preset)}", recognized from its files')
             for source, presets in summary.recognized.items()
@@ -144,17 +155,6 @@ def show(summary: Summary) -> None:
         *([("Expired", counted(summary.expired_count, "partition"))] if summary.expired_count else []),
         ("Built", f"{built or f'nothing, {others_are} up to date'}; in {summary.seconds:.1f} s"),
     ]
-    stdout.print(grid("", "", rows=[(Text(label, "bold"), text) for label, text in rows]))
-    if summary.days:
-        show_results(summary.results, summary.days, summary.outdated_days, is_all_days=summary.is_all_days)
-    echo()
-    places = [("Warehouse", summary.warehouse), ("Report", summary.report)]
-    for label, place in places:
-        echo(Text.assemble((f"{label:<9}", "bold"), "  ", place))
-    for warning in summary.warnings[:SHOWN]:
-        echo(f"WARNING: {plain(warning)}", style="bold yellow")
-    if len(summary.warnings) > SHOWN:
-        echo(f"and {len(summary.warnings) - SHOWN} more: run `session-pipeline status --json`", style="bold yellow")
 
 
 def stages(profile: Profile, seconds: float) -> dict[str, Spent]:
