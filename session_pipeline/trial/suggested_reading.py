@@ -99,27 +99,25 @@ def suggested_for(
     try:
         with private_connection() as connection:
             fields = fields_of(admitted, rules, connection, run.store.scratch)
-            wrapped = wrapped_records(only_object)
-            if wrapped is not None and _are_events(wrapped.records, rules, connection):
-                preset = preset_of(iter(wrapped.records[:MOST_LINES]))
-                return Suggested(keys={**({"preset": preset} if preset else {}), "records_in": wrapped.records_in})
+            wrapped = _wrapped_events(only_object, rules, connection)
             lists = _lists_of_events(fields, rules, connection)
-        has_header = format_named(admitted.format).has_header and not rules.header
-        if has_header and not facts["accepted_count"] and (wrong := _wrong_header(source, quarantined, facts, fields)):
-            return Suggested(remarks=[wrong])
-        if admitted.format == Tsv.name and fields and all(field.name.startswith('"') for field in fields):
-            return Suggested(keys={"format": Csv.name})  # TSV has no quotes
-        found = suggested_keys(
-            fields, rules, filled, run.settings.start_date, has_preset=facts.get("preset") is not None
-        )
-        if found.missing and (rows := list_of_rows(only_object)) is not None:
-            return Suggested(remarks=[ROWS_AS_LISTS.format(rows=rows)])
-        if lists and found.missing.keys() & {"event_time", "event_name"}:
-            return Suggested(keys={"events_in": lists[0]})
-        of_log = _about_log(rules, reasons) if admitted.format == AccessLog.name else []
-        return replace(found, remarks=[*found.remarks, *too_early, *of_log])
     finally:
         admitted.discard()
+    if wrapped is not None:
+        return wrapped
+    has_header = format_named(admitted.format).has_header and not rules.header
+    if has_header and not facts["accepted_count"] and (wrong := _wrong_header(source, quarantined, facts, fields)):
+        return Suggested(remarks=[wrong])
+    if admitted.format == Tsv.name and fields and all(field.name.startswith('"') for field in fields):
+        return Suggested(keys={"format": Csv.name})  # TSV has no quotes
+    has_preset = facts.get("preset") is not None
+    found = suggested_keys(fields, rules, filled, run.settings.start_date, has_preset=has_preset)
+    if found.missing and (rows := list_of_rows(only_object)) is not None:
+        return Suggested(remarks=[ROWS_AS_LISTS.format(rows=rows)])
+    if lists and found.missing.keys() & {"event_time", "event_name"}:
+        return Suggested(keys={"events_in": lists[0]})
+    of_log = _about_log(rules, reasons) if admitted.format == AccessLog.name else []
+    return replace(found, remarks=[*found.remarks, *too_early, *of_log])
 
 
 def _too_early(reasons: Mapping[str, int], facts: FileFacts, start: date) -> list[str]:
@@ -237,6 +235,15 @@ def _likely_preset_of_log(lines: Sequence[bytes]) -> str | None:
         return W3c.name
     presets = Counter(map(preset_of_text, lines))
     return next((preset for preset, count in presets.items() if 2 * count > len(lines)), None)
+
+
+def _wrapped_events(only_object: str, rules: ReadingRules, connection: duckdb.DuckDBPyConnection) -> Suggested | None:
+    """Return how to read the events in a list of a file's only object; None if it has no such list."""
+    wrapped = wrapped_records(only_object)
+    if wrapped is None or not _are_events(wrapped.records, rules, connection):
+        return None
+    preset = preset_of(iter(wrapped.records[:MOST_LINES]))
+    return Suggested(keys={**({"preset": preset} if preset else {}), "records_in": wrapped.records_in})
 
 
 def _lists_of_events(
