@@ -143,6 +143,7 @@ def test_invalid_file_is_refused_and_the_rest_accepted(
         assert list(files["status"]) == ["accepted", "refused"] or list(files["status"]) == ["refused", "accepted"]
         refused = files[files["status"] == "refused"].iloc[0]
         assert reason in refused["reason"]
+        assert "; " in refused["reason"], "it says what to do"
         assert len(deployment.table("events")) == 1
         assert not {item.step.name for item in deployment.plan(UNTIL).items} & steps_of(frozenset(["sessions"]))
 

@@ -224,18 +224,18 @@ def _check_way(path: Path, root: Path) -> None:
     if not path.is_relative_to(root):
         raise RefusedFileError("it is outside the raw folder")
     if path.parent.resolve() != root.resolve() / path.parent.relative_to(root):
-        raise RefusedFileError("one of its folders is a link")
+        raise RefusedFileError("one of its folders is a link, and links are not followed; put the folder itself there")
     if path.is_symlink():
-        raise RefusedFileError("it is a link")
+        raise RefusedFileError("it is a link, and links are not followed; put the file itself there")
     state = path.lstat()
     if not may_be_read(path):
-        raise RefusedFileError(NO_PERMISSION)
+        raise RefusedFileError(f"{NO_PERMISSION}; make it readable for the user that runs this")
     if stat.S_ISDIR(state.st_mode):
-        raise RefusedFileError("it is a folder that is called like a file")
+        raise RefusedFileError("it is a folder that is called like a file; rename it")
     if not stat.S_ISREG(state.st_mode):
-        raise RefusedFileError("it is not a regular file")
+        raise RefusedFileError("it is not a regular file; replace it by one, or remove it")
     if state.st_nlink > 1:
-        raise RefusedFileError("it is a hard link: the file has other names, too")
+        raise RefusedFileError("it is a hard link: the file has other names, too; put a copy of it there")
 
 
 def may_be_read(path: Path) -> bool:

@@ -48,7 +48,7 @@ def kind_of(path: Path, format: str | None) -> tuple[str, Compression | None]:
         str(path).encode()
     except UnicodeEncodeError as error:
         _check_encoding_of_process(path)
-        raise RefusedFileError("its name is not UTF-8") from error
+        raise RefusedFileError("its name is not UTF-8; rename it") from error
     compression = compression_of_name(name)
     name = name.removesuffix(compression.ending) if compression else name
     if format is None and (found := format_of_file_name(name)):

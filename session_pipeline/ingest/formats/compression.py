@@ -161,7 +161,7 @@ def check_expansion(expanded_count: int, byte_count: int) -> None:
         RefusedFileError: They are more than EXPANSION_FREE_BYTES, and more than EXPANSION_RATIO times as many.
     """
     if expanded_count > max(EXPANSION_FREE_BYTES, byte_count * EXPANSION_RATIO):
-        raise RefusedFileError(f"it expands to more than {EXPANSION_RATIO} times its size")
+        raise RefusedFileError(f"it expands to more than {EXPANSION_RATIO} times its size; deliver it in smaller files")
 
 
 def decompressed(file: IO[bytes], compression: Compression) -> Iterator[bytes]:

@@ -240,7 +240,7 @@ class _Text:
             return False
         needed = needed if self._kept is None else self._kept
         if len(self._buffer) - needed > LONGEST_VALUE_BYTES:
-            raise RefusedFileError(f"it has a JSON value of more than {LONGEST_VALUE_BYTES >> 20} MiB")
+            raise RefusedFileError(f"it has a JSON value of more than {LONGEST_VALUE_BYTES >> 20} MiB; split it")
         chunk = self._file.read(CHUNK_BYTES)
         self._is_all = not chunk
         self._buffer = self._buffer[needed:] + chunk

@@ -53,7 +53,7 @@ class LineCounter:
         first, last = content.find(b"\n"), content.rfind(b"\n")
         line = self.unfinished + (content if first < 0 else content[:first])
         if len(line) > LONGEST_LINE_BYTES:
-            raise RefusedFileError(f"it has a line of more than {LONGEST_LINE_BYTES >> 20} MiB")
+            raise RefusedFileError(f"it has a line of more than {LONGEST_LINE_BYTES >> 20} MiB; write one event a line")
         if first < 0:
             self.unfinished = line
             return
@@ -74,7 +74,7 @@ class LineCounter:
         """Count the bytes of the next chunk."""
         self.byte_count += len(chunk)
         if self.byte_count > LARGEST_CONTENT_BYTES:
-            raise RefusedFileError(f"it has more than {LARGEST_CONTENT_BYTES >> 30} GiB")
+            raise RefusedFileError(f"it has more than {LARGEST_CONTENT_BYTES >> 30} GiB; deliver it in smaller files")
 
     def look_closer(self, lines: bytes) -> None:
         """Look for content that DuckDB and Python read differently, in lines that each follow a line end."""

@@ -103,7 +103,7 @@ def _opened(file: IO[bytes], *, with_dictionaries: bool = True) -> pq.ParquetFil
     parquet = pq.ParquetFile(file, **limits)
     schema = parquet.schema
     if len(schema) > MOST_COLUMNS:
-        raise RefusedFileError(f"it has {len(schema):,} columns, more than {MOST_COLUMNS:,}")
+        raise RefusedFileError(f"it has {len(schema):,} columns, more than {MOST_COLUMNS:,}; deliver fewer")
     if not with_dictionaries:
         return parquet
     leaves = (schema.column(number) for number in range(len(schema)))
@@ -153,17 +153,17 @@ def _check_claims(metadata: pq.FileMetaData, byte_count: int) -> None:
     if min([metadata.num_rows, *sizes, *rows]) < 0 or sum(rows) != metadata.num_rows:
         raise CorruptFileError("Parquet: its figures contradict each other")
     if metadata.num_rows > max(FREE_ROWS, byte_count * EXPANSION_RATIO):
-        raise RefusedFileError(f"it claims {metadata.num_rows:,} rows in {byte_count:,} bytes")
+        raise RefusedFileError(f"it claims {metadata.num_rows:,} rows in {byte_count:,} bytes; write it again")
     check_expansion(sum(sizes), byte_count)
 
 
 def _names(schema: pa.Schema) -> list[str]:
     names = [name.strip() or f"column_{number}" for number, name in enumerate(schema.names, start=1)]
     if not names:
-        raise RefusedFileError("it has no columns")
+        raise RefusedFileError("it has no columns; write it with the columns of events")
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
-        raise RefusedFileError(f"it has more than one column {repeated[0]!r}")
+        raise RefusedFileError(f"it has more than one column {repeated[0]!r}; give each its own name")
     return names
 
 

@@ -42,9 +42,9 @@ LONE_CARRIAGE_RETURN = re.compile(r"\r(?!\n)")
 # Why a header cannot be used, by the reason for which another line would be quarantined.
 UNUSABLE_HEADERS: Mapping[str, str] = {
     "invalid_utf8": "is not text in UTF-8: save the file in this encoding, in Excel as CSV UTF-8",
-    "nul_byte": "has a NUL byte",
-    "line_too_long": f"has more than {LONGEST_EVENT_BYTES:,} bytes",
-    "invalid_csv": "has a quote that is not closed",
+    "nul_byte": "has a NUL byte; remove it",
+    "line_too_long": f"has more than {LONGEST_EVENT_BYTES:,} bytes; shorten it",
+    "invalid_csv": "has a quote that is not closed; close it",
 }
 
 
@@ -270,7 +270,7 @@ def _names(header: Record | None) -> list[str]:
     if any(LONE_CARRIAGE_RETURN.search(field) for field in fields):
         raise RefusedFileError("its lines end in a carriage return alone; deliver them with line feeds")
     if len(fields) > MOST_COLUMNS:
-        raise RefusedFileError(f"its header names {len(fields):,} columns, more than {MOST_COLUMNS:,}")
+        raise RefusedFileError(f"its header names {len(fields):,} columns, more than {MOST_COLUMNS:,}; deliver fewer")
     names = [field.strip() or f"column_{number}" for number, field in enumerate(fields, start=1)]
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
