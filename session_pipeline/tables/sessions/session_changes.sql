@@ -35,6 +35,8 @@ keyed_now as (
     from events
 ),
 
+-- By person: copies that were kept before and are not now. Those with equal id and time are
+-- numbered, to be matched with the copies that replace them.
 replaced_copies as (
     select
         b.event_date,
@@ -56,6 +58,7 @@ replaced_copies as (
     where e.session_id is null and $by_person
 ),
 
+-- By person: copies that are kept now and were not before, numbered alike.
 new_copies as (
     select
         e.event_date,

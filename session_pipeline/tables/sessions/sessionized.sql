@@ -117,6 +117,7 @@ placed as (
 ),
 
 -- Breaks at which known values are forgotten: no value that was known before counts after them.
+-- $border_microseconds is 0 if a gap exactly as long as the timeout is a break, and otherwise 1.
 hard_breaks as (
     select
         *,
