@@ -96,7 +96,7 @@ def test_longest_window_is_allowed(grain: str) -> None:
             (STEPS[0], STEPS[1].replace("cart", "last"), STEPS[2]),
             "breakdown_at 'last' and a step of this name; rename the step",
         ),
-        ("breakdown = ['device', 'device']", STEPS, "names a dimension twice"),
+        ("breakdown = ['device', 'device']", STEPS, "names the dimension 'device' twice"),
         ("breakdown = ['device', 'planet']", STEPS, "'planet', which is not a dimension"),
         ("allow_reentry = true", STEPS, "allow_reentry in mode ordered"),
         ("allow_early_steps = true", STEPS, "allow_early_steps in mode ordered"),

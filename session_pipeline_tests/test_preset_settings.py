@@ -138,7 +138,7 @@ def test_errors_name_file_and_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "key", "said"),
     [
-        ("columns = { page_url = ['a', 'a'] }", "sources.web.columns.page_url", "has a field twice"),
+        ("columns = { page_url = ['a', 'a'] }", "sources.web.columns.page_url", "has the field 'a' twice"),
         ("columns = { page_url = 3 }", "sources.web.columns.page_url", "is 3; write a string in quotes, or a list"),
         ("expressions = { properties = \"'x'\" }", "sources.web.expressions.properties", "cannot be an expression"),
         (
@@ -194,7 +194,7 @@ OF_RECORDS = [
     ("request = { target = [], method = 'm' }", "request",
      "has no page; write line ('GET /a HTTP/1.1'), target ('/a?b=c') or path ('/a')"),
     ("request = { target = 3 }", "request.target", "is 3; write a string in quotes, or a list of strings"),
-    ("request = { path = ['a', 'a'] }", "request.path", "has a field twice; remove one of them"),
+    ("request = { path = ['a', 'a'] }", "request.path", "has the field 'a' twice; remove one of them"),
     ("records_in = 3", "records_in", "is 3; write a string in quotes"),
     ("records_in = ['a']", "records_in", "is a list; write a string in quotes"),
     *((f"records_in = '{path}'", "records_in",

@@ -126,8 +126,8 @@ class FunnelSettings(Section):
         for name in names:
             if name not in known:
                 raise refusal(f"is {name!r}, which is not a dimension", closest(name, known))
-        if len(set(names)) < len(names):
-            raise refusal("names a dimension twice", "write each dimension once")
+        if repeated := next((name for name in names if names.count(name) > 1), None):
+            raise refusal(f"names the dimension {repeated!r} twice", "write each dimension once")
         if len(names) > MOST_BREAKDOWNS:
             raise refusal(f"has {len(names)} dimensions", f"write at most {MOST_BREAKDOWNS}")
         return breakdown

@@ -60,8 +60,8 @@ def _fields(value: Any) -> str | tuple[str, ...]:
         raise refusal(f"is {shown(value)}", "write a string in quotes, or a list of strings")
     if len(value) > MOST_FIELDS:
         raise refusal(f"has {len(value)} fields", f"write at most {MOST_FIELDS}")
-    if len(set(value)) < len(value):
-        raise refusal("has a field twice", "remove one of them")
+    if repeated := next((name for name in value if value.count(name) > 1), None):
+        raise refusal(f"has the field {shown(repeated)} twice", "remove one of them")
     return value[0] if len(value) == 1 else tuple(map(checked_label, value))
 
 
