@@ -352,13 +352,13 @@ def test_a_fault_stops_visitors_of_its_segment_from_its_first_day_on(tmp_path: P
     ("text", "problem"),
     [
         ("mobile:checkout", "write SEGMENT:STEP>STEP:PERCENT%:DATE"),
-        ("fridge:checkout>payment:50%:2026-10-08", "has the segment fridge: write one of all, desktop, mobile"),
-        ("all:checkout>paiment:50%:2026-10-08", "has the step paiment: write one of account, add"),
+        ("fridge:checkout>payment:50%:2026-10-08", "has the segment fridge; write one of all, desktop, mobile"),
+        ("all:checkout>paiment:50%:2026-10-08", "has the step paiment; write one of account, add"),
         ("all:payment>checkout:50%:2026-10-08", "after payment, write one of cart, payment_error, purchase"),
         ("mobile:checkout>help:50%:2026-10-08", "after checkout, write one of cart, payment, shipping_error"),
-        ("all:checkout>payment:150%:2026-10-08", "has 150%: write more than 0% and at most 100%"),
-        ("all:checkout>payment:0%:2026-10-08", "has 0%: write more than 0%"),
-        ("all:checkout>payment:50%:2026-10-32", "has no valid date: write a day as YYYY-MM-DD"),
+        ("all:checkout>payment:150%:2026-10-08", "has 150%; write more than 0% and at most 100%"),
+        ("all:checkout>payment:0%:2026-10-08", "has 0%; write more than 0%"),
+        ("all:checkout>payment:50%:2026-10-32", "has no valid date; write a day as YYYY-MM-DD"),
     ],
 )
 def test_invalid_fault_is_refused_with_its_problem(text: str, problem: str) -> None:

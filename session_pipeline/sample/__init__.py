@@ -122,14 +122,14 @@ def write_sample(
 def _check(**numbers: int) -> None:
     for name, number in numbers.items():
         if number < 1:
-            raise WrongUseError(f"{name} is {number}: a sample needs at least 1.")
+            raise WrongUseError(f"{name} is {number}; write at least 1")
 
 
 def _check_days(faults: Sequence[Fault], first: date, last: date) -> None:
     for fault in faults:
         if not first <= fault.first_day <= last:
             raise WrongUseError(
-                f"a fault begins on {fault.first_day}, but the days of the sample are {first} to {last}: name one of"
+                f"a fault begins on {fault.first_day}, but the days of the sample are {first} to {last}; name one of"
                 " these days, or change the days of the sample (--start and --days)"
             )
 
@@ -137,7 +137,7 @@ def _check_days(faults: Sequence[Fault], first: date, last: date) -> None:
 def _make_empty(folder: Path) -> None:
     make_folder(folder)
     if any(folder.iterdir()):
-        raise WrongUseError(f"{folder} is not empty: name another folder, or empty it first.")
+        raise WrongUseError(f"{folder} is not empty; name another folder, or empty it first")
 
 
 def _before(visit: Visit, end: int) -> Visit:

@@ -46,26 +46,28 @@ def fault_of(text: str) -> Fault:
     """
     found = TEXT.fullmatch(text)
     if found is None:
-        raise WrongUseError(f"fault {text!r} is not valid: write SEGMENT:STEP>STEP:PERCENT%:DATE, such as {EXAMPLE}")
+        raise WrongUseError(f"fault {text!r} is not valid; write SEGMENT:STEP>STEP:PERCENT%:DATE, such as {EXAMPLE}")
     segment, step, next_step = found["segment"], found["step"], found["next_step"]
     if segment not in {*SEGMENTS, *SEGMENTS.values()}:
-        raise WrongUseError(f"fault {text!r} has the segment {segment}: write one of {', '.join(SEGMENTS)}")
+        raise WrongUseError(f"fault {text!r} has the segment {segment}; write one of {', '.join(SEGMENTS)}")
     for name in (step, next_step):
         if name not in STEPS:
-            raise WrongUseError(f"fault {text!r} has the step {name}: write one of {', '.join(sorted(STEPS))}")
+            raise WrongUseError(f"fault {text!r} has the step {name}; write one of {', '.join(sorted(STEPS))}")
     possible = _next_steps(SEGMENTS.get(segment, segment), step)
     if next_step not in possible:
         fix = (
-            f"after {step}, write one of {', '.join(possible)}" if possible else f"{step} is a last step; write another"
+            f"after {step}, write one of {', '.join(possible)}"
+            if possible
+            else f"write another step, because {step} is a last one"
         )
-        raise WrongUseError(f"fault {text!r} has no effect, because no visitor goes from {step} to {next_step}: {fix}")
+        raise WrongUseError(f"fault {text!r} has no effect, because no visitor goes from {step} to {next_step}; {fix}")
     percent = int(found["percent"])
     if not 0 < percent <= 100:
-        raise WrongUseError(f"fault {text!r} has {percent}%: write more than 0% and at most 100%")
+        raise WrongUseError(f"fault {text!r} has {percent}%; write more than 0% and at most 100%")
     try:
         first_day = date.fromisoformat(found["first_day"])
     except ValueError as error:
-        raise WrongUseError(f"fault {text!r} has no valid date: write a day as YYYY-MM-DD") from error
+        raise WrongUseError(f"fault {text!r} has no valid date; write a day as YYYY-MM-DD") from error
     return Fault(SEGMENTS.get(segment, segment), step, next_step, percent / 100, first_day)
 
 
