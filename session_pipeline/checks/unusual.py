@@ -69,17 +69,26 @@ def bot_share(run: "Run", days: Sequence[date]) -> Verdict:
     What is usual is the median of the same weekday in the four weeks before. In the access logs of many sites, more
     sessions are from bots than from people on every day.
     """
-    read = {*days, *(then for day in days for then in _same_weekday_before(day))}
-    rows = rows_of(run, query_text(__package__, "bot_shares"), ["sessions"], sorted(read))
-    counts = {day: (total, bots) for day, total, bots in (row.values() for row in rows)}
+    shares = _bot_shares(run, days)
+    too_large = [day for day, (total, bots) in shares.items() if bots / total > LARGEST_BOT_SHARE]
+    before = {then for day in too_large for then in _same_weekday_before(day)}
+    shares |= _bot_shares(run, sorted(before - shares.keys()))
     problems = []
-    for day in (day for day in days if day in counts):
-        total, bots = counts[day]
-        earlier = [counts[then] for then in _same_weekday_before(day) if then in counts]
+    for day in too_large:
+        total, bots = shares[day]
+        earlier = [shares[then] for then in _same_weekday_before(day) if then in shares]
         usual = median(bots / total for total, bots in earlier) if earlier else 0.0
-        if bots / total > LARGEST_BOT_SHARE >= usual:
+        if usual <= LARGEST_BOT_SHARE:
             problems.append(f"{day}: {bots} of {total} sessions are bot sessions")
     return verdict(problems, "the share of bot sessions is not unusual")
+
+
+def _bot_shares(run: "Run", days: Sequence[date]) -> dict[date, tuple[int, int]]:
+    """Return the numbers of sessions and of bot sessions of the days that have sessions."""
+    if not days:
+        return {}
+    rows = rows_of(run, query_text(__package__, "bot_shares"), ["sessions"], days)
+    return {day: (total, bots) for day, total, bots in (row.values() for row in rows)}
 
 
 def unfolded_actions(run: "Run", days: Sequence[date]) -> Verdict:
