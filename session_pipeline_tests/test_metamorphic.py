@@ -1,4 +1,6 @@
-"""Tests that equivalent deliveries give the same rows: other files, formats, orders, machines, dates and names.
+"""Tests that equivalent deliveries give the same rows: other files, formats, orders, settings and machines.
+
+test_metamorphic_events.py has other dates, names, visitors and sites.
 
 The cases are those at the edges of gaps, midnights and duplicates. A relation that allows a difference names it: the
 place of a line (its file and number), or its exact text (the content hash, and whether a duplicate is identical). The
@@ -9,12 +11,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
-from functools import cache
-from itertools import compress, cycle
 from pathlib import Path
 from random import Random
 from typing import Any, Self
@@ -28,96 +27,36 @@ from session_pipeline.build import logs
 from session_pipeline.run import opened
 from session_pipeline.settings import settings_template
 from session_pipeline.store import records
-from session_pipeline.tables import TABLES
 from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.metamorphic import (
+    BuiltGroups,
+    assert_equal_bytes,
+    assert_same_rows,
+    each_group,
+    plain_files,
+    reliability,
+    run,
+    settings_of,
+)
 from session_pipeline_tests.oracles.equivalent_deliveries import (
     COMPRESSIONS,
     PLACE,
     TEXT,
     WRITERS,
-    Event,
     File,
-    changed,
     deliver,
-    differences,
     files_of,
     mapped,
     rows_of,
     split_otherwise,
-    without,
-    without_rivals,
 )
-from session_pipeline_tests.oracles.generated_cases import SOURCE_OF_SITE, Group, group
+from session_pipeline_tests.oracles.generated_cases import group
 from session_pipeline_tests.reliability.figures import effort, record
-
-ONE_DAY = timedelta(days=1)
-SEEDS = range(1, 1 + effort())
-UTC_SEEDS = range(0, 10 * effort(), 10)  # every tenth group has its days in UTC
-
-reliability = pytest.mark.reliability
-each_group = pytest.mark.parametrize("seed", SEEDS)
-
-
-class BuiltGroups:
-    """Groups of cases as generated, and their result: run once. Tests must not write to them."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.delivered = cache(self._delivered)
-        self.plain = cache(self._plain)
-        self.rows = cache(rows_of)
-
-    def _delivered(self, seed: int) -> Deployment:
-        return run(self._folder / f"delivered-{seed}", group(seed), files_of(group(seed)))
-
-    def _plain(self, seed: int) -> Deployment:
-        return run(self._folder / f"plain-{seed}", group(seed), plain_files(seed))
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> BuiltGroups:
     return BuiltGroups(tmp_path_factory.mktemp("built"))
-
-
-@cache
-def plain_files(seed: int) -> list[File]:
-    return without_rivals(files_of(group(seed)))
-
-
-def run(
-    folder: Path,
-    cases: Group,
-    files: Iterable[File],
-    writer: str = "as_json_lines",
-    *,
-    more: Mapping[str, Any] | None = None,
-    until: date | None = None,
-) -> Deployment:
-    deployment = Deployment(folder, settings_of(cases) | (more or {}))
-    for file in files:
-        deliver(deployment, file, writer)
-    deployment.run(until or cases.until)
-    return deployment
-
-
-def settings_of(cases: Group) -> dict[str, Any]:
-    return {
-        **cases.settings,
-        "dimensions": {"variant": "properties ->> 'variant'"},
-        "funnels": [*cases.settings["funnels"][:-1], cases.settings["funnels"][-1] | {"breakdown": "variant"}],
-    }
-
-
-def assert_equal_bytes(deployment: Deployment, other: Deployment) -> None:
-    hashes, others = deployment.hashes(), other.hashes()
-    assert {key for key in hashes.keys() | others.keys() if hashes.get(key) != others.get(key)} == set()
-    record(metamorphic_comparisons=1)
-
-
-def assert_same_rows(rows: Mapping[str, Any], others: Mapping[str, Any], but: Collection[str] = ()) -> None:
-    assert any(rows["sessions"])
-    assert differences(without(rows, but), without(others, but)) == {}
-    record(metamorphic_comparisons=1)
 
 
 # Lines and files
@@ -253,7 +192,7 @@ def test_horizon_moved_day_by_day_gives_equal_bytes(built: BuiltGroups, seed: in
         deliver(deployment, file)
     first = group(seed).first_day
     for offset in range(1, (group(seed).until - first).days + 1):
-        deployment.run(first + offset * ONE_DAY)
+        deployment.run(first + timedelta(days=offset))
     assert_equal_bytes(deployment, built.delivered(seed))
 
 
@@ -351,119 +290,3 @@ def test_machine_clock_changes_no_byte(
     other = run(tmp_path / "other", group(seed), files_of(group(seed)))
     assert other.table("_day_history")["changed_at"].min().year > 2030
     assert_equal_bytes(other, before)
-
-
-# Dates and names
-
-
-@reliability
-@pytest.mark.parametrize("seed", UTC_SEEDS)
-def test_shift_by_whole_days_shifts_all_rows(built: BuiltGroups, seed: int, tmp_path: Path) -> None:
-    """In UTC, where all days have equal length. Dates, times, and hashes of times differ by the shift."""
-    later = timedelta(days=1000)
-
-    def is_later(event: Event) -> Event:
-        at = datetime.fromisoformat(event["event_time"]) + later
-        return event | {"event_time": at.isoformat(timespec="microseconds").replace("+00:00", "Z")}
-
-    cases = group(seed)
-    assert cases.rules.timezone == "UTC"
-    other = run(tmp_path / "other", cases, changed(plain_files(seed), is_later), until=cases.until + later)
-
-    def is_earlier(name: str, value: Any) -> Any:
-        return value - later if isinstance(value, date) else value
-
-    here = mapped(rows_of(built.plain(seed)), lambda name, value: value)
-    assert_same_rows(here, mapped(rows_of(other), is_earlier), {"file_id", "kept_file_id", "content_hash"})
-
-
-@reliability
-@each_group
-def test_renamed_visitors_give_the_same_rows(built: BuiltGroups, seed: int, tmp_path: Path) -> None:
-    def renamed(visitor: str) -> str:
-        return f"'{visitor[::-1]}' | é;"
-
-    files = changed(plain_files(seed), lambda event: event | {"visitor_id": renamed(event["visitor_id"])})
-    other = run(tmp_path / "other", group(seed), files)
-
-    def by_the_old_name(name: str, value: Any) -> Any:
-        return value[1:].split("'")[0][::-1] if name == "visitor_id" and value else value
-
-    here = mapped(rows_of(built.plain(seed)), lambda name, value: value)
-    assert_same_rows(here, mapped(rows_of(other), by_the_old_name), {"file_id", "kept_file_id", "content_hash"})
-
-
-# Unrelated visitors and other sites
-
-ADD_UP = {
-    *("daily_summary", "daily_outcomes", "daily_breakdowns", "daily_visitors", "daily_bots", "retention"),
-    *("funnel_steps", "funnel_drops", "action_transitions", "action_steps", "session_paths", "path_counts"),
-    *("action_friction", "daily_friction", "action_visits", "action_progress", "moment_counts", "seen_counts"),
-}
-# Their rows compare sessions with others, so other visitors change them. So do dead ends.
-COMPARE = {"typical_paths", "progress_changes", "outcome_changes", "opportunities", "next_best_actions"}
-
-
-@reliability
-@each_group
-def test_unrelated_visitors_add_their_own_rows_and_counts(built: BuiltGroups, seed: int, tmp_path: Path) -> None:
-    cases = group(seed)
-    strangers = [
-        File(f"strangers-{file.source}", file.source, tuple(named(event) for event in file.events if is_few(event)))
-        for file in plain_files(seed)
-    ]
-    alone = rows_of(run(tmp_path / "alone", cases, strangers))
-    together = rows_of(run(tmp_path / "together", cases, [*files_of(cases), *strangers]))
-    before = built.rows(built.delivered(seed))
-    for table, rows in together.items():
-        expected = [*before[table], *alone[table]]
-        if table in ("agents_seen", "user_agents", "action_labels"):
-            expected = list({tuple(sorted(row.items())): row for row in expected}.values())
-        elif table in ADD_UP:
-            assert added_up(table, rows) == added_up(table, expected), table
-            continue
-        elif table in COMPARE:
-            continue
-        rows, expected = ([row for row in side if row.get("signal") != "dead_end"] for side in (rows, expected))
-        assert differences({table: rows}, {table: expected}) == {}
-    record(metamorphic_comparisons=1)
-
-
-@reliability
-@each_group
-def test_each_site_has_the_rows_that_it_has_alone(seed: int, tmp_path: Path) -> None:
-    """Both sites have the same visitors and ids, and one of them lacks a third of the events."""
-    cases = group(seed)
-    first = [file for file in plain_files(seed) if file.source == SOURCE_OF_SITE["main"]]
-    second = [
-        File(f"second-{file.name}", SOURCE_OF_SITE["second"], tuple(compress(file.events, cycle((1, 1, 0)))))
-        for file in first
-    ]
-    together = rows_of(run(tmp_path / "together", cases, [*first, *second]))
-    for site, files in (("main", first), ("second", second)):
-        alone = rows_of(run(tmp_path / site, cases, files))
-        with_a_site = {table for table in alone if "site" in {column.name for column in TABLES[table].columns}}
-        here = {table: [row for row in together[table] if row["site"] == site] for table in with_a_site}
-        assert_same_rows(here, {table: alone[table] for table in with_a_site})
-
-
-def named(event: Event) -> Event:
-    return event | {"visitor_id": f"stranger {event['visitor_id']}"}
-
-
-def is_few(event: Event) -> bool:
-    return str(event["visitor_id"]) < "0030"
-
-
-def added_up(table: str, rows: Iterable[Mapping[str, Any]]) -> Mapping[tuple[Any, ...], Mapping[str, Any]]:
-    """Return counts and values, summed for each key. Rates are left out, because they are computed from these."""
-    contract = TABLES[table]
-    sums: dict[tuple[Any, ...], Counter[str]] = {}
-    for row in rows:
-        dated = (contract.date_column,) if contract.date_column else ()
-        key = tuple(row[name] for name in (*dated, *contract.key))
-        of_key = sums.setdefault(key, Counter())
-        for name, value in row.items():
-            if name == "value" or (name.endswith("_count") and name not in (*contract.key, "dead_end_count")):
-                of_key[name] += value or 0
-    return sums

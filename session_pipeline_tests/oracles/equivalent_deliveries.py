@@ -1,6 +1,6 @@
 """Writes the same events in other lines, files and formats, and compares the rows of two deployments.
 
-Which of these differences must not change the tables is tested in test_metamorphic.py.
+Which of these differences must not change the tables is tested in test_metamorphic.py and test_metamorphic_events.py.
 """
 
 import bz2

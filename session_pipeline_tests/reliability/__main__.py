@@ -34,6 +34,7 @@ MODULES = (
     "test_many_writers",
     "test_resources",
     "test_metamorphic",
+    "test_metamorphic_events",
     "test_seeded_bugs",
     "test_late_data",
     "test_changed_rules",
