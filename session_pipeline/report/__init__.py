@@ -7,9 +7,9 @@ charts/ draws its charts. publish/ writes the warehouse.
 
 What comes first is found by flaws.py, silence.py, hard_times.py and strengths.py, or quiet.py without a flaw; flaw.py
 defines a flaw, and places.py chooses and sorts. tiles.py, outcomes.py, breakdowns.py, funnels.py, paths.py and
-retention.py prepare sections. formats.py, names.py, sites.py, observed.py, lost_values.py, long_names.py and glossary.py
-write numbers and words. chance.py says what chance can cause. svg.py and widths.py write charts. window.py and
-constants.py define the days and numbers of the queries.
+retention.py prepare sections. formats.py, names.py, sites.py, observed.py, lost_values.py, long_names.py and
+glossary.py write numbers and words. chance.py says what chance can cause. svg.py and widths.py write charts.
+window.py and constants.py define the days and numbers of the queries.
 """
 
 import os

@@ -1,5 +1,6 @@
--- One row is one of the first $shown_sessions sessions, with its outcome and its actions. Bot sessions
--- come last, so that they do not hide the others: most sessions of an access log are from bots.
+-- One row is one of the first $shown_sessions sessions, with its outcome and its actions. Bot
+-- sessions come last, so that they do not hide the others: most sessions of an access log are from
+-- bots.
 with paths as (
     select
         session_id,
