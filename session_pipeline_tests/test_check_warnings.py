@@ -15,8 +15,9 @@ from session_pipeline.checks import Verdict, unusual
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError
 from session_pipeline.reference.days import ONE_DAY
 from session_pipeline.run.pipeline import Run
+from session_pipeline.store.records import Key
 from session_pipeline_tests.checked_stores import DAY, WEEKS, asked, change, opened
-from session_pipeline_tests.deployment import Deployment
+from session_pipeline_tests.deployment import Deployment, damage
 from session_pipeline_tests.orchestration import SMALL, shop_lines
 from session_pipeline_tests.simulation.simulated_clock import simulated
 
@@ -93,6 +94,16 @@ def test_more_bots_than_people_can_be_usual(deployment: Deployment) -> None:
     assert asked(deployment, checks.bot_share, day=WEEKS[1]).sentence == "2024-05-13: 4 of 5 sessions are bot sessions"
     change(deployment, "sessions", "select * replace (false as is_bot) from sessions", WEEKS[2])
     assert not asked(deployment, checks.bot_share).holds, "one of three weeks before has as many"
+
+
+def test_damaged_sessions_of_an_earlier_week_do_not_stop_bot_share(deployment: Deployment) -> None:
+    most = "select * replace (visitor_id <> 'visitor 0' as is_bot) from sessions"
+    for day in WEEKS[1:]:
+        change(deployment, "sessions", most, day)
+    with opened(deployment) as run:
+        partition = run.store.partitions[Key("sessions", WEEKS[0])]
+        damage(run.store.path_of(partition), b"no Parquet")
+    assert asked(deployment, checks.bot_share).holds
 
 
 def test_volume_of_an_unfinished_day_is_not_checked(deployment: Deployment) -> None:

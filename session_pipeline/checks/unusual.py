@@ -72,7 +72,8 @@ def bot_share(run: "Run", days: Sequence[date]) -> Verdict:
     shares = _bot_shares(run, days)
     too_large = [day for day, (total, bots) in shares.items() if bots / total > LARGEST_BOT_SHARE]
     before = {then for day in too_large for then in _same_weekday_before(day)}
-    shares |= _bot_shares(run, sorted(before - shares.keys()))
+    # No other step may have read these files today. A damaged one must not stop the run, so it does not count.
+    shares |= _bot_shares(run, [then for then in sorted(before - shares.keys()) if _is_intact(run, then)])
     problems = []
     for day in too_large:
         total, bots = shares[day]
@@ -81,6 +82,12 @@ def bot_share(run: "Run", days: Sequence[date]) -> Verdict:
         if usual <= LARGEST_BOT_SHARE:
             problems.append(f"{day}: {bots} of {total} sessions are bot sessions")
     return verdict(problems, "the share of bot sessions is not unusual")
+
+
+def _is_intact(run: "Run", day: date) -> bool:
+    """Whether the sessions of a day are built, and their files are as they were written."""
+    built = run.store.get(Key("sessions", day))
+    return built is not None and run.store.is_intact(built)
 
 
 def _bot_shares(run: "Run", days: Sequence[date]) -> dict[date, tuple[int, int]]:
