@@ -211,6 +211,25 @@ def test_full_disk_is_not_filled_again_by_another_attempt(
     assert not list(data.glob(".*"))
 
 
+def test_copy_that_does_not_fit_on_the_disk_is_replaced_by_a_new_file(
+    data: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If all days changed, a copy with the old and the new rows is twice as large as a new file."""
+    put(store, MONDAY, "a")
+    published(data, store)
+    put(store, MONDAY, "b")
+    write = warehouse_file._write
+
+    def fail_for_a_copy(store: Store, path: Path, *rows: Any) -> int:
+        if path.exists():
+            raise duckdb.IOException("Could not write file: No space left on device")
+        return write(store, path, *rows)
+
+    monkeypatch.setattr(warehouse_file, "_write", fail_for_a_copy)
+    published(data, store)
+    assert shown(data)["daily_summary"] == [(MONDAY.date, "b")]
+
+
 def test_changed_warehouse_is_not_copied(data: Path, store: Store) -> None:
     put(store, MONDAY, "a")
     published(data, store)

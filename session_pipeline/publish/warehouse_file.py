@@ -103,16 +103,17 @@ class NewFile:
             self._temporary.touch()  # also tells a folder that refuses the write from a file that cannot be read
             self._temporary.unlink()
         try:
-            if self._path.exists() and not starts_empty:
+            is_copy = self._path.exists() and not starts_empty
+            if is_copy:
                 self._copy()
                 crash_points.reached("warehouse: copied")
             try:
                 self.replaced_count = _write(store, self._temporary, *rows, kept, left_out)
             except duckdb.Error as error:
-                if is_full_disk(error):  # another attempt would fill it again
+                if is_full_disk(error) and not is_copy:  # another attempt would fill it again
                     raise
-                # The old file may be damaged, or the rows that are kept left too little memory. The store has
-                # everything, so write a new file without either.
+                # The old file may be damaged, or have too many old rows for the disk, or the rows that are kept left
+                # too little memory. The store has everything, so write a new file without them.
                 self.discard()
                 self.replaced_count = _write(store, self._temporary, *rows, NOTHING_KEPT, left_out)
             crash_points.reached("warehouse: written")
