@@ -156,6 +156,15 @@ def test_device_of_a_person_is_erased_after_persons_are_switched_off(tmp_path: P
     assert tables_with(deployment, ["second-page", "second_event"]) & {*NOT_COUNTS, "action_labels"} == set()
 
 
+def test_warehouse_and_lake_show_devices_of_frozen_days_after_persons_are_switched_off(tmp_path: Path) -> None:
+    deployment = persons(tmp_path / "data")
+    deployment.set(SETTINGS)
+    deployment.run(UNTIL)
+    assert deployment.query("select count(*) from event_devices") == [(2,)]
+    frozen = {f"event_date=2026-10-0{day}" for day in (1, 2)}
+    assert {path.name for path in (deployment.folder.lake / "event_devices").iterdir()} == frozen
+
+
 def test_persons_switched_on_again_have_the_links_of_frozen_days(tmp_path: Path) -> None:
     deployment = persons(tmp_path / "data")
     before = pairs(deployment, "identities", "visitor_id", "person_id")

@@ -62,7 +62,9 @@ class NewWarehouse:
         self.partitions = published_partitions(store)
         self.shown_before = shown_before(folder, store)
         self._native_limit_bytes = settings.publish.native_limit_gb * GIGABYTE
-        self._left_out = [name for name in TABLES if not is_built(name, settings)]
+        # Tables that the settings do not build can have frozen days.
+        there = {partition.key.table for partition in self.partitions}
+        self._left_out = [name for name in TABLES if not is_built(name, settings) and name not in there]
         self.stamp: Stamp | None = None
 
     @cached_property
