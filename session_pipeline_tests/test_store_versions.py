@@ -123,6 +123,14 @@ class TestNewerStore:
         with pytest.raises(StoreError, match=r"session_pipeline 0\.10\.0, and 0\.9\.1 cannot .* install that version"):
             Store(tmp_path, "0.9.1")
 
+    def test_of_the_same_format_is_rejected_by_a_run_that_waited_for_it(self, tmp_path: Path) -> None:
+        Store(tmp_path, "0.1").close()
+        with closing(Store(tmp_path, "0.2")) as waiting:
+            with closing(Store(tmp_path, "0.3")) as newer, newer.writing():
+                pass
+            with pytest.raises(StoreError, match=r"session_pipeline 0\.3, and 0\.2 cannot"), waiting.writing():
+                pass
+
     def test_warehouse_can_still_be_read(self, newer: Deployment) -> None:
         assert newer.query("select count(*) from sessions") == [(10,)]
 

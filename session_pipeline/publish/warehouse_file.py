@@ -88,7 +88,8 @@ class NewFile:
             starts_empty: Whether to write all tables again instead of copying the present file, because another program
                 wrote or damaged it, or because its tables, macros or their comments are those of another version.
             kept: The rows that are still in memory.
-            left_out: Published tables that the warehouse does not have: the settings do not build them, and no day has them.
+            left_out: Published tables that the warehouse does not have: the settings do not build them, and no day has
+                them.
 
         Raises:
             StoreError: There is a write-ahead log next to the warehouse: another program opened it for writing.

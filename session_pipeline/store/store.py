@@ -67,6 +67,7 @@ class Store(StoredPartitions):
 
         Raises:
             StoreHeldError: Another writer holds it for longer than `wait_seconds`.
+            StoreError: Since the store was opened, a newer version of the package wrote it.
         """
         with lock(self.folder, wait_seconds, on_wait):
             crash_points.reached("store: lock taken")

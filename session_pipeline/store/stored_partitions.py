@@ -146,7 +146,12 @@ class StoredPartitions:
         raise StoreError(f"{path} does not state the version of the store; restore it from a backup")
 
     def _record_version(self) -> None:
-        """Record the version of the package if that of the store is older. Only a writer does this."""
+        """Record the version of the package if that of the store is older. Only a writer does this.
+
+        Raises:
+            StoreError: A newer version wrote the store since it was opened, such as while this one waited for the lock.
+        """
+        self._check_format(self._package_version)
         if _is_newer(self._package_version, than=self._recorded_version):
             self._write_format(self.folder / FORMAT_FILE, self._package_version)
             self._recorded_version = self._package_version
