@@ -227,6 +227,25 @@ def test_late_line_of_a_frozen_day_does_not_make_the_next_day_one_to_build(tmp_p
 
 
 @pytest.mark.long
+def test_first_open_day_without_length_is_not_built(tmp_path: Path) -> None:
+    """Samoa has no 2011-12-30. The day after it closes the sessions of the last frozen day."""
+    missing = date(2011, 12, 30)
+    last = missing + (RAW_DAYS - 1) * ONE_DAY
+    zoned = {"start_date": date(2011, 12, 1), "timezone": "Pacific/Apia"}
+    deployment = Deployment(tmp_path, {**settings(), **zoned})
+    for day in (missing - ONE_DAY, last):
+        deployment.deliver(str(day), [{**lines(day)[0], "event_time": f"{day}T20:00:00"}])
+    deployment.run(last)
+    before = days_of(deployment, "sessions")
+    deployment.set({**settings(raw=RAW_DAYS), **zoned})
+    assert deployment.run(last) == []
+    with open_run(deployment.folder, run_id="test", until=last) as run:
+        assert run.planner.frame.frozen_before == missing
+    assert deployment.run(last) == []
+    assert days_of(deployment, "sessions") == before
+
+
+@pytest.mark.long
 def test_next_day_moves_the_bound(copied: Deployment) -> None:
     deliver(copied, UNTIL + ONE_DAY, 1)
     copied.run(UNTIL + ONE_DAY)

@@ -132,8 +132,10 @@ def _with_frozen_days(
         for key in store.partitions
         if key.table in STEP_OF_TABLE and key.date and start <= key.date < frozen_before and key.date <= until
     }
-    if start < frozen_before <= until and _has_events(store, calendar.previous(frozen_before)):
-        there.add(frozen_before)
+    last_frozen = calendar.previous(frozen_before)
+    first_open = calendar.next(last_frozen)
+    if start <= last_frozen and first_open <= until and _has_events(store, last_frozen):
+        there.add(first_open)
     return tuple(sorted(there.union(wanted)))
 
 
