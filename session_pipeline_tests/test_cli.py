@@ -20,8 +20,9 @@ def test_init_creates_a_usable_folder_and_never_overwrites(tmp_path: Path) -> No
     assert f"session-pipeline run --data {data}" in out
     assert sorted(path.name for path in data.iterdir()) == ["dagster_home", "raw", "settings.toml"]
     assert call("check", "--data", data)[0] == 0
-    code, _, err = call("init", data)
-    assert (code, "is already a data folder" in err) == (2, True)
+    for file in ([], ["--from", tmp_path / "missing.csv"]):
+        code, _, err = call("init", data, *file)
+        assert (code, "is already a data folder" in err) == (2, True)
 
 
 @pytest.mark.parametrize("name", ["a%20b", "a?b", "a\\b", "a*b", "a[b]c", os.fsdecode(b"a\xff")])
