@@ -28,7 +28,7 @@ from session_pipeline_tests.oracles.typical_paths import typical_paths
 
 Row = Mapping[str, Any]
 
-# The usual tests have the first seed, the long ones the others.
+# The usual tests have the first seed, the long ones the next, the nightly ones the others.
 # Six seeds have each of SIZES and of FOLDS; eighteen have each pair of them.
 USUAL, LONG, ALL = 1, 6, 18
 
