@@ -30,9 +30,16 @@ def run_program(
 
 
 def run_at_once(
-    arguments: Iterable[Sequence[str | Path]], *, program: str = "session-pipeline", **variables: str
+    arguments: Iterable[Sequence[str | Path]],
+    *,
+    program: str = "session-pipeline",
+    seconds: float | None = None,
+    **variables: str,
 ) -> "list[subprocess.CompletedProcess[str]]":
-    """Run a program in one process for each list of arguments, all at once, and wait for the end of all."""
+    """Run a program in one process for each list of arguments, all at once, and wait for the end of all.
+
+    With `seconds`, a process that takes longer fails the test, and all are killed.
+    """
     with tempfile.TemporaryDirectory() as folder:
         started = []
         for number, given in enumerate(arguments):
@@ -45,8 +52,11 @@ def run_at_once(
             started.append((command, child, out, err))
         ended = []
         for command, child, out, err in started:
-            child.join()
-            assert child.exitcode is not None
+            child.join(seconds)
+            if child.exitcode is None:
+                for _, each, _, _ in started:
+                    each.kill()
+                raise AssertionError(f"{command} took longer than {seconds} s: {err.read_text()}")
             ended.append(subprocess.CompletedProcess(command, child.exitcode, out.read_text(), err.read_text()))
         return ended
 

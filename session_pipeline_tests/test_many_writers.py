@@ -177,7 +177,8 @@ def test_concurrent_runs_of_various_days_equal_a_clean_run(tmp_path: Path) -> No
 
 def commands_at_once(folder: Path, last_days: Sequence[date]) -> list[str]:
     """Run `session-pipeline run` in one process for each last day; return what they print."""
-    ended = run_at_once(("run", "--data", folder, "--until", str(until)) for until in last_days)
+    commands = [("run", "--data", folder, "--until", str(until)) for until in last_days]
+    ended = run_at_once(commands, seconds=LONGEST_SECONDS)
     for one in ended:
         assert one.returncode == 0, one.stderr
         assert [line for line in one.stderr.splitlines() if not SAID.fullmatch(line)] == []
