@@ -32,7 +32,7 @@ LAST = date(2026, 10, 20)
 UNTIL = date(2026, 10, 8)  # later days that are built are dropped
 PARTS = 4
 STRIDE = max(1, 36 // effort())  # the walk kills at every n-th crash point that a run reaches
-LONG_STRIDE = max(1, 216 // effort())  # the same for a run that builds many tables
+LONG_STRIDE = 216 if effort() == 1 else max(1, 108 // effort())  # the same for a run that builds many tables
 
 
 def two_days(folder: Path) -> Deployment:

@@ -27,7 +27,7 @@ from session_pipeline_tests.access_logs import combined
 from session_pipeline_tests.corpus.inputs import EVENT, line, lines
 from session_pipeline_tests.corpus.parquet_files import parquet
 from session_pipeline_tests.ingesting import RULES, Ingest
-from session_pipeline_tests.reliability.figures import effort
+from session_pipeline_tests.reliability.figures import amount, effort
 
 MOST_SECONDS = 20.0  # limit for one file of a few kilobytes, on a slow and busy machine
 EXAMPLES = 40  # per format, at effort 1
@@ -188,7 +188,12 @@ def test_damaged_file_is_read_completely_or_rejected(module_ingest: Ingest, name
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["x.jsonl", "x.csv", "x.tsv", "x.log", "x.jsonl.gz", "x.jsonl.zst", "x.parquet"])
 def test_random_bytes_are_read_completely_or_rejected(module_ingest: Ingest, name: str) -> None:
-    @hypothesis_settings(max_examples=EXAMPLES * effort() // 4, deadline=None, derandomize=effort() == 1, database=None)
+    @hypothesis_settings(
+        max_examples=amount(EXAMPLES // 4, EXAMPLES // 2),
+        deadline=None,
+        derandomize=effort() == 1,
+        database=None,
+    )
     @given(data=st.binary(max_size=300) | st.lists(st.sampled_from(NASTY), max_size=60).map(b"".join))
     def fuzz(data: bytes) -> None:
         take(module_ingest, name, data)

@@ -14,7 +14,7 @@ from session_pipeline_tests.crashes.killed_runs import PROCESSES, KillAt
 from session_pipeline_tests.crashes.recovery import State, faults_of, firsts_and_lasts, state_of, warehouse_of
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.erasures import CANARY, CANARY_USER, Erased, begin, complete, texts_left
-from session_pipeline_tests.reliability.figures import effort, record
+from session_pipeline_tests.reliability.figures import amount, record
 
 
 def erase_in_this_process(folder: Path, place: int | str, log: str) -> None:
@@ -79,7 +79,7 @@ def test_erasure_survives_a_kill_at_each_step(
     with_canary: Deployment, places: list[str], before: State, after: State, part: int, tmp_path: Path
 ) -> None:
     # Every step of the erasure, its first and its last time, and some of all other crash points.
-    stride = max(1, len(places) // (4 * effort()))
+    stride = max(1, len(places) // amount(4, 10))
     numbers = sorted(firsts_and_lasts(places, "erase: ") | set(range(1, len(places) + 1, stride)))
     for number in numbers[part::4]:
         deployment = with_canary.copied_to(tmp_path / str(number))

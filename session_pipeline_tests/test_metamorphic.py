@@ -124,7 +124,7 @@ def test_all_variations_combined_give_the_same_rows(
     files_written = st.tuples(st.sampled_from(sorted(WRITERS)), st.sampled_from(sorted(COMPRESSIONS)), st.booleans())
 
     @hypothesis_settings(
-        max_examples=3 * effort(),
+        max_examples=3 if effort() == 1 else 4 * effort(),
         derandomize=effort() == 1,
         deadline=None,
         database=None,

@@ -27,7 +27,7 @@ from session_pipeline.run.pipeline import open_store
 from session_pipeline.store.records import Partition
 from session_pipeline_tests.crashes.killed_runs import LONGEST_SECONDS, PROCESSES
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.reliability.figures import effort, record
+from session_pipeline_tests.reliability.figures import amount, record
 
 DAYS = [date(2024, 3, day) for day in (5, 6, 7)]
 LAST = date(2024, 3, 8)
@@ -263,12 +263,14 @@ def test_reads_during_a_publication_see_one_generation(tmp_path: Path, settings:
 
 
 @pytest.mark.reliability
-@pytest.mark.parametrize(("settings", "count"), [(NATIVE, 2000), (VIEWS, 500)], ids=["native tables", "views"])
+@pytest.mark.parametrize(
+    ("settings", "count"), [(NATIVE, amount(2000, 8000)), (VIEWS, amount(500, 2000))], ids=["native tables", "views"]
+)
 def test_readers_see_one_generation_during_continuous_runs(
     tmp_path: Path, settings: dict[str, Any], count: int
 ) -> None:
     shop = Shop(tmp_path, settings)
-    connections, frames, files = (count * share // 100 * effort() for share in (47, 3, 3))
+    connections, frames, files = (count * share // 100 for share in (47, 3, 3))
     assert_one_generation_each(
         shop,
         [
@@ -347,7 +349,7 @@ def test_lake_globs_during_continuous_replacement_are_measured(tmp_path: Path) -
 
         replace()
         found, replacements = read_while(
-            replace, [(_read_lake, (folder, 200 * effort(), way)) for way in (True, False)]
+            replace, [(_read_lake, (folder, amount(200, 500), way)) for way in (True, False)]
         )
         assert replacements > 1
         replace()

@@ -29,10 +29,10 @@ from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.machine.file_contents import Content, Event
 from session_pipeline_tests.machine.machine import HARMS, Harm, Machine
 from session_pipeline_tests.machine.options import CHANGES, DAYS, FIRST, SEPARATOR
-from session_pipeline_tests.reliability.figures import effort, record, tell
+from session_pipeline_tests.reliability.figures import amount, effort, record, tell
 
 SEED = "SESSION_PIPELINE_SEED"  # repeats the programs of a run with more effort
-EXAMPLES, STEPS_A_PROGRAM = 6, 12
+EXAMPLES, STEPS_A_PROGRAM = amount(6, 10), 12
 
 # Times around the midnights of UTC and of New York: at the timeout, at the last hour, off by a microsecond.
 MIDNIGHTS = (0, 5, 4, 12)
@@ -198,15 +198,15 @@ class Programs(RuleBasedStateMachine):
             rmtree(self.folder)
 
 
-def try_programs(examples: int, steps: int, *, seed_of_all: int | None = None) -> None:
+def try_programs(seed_of_all: int | None) -> None:
     """Run programs; always the same ones, unless a seed is given."""
     Programs.counted.update(dict.fromkeys(Programs.counted, 0))
     chosen = Programs if seed_of_all is None else seed(seed_of_all)(Programs)
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         chosen,
         settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS_A_PROGRAM,
             derandomize=seed_of_all is None,
             database=None,
             deadline=None,
@@ -224,5 +224,5 @@ def test_random_programs_end_like_a_clean_run() -> None:
     seed_of_all = int(chosen) if chosen else SystemRandom().getrandbits(32) if effort() > 1 else None
     if seed_of_all is not None:
         tell(f"{SEED}={seed_of_all}")
-    try_programs(EXAMPLES * effort(), STEPS_A_PROGRAM, seed_of_all=seed_of_all)
+    try_programs(seed_of_all)
     record(**Programs.counted)

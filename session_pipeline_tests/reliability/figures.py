@@ -19,6 +19,11 @@ def effort() -> int:
     return int(os.environ.get(EFFORT, "1"))
 
 
+def amount(usual: int, more: int) -> int:
+    """Return how much a test does: `usual` in a usual test run, `more` times the effort in a longer one."""
+    return usual if effort() == 1 else more * effort()
+
+
 def record(**figures: int | float) -> None:
     """Add to the figures; values that several tests or processes record under one name are summed."""
     _record(figures, operator.add)
