@@ -236,7 +236,7 @@ def test_error_of_the_first_thread_is_raised(readers: Readers, monkeypatch: pyte
             run.write_report()
 
 
-@pytest.mark.nightly
+@pytest.mark.long
 def test_figures_of_a_warehouse_that_is_not_published_are_not_used(readers: Readers, tmp_path: Path) -> None:
     readers.may_read.clear()  # so that its file is open while the first thread writes another one
     with built_week(tmp_path, readers.opened) as run:
@@ -277,7 +277,7 @@ def test_failed_publication_leaves_no_file_and_no_figures(readers: Readers, tmp_
     assert unfinished_files(tmp_path) == []
 
 
-@pytest.mark.nightly
+@pytest.mark.long
 def test_run_that_ends_meanwhile_waits_for_the_figures(readers: Readers, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), built_week(tmp_path, readers.opened):
         raise KeyboardInterrupt

@@ -154,7 +154,7 @@ def test_warehouse_of_another_state_is_not_published(
     assert unfinished_files(tmp_path) == []
 
 
-@pytest.mark.nightly
+@pytest.mark.long
 def test_warehouse_is_not_published_if_something_became_stale(writers: Writers, tmp_path: Path) -> None:
     with built_week(tmp_path, writers.ended) as run:
         run.store.commit([], run_id="test", drop=[run.store.of_table("session_facts")[0].key])
