@@ -79,7 +79,6 @@ def test_rows_of_other_sites_stay(tmp_path: Path) -> None:
     assert set(deployment.table("visitor_states")["site"]) == {"b"}
 
 
-@pytest.mark.nightly
 def test_users_whose_id_is_that_of_an_erased_visitor_stay(tmp_path: Path) -> None:
     lines = [event("1234567", 1, 1), event("other", 1, 2, user_id="1234567"), event("other", 9, 1)]
     deployment = deployed(tmp_path / "data", SETTINGS, test=lines)
@@ -384,7 +383,6 @@ def test_visitor_of_several_users_has_the_history_of_those_that_stay(tmp_path: P
         assert deployment.table(name)[frozen].equals(rows[frozen])
 
 
-@pytest.mark.nightly
 def test_days_without_sessions_do_not_name_an_erased_session_as_the_first(tmp_path: Path) -> None:
     """The session begins on a day that has expired, with another user; only the erased user's events are left."""
     lines = [
