@@ -62,8 +62,8 @@ TABLES: tuple[Table, ...] = (
             ),
             count(
                 "attempt_count",
-                "Attempts of the session, or of the visitor on the day, up to the conversion, including those that "
-                "do not decide; 1 with grain attempt.",
+                "Attempts of the session, or of the visitor on the day, up to a conversion that is not excluded, "
+                "including those that do not decide; 1 with grain attempt.",
             ),
             c.SITE,
             c.SESSION_ID,
