@@ -367,6 +367,23 @@ def test_another_timezone_is_refused_once_days_are_frozen(copied: Deployment) ->
     assert copied.run(UNTIL) == []
 
 
+def test_timezone_in_which_an_open_day_would_lose_events_is_refused(tmp_path: Path) -> None:
+    """London has other days than UTC only in summer, and here no frozen day of summer has events."""
+    first_open, until = date(2024, 4, 4), date(2024, 4, 4) + (RAW_DAYS - 1) * ONE_DAY
+    london = {**settings(raw=RAW_DAYS), "timezone": "Europe/London"}
+    deployment = Deployment(tmp_path, london, only=["events"])
+    deliver(deployment, FIRST, 1)
+    deployment.deliver("open", [{**lines(first_open)[0], "event_time": "2024-04-03T23:30:00Z"}, *lines(until)])
+    deployment.run(until)
+    with open_run(deployment.folder, run_id="test", until=until) as run:
+        assert run.expire()
+        assert run.planner.frame.frozen_before == first_open
+    assert first_open in days_of(deployment, "events")
+    deployment.set({**london, "timezone": "UTC"})
+    with pytest.raises(SettingsError, match="set it to Europe/London"):
+        deployment.plan(until)
+
+
 def test_present_timezone_is_recorded_if_an_older_version_did_not(copied: Deployment) -> None:
     with closing(open_store(copied.folder)) as store, store.catalog.transaction(advances=False):
         store.catalog.set_state(FROZEN_TIMEZONE, "")

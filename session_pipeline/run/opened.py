@@ -161,7 +161,7 @@ def _refuse_later_start(store: Store, start: date) -> None:
 
 
 def _refuse_other_timezone(store: Store, timezone: str) -> None:
-    """Refuse a time zone in which frozen days that have tables would begin or end at other times.
+    """Refuse a time zone with other bounds of the frozen days that have tables, or of the last frozen day.
 
     These days stay as they were built, so an event near their end could be counted twice or never. A zone with the
     same days, such as one that was only renamed, is accepted.
@@ -173,9 +173,10 @@ def _refuse_other_timezone(store: Store, timezone: str) -> None:
     if recorded in ("", timezone):
         return
     before, now = Calendar(recorded), Calendar(timezone)
-    moved = [
-        day for day in _frozen_days(store) if (before.start(day), before.end(day)) != (now.start(day), now.end(day))
-    ]
+    days, frozen_before = _frozen_days(store), store.catalog.frozen_before()
+    if days and frozen_before is not None:
+        days = sorted({*days, before.previous(frozen_before)})  # its end is where the first open day begins
+    moved = [day for day in days if (before.start(day), before.end(day)) != (now.start(day), now.end(day))]
     if moved:
         raise SettingsError(
             "timezone",
