@@ -53,17 +53,22 @@ def sessions(deployment: Deployment) -> list[tuple[Any, ...]]:
     )
 
 
-def test_late_event_of_a_frozen_session_is_in_events_only(tmp_path: Path) -> None:
-    deployment = built(tmp_path)
+def changes(deployment: Deployment) -> list[tuple[Any, ...]]:
+    return deployment.query("select change, replaced_session_id, session_id, event_count from session_changes")
+
+
+def test_late_event_moves_a_session_of_an_open_day_to_a_frozen_one(tmp_path: Path) -> None:
+    deployment = built(tmp_path, event(FROZEN_BEFORE, "00:30:00", **PURCHASE))
     before, counted = frozen(deployment), sessions(deployment)
-    [(day, session_id, *figures)] = counted
+    (day, session_id, *figures), (_, moved_id, *_) = counted
     assert (day, figures) == (LAST_FROZEN, [2, "engaged", None])
-    deployment.deliver("late", [event(FROZEN_BEFORE, "00:05:00", **PURCHASE)])
+    deployment.deliver("late", [event(FROZEN_BEFORE, "00:10:00")])
     assert deployment.run(UNTIL)
-    assert (frozen(deployment), sessions(deployment)) == (before, counted)
-    added = deployment.query("select event_date, session_id, event_number from events where event_name = 'purchase'")
-    assert added == [(FROZEN_BEFORE, session_id, 3)]
-    assert deployment.query(QUERY) == [(LAST_FROZEN, session_id, 2, 3)]
+    assert (frozen(deployment), sessions(deployment)) == (before, counted[:1])
+    moved = deployment.query("select event_date, session_id, event_number from events where event_name = 'purchase'")
+    assert moved == [(FROZEN_BEFORE, session_id, 4)]
+    assert changes(deployment) == [("merged", moved_id, session_id, 1)]
+    assert deployment.query(QUERY) == [(LAST_FROZEN, session_id, 2, 4)]
 
 
 @pytest.mark.parametrize("cause", ["setting", pytest.param("late event", marks=pytest.mark.nightly)])
@@ -82,3 +87,4 @@ def test_frozen_session_still_counts_events_that_a_later_break_takes_away(cause:
     assert first == counted
     assert (second[0], *second[2:]) == (FROZEN_BEFORE, 1 if cause == "setting" else 2, "purchase", 10)
     assert deployment.query(QUERY) == [(LAST_FROZEN, counted[1], 3, 2)]
+    assert changes(deployment) == [("split", counted[1], second[1], 1)]
