@@ -215,14 +215,21 @@ def test_first_open_day_without_events_comes_back_after_an_earlier_horizon(tmp_p
 
 
 @pytest.mark.long
-def test_late_line_of_a_frozen_day_does_not_make_the_next_day_one_to_build(tmp_path: Path) -> None:
-    """West of Greenwich, the last frozen day and the first open day share a UTC date, so the line is stored."""
+def test_stored_late_line_of_a_frozen_day_is_counted_and_builds_nothing(tmp_path: Path) -> None:
+    """In New York, the last frozen day and the first open day share a UTC date, so the line is stored."""
     deployment = Deployment(tmp_path, {**settings(raw=RAW_DAYS), "timezone": "America/New_York"})
     for day in (FIRST, UNTIL):
         deliver(deployment, day, 1)
     deployment.run(UNTIL)
-    deployment.deliver("late", [{**lines(FROZEN_BEFORE)[0], "event_time": f"{FROZEN_BEFORE}T01:00:00Z"}])
+    midnight = ("04:59:59", "05:00:00")
+    late = [{**lines(FROZEN_BEFORE)[0], "event_time": f"{FROZEN_BEFORE}T{time}Z"} for time in midnight]
+    deployment.deliver("late", late[:1])
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+        assert run.ingest().frozen_count == 1
     assert deployment.run(UNTIL) == []
+    deployment.deliver("late-open", late[1:])
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+        assert run.ingest().frozen_count == 0
     assert FROZEN_BEFORE in days_of(deployment, "raw_events")
 
 
@@ -378,7 +385,6 @@ def test_timezone_in_which_an_open_day_would_lose_events_is_refused(tmp_path: Pa
     with open_run(deployment.folder, run_id="test", until=until) as run:
         assert run.expire()
         assert run.planner.frame.frozen_before == first_open
-    assert first_open in days_of(deployment, "events")
     deployment.set({**london, "timezone": "UTC"})
     with pytest.raises(SettingsError, match="set it to Europe/London"):
         deployment.plan(until)

@@ -15,7 +15,16 @@ from session_pipeline.ingest.admission.raw_folder import Delivery
 from session_pipeline.ingest.ledger import Ledger, is_better
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.reading.result import Reading
-from session_pipeline.ingest.taken import Pending, Seen, Taken, facts_of, not_read, without_frozen_days, written_of
+from session_pipeline.ingest.taken import (
+    Pending,
+    Seen,
+    Taken,
+    facts_of,
+    frozen_rows,
+    not_read,
+    without_frozen_days,
+    written_of,
+)
 from session_pipeline.reference.days import Calendar
 from session_pipeline.store import crash_points
 from session_pipeline.store.file_facts import FileStatus
@@ -65,11 +74,13 @@ class Recorder:
                 facts = {**recorded.facts, "formats": facts["formats"]}
                 return Taken(pending, replace(recorded, facts=facts), None, ())
         reading, expired_count = without_frozen_days(reading, self._calendar, self._frozen_before)
+        before = self._ledger.files.get(admitted.file_id)
         if expired_count:
             facts["expired_count"] = expired_count
-            before = self._ledger.files.get(admitted.file_id)
             known_count = before.facts.get("expired_count", 0) if before is not None else 0
             self._counts["frozen_count"] += max(expired_count - known_count, 0)
+        if before is None:  # rows that were read before can have been built before their day was frozen
+            self._counts["frozen_count"] += frozen_rows(reading, self._calendar, self._frozen_before)
         written = written_of(pending, reading, fingerprint)
         gone = self._ledger.keys[admitted.file_id] - {item.key for item in written}
         return Taken(pending, SourceFile(admitted.file_id, fingerprint, facts), written, sorted(gone))

@@ -19,8 +19,8 @@ class IngestSummary:
         set_aside_count: Lines quarantined from the files that were read.
         withdrawn_count: Contents that were accepted before and lost their rows, because they are now corrupt or
             refused under the current settings.
-        frozen_count: Accepted lines of frozen days, which are counted but not stored, because such days are not built.
-            Lines that were counted when their file was read before are left out.
+        frozen_count: Accepted lines of frozen days, which are counted but not built, and stored only if an open day has
+            their UTC date, too. Lines that were counted when their file was read before are left out.
     """
 
     found_count: int = 0

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any, TypedDict
 
 from session_pipeline.ingest.admission.admit import Admitted, file_id_of
@@ -16,6 +17,7 @@ from session_pipeline.ingest.mapping.rule_changes import recorded
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.reading.result import Reading
 from session_pipeline.reference.days import Calendar
+from session_pipeline.reference.quarters import MINUTES_OF_QUARTER
 from session_pipeline.store.file_facts import FileFacts, FileStatus
 from session_pipeline.store.part_files import remove_at
 from session_pipeline.store.records import Key, SourceFile, Written
@@ -62,6 +64,32 @@ def without_frozen_days(reading: Reading, calendar: Calendar, frozen_before: dat
         remove_at(day.path)
     kept = tuple(day for day in reading.days if day not in frozen)
     return replace(reading, days=kept), sum(day.row_count for day in frozen)
+
+
+def frozen_rows(reading: Reading, calendar: Calendar, frozen_before: date | None) -> int:
+    """Return how many rows of a reading are of frozen days: those before the first open day on the same UTC date.
+
+    Args:
+        reading: The reading, without the days of which no raw events are kept.
+        calendar: The local days.
+        frozen_before: The first day that is not frozen.
+    """
+    if frozen_before is None:
+        return 0
+    start = calendar.start(frozen_before)
+    earlier = (start.hour * 60 + start.minute) / MINUTES_OF_QUARTER  # quarter hours of its UTC date
+    paths = [day.path for day in reading.days if day.utc_date == start.date() and min(day.quarters) < earlier]
+    return sum(_rows_before(start, path) for path in paths)
+
+
+def _rows_before(instant: datetime, path: Path) -> int:
+    import pyarrow as pa  # slow to load, and hardly any file has such rows
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    times = pq.read_table(path, columns=["event_time"], partitioning=None).column(0)
+    count: int = pc.sum(pc.less(times, pa.scalar(instant, times.type))).as_py()
+    return count
 
 
 def written_of(pending: Pending, reading: Reading, fingerprint: str) -> list[Written]:
