@@ -174,6 +174,17 @@ def test_properties_are_hashed_by_name_at_any_depth(ingest: Ingest) -> None:
     }
 
 
+def test_integer_of_thousands_of_digits_is_hashed(ingest: Ingest) -> None:
+    rules = replace(RULES, hash_properties=("account",))
+    digits = "7" * 5_000  # Python converts no integer of more than 4,300 digits
+    lines = (json.dumps(EVENT)[:-1] + f', "account": {value}}}' for value in (digits, f'{{"id":[{digits}]}}'))
+    found = ingest.take_lines(*lines, rules=rules).column("properties")
+    assert [json.loads(each)["account"] for each in found] == [
+        KEY.keyed("property", digits),
+        KEY.keyed("property", f'{{"id":[{digits}]}}'),
+    ]
+
+
 def test_agents_of_people_are_reduced_and_bots_are_found_as_before(ingest: Ingest) -> None:
     rules = replace(RULES, has_reduced_agents=True, agent_patterns=("Win64; x64.*MyApp",))
     agents = [WINDOWS, PHONE, BOT, "curl/8.5.0", f"{WINDOWS} MyApp", "-", None]

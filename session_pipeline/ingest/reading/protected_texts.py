@@ -31,7 +31,7 @@ from session_pipeline.reference.user_agents import LOOKED_AT_CHARACTERS, reduced
 Texts = dict[str, pa.DictionaryArray]
 Change = Callable[[str], str | None]
 
-_DECODER = json.JSONDecoder()
+_DECODER = json.JSONDecoder(parse_int=str)  # Python refuses to convert integers of more than 4,300 digits
 _EXACT: Mapping[str, Change] = {
     # An address identifies no user and no session.
     "user_id": lambda text: None if is_address(text) else text,
