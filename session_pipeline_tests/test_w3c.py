@@ -62,6 +62,16 @@ def test_quotes_around_texts_without_a_space_are_removed(each_way: Ingest) -> No
     assert taken.column("referrer") == [None, 'https://t.example/"q"']
 
 
+def test_spaces_of_unicode_separate_no_fields(each_way: Ingest) -> None:
+    paths = ["/a\u00a0b", "/a\u3000b", "/a\u0085b", "/a\x1fb", '"/a\u2003b"']
+    fields = "#Fields: date time c-ip cs-method cs-uri-stem cs(User-Agent)\n"
+    plain, quoted = ("".join(f"2024-03-01 12:00:00 192.0.2.1 GET {path} {agent}\n" for path in paths)
+                     for agent in ("curl/8.0", '"curl/8.0"'))  # fmt: skip
+    taken = each_way.take(fields + plain + quoted, "u_ex240301.log", RULES)
+    assert taken.reasons == {}
+    assert taken.column("page_url") == 2 * [path.strip('"') for path in paths]
+
+
 def test_quoted_value_with_a_space_is_one_field_whatever_else_the_line_lacks(each_way: Ingest) -> None:
     lines = [
         "#Fields: date time c-ip cs-method cs-uri-stem cs(User-Agent)",

@@ -18,8 +18,10 @@ DIRECTIVE = re.compile(rb"\n#")
 NO_VALUE = ("-", "")
 # Fields with words in which servers replace spaces, because a space separates fields.
 WORDS = re.compile(r"(?i)cs\((user-agent|cookie)\)")
+# Spaces of Unicode, such as a no-break space, separate no fields: servers write paths decoded.
+PLAIN_FIELD = re.compile(r"\S+", re.ASCII)
 # A field in quotes can have the sign that separates fields. A quote that is not closed before one has no meaning.
-SPACED_FIELD = re.compile(r'"(?P<quoted>(?:[^"]|"")*+)"(?!\S)|\S+')
+SPACED_FIELD = re.compile(r'"(?P<quoted>(?:[^"]|"")*+)"(?!\S)|\S+', re.ASCII)
 TABBED_FIELD = re.compile(r'(?:\A|(?<=\t))(?:"(?P<quoted>(?:[^"]|"")*+)"(?![^\t])|[^\t]*)')
 
 
@@ -80,7 +82,7 @@ def _row(text: str, names: Sequence[str], date: str | None) -> Row:
 def _values(text: str, is_tabbed: bool) -> list[str]:
     """Return the fields of a line, without the quotes around them. Some servers also quote texts without a space."""
     if '"' not in text:
-        return text.split("\t") if is_tabbed else text.split()
+        return text.split("\t") if is_tabbed else PLAIN_FIELD.findall(text)
     found = (TABBED_FIELD if is_tabbed else SPACED_FIELD).finditer(text)
     return [field[0] if field["quoted"] is None else field["quoted"].replace('""', '"') for field in found]
 
