@@ -60,6 +60,13 @@ def test_first_field_of_a_tsv_can_be_empty(tmp_path: Path) -> None:
     assert (found["status"], found["preset"]) == ("accepted", "snowplow")
 
 
+@pytest.mark.parametrize("sign", ["\u2028", "\x0b", "\x85"])
+def test_line_of_a_table_ends_only_at_a_line_end(sign: str, tmp_path: Path) -> None:
+    lines = ["schema,eventType,timestamp,deviceId,path", f"vercel.analytics.v2,pageview,1777888800000,7,/a{sign}b"]
+    [found] = facts(deployment(tmp_path, "\n".join(lines), "a.csv"))
+    assert (found.get("preset"), found["accepted_count"]) == ("vercel", 1)
+
+
 def test_one_line_of_another_kind_makes_it_uncertain(tmp_path: Path) -> None:
     lines = GA4.read_text().splitlines()
     made = deployment(tmp_path, "\n".join([*lines[:5], '{"event_name":"x"}', *lines[5:]]) + "\n")

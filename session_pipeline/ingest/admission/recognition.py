@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from io import StringIO
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, cast
@@ -63,7 +64,7 @@ def recognized_preset(file: IO[bytes], path: Path, format: str) -> str | None:
 def preset_of_json(beginning: bytes) -> str | None:
     """Return the preset of JSON by its first bytes: of all of its first objects, or else of most of its lines."""
     text = _decoded(beginning)
-    return _preset_of_json(text) or likely_preset(text.splitlines()[:MOST_LINES])
+    return _preset_of_json(text) or likely_preset(text.split("\n", MOST_LINES)[:MOST_LINES])
 
 
 def _decoded(beginning: bytes) -> str:
@@ -219,7 +220,7 @@ def _objects(text: str) -> Iterator[Mapping[str, Any]]:
 
 def _records(text: str, delimiter: str | None, is_cut: bool) -> Iterator[Mapping[str, Any]]:
     """Yield the first records of separated values, by the names of the header."""
-    lines = text.splitlines(keepends=True)
+    lines = StringIO(text).readlines()  # not splitlines, which splits values at other signs, such as U+2028
     lines = lines[:-1] if is_cut else lines
     delimiter = delimiter or delimiter_of(line.encode() for line in lines)
     is_quoted = delimiter != "\t"
