@@ -1,9 +1,12 @@
 """Tests which delivered files are admitted, by name, kind and size, and that their lines are counted."""
 
+import bz2
 import gzip
 import json
 import os
+from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +128,19 @@ def test_file_replaced_while_hashed_is_refused(
     monkeypatch.setattr(admission, "look_through", look_through_slowly)
     with pytest.raises(StillWrittenError):
         each_way.admit(path)
+
+
+def in_members(content: bytes) -> bytes:
+    return b"".join(gzip.compress(content[start : start + 60_000]) for start in range(0, len(content), 60_000))
+
+
+@pytest.mark.parametrize(("ending", "compress"), [("bz2", bz2.compress), ("gz", in_members), ("gz", gzip.compress)])
+def test_beginning_of_a_compressed_file_is_as_long_as_of_any_other(
+    each_way: Ingest, ending: str, compress: Callable[[bytes], bytes]
+) -> None:
+    content = b"".join(sha256(b"%d" % number).hexdigest().encode() + b"\n" for number in range(3_000))
+    path = each_way.deliver(compress(content), f"events.txt.{ending}")
+    assert admission.beginning_of(path) == content[: admission.LOOKED_AT_BYTES]
 
 
 def test_file_growing_before_it_is_read_is_refused(each_way: Ingest) -> None:

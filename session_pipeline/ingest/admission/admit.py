@@ -206,12 +206,16 @@ def id_of_content(path: Path, *, root: Path, source: str, scratch: Path) -> str 
 
 
 def beginning_of(path: Path) -> bytes:
-    """Return the first bytes of a file, without the compression that its name gives; empty if it cannot be read."""
+    """Return the first bytes of a file, without the compression that its name gives: those that can be read."""
     compression = compression_of_name(path.name.lower())
+    beginning = b""
     with suppress(CorruptFileError, RefusedFileError, OSError), _opened(path) as delivered:
         content = decompressed(delivered, compression) if compression else iter([delivered.read(LOOKED_AT_BYTES)])
-        return next(content, b"")[:LOOKED_AT_BYTES]
-    return b""
+        for chunk in content:  # the first can be empty, as of bzip2, or short, as of many members of gzip
+            beginning += chunk
+            if len(beginning) >= LOOKED_AT_BYTES:
+                break
+    return beginning[:LOOKED_AT_BYTES]
 
 
 def file_id_of(source: str, content: str) -> str:
