@@ -194,14 +194,12 @@ def id_of_content(path: Path, *, root: Path, source: str, scratch: Path) -> str 
             _opened(path) as delivered,
             _plain(delivered, path, _outer(delivered, path, None, compression), scratch) as (plain_path, plain),
         ):
-            try:
-                digest = sha256()
-                while chunk := plain.read(CHUNK_BYTES):
-                    digest.update(chunk)
-                return file_id_of(source, digest.hexdigest())
-            finally:
-                if plain_path != path:
-                    plain_path.unlink()
+            digest = sha256()
+            while chunk := plain.read(CHUNK_BYTES):
+                digest.update(chunk)
+            if plain_path != path:
+                plain_path.unlink()
+            return file_id_of(source, digest.hexdigest())
     return None
 
 
