@@ -255,6 +255,10 @@ def test_missing_file_explains_how_to_make_it(tmp_path: Path) -> None:
         (b"start_date = 2026-13-01\n", "and a date must exist"),
         (b"a = '\xff'\n", "save it as a UTF-8 text file"),
         (b"a = " + b"[" * 20_000, "nest lists less deeply"),
+        (b"a = " + b"7" * 5_000, "has an integer of more than 64 bits, which TOML does not know; write a smaller one"),
+        (b"timezone = 0x" + b"f" * 5_000, "has an integer of more than 64 bits"),
+        (b"[sources.web.constants]\nvalue = 1" + b"0" * 400, "has an integer of more than 64 bits"),
+        (b"actions.fold = [{ pattern = 9223372036854775808 }]", "has an integer of more than 64 bits"),
     ],
 )
 def test_error_names_the_line_that_is_not_toml(tmp_path: Path, content: bytes, said: str) -> None:

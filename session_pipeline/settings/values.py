@@ -6,7 +6,7 @@ model.py defines which setting has which type.
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache, partial
 from importlib.resources import files
@@ -64,11 +64,30 @@ def parse_toml(text: str, file: str) -> dict[str, Any]:
         SettingsError: The text is not valid TOML.
     """
     try:
-        return tomllib.loads(text)
+        found = tomllib.loads(text)
+        has_long = not all(-(2**63) <= each < 2**63 for each in _integers(found))
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(file, f"is not valid TOML: {error}", _toml_hint(error)) from None
     except RecursionError:
         raise SettingsError(file, "has lists that are nested too deeply", "nest lists less deeply") from None
+    except ValueError:  # Python converts no integer of more than 4,300 digits
+        has_long = True
+    if has_long:
+        raise SettingsError(
+            file, "has an integer of more than 64 bits, which TOML does not know", "write a smaller one"
+        )
+    return found
+
+
+def _integers(value: object) -> Iterator[int]:
+    """Yield the integers in a value of TOML."""
+    if isinstance(value, dict):
+        value = [*value.values()]
+    if isinstance(value, list):
+        for each in value:
+            yield from _integers(each)
+    elif isinstance(value, int):
+        yield value
 
 
 def _toml_hint(error: tomllib.TOMLDecodeError) -> str:
