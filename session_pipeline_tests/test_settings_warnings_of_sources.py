@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.settings import parse_settings
+from session_pipeline.settings import as_toml, parse_settings
 from session_pipeline.settings_warnings.sources import is_like_page_view
 from session_pipeline_tests.deployment import Deployment, to_toml
 from session_pipeline_tests.warned_deployments import DAY, line, visit, warnings_of
@@ -14,6 +14,7 @@ UNUSUAL_NAMES = {
     "titled": {"Page View": "page_view"},
     "home": {"home_page_viewed": "page_view"},
     "short": {"view": "page_view", "addtocart": "add_to_cart", "transaction": "purchase"},
+    "odd": {'shop\\Page View of "Ann\'s" articles, with a name of more than sixty signs': "page_view"},
 }
 UNKNOWN_VISITORS = {"named": ("NA", 10), "few": ("undefined", 9), "zero": ("0", 10)}  # the id, and its events
 DATES = {"midnight": "00:00", "later": "00:15"}  # the time of the first of ten events; the others are at midnight
@@ -105,7 +106,7 @@ def warned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         ]
     sections: dict[str, dict[str, Any]] = {source: {"site": source} for source in lines}
     for source in UNKNOWN_VISITORS:
-        sections[source]["null_values"] = ["-"]
+        sections[source]["null_values"] = [r"\N"]
     for source in DATES:
         sections[source]["timezone"] = "Europe/Berlin"
     deployment = Deployment(tmp_path_factory.mktemp("warned") / "data", {"sources": sections})
@@ -120,8 +121,7 @@ def test_events_of_other_names_are_named_with_the_setting_that_renames_them(
     warned: dict[str, str], source: str
 ) -> None:
     names = UNUSUAL_NAMES[source]
-    renamed = ", ".join(f"'{theirs}' = '{ours}'" for theirs, ours in names.items())
-    fix = f"sources.{source}.event_names = {{ {renamed} }}"
+    fix = f"sources.{source}.event_names = {as_toml(names)}"
     assert warned[f"sources.{source}"].endswith(f"page views must have event_name 'page_view': set {fix}")
     assert parse_settings(fix).source(source).event_names == names
 
@@ -135,13 +135,14 @@ def test_source_with_dates_only_is_named(warned: dict[str, str], source: str, is
 @pytest.mark.parametrize(("source", "is_named"), [("named", True), ("few", False), ("zero", False)])
 def test_visitors_who_are_not_known_are_named(warned: dict[str, str], source: str, is_named: bool) -> None:
     visitor, _ = UNKNOWN_VISITORS[source]
-    fix = f"sources.{source}.null_values = ['-', '{visitor}']"
+    fix = rf'sources.{source}.null_values = ["\\N", "{visitor}"]'
     said = (
         f"visitors of raw/{source} who are not known count as one person with the id '{visitor}' so far; to set such"
         f" lines aside, set {fix}; or map another field to visitor_id"
     )
     of_source = {key: text for key, text in warned.items() if key.startswith(f"sources.{source}")}
     assert of_source == ({f"sources.{source}.null_values": said} if is_named else {})
+    assert parse_settings(fix).source(source).null_values == (r"\N", visitor)
 
 
 def test_renamed_source_has_no_warning(two_sources: Deployment, tmp_path: Path) -> None:

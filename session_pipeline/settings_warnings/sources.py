@@ -11,7 +11,7 @@ from session_pipeline.engines.sql import query_text
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS, REQUIRED_COLUMNS
 from session_pipeline.reference.days import ONLY_DATES, are_midnights
 from session_pipeline.reference.usual_event_names import usual_event_names
-from session_pipeline.settings import Settings, parse_settings, path_of_source
+from session_pipeline.settings import Settings, as_toml, parse_settings, path_of_source
 from session_pipeline.settings.presets import packaged_names, packaged_preset
 from session_pipeline.settings.values import is_label, shown
 from session_pipeline.settings_warnings.model import SettingsWarning
@@ -138,7 +138,7 @@ def without_page_views(
         key = path_of_source(source)
         renamed = _renamed(names)
         fix = (
-            f": set {key}.event_names = {{ {renamed} }}"
+            f": set {key}.event_names = {as_toml(renamed)}"
             if renamed
             else f", which {key}.event_names can set, or {key}.constants for a source of page views only; for a source"
             f" without pages, such as a file of contact forms, set {key}.site to that of a source with page views"
@@ -180,12 +180,12 @@ def nameless_visitors(
         # Rows of files that are gone stay as they were read.
         unset = [visitor for visitor in visitors if visitor not in rules.null_values]
         if unset and source in folders and "visitor_id" not in rules.constants:
-            null_values = ", ".join(map(shown, [*rules.null_values, *unset]))
+            null_values = as_toml([*rules.null_values, *unset])
             key = path_of_source(source, "null_values")
             yield SettingsWarning(
                 key,
                 f"visitors of raw/{source} who are not known count as one person with the id {shown(unset[0])}",
-                f"{window.words}; to set such lines aside, set {key} = [{null_values}];"
+                f"{window.words}; to set such lines aside, set {key} = {null_values};"
                 " or map another field to visitor_id",
             )
 
@@ -233,13 +233,13 @@ def _event_names(connection: duckdb.DuckDBPyConnection, window: Window, source: 
     return [row[0] for row in rows]
 
 
-def _renamed(names: Sequence[str]) -> str:
-    """Return names of events with those that the packaged rules know, as in TOML; an empty text without a page view."""
+def _renamed(names: Sequence[str]) -> Mapping[str, str]:
+    """Return names of events with those that the packaged rules know; none if none of them is a page view."""
     renamed = usual_event_names(filter(is_label, names))
-    if PAGE_VIEW not in renamed.values():
-        page_view = next(filter(is_like_page_view, names), None)
-        renamed = {page_view: PAGE_VIEW, **renamed} if page_view else {}
-    return ", ".join(f"{shown(theirs)} = {shown(ours)}" for theirs, ours in renamed.items())
+    if PAGE_VIEW in renamed.values():
+        return renamed
+    page_view = next(filter(is_like_page_view, filter(is_label, names)), None)
+    return {page_view: PAGE_VIEW, **renamed} if page_view else {}
 
 
 def is_like_page_view(name: str) -> bool:
