@@ -294,6 +294,8 @@ def test_delimiter_is_named_if_a_table_has_one_column(header: str, sign: str | N
     ("line", "what"),
     [
         (without("", value=float("nan")), "fix them at their source: NaN and Infinity are not JSON: write null"),
+        (without("", value="\U0001f600", x=float("nan")), "NaN and Infinity are not JSON: write null"),
+        (without("", value="\ud83d"), r"such as \ud83d, is not a character: cut texts between characters"),
         (without("") + ",", "fix them at their source: write no comma after an object"),
         ("\ufeff" + without(""), "fix them at their source: remove the byte order marks within the file"),
         ("{'visitor_id': 'v'}", "fix them at their source: write each line as one complete JSON object"),

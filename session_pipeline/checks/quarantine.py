@@ -6,7 +6,7 @@ Works on counts, reasons and the first quarantined lines only; checks/deliveries
 import json
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
 from session_pipeline.ingest.admission.recognition import MOST_LINES, likely_preset, preset_of
@@ -57,6 +57,7 @@ OTHER_KEYS: Mapping[str, str] = {
 HEADER = "; if the file has no header, set {source}.header"  # of CSV and TSV, if no line was accepted
 BYTE_ORDER_MARK = "\ufeff"
 SEPARATED = ("csv", "tsv")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SEPARATING_SIGN = re.compile(r"""[^\w\s"'.\\-]""")
 # Reasons that a setting affects only if it makes all lines unusable.
 OF_WHOLE_FILES = frozenset(("ragged_row", "invalid_csv"))
@@ -212,16 +213,23 @@ def _what_is_wrong(texts: Sequence[str]) -> str:
         return "remove the byte order marks within the file"
     if text.endswith(",") and _is_json(text[:-1]):
         return "write no comma after an object"
-    if _is_json(text):  # as Python reads it
-        return "NaN and Infinity are not JSON: write null"
-    return FIXES["invalid_json"]
+    if not _is_json(text):
+        return FIXES["invalid_json"]
+    if _SURROGATE.search(text) and _is_json(text, parse_constant=_refuse):
+        return r"half of a surrogate pair, such as \ud83d, is not a character: cut texts between characters"
+    return "NaN and Infinity are not JSON: write null"
 
 
-def _is_json(text: str) -> bool:
+def _is_json(text: str, parse_constant: Callable[[str], object] | None = None) -> bool:
+    """Whether Python reads a text as JSON. Of NaN and Infinity, `parse_constant` decides."""
     with suppress(ValueError, RecursionError):
-        json.loads(text)
+        json.loads(text, parse_constant=parse_constant)
         return True
     return False
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(constant)
 
 
 def _other_log_format(facts: FileFacts, log_format: str, count: int) -> str:
