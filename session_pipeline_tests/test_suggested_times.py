@@ -50,6 +50,14 @@ def test_date_and_time_of_day_are_joined(keys: Keys) -> None:
     assert keys({**lines[0], "ts": "2026-11-20T10:00:00Z"}) == ({"event_time": "ts"}, [])
 
 
+@pytest.mark.parametrize(
+    ("day", "clock"), [("Datum", "Uhrzeit"), ("Fecha", "Hora"), ("Data", "Ora"), ("Date", "Heure")]
+)
+def test_usual_dates_and_times_of_other_languages_are_joined(keys: Keys, day: str, clock: str) -> None:
+    line = {"Birth": "2001-02-03", day: "2026-11-20", clock: "10:00:00", "Zero": "00:02:10"}
+    assert keys(line) == ({"expressions": {"event_time": JOINED.replace("date", day).replace("time", clock)}}, [])
+
+
 def test_date_without_a_time_of_day_is_not_suggested(keys: Keys) -> None:
     midnight = "all events of a day would be at midnight"
     assert keys({"date": "2026-11-20"}) == ({}, [f"date has no time of day: {midnight}"])

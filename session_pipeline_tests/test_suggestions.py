@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from time import thread_time
-from typing import Any
+from typing import Any, Literal
+from unicodedata import normalize
 
 import duckdb
 import pytest
@@ -16,11 +17,13 @@ import pytest
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.trial.field_values import FieldValues
 from session_pipeline.trial.sampled_fields import fields_of
-from session_pipeline.trial.suggestions import is_like_data, missing_columns, suggested_columns
+from session_pipeline.trial.suggestions import is_like_data, missing_columns, plain_name, suggested_columns
+from session_pipeline.trial.translated_names import TRANSLATED_NAMES
 from session_pipeline_tests.ingesting import RULES, Ingest
 
 pytestmark = pytest.mark.long  # further cases of what the usual tests cover
 
+Form = Literal["NFC", "NFD"]
 Suggest = Callable[..., Mapping[str, str]]
 LINE_COUNT = 60
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) Chrome/120.0.0.0"
@@ -347,3 +350,50 @@ def test_long_number_is_recognized_within_a_second() -> None:
     started = thread_time()
     assert not is_like_data(["1" * 200_000 + "x"])
     assert thread_time() - started < 1
+
+
+TRANSLATED = {
+    "de": ("Besucher-ID", "Ereignis", "Seite", "Seitentitel", "Umsatz", "Währung", "Zeitstempel"),
+    "fr": ("Visiteur", "Événement", "URL de la page", "Titre de la page", "Montant", "Devise", "Date et heure"),
+    "es": ("ID de usuario", "Evento", "Página", "Título de la página", "Importe", "Moneda", "Fecha y hora"),
+    "it": ("Utente", "Evento", "Pagina", "Titolo della pagina", "Importo", "Valuta", "Data e ora"),
+    "pt": ("Visitante", "Evento", "Página", "Título da página", "Valor total", "Moeda", "Data e hora"),
+    "nl": ("Bezoekers-ID", "Gebeurtenis", "Pagina", "Paginatitel", "Bedrag", "Valuta", "Tijdstip"),
+}
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_usual_names_of_other_languages_are_found(suggest: Suggest, language: str, form: Form) -> None:
+    columns = ("visitor_id", "event_name", "page_url", "page_title", "value", "currency", "event_time")
+    names = [normalize(form, name) for name in TRANSLATED[language]]
+
+    def line(number: int) -> dict[str, Any]:
+        values = (f"b{number % 7}", NAMES[number % 3], "/lamp", "Lamp", "12.50", "EUR", time(number))
+        return dict(zip(names, values, strict=True))
+
+    assert suggest(line, name="a.csv") == dict(zip(columns, names, strict=True))
+
+
+def test_english_name_is_surer_than_one_of_another_language(suggest: Suggest) -> None:
+    found = suggest(lambda number: {"Kunde": f"k{number % 3}", "Daten": {"uid": f"u{number % 7}"}})
+    assert found == {"visitor_id": "Daten.uid"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"Besucher": "7", "Seite": "2", "Nutzer": "5", "Seitenaufrufe": "8"},  # counts of a report
+        {"Client": "web", "Titre": "Dr.", "Valor": "5", "Valuta": "20.11.2026"},
+        {"Bestellung": {"Kunde": "K1", "Betrag": "12.50"}},
+        {"data": "1732100000", "Ereignis": "7", "Evento": "2026-11-20"},
+    ],
+)
+def test_words_of_several_meanings_are_no_names(suggest: Suggest, line: Mapping[str, Any]) -> None:
+    assert suggest(lambda number: line if number % 2 else {**line, "n": number}) == {}
+
+
+def test_translated_names_are_written_as_names_are_compared() -> None:
+    names = [name for names in TRANSLATED_NAMES.values() for name in names]
+    assert [name for name in names if plain_name(name) != name] == []
+    assert all(len(set(names)) == len(names) for names in TRANSLATED_NAMES.values())

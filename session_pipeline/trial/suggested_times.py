@@ -4,17 +4,19 @@ suggestions.py finds the field of the time; sampled_fields.py reads the values.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from session_pipeline.engines.sql import literal
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.trial.field_values import FieldValues
+from session_pipeline.trial.suggestions import plain_name
 
 CLOCK = re.compile(r"\d\d:\d\d(:\d\d([.,]\d+)?)?")
-USUAL_DAYS = ("date", "Date", "event_date", "day")
-USUAL_CLOCKS = ("time", "event_time", "time_of_day", "clock")
+# In English and in the languages of translated_names.py, as plain_name writes them.
+USUAL_DAYS = ("date", "eventdate", "day", "datum", "fecha", "data")
+USUAL_CLOCKS = ("time", "eventtime", "timeofday", "clock", "uhrzeit", "heure", "hora", "ora", "tijd")
 
 
 def time_keys(
@@ -52,15 +54,21 @@ def time_keys(
 def _only_day(fields: Sequence[FieldValues]) -> FieldValues | None:
     """Return the field with dates; of several, the one with a usual name; None if there is none, or no such name."""
     days = {field.name: field for field in fields if field.is_filled() and field.is_date()}
-    name = next((name for name in USUAL_DAYS if name in days), min(days) if len(days) == 1 else "")
+    name = _named_like(USUAL_DAYS, days) or (min(days) if len(days) == 1 else "")
     return days.get(name)
+
+
+def _named_like(usual_names: Sequence[str], fields: Iterable[str]) -> str | None:
+    """Return the field with the first of some usual names; None if no field has one."""
+    own = {plain_name(field): field for field in sorted(fields, reverse=True)}
+    return next((own[name] for name in usual_names if name in own), None)
 
 
 def _with_time_of_day(day: FieldValues, fields: Sequence[FieldValues]) -> tuple[dict[str, Any], list[str]]:
     """Suggest to join a date with the field that has the time of day."""
     clocks = {field.name: field for field in fields if field.is_filled() and field.is_mostly(CLOCK.fullmatch)}
-    likely = (day.name.replace("date", "time").replace("Date", "Time"), *USUAL_CLOCKS)
-    name = next((name for name in likely if name in clocks), min(clocks) if len(clocks) == 1 else None)
+    likely = (plain_name(day.name).replace("date", "time"), *USUAL_CLOCKS)
+    name = _named_like(likely, clocks) or (min(clocks) if len(clocks) == 1 else None)
     if name is None:
         could = f"; it could be in {' or '.join(sorted(clocks))}" if clocks else ""
         return {}, [f"{day.name} has no time of day{could}: all events of a day would be at midnight"]

@@ -6,6 +6,7 @@ suggestions.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -18,6 +19,7 @@ from session_pipeline.reference.column_groups import DELIVERED_COLUMNS, REQUIRED
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
 from session_pipeline.trial.field_values import DECIMAL, MOST, URL, WRITTEN_TIME, FieldValues
 from session_pipeline.trial.suggested_addresses import address_of
+from session_pipeline.trial.translated_names import TRANSLATED_NAMES
 
 # Sessions, which stand for visitors in events that have no other id of them.
 SESSIONS = ("session_id", "sessionId", "session", "user_session", "website_session_id")
@@ -69,7 +71,9 @@ SIMILAR = 0.85  # from which on a name is a misspelled one
 # What a misspelled name must contain, so that visit_id is not taken for visitor_id, or referrer_name for event_name.
 WORD_OF = {"visitor_id": "visitor", "event_time": "time", "event_name": "event"}
 VISITOR_NAME = re.compile(
-    r"visitor|user|customer|member|client|device|cookie|session|(^|[^a-z])ip(_?addr|[^a-z]|$)", re.IGNORECASE
+    r"visitor|user|customer|member|client|device|cookie|session|(^|[^a-z])ip(_?addr|[^a-z]|$)"
+    r"|besucher|nutzer|(?<!se)kunde|visiteur|visitante|visitatore|bezoeker|utilisateur|usu[aá]rio|utente|gebruiker|klant",
+    re.IGNORECASE,
 )
 TIME_NAME = re.compile(r"time|date|stamp|(^|_)(ts|at)(_|$)|clock|when", re.IGNORECASE)
 FLAG = re.compile("true|false|yes|no", re.IGNORECASE)
@@ -175,7 +179,9 @@ def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled
         several = {
             name: field for name, field in free.items() if not (name.lower() in TOP_ONLY and field.is_constant())
         }
-        names = partial(_named, column, usual_names, events_in=rules.events_in)
+        # In a server's log, such a name can be that of HTTP authentication, too.
+        translated = () if rules.request else TRANSLATED_NAMES.get(column, ())
+        names = partial(_named, column, usual_names, translated, events_in=rules.events_in)
         match = (column == "event_name" and names(several)) or names(free)
         if match is None and column == "visitor_id" and not rules.request:  # there, it can be that of a connection
             match = next((name for session in SESSIONS for name in sorted(free) if is_called(name, session)), None)
@@ -275,26 +281,34 @@ def _by_values(field: FieldValues) -> tuple[bool, int]:
 
 
 def _named(
-    column: str, usual_names: Sequence[str], fields: Mapping[str, FieldValues], *, events_in: str | None
+    column: str,
+    usual_names: Sequence[str],
+    translated: Sequence[str],
+    fields: Mapping[str, FieldValues],
+    *,
+    events_in: str | None,
 ) -> str | None:
     """Return the field whose name fits a column best; None if no name fits.
 
-    Names are compared without regard to case, spaces and signs: Distinct ID is distinct_id. The fields of the events in
-    a list are called as they are within an event.
+    Names are compared without regard to case, accents, spaces and signs: Distinct ID is distinct_id. The fields of the
+    events in a list are called as they are within an event. Names in other languages are the least sure ones.
     """
-    own = {field: _plain(field.removeprefix(f"{events_in}.")) for field in fields}
+    own = {field: plain_name(field.removeprefix(f"{events_in}.")) for field in fields}
     for name in (column, *usual_names):
-        if alike := sorted(field for field in fields if own[field] == _plain(name)):
+        if alike := sorted(field for field in fields if own[field] == plain_name(name)):
             return name if name in alike else alike[0]
     for name in (column, *usual_names):
         if name not in TOP_ONLY and (
-            inner := [field for field in fields if _plain(field).endswith(f".{_plain(name)}")]
+            inner := [field for field in fields if plain_name(field).endswith(f".{plain_name(name)}")]
         ):
             return min(inner, key=lambda field: (field.count("."), field))
     if column in REQUIRED_COLUMNS:
         possible = [field for field in sorted(fields) if WORD_OF[column] in field.lower()]
         if similar := get_close_matches(column, possible, n=1, cutoff=SIMILAR):
             return similar[0]
+    for name in translated:
+        if alike := sorted(field for field in fields if own[field] == name):
+            return alike[0]
     if column == "event_time" and len(fields) == 1:
         [(name, only)] = fields.items()
         # Numbers alone can be ids that are as large as an epoch time.
@@ -304,12 +318,12 @@ def _named(
 
 def is_called(field: str, name: str) -> bool:
     """Whether a field, or the last part of its name, is called like a name."""
-    return _plain(field.rpartition(".")[2]) == _plain(name)
+    return plain_name(field.rpartition(".")[2]) == plain_name(name)
 
 
 def are_counts(names: Iterable[str]) -> bool:
     """Whether a table has counts, as the report of an analytics tool, by the names of its fields."""
-    return len(COUNTS.intersection(map(_plain, names))) >= 2
+    return len(COUNTS.intersection(map(plain_name, names))) >= 2
 
 
 def names_of_some_lines(fields: Sequence[FieldValues], chosen: str) -> str | None:
@@ -328,6 +342,6 @@ def names_of_some_lines(fields: Sequence[FieldValues], chosen: str) -> str | Non
     return None
 
 
-def _plain(name: str) -> str:
-    """Return a name in lower case and without spaces and signs, except the dots that lead into objects."""
-    return re.sub(r"[^\w.]|_", "", name.lower())
+def plain_name(name: str) -> str:
+    """Return a name in lower case and without accents, spaces and signs, except the dots that lead into objects."""
+    return re.sub(r"[^\w.]|_", "", unicodedata.normalize("NFKD", name).lower())

@@ -1,0 +1,54 @@
+"""Knows what exports in German, French, Spanish, Italian, Portuguese and Dutch call the columns of events.
+
+Only names that mean little else, written as suggestions.py compares names: in lower case, without accents, spaces and
+signs. Besucher and Nutzer are left out, as they are also counts of visitors; so are client, for the program, and valor.
+"""
+
+from collections.abc import Mapping
+
+# In each column: German, French, Spanish, Italian, Portuguese, Dutch; a name of several languages stands once.
+TRANSLATED_NAMES: Mapping[str, tuple[str, ...]] = {
+    "visitor_id": (
+        "besucherid", "idvisiteur", "visiteurid", "idvisitante", "iddevisitante", "visitanteid", "idvisitatore",
+        "visitatoreid", "bezoekerid", "bezoekersid", "visiteur", "visitante", "visitatore", "bezoeker",
+        "nutzerid", "benutzerid", "idutilisateur", "utilisateurid", "idusuario", "iddeusuario", "usuarioid",
+        "iddousuario", "idutente", "utenteid", "idutilizador", "gebruikerid", "gebruikersid", "utilisateur", "usuario",
+        "utente", "utilizador", "gebruiker", "kundenid", "kundennummer", "kundennr", "idclient", "numeroclient",
+        "numerodeclient", "codeclient", "idcliente", "iddecliente", "iddelcliente", "iddocliente", "numerocliente",
+        "numerodecliente", "codigocliente", "codigodecliente", "codicecliente", "klantid", "klantnummer", "klantnr",
+        "kunde", "klant",
+    ),
+    "event_time": (
+        "zeitstempel", "zeitpunkt", "datumuhrzeit", "datumunduhrzeit", "horodatage", "dateheure", "dateetheure",
+        "marcadetiempo", "fechahora", "fechayhora", "dataora", "dataeora", "datahora", "dataehora",
+        "tijdstip", "tijdstempel", "datumtijd", "datumentijd", "datum", "fecha", "uhrzeit", "heure", "hora", "ora",
+        "tijd",
+    ),
+    "event_name": (
+        "ereignisname", "ereignistyp", "nomevenement", "nomdelevenement", "typeevenement", "typedevenement",
+        "nombreevento", "nombredeevento", "nombredelevento", "tipoevento", "tipodeevento", "nomeevento",
+        "nomedellevento", "tipodievento", "nomedoevento", "gebeurtenisnaam", "ereignis", "evenement", "evento",
+        "gebeurtenis",
+    ),
+    "event_id": ("ereignisid", "idevenement", "idevento", "gebeurtenisid"),
+    "user_id": ("kundenid", "kundennummer", "numeroclient", "numerocliente", "klantnummer"),
+    "client_session_id": (
+        "sitzungsid", "sitzungid", "idsession", "iddesession", "idsesion", "iddesesion", "idsessione", "idsessao",
+        "iddasessao", "sessieid",
+    ),
+    "page_url": ("seitenurl", "seitenpfad", "urldelapage", "urlpagina", "urldelapagina", "urldapagina", "paginaurl",
+                 "seite", "pagina"),
+    "page_title": (
+        "seitentitel", "titrepage", "titredelapage", "titulopagina", "titulodelapagina", "titolopagina",
+        "titolodellapagina", "titulodapagina", "paginatitel",
+    ),
+    "value": (
+        "umsatz", "gesamtbetrag", "gesamtsumme", "bestellwert", "betrag", "chiffredaffaires", "montanttotal", "montant",
+        "importetotal", "importe", "importototale", "importo", "fatturato", "valortotal", "faturamento", "omzet",
+        "totaalbedrag", "bedrag",
+    ),
+    "currency": (
+        "wahrung", "waehrung", "wahrungscode", "devise", "codedevise", "monnaie", "moneda", "codigomoneda",
+        "codigodemoneda", "divisa", "valuta", "codicevaluta", "moeda", "codigodamoeda", "valutacode",
+    ),
+}  # fmt: skip
