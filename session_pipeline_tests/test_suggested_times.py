@@ -94,3 +94,10 @@ def test_decimal_comma_is_suggested(keys: Keys) -> None:
     assert keys({**time, "revenue": "1.155,5"}) == ({"value": "revenue", "decimal_comma": True}, [])
     for value in ("1,155", "155.55", "12 EUR"):
         assert keys({**time, "value": value}) == ({}, [])
+
+
+def test_decimal_comma_is_suggested_although_another_field_has_numbers(keys: Keys) -> None:
+    line = {"event_time": "2026-11-20T10:00:00Z", "customer": "100", "event_name": "a", "revenue": "155,55"}
+    assert keys(line) == ({"value": "revenue", "decimal_comma": True}, [])
+    assert keys({**line, "amount": "7.5"}) == ({"value": "revenue", "decimal_comma": True}, [])
+    assert keys({**line, "value": "155,55"}) == ({"decimal_comma": True}, [])

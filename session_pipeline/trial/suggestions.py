@@ -204,12 +204,12 @@ def _needs_no_field(column: str, current: FieldValues | None, rules: ReadingRule
 
 
 def _fitting(column: str, current: FieldValues | None, others: Sequence[FieldValues]) -> list[FieldValues]:
-    """Return the fields whose values fit a column; if there are none, those that fit it with another key."""
+    """Return the fields whose values fit a column, also those that fit it with another key if it needs one."""
     fitting = [field for field in others if CAN_BE[column](field)]
     if column == "event_time" and not fitting and not (current and _could_be_time(current)):
         return [field for field in others if _could_be_time(field)]
-    if column == "value" and not fitting and not (current and current.has_decimal_comma()):
-        return [field for field in others if field.has_decimal_comma()]
+    if column == "value" and not (current and current.has_decimal_comma()):
+        return [*fitting, *(field for field in others if field.has_decimal_comma())]  # other numbers can be ids
     return fitting
 
 
