@@ -149,6 +149,8 @@ def test_content_that_shows_no_format_suggests_nothing(tmp_path: Path) -> None:
         ("a.tar.xz", lzma.compress(bytes(257) + b"ustar"), "a tar archive; unpack it"),
         ("a.avro", b"Obj\x01", "an Avro file; write it as Parquet or JSON lines"),
         ("a.orc", b"ORC\n\x06", "an ORC file; write it as Parquet or JSON lines"),
+        ("a.png", b"\x89PNG\r\n\x1a\n", "a PNG picture, which has no events; remove it"),
+        ("a.pdf", b"%PDF-1.7\n", "a PDF, which has no events; remove it"),
         ("events", gzip.compress(b"{}", mtime=0), "gzip, but its name does not end in .gz; rename it"),
         ("events", bz2.compress(b"{}"), "bzip2, but its name does not end in .bz2; rename it"),
     ],

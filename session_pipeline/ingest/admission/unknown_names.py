@@ -88,7 +88,9 @@ def why_refused(reason: str, beginning: bytes) -> str:
     if compression := compression_of_content(beginning):
         return f"it is {compression.name}, but its name does not end in {compression.ending}; rename it"
     kind = binary_kind(beginning)
-    return f"it is {kind}" if kind and kind != BINARY_DATA else reason
+    if kind is None or kind == BINARY_DATA:
+        return reason
+    return f"it is {kind}" if "; " in kind else f"it is {kind}, which has no events; remove it"
 
 
 def _log_keys(lines: Sequence[bytes]) -> Mapping[str, str]:

@@ -62,7 +62,9 @@ def count_rows(file: IO[bytes], byte_count: int) -> int:
                 raise
             row_count = _row_count_without_dictionaries(file, byte_count)
     except (pa.ArrowNotImplementedError, pa.ArrowMemoryError, MemoryError) as error:
-        raise RefusedFileError(f"it is Parquet that cannot be read here: {_first_line(error)}") from error
+        raise RefusedFileError(
+            f"it is Parquet that cannot be read here: {_first_line(error)}; write it with common types and compression"
+        ) from error
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         if isinstance(error, OSError) and error.errno == errno.EIO:
             raise  # the disk cannot read the file; that says nothing about its content
