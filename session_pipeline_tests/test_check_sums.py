@@ -102,6 +102,10 @@ def _cases() -> Mapping[str, WrongTable]:
     }
 
     check = checks.outcomes_add_up
+    exchanged = (
+        "case outcome when 'purchase' then 'abandoned_cart' when 'abandoned_cart' then 'purchase' else outcome end"
+        " as outcome"
+    )
     cases |= {
         "session without an outcome": WrongTable(
             check, "session_outcomes", "from session_outcomes where outcome <> 'purchase'", outcomes(5, 4, 4, 5, 5)
@@ -115,6 +119,12 @@ def _cases() -> Mapping[str, WrongTable]:
             "daily_outcomes",
             f"{increased('daily_outcomes', 'session_count')} where outcome = 'purchase'",
             outcomes(5, 5, 5, 2, 5),
+        ),
+        "daily_outcomes with two outcomes exchanged": WrongTable(
+            check,
+            "daily_outcomes",
+            f"select * replace ({exchanged}) from daily_outcomes",
+            ", main: daily_outcomes has other numbers of abandoned_cart, purchase than session_outcomes",
         ),
         "daily_summary with too many sessions": WrongTable(
             check, "daily_summary", increased("daily_summary", "session_count"), outcomes(5, 5, 5, 5, 6)

@@ -42,12 +42,16 @@ def sessions_cover_events(run: "Run", days: Sequence[date]) -> Verdict:
 
 
 def outcomes_add_up(run: "Run", days: Sequence[date]) -> Verdict:
-    """Each session has exactly one outcome, and the daily counts of a site add up to the number of its sessions."""
+    """Each session has one outcome, and a site's daily counts, also those by outcome, are those of its sessions."""
     tables = ("sessions", "session_outcomes", "daily_outcomes", "daily_summary")
     problems = []
     for row in rows_by_stretch(run, days, "session_counts", tables):
         day, site = row.pop("session_date"), row.pop("site")
-        problems.append(f"{day}, {site}: " + ", ".join(f"{int(count)} in {name}" for name, count in row.items()))
+        outcomes = row.pop("wrong_outcomes")
+        counts = ", ".join(f"{int(count)} in {name}" for name, count in row.items())
+        if len(set(row.values())) == 1:
+            counts = f"daily_outcomes has other numbers of {outcomes} than session_outcomes"
+        problems.append(f"{day}, {site}: {counts}")
     return verdict(problems, "every session has one outcome, and the days add up")
 
 
