@@ -16,6 +16,7 @@ import pytest
 
 from session_pipeline.defs import dead_runs
 from session_pipeline.defs.dead_runs import PROCESS, SERVER
+from session_pipeline.defs.tags import LATE, REASON
 from session_pipeline.run.pipeline import open_store
 from session_pipeline_tests.dying_runs import (
     CANCELED,
@@ -132,6 +133,21 @@ def test_run_without_a_process_and_a_code_server_dies_after_a_long_silence(
     monkeypatch.setattr(dead_runs, "LONGEST_START", timedelta(0))
     assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 1
     assert status_of(deployment, run) is FAILURE
+
+
+@pytest.mark.parametrize(("by", "is_retried"), [({}, False), ({REASON: LATE}, True), ({dead_runs.BACKFILL: "b"}, True)])
+def test_run_that_was_never_launched_is_not_retried(
+    deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch, by: dict[str, str], is_retried: bool
+) -> None:
+    monkeypatch.setattr(dead_runs, "LONGEST_START", timedelta(0))
+    run = remember(deployment, dg.DagsterRunStatus.NOT_STARTED, **by)
+    assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 1
+    ended = deployment.instance.get_run_by_id(run.run_id)
+    assert ended is not None
+    assert ended.status is FAILURE
+    assert ended.tags.get("dagster/will_retry") == str(is_retried).lower()
+    said = [entry.message for entry in deployment.instance.all_logs(run.run_id)]
+    assert any(dead_runs.NEVER_LAUNCHED in text for text in said) is not is_retried
 
 
 def test_retry_with_the_tags_of_a_dead_run_is_kept(deployment: Orchestrated, gone: str) -> None:

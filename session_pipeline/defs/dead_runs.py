@@ -14,7 +14,7 @@ from pathlib import Path
 import dagster as dg
 
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.defs.tags import DIED, PROCESS
+from session_pipeline.defs.tags import DIED, PROCESS, REASON
 from session_pipeline.errors import SessionPipelineError, StoreHeldError
 from session_pipeline.run.pipeline import open_store
 
@@ -26,6 +26,13 @@ MESSAGE = (
     " What it built is kept, and the next run builds the rest."
 )
 NOT_STARTED = "The process of this run ended before its first step."
+# Dagster creates a run before it looks at its days, and tells only the caller of its API that they cannot exist.
+NEVER_LAUNCHED = (
+    "Dagster created this run and did not launch it, as for days that do not exist. Nothing was built; launch it again,"
+    " with days that the UI shows as partitions."
+)
+MOST_RETRIES = "dagster/max_retries"  # Dagster's tag
+BACKFILL = "dagster/backfill"  # Dagster's tag; a backfill launches its runs later
 WITH_A_PROCESS = [  # statuses of unfinished runs that have a process or get one now; a queued run has none
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -47,9 +54,9 @@ def signature(run_id: str) -> dict[str, str]:
 def fail_dead_runs(instance: dg.DagsterInstance, folder: DataFolder, *, is_held: bool = False) -> int:
     """Mark every unfinished run whose process is gone as failed; returns how many.
 
-    A run that was being canceled is marked as canceled. A run without a process tag is dead if nobody holds the store
-    and either its code server is gone or the run had no update for LONGEST_START. If such a run is alive after all, it
-    ends with RunGivenUpError and does no work.
+    A run that was being canceled is marked as canceled. One that Dagster created and never launched is not retried. A
+    run without a process tag is dead if nobody holds the store and either its code server is gone or the run had no
+    update for LONGEST_START. If such a run is alive after all, it ends with RunGivenUpError and does no work.
 
     Args:
         instance: The Dagster instance of the data folder.
@@ -64,7 +71,8 @@ def fail_dead_runs(instance: dg.DagsterInstance, folder: DataFolder, *, is_held:
     # Read the status again: a run can finish normally between the two reads. After its process is gone, it is final.
     dead = instance.get_runs(dg.RunsFilter(run_ids=gone, statuses=WITH_A_PROCESS)) if gone else []
     for run in dead:
-        instance.add_run_tags(run.run_id, {DIED: run.run_id})
+        is_launched = not _was_never_launched(run)
+        instance.add_run_tags(run.run_id, {DIED: run.run_id, **({} if is_launched else {MOST_RETRIES: "0"})})
         if run.status is dg.DagsterRunStatus.CANCELING:
             instance.report_run_canceled(run, message=MESSAGE)
             continue
@@ -72,8 +80,14 @@ def fail_dead_runs(instance: dg.DagsterInstance, folder: DataFolder, *, is_held:
             # Without a start event the UI shows "Failed to start" in place of the start time and the duration.
             started = dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, run.job_name, message=NOT_STARTED)
             instance.report_dagster_event(started, run.run_id)
-        instance.report_run_failed(run, message=MESSAGE)
+        instance.report_run_failed(run, message=MESSAGE if is_launched else NEVER_LAUNCHED)
     return len(dead)
+
+
+def _was_never_launched(run: dg.DagsterRun) -> bool:
+    """Return whether someone started a run that got no process, so that a retry would get none either."""
+    is_of_pipeline = REASON in run.tags or BACKFILL in run.tags
+    return run.status is dg.DagsterRunStatus.NOT_STARTED and PROCESS not in run.tags and not is_of_pipeline
 
 
 def has_died(run: dg.DagsterRun) -> bool:
