@@ -6,40 +6,22 @@ test_output_places.py tests where they write it.
 import json
 import os
 import subprocess
-import sys
 from io import StringIO
 from pathlib import Path
 
 import duckdb
 import pytest
-from typer.testing import CliRunner
 
-from session_pipeline.cli import app
 from session_pipeline.cli.rows import write_json
 from session_pipeline.cli.screen import console
 from session_pipeline_tests.deployment import Deployment
-
-PROGRAM = [sys.executable, "-m", "session_pipeline"]
-ESCAPE = "\x1b]0;owned\x07\x9b31m"
-EVENTS = [
-    {"visitor_id": "ann", "event_time": "2024-03-05T09:00:00Z", "event_name": "page_view"},
-    {"visitor_id": "ann", "event_time": "2024-03-05T09:05:00Z", "event_name": "purchase", "value": -3,
-     "currency": f"E{ESCAPE}", "element": "=1+1"},
-]  # fmt: skip
+from session_pipeline_tests.output_commands import ESCAPE, EVENTS, PROGRAM, call, published_in
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A published data folder. Tests must not change it."""
-    deployment = Deployment(tmp_path_factory.mktemp("output") / "data")
-    deployment.deliver("events", EVENTS)
-    deployment.run()
-    return deployment.folder.path
-
-
-def call(*arguments: str | Path, stdin: str | None = None) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
-    return result.exit_code, result.stdout, result.stderr
+    return published_in(tmp_path_factory.mktemp("output") / "data")
 
 
 @pytest.mark.long

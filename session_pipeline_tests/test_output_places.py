@@ -13,16 +13,13 @@ from session_pipeline.cli.output import destination
 from session_pipeline.errors import StoreError, WrongUseError
 from session_pipeline.store.files import make_folder, replacing
 from session_pipeline_tests.deployment import WITHOUT_PRIVILEGES, Deployment
-from session_pipeline_tests.test_output import EVENTS, PROGRAM, call
+from session_pipeline_tests.output_commands import EVENTS, PROGRAM, call, published_in
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A published data folder. Tests must not change it."""
-    deployment = Deployment(tmp_path_factory.mktemp("output") / "data")
-    deployment.deliver("events", EVENTS)
-    deployment.run()
-    return deployment.folder.path
+    return published_in(tmp_path_factory.mktemp("output") / "data")
 
 
 def csv_to(path: Path, data: Path) -> int:
