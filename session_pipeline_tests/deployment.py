@@ -208,7 +208,7 @@ def to_toml(settings: Mapping[str, Any], prefix: str = "") -> str:
 
 
 def _key(key: str) -> str:
-    return key if key.isascii() and key.replace("_", "").replace("-", "").isalnum() else json.dumps(key)
+    return key if key.isascii() and key.replace("_", "").replace("-", "").isalnum() else _text(key)
 
 
 def _value(value: Any) -> str:
@@ -220,4 +220,9 @@ def _value(value: Any) -> str:
         return "{ " + ", ".join(f"{_key(key)} = {_value(item)}" for key, item in value.items()) + " }"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_value, value)) + "]"
-    return json.dumps(value)
+    return _text(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _text(text: str) -> str:
+    """Write a text as JSON does, but without the pairs of escapes for emoji and with DEL escaped, as TOML wants it."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

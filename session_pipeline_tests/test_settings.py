@@ -20,6 +20,7 @@ from session_pipeline.settings import (
     settings_template,
 )
 from session_pipeline.settings.section import Section
+from session_pipeline_tests.deployment import to_toml
 from session_pipeline_tests.settings_texts import STEPS
 
 # Defaults
@@ -217,3 +218,8 @@ def test_own_definition_changes_a_packaged_one() -> None:
     counted = parse_settings(text).definitions.counted
     assert list(counted) == ["mine", "ga4"]
     assert (counted["mine"].midnight, counted["mine"].campaign, counted["ga4"].midnight) == (False, "new", False)
+
+
+def test_texts_that_tests_write_are_read_as_they_are() -> None:
+    given = {"a": "\U0001f600 \x7f\x00 \"'\\\n", "\U0001f600 b": {"c": ["é", True, 1]}}
+    assert tomllib.loads(to_toml(given)) == given
