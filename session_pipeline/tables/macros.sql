@@ -2,7 +2,8 @@
 
 -- The bounds of the Wilson interval of a rate over n trials, for the normal quantile z; null if
 -- there is no trial or no rate: greatest and least skip null. The rate itself is a limit of both:
--- rounding would put the upper bound of a rate of 1 at 0.9999999999999998.
+-- rounding would put the upper bound of a rate of 1 at 0.9999999999999998. Products of n are
+-- doubles, which an INTEGER n does not overflow and which round as a BIGINT product does.
 -- Edwin B. Wilson, Probable Inference, the Law of Succession, and Statistical Inference (1927).
 create or replace macro wilson_low(rate, n, z) as
 case
@@ -12,8 +13,11 @@ case
             least(
                 rate,
                 (
-                    rate + z * z / nullif(2 * n, 0)
-                    - z * sqrt(rate * (1 - rate) / nullif(n, 0) + z * z / nullif(4 * n * n, 0))
+                    rate + z * z / nullif(2 * cast(n as double), 0)
+                    - z * sqrt(
+                        rate * (1 - rate) / nullif(n, 0)
+                        + z * z / nullif(4 * cast(n as double) * n, 0)
+                    )
                 ) / nullif(1 + z * z / nullif(n, 0), 0)
             )
         )
@@ -27,8 +31,11 @@ case
             greatest(
                 rate,
                 (
-                    rate + z * z / nullif(2 * n, 0)
-                    + z * sqrt(rate * (1 - rate) / nullif(n, 0) + z * z / nullif(4 * n * n, 0))
+                    rate + z * z / nullif(2 * cast(n as double), 0)
+                    + z * sqrt(
+                        rate * (1 - rate) / nullif(n, 0)
+                        + z * z / nullif(4 * cast(n as double) * n, 0)
+                    )
                 ) / nullif(1 + z * z / nullif(n, 0), 0)
             )
         )
