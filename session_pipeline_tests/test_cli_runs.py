@@ -121,11 +121,14 @@ def test_second_run_builds_nothing_and_earlier_until_drops_days(own_shop: Path) 
 def test_run_warns_about_unusable_files(own_shop: Path) -> None:
     deliver(own_shop, "foreign.jsonl", '{"who": "ann"}\n', '{"who": "bob"}\n')
     (own_shop / "raw" / "web" / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n' * 1000)[:-20])
+    deliver(own_shop, "cut_list.json", '[{"visitor_id": "ann"},\n')
     result = run(own_shop)
     assert result.returncode == 0
     assert "web/foreign.jsonl: 2 of 2 lines were quarantined, 2 of them for missing_visitor_id" in result.stdout
     cut = r"raw/web/cut\.jsonl\.gz: the file cannot be read \(gzip, cut short .*\); fix that and deliver it again\n"
     assert re.search(cut, result.stdout)
+    cut_list = "raw/web/cut_list.json: the file cannot be read (JSON that ends within a value; deliver it again)\n"
+    assert cut_list in result.stdout
     code, out, _ = call("status", "--data", own_shop)
     assert (code, bool(re.search(cut, out))) == (0, True), out
 
@@ -142,6 +145,7 @@ def test_status_says_that_files_which_were_accepted_are_gone(own_shop: Path, tmp
 def test_plan_status_and_run_report_the_same_problems(own_shop: Path) -> None:
     deliver(own_shop, "foreign.jsonl", '{"who": "ann"}\n', '{"who": "bob"}\n')
     (own_shop / "raw" / "web" / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n' * 1000)[:-20])
+    deliver(own_shop, "cut_list.json", '[{"visitor_id": "ann"},\n')
     settings = own_shop / "settings.toml"
     settings.write_text(settings.read_text() + '\n[sources.app]\nexpected_by = "00:00"\n')
     warnings = json.loads(run(own_shop, "--json").stdout)["warnings"]

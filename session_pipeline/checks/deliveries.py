@@ -135,10 +135,11 @@ def _table_read_as_log(folder: DataFolder, facts: FileFacts) -> str | None:
 
 
 def _how_to_fix(facts: FileFacts) -> str:
-    """Return what to do about a file that was not read. The reason of a refused file says it."""
-    if facts["status"] == "refused":
+    """Return what to do about a file that was not read. The reason of a refused file says it, and some others do."""
+    reason = str(facts["reason"])
+    if facts["status"] == "refused" or "; deliver it" in reason:
         return ""
-    is_unreadable = UnreadableFileError.REASON in str(facts["reason"])
+    is_unreadable = UnreadableFileError.REASON in reason
     return "; check the disk, or deliver it again" if is_unreadable else "; fix that and deliver it again"
 
 
