@@ -124,6 +124,7 @@ def test_slash_in_a_parameter_of_an_action_is_no_folder() -> None:
         "action_transitions": [*entries, *(exits(page, 1) for page in actions)],
         "action_friction": [{**visits(page, 1), "hard_time_count": 1} for page in actions],
         "action_visits": [],
+        "session_friction": [],
     }
     for name in ("landing_pages", "exit_pages", "friction_by_page"):
         assert [row["action"] for row in rows_of(name, tables)][:7] == ["/product/…", *start_pages]
@@ -132,7 +133,7 @@ def test_slash_in_a_parameter_of_an_action_is_no_folder() -> None:
 @pytest.mark.parametrize(
     ("hard_times", "expected"),
     [
-        ([2] * 6, [("/product/…", 12, 60)]),
+        ([2] * 6, [("/product/…", 12, None)]),
         ([7, *[1] * 5], [("/product/a", 7, 10), *((page, 1, 10) for page in SIX_PAGES[1:])]),
         ([2] * 5, [(page, 2, 10) for page in SIX_PAGES[:5]]),
     ],
@@ -141,15 +142,37 @@ def test_hard_times_of_a_folder_are_one_row_unless_one_page_has_most(
     hard_times: list[int], expected: list[tuple[str, int, int]]
 ) -> None:
     pages = [{**visits(page, 10), "hard_time_count": count} for page, count in zip(SIX_PAGES, hard_times, strict=False)]
-    found = rows_of("friction_by_page", {"action_friction": pages})
+    found = rows_of("friction_by_page", {"action_friction": pages, "session_friction": []})
     assert [(row["action"], row["hard_time_count"], row["session_count"]) for row in found] == expected
+
+
+def test_visit_with_hard_times_at_many_pages_of_a_folder_counts_once_there() -> None:
+    """Two programs that ask for six pages are no larger fault than three visitors at one page."""
+    met = [
+        {"session_id": visitor, "action": page, "signal": signal, "is_hard_time": signal == "error", "is_bot": is_bot}
+        for visitor, is_bot in (("a", False), ("b", False), ("bot", True))
+        for page in SIX_PAGES
+        for signal in ("error", "back_track")
+    ]
+    met += [{**met[0], "signal": "u_turn"}, {**met[0], "session_date": FIRST - DAY}]
+    met += [{**met[0], "session_id": visitor, "action": "/pay"} for visitor in "cde"]
+    pages = [{**visits(page, 9), "hard_time_count": 2, "error_count": 2, "u_turn_count": 0} for page in SIX_PAGES]
+    pages[0] |= {"u_turn_count": 1}
+    pages += [{**visits("/pay", 9), "hard_time_count": 3, "error_count": 3, "u_turn_count": 0}]
+    found = rows_of("friction_by_page", {"action_friction": pages, "session_friction": met})
+    counts = ("action", "hard_time_count", "error_count", "u_turn_count", "rage_click_count", "friction_rate")
+    assert [tuple(row[name] for name in counts) for row in found] == [
+        ("/pay", 3, 3, 0, None, 3 / 9),
+        ("/product/…", 2, 2, 1, None, None),
+    ]
 
 
 def test_hard_times_beyond_the_most_frequent_are_all_others() -> None:
     pages = [{**visits(f"/{number:02}", 10), "hard_time_count": 3} for number in range(14)]
-    found = rows_of("friction_by_page", {"action_friction": pages})
+    found = rows_of("friction_by_page", {"action_friction": pages, "session_friction": []})
     assert len(found) == 13
-    assert [found[-1][name] for name in ("action", "site", "hard_time_count", "friction_rate")] == [None, None, 6, 0.3]
+    assert [found[-1][name] for name in ("action", "site", "hard_time_count", "friction_rate")] == [None, None, 6, None]
+    assert (found[0]["session_count"], found[-1]["session_count"]) == (10, None)
 
 
 @pytest.mark.parametrize(("page_count", "expected"), [(5, "/item/0"), (6, "/item/…")])

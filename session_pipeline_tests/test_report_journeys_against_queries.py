@@ -137,39 +137,46 @@ FRICTION = """
     ),
     signals as (
         select site, action, session_id, bool_or(is_hard_time) as is_hard,
-            array_agg(distinct signal) as signals,
-            sum(seconds_lost) filter (where is_hard_time and signal != 'error_loop') as seconds
+            array_agg(distinct signal) as signals
         from session_friction where of_week and not is_bot group by all
     ),
     pages as (
-        select site, action, count(*) as visits, count(*) filter (where is_hard) as hard, sum(seconds) as seconds,
-            {signals}
+        select site, action, count(*) as visits, count(*) filter (where is_hard) as hard
         from places left join signals using (site, action, session_id) group by all
     ),
     folders as (
         select site, folder_of(action) as folder from pages where folder_of(action) != ''
         group by all having count(*) > 5 and 2 * max(hard) <= sum(hard)
     ),
+    met as (
+        select s.*, coalesce(folder || '/…', action) as place
+        from signals as s left join folders as f on s.site = f.site and folder_of(action) = folder
+    ),
     named as (
-        select p.site, coalesce(folder || '/…', action) as action, sum(visits) as visits, sum(hard) as hard, {sums}
-        from pages as p left join folders as f on p.site = f.site and folder_of(action) = folder
-        group by all having sum(hard) > 0
+        select m.site, place as action, count(distinct session_id) filter (where is_hard) as hard, {signals},
+            max(visits) filter (where place = p.action) as visits
+        from met as m left join pages as p on m.site = p.site and m.action = p.action
+        group by all having hard > 0
     ),
     placed as (select *, row_number() over (order by hard desc, action, site) <= 12 as is_shown from named)
-    select case when is_shown then site end, case when is_shown then action end, sum(visits), sum(hard) as hard, {sums}
+    select case when is_shown then site end, case when is_shown then action end,
+        max(visits) filter (where is_shown), sum(hard) as hard, {sums}
     from placed group by all order by bool_and(is_shown) desc, hard desc, 2, 1
 """
 SIGNALS = ("error", "error_loop", "u_turn", "repeated_search", "rage_click", "abandoned_form")
 
 
 def test_hard_times(reported: Reported) -> None:
-    counted = ", ".join(f"count(*) filter (where list_contains(signals, '{name}')) as {name}" for name in SIGNALS)
+    counted = ", ".join(
+        f"count(distinct session_id) filter (where list_contains(signals, '{name}')) as {name}" for name in SIGNALS
+    )
     sums = ", ".join(f"sum({name}) as {name}" for name in SIGNALS)
     rows = reported.week(FRICTION.format(signals=counted, sums=sums))
     shown = reported.page.rows("Hard times by page as a table")
     assert len(shown) == len(rows) > 0
     for (_, action, visits, hard, *counts), row in zip(rows, shown, strict=True):
-        assert row[:4] == [named(action), f"{visits:,}", f"{hard:,}", share(hard, visits)]
+        there = NOTHING if visits is None else f"{visits:,}"
+        assert row[:4] == [named(action), there, f"{hard:,}", share(hard, visits)]
         for count, text in zip(counts, row[4:10], strict=True):
             assert text == f"{count:,}" or (text, count) == (NOTHING, 0)  # the events cannot show it
 
@@ -361,7 +368,7 @@ def test_what_to_look_at_first(reported: Reported) -> None:
             row = next(row for row in reported.page.rows("Hard times by page as a table") if row[0] == where)
             signal_column = {"saw an error": 4, "came and left within seconds": 6, "": 4}.get(signal, 7)
             assert f" {row[signal_column]} {signal}" in f" {sentence}"
-            assert not signal or f"{row[2]} of {row[1]} " in sentence
+            assert not signal or (row[2] if row[1] == NOTHING else f"{row[2]} of {row[1]}") + " visits " in sentence
             action = where.replace(" ", "_") if not where.startswith("/") else where
         found = reported.rows(
             "select distinct session_id from session_friction where list_contains($ids, session_id) and not is_bot"

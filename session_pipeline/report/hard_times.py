@@ -13,7 +13,6 @@ from session_pipeline.report.observed import observed_visits
 from session_pipeline.report.window import Window
 
 FEWEST_HARD_TIMES = 5
-FOLDER_END = "/…"  # of the name of all pages of a folder
 HARDLY_ANY = 0.01  # of all visits
 
 # Of signals that equally many visits have, the first is named: these, and then the others.
@@ -100,8 +99,10 @@ def _hard_time(figures: Figures, difficult: DifficultAction) -> str:
     # An event without a page that is itself the error, so each visit there had it.
     if not row["action"].startswith("/") and row["error_count"] == row["session_count"]:
         return f"{formats.counted(row['error_count'], 'visit')}{place} saw an error: {action}."
-    unit = "page visit" if row["action"].endswith(FOLDER_END) else "visit"  # it has a visit for each page
-    visits = f"{formats.number(row['hard_time_count'])} of {formats.counted(row['session_count'], unit)}"
+    if row["session_count"] is None:  # of a folder
+        visits = formats.counted(row["hard_time_count"], "visit")
+    else:
+        visits = f"{formats.number(row['hard_time_count'])} of {formats.counted(row['session_count'], 'visit')}"
     met = f"{formats.number(difficult.signal_count)} {USES[difficult.signal].hard_time}"
     return f"At {action}{place}, {visits} had a hard time: {met}."
 

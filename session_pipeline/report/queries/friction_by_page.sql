@@ -1,7 +1,8 @@
 -- One row is an action of a site at which visitors had a hard time in the week, most visits first;
 -- the last row, without an action, is all others. Counts of signals are visits. Pages of a folder
--- with more than five pages are one action, named /folder/…, unless one page has most of the visits
--- with a hard time. A visit counts for each of the pages.
+-- with more than five pages are one action, named /folder/…, unless one page has most of their hard
+-- times. A visit counts once there, unless the rows of its session have expired. All visits to a
+-- folder are null, and those of all others, as a visit can be at several of the pages.
 with pages as (
     select
         site,
@@ -34,23 +35,66 @@ folders as (
         and 2 * max(hard_time_count) <= sum(hard_time_count)
 ),
 
+met_in_folders as (
+    select
+        m.site,
+        f.folder,
+        m.session_id,
+        m.action,
+        m.signal,
+        m.is_hard_time
+    from session_friction as m
+    inner join folders as f
+        on m.site = f.site and regexp_extract(m.action, $page_of_folder, 1) = f.folder
+    where m.session_date between $first_day and $last_day and not m.is_bot
+),
+
+-- How often visits count again because they met a signal at several pages of a folder.
+repeats as (
+    select
+        site,
+        folder,
+        count(distinct session_id || ' ' || action) filter (where is_hard_time)
+        - count(distinct session_id) filter (where is_hard_time) as hard_time_count,
+        count(*) filter (where signal = 'error')
+        - count(distinct session_id) filter (where signal = 'error') as error_count,
+        count(*) filter (where signal = 'error_loop')
+        - count(distinct session_id) filter (where signal = 'error_loop') as error_loop_count,
+        count(*) filter (where signal = 'u_turn')
+        - count(distinct session_id) filter (where signal = 'u_turn') as u_turn_count,
+        count(*) filter (where signal = 'repeated_search')
+        - count(distinct session_id) filter (where signal = 'repeated_search')
+            as repeated_search_count,
+        count(*) filter (where signal = 'rage_click')
+        - count(distinct session_id) filter (where signal = 'rage_click') as rage_click_count,
+        count(*) filter (where signal = 'abandoned_form')
+        - count(distinct session_id) filter (where signal = 'abandoned_form')
+            as abandoned_form_count
+    from met_in_folders
+    group by site, folder
+),
+
 folded as (
     select
         p.site,
         coalesce(f.folder || '/…', p.action) as action,
-        sum(p.session_count) as session_count,
+        sum(p.session_count) filter (where f.folder is null) as session_count,
         sum(p.observed_count) as observed_count,
-        sum(p.hard_time_count) as hard_time_count,
-        sum(p.error_count) as error_count,
-        sum(p.error_loop_count) as error_loop_count,
-        sum(p.u_turn_count) as u_turn_count,
-        sum(p.repeated_search_count) as repeated_search_count,
-        sum(p.rage_click_count) as rage_click_count,
-        sum(p.abandoned_form_count) as abandoned_form_count,
+        sum(p.hard_time_count) - coalesce(max(r.hard_time_count), 0) as hard_time_count,
+        sum(p.error_count) - coalesce(max(r.error_count), 0) as error_count,
+        sum(p.error_loop_count) - coalesce(max(r.error_loop_count), 0) as error_loop_count,
+        sum(p.u_turn_count) - coalesce(max(r.u_turn_count), 0) as u_turn_count,
+        sum(p.repeated_search_count) - coalesce(max(r.repeated_search_count), 0)
+            as repeated_search_count,
+        sum(p.rage_click_count) - coalesce(max(r.rage_click_count), 0) as rage_click_count,
+        sum(p.abandoned_form_count) - coalesce(max(r.abandoned_form_count), 0)
+            as abandoned_form_count,
         sum(p.seconds_lost) as seconds_lost
     from pages as p
     left join folders as f
         on p.site = f.site and p.folder = f.folder
+    left join repeats as r
+        on f.site = r.site and f.folder = r.folder
     group by all
     having sum(p.hard_time_count) > 0
 ),
@@ -66,9 +110,10 @@ placed as (
 select
     case when _is_shown then site end as site,
     case when _is_shown then action end as action,
-    cast(sum(session_count) as bigint) as session_count,
+    cast(sum(session_count) filter (where _is_shown) as bigint) as session_count,
     cast(sum(hard_time_count) as bigint) as hard_time_count,
-    sum(hard_time_count) / nullif(sum(observed_count), 0) as friction_rate,
+    sum(hard_time_count) filter (where _is_shown and session_count is not null)
+    / nullif(sum(observed_count), 0) as friction_rate,
     cast(sum(error_count) as bigint) as error_count,
     cast(sum(error_loop_count) as bigint) as error_loop_count,
     cast(sum(u_turn_count) as bigint) as u_turn_count,
