@@ -184,7 +184,7 @@ def error_of(text: str) -> tuple[str, str]:
             "sources.web.format",
             "write 'jsonl', 'csv', 'tsv', 'parquet', 'access_log' or 'w3c'",
         ),
-        ("[sources.web]\nsite = 'a b'", "sources.web.site", "use letters, digits"),
+        ("[sources.web]\nsite = 'a b'", "sources.web.site", "use A-Z, a-z, 0-9"),
         ("[sources.web]\ncolumns = { evnt_id = 'id' }", "sources.web.columns.evnt_id", "did you mean event_id?"),
         (
             "[sources.web]\ncolumns = { is_bot = 'bot' }",

@@ -238,7 +238,7 @@ Name = Annotated[str, _like(r"[a-z][a-z0-9_]{0,62}", "name", "use a-z, 0-9 and _
 _LABEL = r"[^\x00-\x1f]{1,100}"
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 Label = Annotated[str, _like(_LABEL, "label", "write 1 to 100 characters on one line")]
-Site = Annotated[str, _like(r"[A-Za-z0-9._-]{1,100}", "site", "use letters, digits, ., _ and -, such as shop.example")]
+Site = Annotated[str, _like(r"[A-Za-z0-9._-]{1,100}", "site", "use A-Z, a-z, 0-9, ., _ and -, such as shop.example")]
 SourceName = Annotated[
     str,
     _like(r"(?![.])[^/\0]{1,255}", "source", 'use its folder name under raw/, in quotes if needed: [sources."a.b"]'),
