@@ -114,10 +114,10 @@ def test_sums_in_several_currencies_are_named_and_not_added(reported_week: Deplo
     rows = [
         {"session_id": currency or "none", "site": "main", "outcome": "purchase", "value": value}
         | {"is_converted": True, "conversion_count": 1, "is_bot": False, "currency": currency}
-        for currency, value in (("JPY", 9_000_000), ("USD", 5), (None, 3))
+        for currency, value in (("JPY", 9_000_000), ("USD", 5000.75), (None, 3))
     ]
     page = page_with(reported_week, tmp_path, {"session_outcomes": rows})
-    assert "Value 9,000,000 JPY and 126.00 EUR, 5.00 USD, 3.00 without a currency" in page.text
+    assert "Value 9,000,000 JPY and 5,001 USD, 126.00 EUR, 3.00 without a currency" in page.text
     assert "Rate Hard time" in page.text.split("The days as a table")[1]
 
 

@@ -51,8 +51,8 @@ def unit_among_others(currency: str | None) -> str:
 
 
 def money_among_others(value: float, currency: str | None) -> str:
-    """Format a sum that stands next to sums in other currencies."""
-    return f"{money(value, None)}{THIN_SPACE}{unit_among_others(currency)}"
+    """Format a sum that stands next to sums in other currencies, rounded as they are."""
+    return f"{rounded(value)}{THIN_SPACE}{unit_among_others(currency)}"
 
 
 def rounded(value: float | None) -> str:
