@@ -14,8 +14,8 @@ def test_quiet_report_says_what_would_have_been_found(reported_week: Deployment,
     row = STEP | {"dimension": "all", "dimension_value": "all", "is_alert": False, "detectable_rate": 0.5}
     page = page_with(reported_week, tmp_path, {"progress_changes": [row]})
     assert (
-        "A fault that costs conversions would usually have been found if of the 100 visits at /shipping in 7 days at"
-        " most 50.0 % had gone on to /payment; 77.0 % is usual."
+        "Of 100 visits at /shipping in 7 days, usually 77.0 % go on to /payment. A fault that costs conversions would"
+        " usually have been found if at most 50.0 % had gone on."
     ) in page.text
 
 
@@ -24,15 +24,15 @@ def test_fault_of_a_segment_would_have_been_found(reported_week: Deployment, tmp
     row = STEP | {"is_alert": False, "detectable_rate": 0.5}
     text = page_with(reported_week, tmp_path, {"progress_changes": [row]}).text
     assert (
-        "A fault that costs conversions would usually have been found if of the 100 visits at /shipping with device"
-        " mobile in 7 days at most 50.0 % had gone on to /payment; 77.0 % is usual."
+        "Of 100 visits at /shipping with device mobile in 7 days, usually 77.0 % go on to /payment. A fault that costs"
+        " conversions would usually have been found if at most 50.0 % had gone on."
     ) in text
 
 
 def test_smallest_fault_of_visits_without_a_value_is_in_words(reported_week: Deployment, tmp_path: Path) -> None:
     row = STEP | {"is_alert": False, "detectable_rate": 0.5, "dimension": "plan", "dimension_value": "(none)"}
     text = page_with(reported_week, tmp_path, {"progress_changes": [row]}).text
-    assert "of the 100 visits at /shipping without plan in 7 days" in text
+    assert "Of 100 visits at /shipping without plan in 7 days," in text
 
 
 def test_few_visits_are_no_reason_if_steps_were_compared(reported_week: Deployment, tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def test_every_sentence_names_its_site_if_there_are_several(reported_week: Deplo
 def test_quiet_report_of_several_sites_names_the_site_of_a_fault(reported_week: Deployment, tmp_path: Path) -> None:
     row = STEP | {"dimension": "all", "dimension_value": "all", "is_alert": False, "detectable_rate": 0.5}
     page = page_with(reported_week, tmp_path, {"progress_changes": [row], "daily_summary": [OTHER_SITE]})
-    assert "of the 100 visits at /shipping on site main in 7 days at most 50.0 % had gone on" in page.text
+    assert "Of 100 visits at /shipping on site main in 7 days, usually 77.0 % go on" in page.text
 
 
 def test_hard_times_of_two_sites_are_counted_apart(reported_week: Deployment, tmp_path: Path) -> None:
@@ -254,6 +254,12 @@ def test_more_actions_than_the_path_has_are_repeats(
     usual = path_of("jp", "(not converted)", path) | {"median_action_count": actions}
     rows = {"daily_summary": [OTHER_SITE], "typical_paths": [usual]}
     assert f"60.0 % take it: {said} (medians)" in page_with(reported_week, tmp_path, rows).text
+
+
+def test_path_that_takes_no_time_has_no_duration(reported_week: Deployment, tmp_path: Path) -> None:
+    usual = path_of("jp", "(not converted)", "/jp/a") | {"median_action_count": 1, "median_seconds": 0}
+    rows = {"daily_summary": [OTHER_SITE], "typical_paths": [usual]}
+    assert "60.0 % take it: 1 action (median) /jp/a" in page_with(reported_week, tmp_path, rows).text
 
 
 @pytest.mark.parametrize(

@@ -24,12 +24,11 @@ def detectable(figures: Figures, window: Window) -> list[str]:
     if steps:
         row = steps[0]
         return [
-            "A fault that costs conversions would usually have been found if of the"
-            f" {formats.counted(row['session_count'], 'visit')} at"
+            f"Of {formats.counted(row['session_count'], 'visit')} at"
             f" {names.action_in_sentence(row['action'])}{_of_segment(row)}{sites.place(figures, row)} in"
-            f" {formats.counted(row['window_days'], 'day')} at most"
-            f" {formats.percent(_rounded_down(row['detectable_rate']))} had gone on to"
-            f" {names.action_in_sentence(row['next_action'])}; {formats.percent(row['usual_rate'])} is usual."
+            f" {formats.counted(row['window_days'], 'day')}, usually {formats.percent(row['usual_rate'])} go on to"
+            f" {names.action_in_sentence(row['next_action'])}. A fault that costs conversions would usually have been"
+            f" found if at most {formats.percent(_rounded_down(row['detectable_rate']))} had gone on."
         ]
     if window.compared_day_count < FIRST_COMPARED_DAYS:
         are = "is" if window.compared_day_count == 1 else "are"
