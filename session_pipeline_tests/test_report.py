@@ -311,7 +311,7 @@ def test_sentences_of_changes_have_room_on_a_phone(reported_week: Deployment, tm
 @pytest.mark.long
 @pytest.mark.browser
 @pytest.mark.parametrize("sites", [["x" * 90], ["www.the-number-one-shop.example", "intranet.of-the-company.example"]])
-def test_page_with_long_names_of_sites_fits_a_phone_and_paper(sites: list[str], tmp_path: Path) -> None:
+def test_page_with_long_names_of_sites_fits_a_phone_paper_and_a_desktop(sites: list[str], tmp_path: Path) -> None:
     """A table of a phone moves sideways; on paper, it cannot."""
     sources = {f"source_{number}": {"site": site} for number, site in enumerate(sites)}
     deployment = Deployment(tmp_path, {"sources": sources})
@@ -323,6 +323,11 @@ def test_page_with_long_names_of_sites_fits_a_phone_and_paper(sites: list[str], 
     path = report.write(deployment.folder).path
     with opened(path, 320, 844, "light") as tab:
         assert tab.evaluate("document.documentElement.scrollWidth") <= 320
+    width = "cells => cells.map(cell => cell.getBoundingClientRect().width)"
+    with opened(path, 1440, 900, "light") as tab:  # the site leaves room for the page
+        pages = tab.locator("[aria-label='First actions as a table'] th:has(+ .site)").evaluate_all(width)
+        assert all(found >= 140 for found in pages)
+        assert bool(pages) == (len(sites) > 1)
     with opened(path, 718, 1000, "light") as tab:  # A4 without the margins of a browser
         tab.emulate_media(media="print")
         assert tab.evaluate("document.documentElement.scrollWidth") <= 718
