@@ -4,6 +4,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -248,3 +249,20 @@ def test_ledger_read_in_a_transaction_that_fails_is_read_again(catalog: Catalog)
     with pytest.raises(ZeroDivisionError):
         fail()
     assert catalog.source_files() == {}
+
+
+def test_full_disk_within_a_transaction_is_its_error(catalog: Catalog, path: Path) -> None:
+    """SQLite itself rolls the transaction back then."""
+    with closing(sqlite3.connect(path)) as other:
+        [page_count] = other.execute("pragma page_count").fetchone()
+    catalog._connection.execute(f"pragma max_page_count = {page_count + 2}")
+
+    def fill() -> None:
+        with catalog.transaction():
+            for number in range(1_000):
+                catalog.put_delivery(f"{number:0100}", "f1", "stamp")
+
+    with pytest.raises(sqlite3.OperationalError, match="disk is full"):
+        fill()
+    assert catalog.delivered() == {}
+    assert catalog.generation() == 0

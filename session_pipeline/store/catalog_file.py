@@ -123,11 +123,11 @@ class CatalogFile:
             self.set_state("generation", generation)
             yield generation
             crash_points.reached("catalog: transaction filled")
+            self._connection.execute("commit")
         except BaseException:
-            self._connection.execute("rollback")
+            self._roll_back()
             self._rollback_count += 1
             raise
-        self._connection.execute("commit")
         crash_points.reached("catalog: transaction committed")
 
     @contextmanager
@@ -137,6 +137,11 @@ class CatalogFile:
         try:
             yield
         finally:
+            self._roll_back()
+
+    def _roll_back(self) -> None:
+        """End a transaction without its changes. SQLite has done so after some errors, such as of a full disk."""
+        if self._connection.in_transaction:
             self._connection.execute("rollback")
 
     def data_version(self) -> int:
