@@ -63,12 +63,19 @@ def interrupt(_number: int, _frame: "FrameType | None") -> None:
     """Handle a signal: record it, and raise KeyboardInterrupt."""
     global _has_happened
     _has_happened = True
+    silence_pools()
+    raise KeyboardInterrupt
+
+
+def silence_pools() -> None:
+    """Keep SQLAlchemy from logging the traceback of an interrupt that arrives while it returns or closes a connection.
+
+    For `interrupt`, and for jobs of Dagster, which has a handler of its own while they run.
+    """
     if logging := sys.modules.get("logging"):
-        # If an interrupt arrives while SQLAlchemy returns a connection to its pool, it logs the traceback.
         pool = logging.getLogger("sqlalchemy.pool")
         pool.addHandler(logging.NullHandler())
         pool.propagate = False
-    raise KeyboardInterrupt
 
 
 def _send_soon() -> None:

@@ -90,6 +90,25 @@ def test_interrupt_in_a_connection_that_sqlalchemy_returns(tmp_path: Path) -> No
     assert (code, err) == (130, SENTENCE)
 
 
+def test_interrupt_in_a_connection_that_a_job_of_dagster_returns(tmp_path: Path) -> None:
+    """While a job runs, Dagster has its own handler, which raises another error."""
+    Deployment(tmp_path / "data")
+    work = """import sqlalchemy, uuid, dagster as dg
+    from session_pipeline.defs import code_location, local_runs
+    @dg.op
+    def step():
+        engine = sqlalchemy.create_engine("sqlite://")
+        sqlalchemy.event.listen(engine, "reset", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        engine.connect().close()
+    jobs = dg.Definitions(jobs=[dg.GraphDefinition("job", node_defs=[step]).to_job()])
+    with local_runs.instance_of(folder) as instance:
+        run = {"instance": instance, "run_id": str(uuid.uuid4()), "run_config": local_runs.QUIET}
+        code_location.execute(jobs, "job", tags={}, **run)
+    raise KeyboardInterrupt"""
+    code, err = interrupted(HIDDEN.format(work=work), "status", "--data", str(tmp_path / "data"))
+    assert (code, err) == (130, SENTENCE)
+
+
 def test_interrupt_at_the_question_of_erase_ends_with_130(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     process = started("erase", "--visitor", "ann", "--data", str(tmp_path / "data"), stdin=subprocess.PIPE)

@@ -30,6 +30,8 @@ from dagster._core.remote_origin import (
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
+from session_pipeline import interrupts
+
 MODULE = "session_pipeline.definitions"
 NAME = MODULE  # also in workspace.yaml, in [tool.dg.project] of pyproject.toml, and in docs/deploy
 REPOSITORY = "__repository__"  # the name that Dagster gives to the definitions of a module
@@ -106,6 +108,7 @@ def execute(
         executor_defs=None,
         output_capture=None,
     )
+    interrupts.silence_pools()
     with _unstored_events_unprinted():
         events = list(ExecuteRunWithPlanIterable(plan, job_execution_iterator, context))
     ended = instance.get_run_by_id(run_id)
