@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ def sqlite_error(code: int, text: str) -> sqlite3.OperationalError:
 
 
 IO_ERROR = sqlite_error(sqlite3.SQLITE_IOERR_FSYNC, "disk I/O error")
+LOCKED = sqlite_error(sqlite3.SQLITE_BUSY, "database is locked")
 FULL = sqlite_error(sqlite3.SQLITE_FULL, "database or disk is full")
 
 
@@ -113,6 +115,23 @@ def test_event_that_cannot_be_stored_is_not_printed(
         with pytest.raises(sqlalchemy.exc.OperationalError, match="disk is full"):
             run(run_id=str(uuid4()))
     assert capsys.readouterr().err == ""
+
+
+def test_locked_catalog_is_named(tmp_path: Path) -> None:
+    path = tmp_path / CATALOG_FILE
+    with closing(Catalog(path)) as catalog, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        catalog._connection.execute("pragma busy_timeout = 0")
+        other.execute("begin immediate")
+        with pytest.raises(StoreError, match=f"{path} is locked by another program"), report_shortage(tmp_path):
+            catalog.set_state("some", 1)
+
+
+@pytest.mark.parametrize("error", [LOCKED, of_dagster(LOCKED)], ids=["sqlite", "dagster"])
+def test_locked_database_is_one_sentence(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = printed(error, monkeypatch, capsys)
+    assert "is locked by another program (database is locked); end that program" in text
 
 
 def test_broken_disk_names_the_catalog(tmp_path: Path) -> None:

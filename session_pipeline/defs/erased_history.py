@@ -20,8 +20,8 @@ from session_pipeline.engines.sql import literal, quote
 from session_pipeline.errors import StoreError
 from session_pipeline.ingest.erasing.erasures import IdSearch, Unfinished
 from session_pipeline.store import crash_points
-from session_pipeline.store.damage import PRIMARY_CODE
 from session_pipeline.store.files import sync_folder
+from session_pipeline.store.shortage import is_locked
 
 BUSY_SECONDS = 60
 MATERIALIZATION = "ASSET_MATERIALIZATION"  # its metadata has counts and names of files only
@@ -112,7 +112,7 @@ def _remove_rows(path: Path, search: IdSearch) -> int:
             connection.execute("vacuum")
             [is_busy, *_] = connection.execute("pragma wal_checkpoint(truncate)").fetchone()
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & PRIMARY_CODE not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        if not is_locked(error):
             raise
         is_busy = True
     if is_busy:

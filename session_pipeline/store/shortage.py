@@ -1,4 +1,4 @@
-"""Turns the errors of a full or broken disk, of too little memory and of too many open files into one clear error.
+"""Turns the errors of a full or broken disk, too little memory, too many open files and locked files into clear ones.
 
 It recognizes the errors of the operating system, DuckDB, SQLite and Spark. The error classes are in errors.py.
 """
@@ -16,17 +16,20 @@ import duckdb
 
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError, OpenFilesError, SessionPipelineError, StoreError
 from session_pipeline.store.catalog_file import CATALOG_FILE
-from session_pipeline.store.damage import PRIMARY_CODE
+from session_pipeline.store.damage import primary_code
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 DISK_FULL_TEXT = re.compile(
     r"no space left on device|disk quota exceeded|file too large|database or disk is full", re.IGNORECASE
 )
+LOCKED = "is locked by another program"
+HOW_TO_UNLOCK = "end that program, or what it changes there, and run again"
 TOO_MANY_FILES = {errno.EMFILE, errno.ENFILE}
 TOO_MANY_FILES_TEXT = re.compile(r"too many open files", re.IGNORECASE)
 # A write, a commit and a checkpoint. Other errors can quote data, in which the same words can stand.
 DUCKDB_WRITES = (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException)
 SPILL_LIMIT = "max_temp_directory_size"
+LOCKED_IN_SQLITE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 DISK_FULL_IN_SQLITE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
 FILE_IN_TEXT = re.compile(r'\\?"(/[^"\\]+)')  # DuckDB quotes the path, and escapes the quotes in errors of threads
 # Spark's errors are texts of Java. An executor that ran out of memory has the exit code 52.
@@ -43,7 +46,7 @@ TEMPORARY_OF_SPARK = "a temporary file of Spark below spark.local.dir"
 
 @contextmanager
 def report_shortage(folder: Path) -> Iterator[None]:
-    """Turn errors of a full disk, of memory and of too many open files into clear ones; others pass unchanged.
+    """Turn errors of the disk, of memory, of open and of locked files into clear ones; others pass unchanged.
 
     Of Spark, also those of its tasks on other machines.
 
@@ -54,7 +57,7 @@ def report_shortage(folder: Path) -> Iterator[None]:
         DiskFullError: A file could not be written because the disk is full or a size limit is reached.
         MemoryTooSmallError: The engine needed more memory than its limit, even with spilling.
         OpenFilesError: The process may not open more files.
-        StoreError: The disk failed while the catalog was read or written.
+        StoreError: The disk failed while the catalog was read or written, or another program kept it locked.
     """
     try:
         yield
@@ -74,6 +77,8 @@ def report_shortage(folder: Path) -> Iterator[None]:
                 raise OpenFilesError(file or str(folder)) from error
             if has_catalog and is_disk_error(cause):
                 raise StoreError(f"{folder / CATALOG_FILE}: {cause}; check the disk and run again") from error
+            if has_catalog and is_locked(cause):
+                raise StoreError(f"{folder / CATALOG_FILE} {LOCKED} ({cause}); {HOW_TO_UNLOCK}") from error
             if isinstance(cause, duckdb.OutOfMemoryException):
                 raise MemoryTooSmallError(str(cause).partition("\n")[0]) from error
             if type(cause).__module__.startswith(("pyspark.", "py4j.")):
@@ -106,8 +111,12 @@ def is_full_disk(error: BaseException) -> bool:
 
 def is_disk_error(error: BaseException) -> bool:
     """Whether SQLite could not read or write a file, such as on a broken disk."""
-    code = getattr(error, "sqlite_errorcode", None) if isinstance(error, sqlite3.Error) else None
-    return code is not None and code & PRIMARY_CODE == sqlite3.SQLITE_IOERR
+    return _primary_code(error) == sqlite3.SQLITE_IOERR
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether SQLite could not use a file because another program kept it locked, such as a shell of SQLite."""
+    return _primary_code(error) in LOCKED_IN_SQLITE
 
 
 def sentence_of_database(error: BaseException) -> str | None:
@@ -122,10 +131,11 @@ def sentence_of_database(error: BaseException) -> str | None:
     ):
         return f"DuckDB cannot read or write a file ({' '.join(text.split())}); check the disk and run again"
     for cause in _causes(error):
+        where = "a database in dagster_home/" if type(error).__module__.startswith("sqlalchemy.") else "a database"
         if is_disk_error(cause):
-            of_dagster = type(error).__module__.startswith("sqlalchemy.")
-            where = "a database in dagster_home/" if of_dagster else "a database"
             return f"SQLite cannot read or write {where} ({cause}); check the disk and run again"
+        if is_locked(cause):
+            return f"{where} {LOCKED} ({cause}); {HOW_TO_UNLOCK}"
     return None
 
 
@@ -147,6 +157,11 @@ def _shortage_in_spark(text: str, folder: Path) -> SessionPipelineError | None:
     if all("java.io." in line and HADOOP not in line for line in full):
         return DiskFullError(TEMPORARY_OF_SPARK, None)
     return disk_full(folder)
+
+
+def _primary_code(error: BaseException) -> int | None:
+    """Return the primary error code of SQLite; None for other errors."""
+    return primary_code(error) if isinstance(error, sqlite3.Error) else None
 
 
 def _has_catalog(folder: Path) -> bool:
