@@ -58,6 +58,15 @@ def test_damaged_copy_in_the_lake_is_found_and_written_again(own_shop: Path, har
     assert problems_of(own_shop) == []
 
 
+def test_missing_file_of_the_store_is_found_and_built_again(own_shop: Path) -> None:
+    [stored] = (own_shop / "store" / "sessions" / "session_date=2024-03-05").iterdir()
+    stored.unlink()
+    assert problems_of(own_shop) == [f"sessions[2024-03-05]: {stored} is missing; `run` rebuilds it"]
+    assert run(own_shop).returncode == 0
+    assert stored.is_file()
+    assert problems_of(own_shop) == []
+
+
 def test_file_of_another_day_in_the_lake_is_found(own_shop: Path) -> None:
     other = next(path for path in (own_shop / "lake" / "sessions").rglob("*.parquet") if path != own_shop / SESSIONS)
     replace(own_shop / SESSIONS, other.read_bytes())
