@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from session_pipeline.defs import home
-from session_pipeline.store.damage import PRIMARY_CODE
+from session_pipeline.store.damage import primary_code
 
 BUSY_SECONDS = 30
 DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -85,7 +85,7 @@ def _is_damaged(path: Path, pragma: str) -> bool:
 
 def is_damage(error: BaseException | None) -> bool:
     """Whether an error of SQLite means that the content of a file is damaged."""
-    return getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE in DAMAGE
+    return primary_code(error) in DAMAGE
 
 
 def is_broken(path: Path) -> bool:

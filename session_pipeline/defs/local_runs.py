@@ -30,7 +30,7 @@ from session_pipeline.errors import DamagedHistoryError, HistoryError, SessionPi
 from session_pipeline.run.pipeline import Run
 from session_pipeline.run.profile import DAGSTER
 from session_pipeline.settings.shortening import shortened
-from session_pipeline.store.damage import PRIMARY_CODE
+from session_pipeline.store.damage import primary_code
 from session_pipeline.store.locks import folder_lock
 from session_pipeline.store.shortage import disk_full, means_disk_full
 
@@ -142,7 +142,7 @@ def _errors_explained(folder: DataFolder) -> Iterator[None]:
                 raise DamagedHistoryError(found) from error
         if not isinstance(error, DatabaseError):
             raise
-        if getattr(error.orig, "sqlite_errorcode", 0) & PRIMARY_CODE not in REFUSED:
+        if primary_code(error.orig) not in REFUSED:
             raise
         raise HistoryError(
             f"Dagster cannot use its database in {folder.dagster_home} ({error.orig}); the user that runs this needs"

@@ -25,8 +25,8 @@ PRIMARY_CODE = 0xFF  # mask for the primary part of SQLite's extended error code
 SIGNS_OF_DAMAGE = {0, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
-def primary_code(error: sqlite3.Error) -> int:
-    """Return the primary error code of SQLite; 0 if Python found the error."""
+def primary_code(error: BaseException | None) -> int:
+    """Return the primary error code of SQLite; 0 if Python found the error, or if it is none of SQLite."""
     return (getattr(error, "sqlite_errorcode", None) or 0) & PRIMARY_CODE
 
 

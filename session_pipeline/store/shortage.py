@@ -111,12 +111,12 @@ def is_full_disk(error: BaseException) -> bool:
 
 def is_disk_error(error: BaseException) -> bool:
     """Whether SQLite could not read or write a file, such as on a broken disk."""
-    return _primary_code(error) == sqlite3.SQLITE_IOERR
+    return primary_code(error) == sqlite3.SQLITE_IOERR
 
 
 def is_locked(error: BaseException) -> bool:
     """Whether SQLite could not use a file because another program kept it locked, such as a shell of SQLite."""
-    return _primary_code(error) in LOCKED_IN_SQLITE
+    return primary_code(error) in LOCKED_IN_SQLITE
 
 
 def sentence_of_database(error: BaseException) -> str | None:
@@ -157,11 +157,6 @@ def _shortage_in_spark(text: str, folder: Path) -> SessionPipelineError | None:
     if all("java.io." in line and HADOOP not in line for line in full):
         return DiskFullError(TEMPORARY_OF_SPARK, None)
     return disk_full(folder)
-
-
-def _primary_code(error: BaseException) -> int | None:
-    """Return the primary error code of SQLite; None for other errors."""
-    return primary_code(error) if isinstance(error, sqlite3.Error) else None
 
 
 def _has_catalog(folder: Path) -> bool:
