@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 EXIT_CODE = 130
+# The errors of an interrupt, by name, because Dagster is slow to load: while a job runs, its handler raises its own.
+ERRORS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
 SENTENCE = "interrupted; what is built is kept, and the next run continues from there"
 
 _has_happened = False
@@ -85,7 +87,7 @@ def _send_soon() -> None:
 
 def _raise_again(unraisable: "sys.UnraisableHookArgs") -> None:
     """Send an interrupt again if it arrived in a finalizer; Python would only print it and go on."""
-    if isinstance(unraisable.exc_value, KeyboardInterrupt):
+    if unraisable.exc_type.__name__ in ERRORS:
         _thread.start_new_thread(_send_soon, ())  # raised here, it would be ignored again
     else:
         sys.__unraisablehook__(unraisable)

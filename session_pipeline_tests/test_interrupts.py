@@ -90,23 +90,36 @@ def test_interrupt_in_a_connection_that_sqlalchemy_returns(tmp_path: Path) -> No
     assert (code, err) == (130, SENTENCE)
 
 
-def test_interrupt_in_a_connection_that_a_job_of_dagster_returns(tmp_path: Path) -> None:
-    """While a job runs, Dagster has its own handler, which raises another error."""
-    Deployment(tmp_path / "data")
-    work = """import sqlalchemy, uuid, dagster as dg
+IN_A_JOB = """import sqlalchemy, uuid, dagster as dg
     from session_pipeline.defs import code_location, local_runs
     @dg.op
     def step():
-        engine = sqlalchemy.create_engine("sqlite://")
-        sqlalchemy.event.listen(engine, "reset", lambda *_: os.kill(os.getpid(), signal.SIGINT))
-        engine.connect().close()
+        {work}
     jobs = dg.Definitions(jobs=[dg.GraphDefinition("job", node_defs=[step]).to_job()])
     with local_runs.instance_of(folder) as instance:
-        run = {"instance": instance, "run_id": str(uuid.uuid4()), "run_config": local_runs.QUIET}
-        code_location.execute(jobs, "job", tags={}, **run)
+        run = dict(instance=instance, run_id=str(uuid.uuid4()), run_config=local_runs.QUIET)
+        result = code_location.execute(jobs, "job", tags=dict(), **run)
+    assert not result.success
     raise KeyboardInterrupt"""
-    code, err = interrupted(HIDDEN.format(work=work), "status", "--data", str(tmp_path / "data"))
-    assert (code, err) == (130, SENTENCE)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        """engine = sqlalchemy.create_engine("sqlite://")
+        sqlalchemy.event.listen(engine, "reset", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        engine.connect().close()""",
+        """class Last: __del__ = lambda self: os.kill(os.getpid(), signal.SIGINT)
+        Last()
+        time.sleep(5)""",
+    ],
+    ids=["in a connection that sqlalchemy returns", "in a finalizer"],
+)
+def test_interrupt_hidden_by_a_library_in_a_job_ends_with_130(tmp_path: Path, work: str) -> None:
+    """While a job of Dagster runs, its own handler raises another error."""
+    Deployment(tmp_path / "data")
+    loaded = HIDDEN.format(work=IN_A_JOB.format(work=work))
+    assert interrupted(loaded, "status", "--data", str(tmp_path / "data")) == (130, SENTENCE)
 
 
 def test_interrupt_at_the_question_of_erase_ends_with_130(tmp_path: Path) -> None:
