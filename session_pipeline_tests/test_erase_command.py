@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from datetime import date
 from pathlib import Path
@@ -15,10 +16,10 @@ from typer.testing import CliRunner
 
 from session_pipeline.cli import app
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.defs import history
+from session_pipeline.defs import erased_history, history
 from session_pipeline.defs.local_runs import QUIET, instance_of
 from session_pipeline.defs.retention import MESSAGES
-from session_pipeline.ingest.erasing.erasures import unfinished_in
+from session_pipeline.ingest.erasing.erasures import Unfinished, unfinished_in
 from session_pipeline.store import crash_points
 from session_pipeline_tests.crashes.killed_runs import PROCESSES, KillAt
 from session_pipeline_tests.deployment import Deployment
@@ -142,6 +143,23 @@ def test_erase_leaves_nothing_in_the_data_folder(own: Deployment) -> None:
         assert str(MONDAY) in instance.get_materialized_partitions(dg.AssetKey("events"))
     assert call(own, "verify")[0] == 0
     assert unfinished_in(own.folder) is None
+
+
+@pytest.mark.long
+def test_history_in_folders_that_are_links_is_searched(own: Deployment, tmp_path: Path) -> None:
+    folder = own.folder
+    for name in ("history", "storage"):
+        shutil.move(folder.dagster_home / name, tmp_path / name)
+        (folder.dagster_home / name).symlink_to(tmp_path / name)
+
+    def have_the_canary() -> set[str]:
+        files = (path for name in ("history", "storage") for path in (tmp_path / name).rglob("*") if path.is_file())
+        return {path.name for path in files if CANARY.encode() in path.read_bytes()}
+
+    assert {"runs.db", "index.db", "step.err", "1.err"} <= have_the_canary()
+    with instance_of(folder) as instance:
+        erased_history.remove(instance, folder, Unfinished(ids=(CANARY,)))
+    assert have_the_canary() == set()
 
 
 @pytest.mark.reliability

@@ -5,6 +5,7 @@ files are searched for the ids. Runs and ticks that contain one are deleted, and
 then written again, because SQLite keeps deleted rows in free pages. `run.erasure` does the other steps of an erasure.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -50,13 +51,19 @@ def remove(instance: dg.DagsterInstance, folder: DataFolder, left: Unfinished) -
     for path in _databases(folder):
         count += _remove_rows(path, left.search)
         crash_points.reached("erase: database written again")
-    for each in sorted(path for path in folder.dagster_home.rglob("*") if path.is_dir()):
+    for each in filter(Path.is_dir, _paths(folder)):
         sync_folder(each)
     return count
 
 
+def _paths(folder: DataFolder) -> list[Path]:
+    """Return what is in Dagster's home, also in folders that are links, such as to another disk."""
+    found = os.walk(folder.dagster_home, followlinks=True)
+    return sorted(Path(above, name) for above, folders, files in found for name in (*folders, *files))
+
+
 def _databases(folder: DataFolder) -> list[Path]:
-    return sorted(path for path in folder.dagster_home.rglob("*.db") if path.is_file())
+    return [path for path in _paths(folder) if path.suffix == ".db" and path.is_file()]
 
 
 def _runs_with(folder: DataFolder, search: IdSearch) -> set[str]:
@@ -129,7 +136,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 def _files(folder: DataFolder) -> Iterator[Path]:
     """Yield Dagster's other files: output of runs, messages of ticks, alerts."""
-    for path in sorted(folder.dagster_home.rglob("*")):
+    for path in _paths(folder):
         is_of_database = path.suffix.startswith(".db")  # also .db-wal and .db-shm
         if path.is_file() and not is_of_database and path != home.settings_of(folder):
             yield path
