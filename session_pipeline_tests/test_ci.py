@@ -8,7 +8,7 @@ import pytest
 
 from session_pipeline_tests.documents import ROOT
 
-PARTS = ["what breaks things on purpose", "what takes minutes", "generated cases", "mutation tests"]
+PARTS = ["what breaks things on purpose", "all other tests", "generated cases", "mutation tests"]
 
 
 @pytest.mark.parametrize(
