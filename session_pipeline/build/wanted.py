@@ -23,7 +23,7 @@ def wanted_days(partitions: Iterable[Partition], calendar: Calendar, start: date
         start: The first day that counts.
         until: The horizon: the last day that counts.
     """
-    days = {day for day in days_with_events(partitions, calendar, start) if day <= until}
+    days = days_with_events(partitions, calendar, start)
     days |= {calendar.next(day) for day in days}
     return tuple(sorted(day for day in days if day <= until))
 
@@ -55,8 +55,8 @@ def _local_days(utc_date: date, mask: int, calendar: Calendar) -> tuple[date, ..
 
 
 def quarters_of(day: date, utc_date: date, calendar: Calendar) -> int:
-    """Return the quarter hours of a UTC date that overlap a local day, as bits."""
+    """Return the quarter hours of a UTC date that overlap a local day, as bits. The two must overlap."""
     midnight = Calendar("UTC").start(utc_date)
     first = max((calendar.start(day) - midnight) // QUARTER, 0)
     last = min(-((midnight - calendar.end(day)) // QUARTER), QUARTERS_A_DAY)
-    return ((1 << (last - first)) - 1) << first if last > first else 0
+    return ((1 << (last - first)) - 1) << first
