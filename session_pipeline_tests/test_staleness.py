@@ -58,6 +58,14 @@ def test_missing_input_is_named_and_gives_no_fingerprint() -> None:
     assert planner.staleness(step, DAY) is None
 
 
+def test_events_of_a_file_are_divided_evenly_among_its_quarter_hours() -> None:
+    # In Berlin, the first quarter hour is on this day and the others are on the next.
+    file = raw(DAY, quarter(20) | quarter(22) | quarter(23))._replace(row_count=90)
+    other = raw(DAY + ONE, quarter(12), "f2")._replace(row_count=7)
+    inputs = Built(file, other).planner('timezone = "Europe/Berlin"').inputs
+    assert (inputs.event_count(DAY), inputs.event_count(DAY + ONE), inputs.event_count(DAY + 2 * ONE)) == (30, 67, 0)
+
+
 def test_raw_events_are_read_again_after_forget_raw() -> None:
     built = Built(raw(DAY, 1))
     planner = built.planner()
