@@ -17,7 +17,6 @@ from session_pipeline.store.records import Key, Partition
 from session_pipeline.tables import table
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.graph import Input, Step
-from session_pipeline.tables.spans import VISITOR_WINDOW
 from session_pipeline.tables.steps import STEP_OF_TABLE, is_built, steps_of
 
 HASH_BYTES = 8
@@ -105,9 +104,9 @@ def days_ahead(frame: Frame) -> dict[str, int]:
     """Return, for each step, how many days after its own day a change can affect it, through all tables it reads."""
     found: dict[str, int] = {}
     for step in steps_of(frame.settings):
-        own = VISITOR_WINDOW.ahead(frame) if "observed_until" in step.day_columns else 0
+        # The step that has `observed_until` reads an input whose span, VISITOR_WINDOW, reaches as far.
         found[step.name] = max(
-            (own, *(_ahead(what, frame, found) for what in step.inputs if _is_read(step, what, frame)))
+            (_ahead(what, frame, found) for what in step.inputs if _is_read(step, what, frame)), default=0
         )
     return found
 
