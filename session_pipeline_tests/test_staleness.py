@@ -94,6 +94,14 @@ def test_everything_built_is_fresh() -> None:
     assert plan.days == ()
 
 
+def test_unchanged_days_are_fresh_without_a_look_at_any_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    planner = Built(raw(DAY, 1)).planner()
+    monkeypatch.setattr(planner.fingerprints, "of", None)
+    for step in STEPS:
+        for day in planner.frame.wanted if step.is_daily else (None,):
+            assert planner.staleness(step, day) is None, f"{step.name} of {day}"
+
+
 def test_new_day_is_built_in_the_order_of_steps() -> None:
     built = Built(raw(DAY, 1))
     late = raw(DAY - 3 * ONE, 1, "f2")
@@ -265,6 +273,8 @@ def test_recipe_covers_everything_except_data(monkeypatch: pytest.MonkeyPatch) -
     assert planner().fingerprints.recipe(replace(step, computed=step.computed[:1])).value != recipe
     renamed = tuple(replace(item, name="other") for item in step.computed)
     assert planner().fingerprints.recipe(replace(step, computed=renamed)).value != recipe
+    with_parameter = tuple(replace(item, runs=lambda settings: [{"number": 1}]) for item in step.computed)
+    assert planner().fingerprints.recipe(replace(step, computed=with_parameter)).value != recipe
     monkeypatch.setattr(fingerprints, "table", lambda name: replace(table(name), own_order=("session_id",)))
     assert planner().fingerprints.recipe(step).value != recipe
 
