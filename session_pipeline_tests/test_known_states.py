@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from session_pipeline.build.known import Known, known_of
+from session_pipeline.build.known import Known, days_ahead, known_of
 from session_pipeline.build.plan import Staleness
 from session_pipeline.build.planner import Planner
 from session_pipeline.store.records import Key
 from session_pipeline.tables.frame import Frame
 from session_pipeline.tables.graph import Step
-from session_pipeline.tables.steps import STEPS
+from session_pipeline.tables.steps import STEP_OF_TABLE, STEPS
 from session_pipeline_tests.constructed_catalogs import DAY, ONE, UNTIL, Built, described, quarter, raw
 from session_pipeline_tests.reliability.figures import effort
 
@@ -155,6 +155,14 @@ def test_fresh_days_of_a_known_state_are_those_of_all_days(long_history: Built) 
     assert expected
 
 
+def test_day_without_all_of_its_inputs_is_not_fresh(long_history: Built) -> None:
+    built = long_history.copy()
+    del built.partitions[Key("action_labels", DAY)]
+    planner, step = built.planner(until=LAST), STEP_OF_TABLE["session_actions"]
+    assert planner.staleness(step, DAY) is None, "it cannot be built now"
+    assert planner.fresh_days(step) == {*planner.frame.open_days} - {DAY}
+
+
 def test_unreadable_text_is_no_known_state() -> None:
     assert [known_of(text) for text in ("", "{}", "[]", '{"code": "a", "until": "b", "dates": {}}', "7")] == [None] * 5
 
@@ -208,6 +216,22 @@ def test_plan_is_the_same_with_and_without_a_known_state(data: st.DataObject, hi
     expected, found = built.planner(of_settings, until).plan(), knowing(known, built, of_settings, until).plan()
     assert described(found) == described(expected)
     assert (found.unwanted, found.outdated) == (expected.unwanted, expected.outdated)
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_plan_after_a_late_file_is_the_same_with_a_known_state(name: str, histories: Mapping[str, Built]) -> None:
+    built = histories[name].copy()
+    planner = built.planner(built.settings, built.until)
+    known, late = planner.state(), raw(planner.frame.wanted[-2], quarter(12), "late")
+    built.partitions[late.key] = late
+    expected = described(built.planner(built.settings, built.until).plan())
+    assert described(knowing(known, built, built.settings, built.until).plan()) == expected
+    assert f"funnel_steps[{planner.frame.wanted[-3]}]" in expected, "through tables of other days"
+
+
+def test_identities_can_change_on_every_day() -> None:
+    frame = Built(raw(DAY, 1)).planner('[identity]\nby = "person"').frame
+    assert days_ahead(frame)["day_identities"] > date.max.toordinal()
 
 
 @pytest.mark.parametrize("name", HISTORIES)

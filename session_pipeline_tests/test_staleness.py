@@ -9,6 +9,7 @@ import pytest
 from session_pipeline.build import fingerprints
 from session_pipeline.build.causes import Causes
 from session_pipeline.build.plan import Certainty, Kind, Staleness
+from session_pipeline.build.planner import Planner
 from session_pipeline.engines.sql import literal
 from session_pipeline.store.files import digest
 from session_pipeline.store.records import Key, Partition
@@ -56,6 +57,19 @@ def test_missing_input_is_named_and_gives_no_fingerprint() -> None:
     ]
     assert planner.fingerprints.of(step, DAY) is None
     assert planner.staleness(step, DAY) is None
+
+
+def test_what_a_frozen_day_does_not_have_is_no_missing_input() -> None:
+    built = Built(raw(DAY, 1), raw(DAY + ONE, 1, "f2"))
+    late, step = raw(DAY + ONE, 1, "late"), STEP_OF_TABLE["events"]
+    built.partitions[late.key] = late
+    del built.partitions[Key("open_sessions", DAY)]
+    frame = built.planner().frame
+    assert Planner(built.partitions, built.recipes, frame).staleness(step, DAY + ONE) is None, "an input is missing"
+    frozen = Planner(built.partitions, built.recipes, replace(frame, frozen_before=DAY + ONE))
+    found = frozen.staleness(step, DAY + ONE)
+    assert found is not None
+    assert found.kind is Kind.DATA
 
 
 def test_events_of_a_file_are_divided_evenly_among_its_quarter_hours() -> None:
