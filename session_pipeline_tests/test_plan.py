@@ -74,6 +74,9 @@ def test_last_range_has_the_open_days_that_were_not_published() -> None:
     assert plan.ranges([first - ONE, third + 20 * ONE]) == [], "days without events are not wanted"
     frozen = replace(plan, frame=replace(plan.frame, frozen_before=second))
     assert frozen.ranges([first, third]) == [(third, third)]
+    damaged = built.copy()
+    damaged.change(Key("session_paths", first), is_damaged=True)
+    assert damaged.planner("funnels = []", until).plan().ranges([third]) == [(first, third)]
     late = raw(third, 1, "f2")
     built.partitions[late.key] = late
     assert built.planner("funnels = []", until).plan().ranges([first]) == [(first, third + ONE)]

@@ -106,12 +106,12 @@ class Plan:
         ranges: list[tuple[date, date]] = []
         read = {what.span for step in steps_of(self.frame.settings) if step.is_daily for what in step.inputs}
 
-        def furthest_read(*days: date) -> int:
-            """Return the largest distance, in days, between one of these days and a later date that a step reads."""
-            return max(span.distance(self.frame, day) for day in days for span in read)
+        def furthest_read(day: date) -> int:
+            """Return the largest distance, in days, between a day and a later date that a step reads for it."""
+            return max(span.distance(self.frame, day) for span in read)
 
         for day in self.days:
-            if ranges and (day - ranges[-1][1]).days <= furthest_read(day, ranges[-1][1]):
+            if ranges and (day - ranges[-1][1]).days <= furthest_read(ranges[-1][1]):
                 ranges[-1] = (ranges[-1][0], day)
             else:
                 ranges.append((day, day))
