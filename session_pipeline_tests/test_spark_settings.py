@@ -63,6 +63,26 @@ def test_connect_server_that_does_not_answer_is_named(tmp_path: Path, monkeypatc
         _ = SparkEngine(settings, tmp_path).session
 
 
+@quiet
+@needs_spark
+@pytest.mark.spark
+def test_error_of_a_session_that_does_not_start_is_one_sentence(tmp_path: Path) -> None:
+    # In a process of its own, because a process that has a session starts no other.
+    code = (
+        "import sys; from pathlib import Path; from session_pipeline.engines.spark import SparkEngine;"
+        "from session_pipeline_tests.test_spark import settings_of;"
+        "SparkEngine(settings_of(sys.argv[1]), Path(sys.argv[2])).session"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code, "local://acme", str(tmp_path)]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == (
+        "session_pipeline.errors.EngineError: Spark does not start with master = 'local://acme'"
+        " (org.apache.spark.SparkException: Could not parse Master URL: 'local://acme'); Spark's messages above say"
+        " more; start the cluster, or correct [engine] of settings.toml, and run again"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -70,6 +90,12 @@ def test_connect_server_that_does_not_answer_is_named(tmp_path: Path, monkeypatc
         ('kind = "spark"\nmaster = "local"\nremote = "sc://a"', "master and remote"),
         ('kind = "spark"\nmaster = "nonsense"', "has master = 'nonsense', which Spark does not know"),
         ('kind = "spark"\nmaster = "local[two]"', "which Spark does not know"),
+        ('kind = "spark"\nmaster = "local[0]"', "which Spark does not know"),
+        ('kind = "spark"\nmaster = "local-cluster[2,1"', "which Spark does not know"),
+        ('kind = "spark"\nmaster = "spark://host"', "which Spark does not know"),
+        ('kind = "spark"\nmaster = "spark://host:7077/"', "which Spark does not know"),
+        ('kind = "spark"\nmaster = "http://host:8080"', "which Spark does not know"),
+        ('kind = "spark"\nmaster = "sc://host/;token=secret"', "Spark Connect server as master; write it as remote$"),
         ('conf = { "executor.memory" = "1g" }', "begin with 'spark.'"),
         ('conf = { "spark.sql.ansi.enabled" = "false" }', "rows depend on it"),
         ('conf = { "spark.sql.variable.substitute" = "true" }', "rows depend on it"),
@@ -91,8 +117,12 @@ def test_wrong_settings_are_errors(text: str, problem: str) -> None:
         "local[2, 4]",
         "local-cluster[2,1,1024]",
         "spark://a:7077",
+        "spark://a:7077,b:7077",
+        "spark://[::1]:7077",
         "yarn",
         "k8s://https://a",
+        "acme://a:1",
+        "local://acme://a:1",
     ],
 )
 def test_each_kind_of_master_is_accepted(master: str) -> None:

@@ -20,7 +20,7 @@ from session_pipeline.engines.spark_files import PART_ROWS
 from session_pipeline.engines.spark_functions import register
 from session_pipeline.engines.spark_jobs import Job
 from session_pipeline.engines.spark_tasks import SparkTasks
-from session_pipeline.errors import MissingExtraError
+from session_pipeline.errors import EngineError, MissingExtraError
 from session_pipeline.settings.engine import FIXED_CONF, EngineSettings
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _start(settings: EngineSettings) -> "SparkSession":
         # PySpark reads the Python of the tasks from the environment only.
         os.environ["PYSPARK_PYTHON"] = settings.conf.get("spark.pyspark.python", sys.executable)
         conf = dict(USUAL_CONF)
-        if settings.master.startswith("local"):
+        if settings.master.startswith("local") and "://" not in settings.master:  # otherwise a cluster manager
             conf["spark.sql.shuffle.partitions"] = LOCAL_PARTITIONS
         conf |= {**settings.conf, **FIXED_CONF}
     for key, value in conf.items():
@@ -121,9 +121,23 @@ def _start(settings: EngineSettings) -> "SparkSession":
     with warnings.catch_warnings():
         # Spark Connect warns of a key that is deprecated, and a cluster can still have it.
         warnings.filterwarnings("ignore", message=".*escapedStringLiterals")
-        session: SparkSession = builder.getOrCreate()
+        try:
+            session: SparkSession = builder.getOrCreate()
+        except Exception as error:
+            if settings.remote:
+                raise
+            raise EngineError(
+                f"Spark does not start with master = {settings.master!r} ({_reason(error)}); Spark's messages above say"
+                " more; start the cluster, or correct [engine] of settings.toml, and run again"
+            ) from error
     register(session)
     return session
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of an error of PySpark, without the name of the call and the trace of Java."""
+    call, _, of_java = str(error).partition("\n: ")
+    return (of_java or call).partition("\n")[0]
 
 
 def _check_installed(settings: EngineSettings) -> None:

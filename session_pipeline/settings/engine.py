@@ -9,8 +9,11 @@ from pydantic import model_validator
 from session_pipeline.settings.section import Section
 from session_pipeline.settings.values import refusal, shown
 
-# Otherwise Spark reports it late, and in many lines.
-MASTER = re.compile(r"(local|yarn)$|local\[(\*|\d+)(\s*,\s*\d+)?\]$|local-cluster\[|(spark|k8s)://.")
+# Otherwise Spark reports it late. Cluster managers that are added to Spark have URLs with schemes of their own.
+MASTER = re.compile(
+    r"local|local\[(\*|[1-9]\d*)(\s*,\s*\d+)?\]|local-cluster\[\s*\d+\s*,\s*\d+\s*,\s*\d+\s*\]|yarn"
+    r"|spark://[^\s/,]+:\d+(,[^\s/,]+:\d+)*|(?!(spark|https?)://)[a-z][a-z0-9+.-]*://\S+"
+)
 
 # Rows depend on these, so the pipeline sets them itself, also where a cluster has other defaults.
 FIXED_CONF = {
@@ -44,7 +47,9 @@ class EngineSettings(Section):
             has = "master and remote" if self.master else "neither master nor remote"
             hint = 'write one: master, such as "local[*]" or "spark://host:7077"; or remote, such as "sc://host:15002"'
             raise refusal(f"has {has}", hint)
-        if self.kind == "spark" and self.master and not MASTER.match(self.master):
-            hint = 'write "local[*]", "spark://host:7077", "yarn" or "k8s://https://host:6443"'
+        if self.kind == "spark" and self.master.startswith("sc://"):
+            raise refusal("has the address of a Spark Connect server as master", "write it as remote")
+        if self.kind == "spark" and self.master and not MASTER.fullmatch(self.master):
+            hint = 'write "local[*]", "spark://host:7077", "yarn", "k8s://https://host:6443" or another URL'
             raise refusal(f"has master = {shown(self.master)}, which Spark does not know", hint)
         return self
