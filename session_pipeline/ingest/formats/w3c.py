@@ -82,7 +82,10 @@ def _row(text: str, names: Sequence[str], date: str | None) -> Row:
 def _values(text: str, is_tabbed: bool) -> list[str]:
     """Return the fields of a line, without the quotes around them. Some servers also quote texts without a space."""
     if '"' not in text:
-        return text.split("\t") if is_tabbed else PLAIN_FIELD.findall(text)
+        if is_tabbed:
+            return text.split("\t")
+        # A printable text has no other space than the plain one. To split it is faster.
+        return text.split() if text.isprintable() else PLAIN_FIELD.findall(text)
     found = (TABBED_FIELD if is_tabbed else SPACED_FIELD).finditer(text)
     return [field[0] if field["quoted"] is None else field["quoted"].replace('""', '"') for field in found]
 
