@@ -313,9 +313,10 @@ def test_usual_paths(reported: Reported) -> None:
         if "take it" in content:
             steps = path.split(" > ")
             repeats = ", with repeats," if round(actions) > len(steps) and "(more)" not in steps else ""
+            medians = f"in {duration(seconds)} (medians)" if seconds >= 0.5 else "(median)"
             assert content.startswith(
-                f"{share(on_path, visits)} take it: {actions:,.0f} action{'s' * (actions != 1)}{repeats} in"
-                f" {duration(seconds)} (medians) {' '.join(f'{named(step)} {kind_of(step)}' for step in steps)}"
+                f"{share(on_path, visits)} take it: {actions:,.0f} action{'s' * (actions != 1)}{repeats}"
+                f" {medians} {' '.join(f'{named(step)} {kind_of(step)}' for step in steps)}"
             )
             continue
         assert "At least 4 of 10 do each of these" in content
