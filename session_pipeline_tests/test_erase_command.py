@@ -156,10 +156,13 @@ def test_history_in_folders_that_are_links_is_searched(own: Deployment, tmp_path
         files = (path for name in ("history", "storage") for path in (tmp_path / name).rglob("*") if path.is_file())
         return {path.name for path in files if CANARY.encode() in path.read_bytes()}
 
+    (tmp_path / "storage" / "loop").symlink_to(tmp_path / "storage")
+    (folder.dagster_home / "above").symlink_to(folder.path)
     assert {"runs.db", "index.db", "step.err", "1.err"} <= have_the_canary()
     with instance_of(folder) as instance:
         erased_history.remove(instance, folder, Unfinished(ids=(CANARY,)))
     assert have_the_canary() == set()
+    assert CANARY in (folder.raw / "test" / "monday.jsonl").read_text(), "a delivered file"
 
 
 @pytest.mark.reliability

@@ -57,9 +57,21 @@ def remove(instance: dg.DagsterInstance, folder: DataFolder, left: Unfinished) -
 
 
 def _paths(folder: DataFolder) -> list[Path]:
-    """Return what is in Dagster's home, also in folders that are links, such as to another disk."""
-    found = os.walk(folder.dagster_home, followlinks=True)
-    return sorted(Path(above, name) for above, folders, files in found for name in (*folders, *files))
+    """Return what is in Dagster's home, also in folders that are links, such as to another disk.
+
+    A link to a folder that is searched anyway, or that Dagster's home is in, is not followed: the search would repeat
+    itself, or leave the history.
+    """
+    top = folder.dagster_home.resolve()
+    searched, found = {top, *top.parents}, []
+    for above, folders, files in os.walk(folder.dagster_home, followlinks=True):
+        for path in [Path(above, name) for name in folders]:
+            target = path.resolve()
+            if target in searched or (path.is_symlink() and target.is_relative_to(top)):
+                folders.remove(path.name)
+            searched.add(target)
+        found += [Path(above, name) for name in (*folders, *files)]
+    return sorted(found)
 
 
 def _databases(folder: DataFolder) -> list[Path]:
