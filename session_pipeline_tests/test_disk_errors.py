@@ -23,7 +23,7 @@ from session_pipeline.errors import DiskFullError, OpenFilesError, StoreError
 from session_pipeline.ingest.mapping.visitors import find_key
 from session_pipeline.store.catalog import Catalog
 from session_pipeline.store.catalog_file import CATALOG_FILE
-from session_pipeline.store.shortage import report_shortage
+from session_pipeline.store.shortage import is_locked, report_shortage
 from session_pipeline_tests.broken_disks import cannot_read
 
 
@@ -132,6 +132,16 @@ def test_locked_database_is_one_sentence(
 ) -> None:
     text = printed(error, monkeypatch, capsys)
     assert "is locked by another program (database is locked); end that program" in text
+
+
+def test_conflict_within_a_connection_is_no_lock_of_another_program() -> None:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.execute("create table some as values (1), (2)")
+        rows = connection.execute("select * from some")
+        next(rows)
+        with pytest.raises(sqlite3.OperationalError, match="locked") as found:
+            connection.execute("drop table some")
+    assert not is_locked(found.value)
 
 
 def test_broken_disk_names_the_catalog(tmp_path: Path) -> None:

@@ -23,13 +23,12 @@ DISK_FULL_TEXT = re.compile(
     r"no space left on device|disk quota exceeded|file too large|database or disk is full", re.IGNORECASE
 )
 LOCKED = "is locked by another program"
-HOW_TO_UNLOCK = "end that program, or what it changes there, and run again"
+HOW_TO_UNLOCK = "end that program, or its transaction, and run again"
 TOO_MANY_FILES = {errno.EMFILE, errno.ENFILE}
 TOO_MANY_FILES_TEXT = re.compile(r"too many open files", re.IGNORECASE)
 # A write, a commit and a checkpoint. Other errors can quote data, in which the same words can stand.
 DUCKDB_WRITES = (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException)
 SPILL_LIMIT = "max_temp_directory_size"
-LOCKED_IN_SQLITE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 DISK_FULL_IN_SQLITE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
 FILE_IN_TEXT = re.compile(r'\\?"(/[^"\\]+)')  # DuckDB quotes the path, and escapes the quotes in errors of threads
 # Spark's errors are texts of Java. An executor that ran out of memory has the exit code 52.
@@ -115,8 +114,11 @@ def is_disk_error(error: BaseException) -> bool:
 
 
 def is_locked(error: BaseException) -> bool:
-    """Whether SQLite could not use a file because another program kept it locked, such as a shell of SQLite."""
-    return primary_code(error) in LOCKED_IN_SQLITE
+    """Whether SQLite could not use a file because another program kept it locked, such as a shell of SQLite.
+
+    SQLITE_LOCKED is not meant: it is a conflict within one connection.
+    """
+    return primary_code(error) == sqlite3.SQLITE_BUSY
 
 
 def sentence_of_database(error: BaseException) -> str | None:
