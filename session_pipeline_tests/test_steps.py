@@ -220,6 +220,14 @@ def test_funnel_steps_are_computed_one_after_another() -> None:
     assert step.day_columns == {"day_start", "day_end", "observed_until"}
 
 
+def test_steps_with_observed_until_read_the_days_until_then() -> None:
+    """How far a change reaches is found from the inputs alone, and the horizon can change `observed_until`."""
+    observing = [step for step in STEPS if "observed_until" in step.day_columns]
+    assert observing
+    for step in observing:
+        assert spans.VISITOR_WINDOW in {what.span for what in step.inputs}, step.name
+
+
 def test_models_of_options_run_only_for_funnels_that_use_them() -> None:
     strict = FUNNELS.replace('name = "blog"', 'name = "blog"\nmode = "strict"\nstop_ends = "all"')
     unordered = FUNNELS.replace('name = "shop"', 'name = "shop"\nmode = "unordered"')
