@@ -217,7 +217,8 @@ def test_first_open_day_without_events_comes_back_after_an_earlier_horizon(tmp_p
 @pytest.mark.long
 def test_stored_late_line_of_a_frozen_day_is_counted_and_builds_nothing(tmp_path: Path) -> None:
     """In New York, the last frozen day and the first open day share a UTC date, so the line is stored."""
-    deployment = Deployment(tmp_path, {**settings(raw=RAW_DAYS), "timezone": "America/New_York"})
+    new_york = {**settings(raw=RAW_DAYS), "timezone": "America/New_York"}
+    deployment = Deployment(tmp_path, new_york)
     for day in (FIRST, UNTIL):
         deliver(deployment, day, 1)
     deployment.run(UNTIL)
@@ -231,6 +232,12 @@ def test_stored_late_line_of_a_frozen_day_is_counted_and_builds_nothing(tmp_path
     with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
         assert run.ingest().frozen_count == 0
     assert FROZEN_BEFORE in days_of(deployment, "raw_events")
+    renamed = {"when" if name == "event_time" else name: value for name, value in late[0].items()}
+    deployment.deliver("late", [renamed], source="other")
+    deployment.run(UNTIL)
+    deployment.set({**new_york, "sources": {"other": {"columns": {"event_time": "when"}}}})
+    with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
+        assert run.ingest().frozen_count == 1, "none of its lines could be read before"
 
 
 @pytest.mark.long

@@ -79,7 +79,8 @@ class Recorder:
             facts["expired_count"] = expired_count
             known_count = before.facts.get("expired_count", 0) if before is not None else 0
             self._counts["frozen_count"] += max(expired_count - known_count, 0)
-        if before is None:  # rows that were read before can have been built before their day was frozen
+        if before is None or not before.facts["accepted_count"]:
+            # Rows that were read before can have been built before their day was frozen.
             self._counts["frozen_count"] += frozen_rows(reading, self._calendar, self._frozen_before)
         written = written_of(pending, reading, fingerprint)
         gone = self._ledger.keys[admitted.file_id] - {item.key for item in written}
