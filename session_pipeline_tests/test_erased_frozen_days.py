@@ -1,7 +1,7 @@
 """Tests what an erasure removes from frozen days, whose raw events have expired: the person's rows, and nothing else.
 
 The first of October is frozen. test_erasure.py tests the tables that are built again, and test_erased_histories.py the
-histories of visitors that others have, too.
+histories of visitors that several users share.
 """
 
 import json
