@@ -393,6 +393,10 @@ def test_words_of_several_meanings_are_no_names(suggest: Suggest, line: Mapping[
     assert suggest(lambda number: line if number % 2 else {**line, "n": number}) == {}
 
 
+def test_ellipsis_in_a_name_leads_into_no_object(suggest: Suggest) -> None:
+    assert suggest(lambda number: {"Search\u2026url": "/lamp", "n": number}) == {}
+
+
 def test_translated_names_are_written_as_names_are_compared() -> None:
     names = [name for names in TRANSLATED_NAMES.values() for name in names]
     assert [name for name in names if plain_name(name) != name] == []

@@ -293,14 +293,14 @@ def _named(
     Names are compared without regard to case, accents, spaces and signs: Distinct ID is distinct_id. The fields of the
     events in a list are called as they are within an event. Names in other languages are the least sure ones.
     """
+    plain = {name: plain_name(name) for name in (column, *usual_names)}
     own = {field: plain_name(field.removeprefix(f"{events_in}.")) for field in fields}
-    for name in (column, *usual_names):
-        if alike := sorted(field for field in fields if own[field] == plain_name(name)):
+    for name, wanted in plain.items():
+        if alike := sorted(field for field in fields if own[field] == wanted):
             return name if name in alike else alike[0]
-    for name in (column, *usual_names):
-        if name not in TOP_ONLY and (
-            inner := [field for field in fields if plain_name(field).endswith(f".{plain_name(name)}")]
-        ):
+    nested = {field: plain_name(field) for field in fields if "." in field}
+    for name, wanted in plain.items():
+        if name not in TOP_ONLY and (inner := [field for field in nested if nested[field].endswith(f".{wanted}")]):
             return min(inner, key=lambda field: (field.count("."), field))
     if column in REQUIRED_COLUMNS:
         possible = [field for field in sorted(fields) if WORD_OF[column] in field.lower()]
