@@ -25,7 +25,7 @@ MESSAGE = (
     "The process of this run ended before the run did: it was killed, ran out of memory, or the machine stopped."
     " What it built is kept, and the next run builds the rest."
 )
-NOT_STARTED = "The process of this run ended before its first step."
+NOT_STARTED = "This run ended before its first step."
 # Dagster creates a run before it looks at its days, and tells only the caller of its API that they cannot exist.
 NEVER_LAUNCHED = (
     "Dagster created this run and did not launch it, as for days that do not exist. Nothing was built; launch it again,"
