@@ -143,12 +143,15 @@ def test_beginning_of_a_compressed_file_is_as_long_as_of_any_other(
     assert admission.beginning_of(path) == content[: admission.LOOKED_AT_BYTES]
 
 
-def test_interrupted_look_at_a_content_leaves_nothing(each_way: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted() -> None:
+@pytest.mark.parametrize("at", ["sha256", "file_id_of"])
+def test_interrupted_look_at_a_content_leaves_nothing(
+    each_way: Ingest, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    def interrupted(*_: str) -> None:
         raise KeyboardInterrupt
 
     path = each_way.deliver(gzip.compress(b"{}\n"), "a.jsonl.gz")
-    monkeypatch.setattr(admission, "sha256", interrupted)
+    monkeypatch.setattr(admission, at, interrupted)
     with pytest.raises(KeyboardInterrupt):
         admission.id_of_content(path, root=each_way.root, source="web", scratch=each_way.scratch)
     assert list(each_way.scratch.iterdir()) == []

@@ -197,9 +197,9 @@ def id_of_content(path: Path, *, root: Path, source: str, scratch: Path) -> str 
             digest = sha256()
             while chunk := plain.read(CHUNK_BYTES):
                 digest.update(chunk)
-            if plain_path != path:
-                plain_path.unlink()
-            return file_id_of(source, digest.hexdigest())
+        if plain_path != path:
+            plain_path.unlink()  # after _plain, which removes it after an error, so that nothing removes it twice
+        return file_id_of(source, digest.hexdigest())
     return None
 
 
