@@ -35,42 +35,40 @@ folders as (
         and 2 * max(hard_time_count) <= sum(hard_time_count)
 ),
 
-met_in_folders as (
+-- One row is a visit to a folder, with how often it counts again because it met a signal at several
+-- pages.
+repeats_of_visits as (
     select
         m.site,
         f.folder,
         m.session_id,
-        m.action,
-        m.signal,
-        m.is_hard_time
+        greatest(count(distinct m.action) filter (where m.is_hard_time) - 1, 0) as hard_time_count,
+        greatest(count(*) filter (where m.signal = 'error') - 1, 0) as error_count,
+        greatest(count(*) filter (where m.signal = 'error_loop') - 1, 0) as error_loop_count,
+        greatest(count(*) filter (where m.signal = 'u_turn') - 1, 0) as u_turn_count,
+        greatest(count(*) filter (where m.signal = 'repeated_search') - 1, 0)
+            as repeated_search_count,
+        greatest(count(*) filter (where m.signal = 'rage_click') - 1, 0) as rage_click_count,
+        greatest(count(*) filter (where m.signal = 'abandoned_form') - 1, 0) as abandoned_form_count
     from session_friction as m
     inner join folders as f
         on m.site = f.site and regexp_extract(m.action, $page_of_folder, 1) = f.folder
     where m.session_date between $first_day and $last_day and not m.is_bot
+    group by m.site, f.folder, m.session_id
 ),
 
--- How often visits count again because they met a signal at several pages of a folder.
 repeats as (
     select
         site,
         folder,
-        count(distinct session_id || ' ' || action) filter (where is_hard_time)
-        - count(distinct session_id) filter (where is_hard_time) as hard_time_count,
-        count(*) filter (where signal = 'error')
-        - count(distinct session_id) filter (where signal = 'error') as error_count,
-        count(*) filter (where signal = 'error_loop')
-        - count(distinct session_id) filter (where signal = 'error_loop') as error_loop_count,
-        count(*) filter (where signal = 'u_turn')
-        - count(distinct session_id) filter (where signal = 'u_turn') as u_turn_count,
-        count(*) filter (where signal = 'repeated_search')
-        - count(distinct session_id) filter (where signal = 'repeated_search')
-            as repeated_search_count,
-        count(*) filter (where signal = 'rage_click')
-        - count(distinct session_id) filter (where signal = 'rage_click') as rage_click_count,
-        count(*) filter (where signal = 'abandoned_form')
-        - count(distinct session_id) filter (where signal = 'abandoned_form')
-            as abandoned_form_count
-    from met_in_folders
+        sum(hard_time_count) as hard_time_count,
+        sum(error_count) as error_count,
+        sum(error_loop_count) as error_loop_count,
+        sum(u_turn_count) as u_turn_count,
+        sum(repeated_search_count) as repeated_search_count,
+        sum(rage_click_count) as rage_click_count,
+        sum(abandoned_form_count) as abandoned_form_count
+    from repeats_of_visits
     group by site, folder
 ),
 
