@@ -35,6 +35,14 @@ def test_smallest_fault_of_visits_without_a_value_is_in_words(reported_week: Dep
     assert "Of 100 visits at /shipping without plan in 7 days," in text
 
 
+def test_fault_of_visits_that_begin_with_a_page_would_have_been_found(
+    reported_week: Deployment, tmp_path: Path
+) -> None:
+    row = STEP | {"is_alert": False, "detectable_rate": 0.5, "dimension": "landing_action", "dimension_value": "/"}
+    text = page_with(reported_week, tmp_path, {"progress_changes": [row]}).text
+    assert "Of 100 visits at /shipping that begin with the home page in 7 days, usually 77.0 % go on to" in text
+
+
 def test_few_visits_are_no_reason_if_steps_were_compared(reported_week: Deployment, tmp_path: Path) -> None:
     rows = {"progress_changes": [STEP | {"is_alert": False}], "daily_summary": weeks_of_visits("main", 0)}
     text = page_with(reported_week, tmp_path, rows).text

@@ -65,7 +65,7 @@ def _of_segment(row: Row) -> str:
         return f" without {names.dimension_in_sentence(row['dimension'])}"
     value = names.value_in_sentence(row["dimension"], row["dimension_value"])
     if row["dimension"] == names.LANDING:
-        return f", of those that begin with {value},"
+        return f" that begin with {value}"
     return f" with {names.dimension_in_sentence(row['dimension'])} {value}"
 
 
