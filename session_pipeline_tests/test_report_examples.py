@@ -39,7 +39,7 @@ def test_unusual_outcome_of_a_segment_has_its_examples(reported_week: Deployment
 def test_visit_with_many_hard_times_is_one_example(reported_week: Deployment, tmp_path: Path) -> None:
     """A visitor who opens 30 missing pages of a folder does not hide the other visits."""
     row = {"site": "main", "is_bot": False, "signal": "error", "is_hard_time": True, "occurrence_count": 1}
-    visits = [("aaa", 1)] * 30 + [("bbb", 0), ("ccc", 0)]
+    visits = [("aaa", 1)] * 30 + [(each, 0) for each in ("bbb", "ccc", "ddd", "eee")]
     found = [
         row | {"session_id": each, "action": f"/docs/{number}", "first_at": datetime(2024, 3, 15, hour)}
         for number, (each, hour) in enumerate(visits)
