@@ -165,6 +165,19 @@ def test_visit_with_hard_times_at_many_pages_of_a_folder_counts_once_there() -> 
         ("/pay", 3, 3, 0, None, 3 / 9),
         ("/product/…", 2, 2, 1, None, None),
     ]
+    assert [row["is_by_page"] for row in found] == [False, False]
+
+
+def test_visit_whose_session_has_expired_counts_once_for_each_page_of_a_folder() -> None:
+    met = [{"session_id": "a", "action": page, "signal": "error", "is_hard_time": True} for page in SIX_PAGES]
+    days = [{**visits(page, 1, days_ago=days_ago), "hard_time_count": 1} for page in SIX_PAGES for days_ago in (0, 1)]
+    pages = [*days, {**visits("/pay", 1), "hard_time_count": 1}]
+    met = [{**row, "is_bot": False, "session_date": LAST} for row in met]
+    found = rows_of("friction_by_page", {"action_friction": pages, "session_friction": met})
+    assert [(row["action"], row["hard_time_count"], row["is_by_page"]) for row in found] == [
+        ("/product/…", 7, True),
+        ("/pay", 1, False),
+    ]
 
 
 def test_hard_times_beyond_the_most_frequent_are_all_others() -> None:

@@ -93,3 +93,17 @@ def test_difficulties_have_a_table_of_their_own(reported_week: Deployment, tmp_p
     assert header == ["What", "With it", "Without it", "Visits with it", "Visits without it", "Days"]
     assert [cell.replace(THIN_SPACE, " ") for cell in found[:5]] == ["An error.", "10.0 %", "50.0 %", "60", "138"]
     assert "Changes cannot be found yet. That takes 29 days with visits in eight weeks" in page.text
+
+
+@pytest.mark.parametrize(("has_expired", "unit"), [(False, "visits"), (True, "page visits")])
+def test_visits_of_a_folder_are_page_visits_if_their_sessions_have_expired(
+    has_expired: bool, unit: str, reported_week: Deployment, tmp_path: Path
+) -> None:
+    pages = [f"/docs/{number}" for number in range(8)]
+    counts = {"site": "main", "session_count": 1, "hard_time_count": 1, "error_count": 1}
+    row = {"site": "main", "is_bot": False, "signal": "error", "is_hard_time": True, "occurrence_count": 1}
+    found = [] if has_expired else [row | {"session_id": page, "action": page} for page in pages]
+    rows = {"session_friction": found, "action_friction": [counts | {"action": page} for page in pages]}
+    page = page_with(reported_week, tmp_path, rows)
+    assert f"At /docs/…, 8 {unit} had a hard time: 8 saw an error." in page.text
+    assert ("whose events have expired counts once for each page." in page.text) == has_expired

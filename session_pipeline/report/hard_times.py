@@ -100,7 +100,7 @@ def _hard_time(figures: Figures, difficult: DifficultAction) -> str:
     if not row["action"].startswith("/") and row["error_count"] == row["session_count"]:
         return f"{formats.counted(row['error_count'], 'visit')}{place} saw an error: {action}."
     if row["session_count"] is None:  # of a folder
-        visits = formats.counted(row["hard_time_count"], "visit")
+        visits = formats.counted(row["hard_time_count"], "page visit" if row["is_by_page"] else "visit")
     else:
         visits = f"{formats.number(row['hard_time_count'])} of {formats.counted(row['session_count'], 'visit')}"
     met = f"{formats.number(difficult.signal_count)} {USES[difficult.signal].hard_time}"

@@ -1,8 +1,9 @@
 -- One row is an action of a site at which visitors had a hard time in the week, most visits first;
 -- the last row, without an action, is all others. Counts of signals are visits. Pages of a folder
 -- with more than five pages are one action, named /folder/…, unless one page has most of their hard
--- times. A visit counts once there, unless the rows of its session have expired. All visits to a
--- folder are null, and those of all others, as a visit can be at several of the pages.
+-- times. A visit counts once there; once for each page (is_by_page) if the rows of its session have
+-- expired. All visits to a folder are null, and those of all others, as a visit can be at several
+-- of the pages.
 with pages as (
     select
         site,
@@ -42,7 +43,8 @@ repeats_of_visits as (
         m.site,
         f.folder,
         m.session_id,
-        greatest(count(distinct m.action) filter (where m.is_hard_time) - 1, 0) as hard_time_count,
+        count(distinct m.action) filter (where m.is_hard_time) as page_visits,
+        greatest(page_visits - 1, 0) as hard_time_count,
         greatest(count(*) filter (where m.signal = 'error') - 1, 0) as error_count,
         greatest(count(*) filter (where m.signal = 'error_loop') - 1, 0) as error_loop_count,
         greatest(count(*) filter (where m.signal = 'u_turn') - 1, 0) as u_turn_count,
@@ -61,6 +63,7 @@ repeats as (
     select
         site,
         folder,
+        sum(page_visits) as page_visits,
         sum(hard_time_count) as hard_time_count,
         sum(error_count) as error_count,
         sum(error_loop_count) as error_loop_count,
@@ -87,7 +90,9 @@ folded as (
         sum(p.rage_click_count) - coalesce(max(r.rage_click_count), 0) as rage_click_count,
         sum(p.abandoned_form_count) - coalesce(max(r.abandoned_form_count), 0)
             as abandoned_form_count,
-        sum(p.seconds_lost) as seconds_lost
+        sum(p.seconds_lost) as seconds_lost,
+        bool_or(f.folder is not null) and sum(p.hard_time_count) > coalesce(max(r.page_visits), 0)
+            as is_by_page
     from pages as p
     left join folders as f
         on p.site = f.site and p.folder = f.folder
@@ -118,7 +123,8 @@ select
     cast(sum(repeated_search_count) as bigint) as repeated_search_count,
     cast(sum(rage_click_count) as bigint) as rage_click_count,
     cast(sum(abandoned_form_count) as bigint) as abandoned_form_count,
-    cast(sum(seconds_lost) as bigint) as seconds_lost
+    cast(sum(seconds_lost) as bigint) as seconds_lost,
+    bool_and(_is_shown and is_by_page) as is_by_page
 from placed
 group by all
 order by bool_and(_is_shown) desc, hard_time_count desc, action asc, site asc
