@@ -180,7 +180,7 @@ TABLES: tuple[Table, ...] = (
             ),
             count(
                 "attempt_count",
-                "All attempts of the sessions or visitors that reached this step, also those that do not decide.",
+                "Sum of attempt_count in funnel_entries over the sessions or visitors that reached this step.",
             ),
             count(
                 "action_count",
