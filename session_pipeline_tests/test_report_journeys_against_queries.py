@@ -313,7 +313,7 @@ def test_usual_paths(reported: Reported) -> None:
         if "take it" in content:
             steps = path.split(" > ")
             repeats = ", with repeats," if round(actions) > len(steps) and "(more)" not in steps else ""
-            medians = f"in {duration(seconds)} (medians)" if seconds >= 0.5 else "(median)"
+            medians = f"in {duration(seconds)} (medians)" if seconds > 0.5 else "(median)"
             assert content.startswith(
                 f"{share(on_path, visits)} take it: {actions:,.0f} action{'s' * (actions != 1)}{repeats}"
                 f" {medians} {' '.join(f'{named(step)} {kind_of(step)}' for step in steps)}"
