@@ -64,13 +64,13 @@ def test_names_of_some_events_are_named() -> None:
 def test_page_views_and_pages_of_another_name_are_named() -> None:
     line = {"visitor_id": "v", "event_time": AT, "event_name": "Seitenaufruf"}
     lines = [line, line, {**line, "event_name": "Kauf"}]
-    on_pages = [{**each, "Seite": f"https://shop.example/{number}"} for number, each in enumerate(lines)]
-    page = 'Seite could be the page: write page_url = "Seite" into columns to use it'
+    on_pages = [{**each, "Strona": f"https://shop.example/{number}"} for number, each in enumerate(lines)]
+    page = 'Strona could be the page: write page_url = "Strona" into columns to use it'
     view = 'no event is a page_view: if Seitenaufruf is one, set event_names = { Seitenaufruf = "page_view" }'
     others = ", and name events such as add_to_cart and purchase there, too"
     assert of_log(*on_pages).remarks == [page, view + others]
     assert of_log(*lines).remarks == []
-    assert of_log(*({**each, "Ziel": each["Seite"]} for each in on_pages)).remarks == []  # unknown which of them it is
+    assert of_log(*({**each, "Ziel": each["Strona"]} for each in on_pages)).remarks == []  # unknown which of them it is
     assert of_log(*on_pages, {**on_pages[0], "event_name": "page_view"}).remarks == [page]
     assert of_log(*on_pages, {**on_pages[0], "event_name": "pageview"}).remarks == [page]
     assert of_log(*({**each, "url": "/p"} for each in lines)).remarks == [view + others]
@@ -83,7 +83,7 @@ def test_images_and_a_url_that_is_always_the_same_are_not_the_page(url: str) -> 
     line = {"visitor_id": "v", "event_time": AT}
     lines = [{**line, "event_name": name, "Ort": url.format(name)} for name in ("sehen", "kaufen")]
     assert of_log(*lines).remarks == []
-    assert len(of_log(*({**each, "Seite": f"/{each['event_name']}"} for each in lines)).remarks) == 2
+    assert len(of_log(*({**each, "Strona": f"/{each['event_name']}"} for each in lines)).remarks) == 2
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_page_that_the_settings_leave_empty_or_have_as_a_constant_is_not_asked_f
     rules: Mapping[str, Any], count: int
 ) -> None:
     line = {"visitor_id": "v", "event_time": AT}
-    lines = [{**line, "event_name": name, "Seite": f"/{name}"} for name in ("sehen", "kaufen")]
+    lines = [{**line, "event_name": name, "Strona": f"/{name}"} for name in ("sehen", "kaufen")]
     remarks = of_log(*lines, rules=replace(RULES, **rules)).remarks
     assert len(remarks) == count
     assert all(each.startswith("no event is a page_view") for each in remarks)
@@ -123,9 +123,9 @@ def test_page_views_can_be_named_in_any_of_the_fields_of_event_names() -> None:
 
 
 def test_field_that_is_always_the_same_is_the_last_that_could_have_event_names() -> None:
-    lines = [{"visitor_id": f"v{number}", "event_time": AT, "land": "DE", "Ereignis": name, "Art": name + "en"}
+    lines = [{"visitor_id": f"v{number}", "event_time": AT, "land": "DE", "Zdarzenie": name, "Rodzaj": name + "en"}
              for number, name in enumerate(["sehen", "kaufen"])]  # fmt: skip
-    assert of_log(*lines).missing["event_name"] == ["Art", "Ereignis", "land"]
+    assert of_log(*lines).missing["event_name"] == ["Rodzaj", "Zdarzenie", "land"]
 
 
 @pytest.mark.parametrize(
