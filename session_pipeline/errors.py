@@ -62,10 +62,10 @@ class UnreadableFileError(CorruptFileError):
 
 
 class RefusedFileError(SessionPipelineError):
-    """A delivered file is intact but is not accepted in its present form."""
+    """A delivered file is intact but is not accepted in its present form. The reason also says what to do."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"the file is refused ({reason}); fix that and deliver it again")
+        super().__init__(f"the file is refused ({reason})")
         self.reason = reason
 
 

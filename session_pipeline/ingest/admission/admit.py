@@ -224,7 +224,7 @@ def file_id_of(source: str, content: str) -> str:
 def _check_way(path: Path, root: Path) -> None:
     """Check that path is a readable regular file below root, with no link on the way and no other hard link."""
     if not path.is_relative_to(root):
-        raise RefusedFileError("it is outside the raw folder")
+        raise RefusedFileError("it is outside the raw folder; move it into the folder of a source")
     if path.parent.resolve() != root.resolve() / path.parent.relative_to(root):
         raise RefusedFileError("one of its folders is a link, and links are not followed; put the folder itself there")
     if path.is_symlink():
