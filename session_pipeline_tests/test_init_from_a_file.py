@@ -138,7 +138,7 @@ def test_content_that_shows_no_format_suggests_nothing(tmp_path: Path) -> None:
         file.write_bytes(content)
         found = json.loads(call("try", file, "--json")[1])
         assert (found["facts"]["status"], found["suggested"]) == ("refused", {})
-        assert "set format for its source in settings.toml);" in found["facts"]["reason"]
+        assert "set format for its source in settings.toml)" in found["facts"]["reason"]
 
 
 @pytest.mark.parametrize(
