@@ -265,6 +265,7 @@ def test_big_days_are_computed_in_one_thread(
     assert used.steps == []
 
 
+@pytest.mark.long
 def test_step_that_fails_while_the_second_thread_works_is_computed_again_alone(
     hashes: dict[str, str], used: Used, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

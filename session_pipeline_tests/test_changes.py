@@ -157,6 +157,7 @@ def test_late_separator_splits_a_session_and_keeps_its_id(deployment: Deployment
     ]
 
 
+@pytest.mark.long
 def test_session_of_only_a_duplicate_is_dropped(deployment: Deployment) -> None:
     """The earlier copy arrives late, from the last hour of the day before."""
     deployment.deliver("first", visits(event("08T00:10:00", "a")))
@@ -170,6 +171,7 @@ def test_session_of_only_a_duplicate_is_dropped(deployment: Deployment) -> None:
     ]
 
 
+@pytest.mark.long
 def test_changed_setting_is_the_reason_without_a_file(deployment: Deployment) -> None:
     deployment.deliver("first", visits(event("08T10:00:00", "a"), event("08T10:20:00", "b")))
     deployment.run(UNTIL)
@@ -250,6 +252,7 @@ def test_setting_that_adds_tables_is_the_reason(deployment: Deployment) -> None:
     assert set(deployment.table("session_changes")["reason"]) == {"setting identity.by changed"}
 
 
+@pytest.mark.long
 def test_equal_ids_of_two_visitors_by_person_are_two_events(deployment: Deployment) -> None:
     deployment.set({"identity": {"by": "person"}})
     anna = [event("08T10:00:00", "1"), event("08T10:00:05", "2")]

@@ -19,6 +19,7 @@ def counts(mobile: int, others: int) -> dict[Segment | None, OfADay]:
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("faulty_days", "expected"),
     [

@@ -28,6 +28,7 @@ ALERT = """
 """
 
 
+@pytest.mark.long
 def test_progress_alerts_names_the_alerts_of_the_last_14_days(deployment: Deployment) -> None:
     assert asked(deployment, checks.progress_alerts).holds
     change(deployment, "progress_changes", with_nulls(ALERT.format(sentence="Fewer go on.")), WEEKS[1])
@@ -168,6 +169,7 @@ def test_checks_about_now_wait_for_the_last_range_of_days(tmp_path: Path) -> Non
 WORTH = "Fewer go on. About 25 are missing, worth about 900."
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("currencies", "sentence"),
     [

@@ -81,6 +81,7 @@ def ingested(deployment: Deployment) -> dict[str, int]:
 REASONS = [pytest.param(name, marks=[pytest.mark.long] if number % 3 else []) for number, name in enumerate(CASES)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("reason", REASONS)
 def test_lines_are_accepted_after_the_named_setting_changes(tmp_path: Path, reason: str) -> None:
     name, content, after = CASES[reason]
@@ -311,6 +312,7 @@ def test_what_is_wrong_with_json_is_named(line: str, what: str) -> None:
     assert "fix them at their source" in str(said)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("source", ["web.v2", "a b", "web"])
 def test_named_keys_can_be_written_for_any_source(tmp_path: Path, source: str) -> None:
     def key_in(text: str, pattern: str) -> str:

@@ -227,6 +227,7 @@ def test_set_aside_rate_names_bad_and_refused_files_for_a_week(deployment: Deplo
     assert asked(deployment, checks.set_aside_rate).holds, "it was said for a week"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("built_at", "is_named"), [("2024-05-20 00:00:00", True), ("2024-05-19 23:59:59", False)])
 def test_set_aside_rate_names_a_file_for_seven_days(deployment: Deployment, built_at: str, is_named: bool) -> None:
     deployment.deliver("bad", [*shop_lines(DAY, visitors=1), "{", "{"])

@@ -188,6 +188,7 @@ def test_export_writes_a_full_copy_and_never_overwrites(shop: Path, tmp_path: Pa
     assert call("export", file, "--data", shop)[0] == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("largest_kilobytes", [64, 1024])
 def test_an_export_that_does_not_fit_is_one_error_and_leaves_no_file(
     largest_kilobytes: int, shop: Path, tmp_path: Path

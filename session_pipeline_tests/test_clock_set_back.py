@@ -28,6 +28,7 @@ def clock() -> Iterator[Clock]:
         yield ahead
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE])
 def test_sensor_does_not_wait_for_a_run_of_the_future(
     clock: Clock, tmp_path: Path, status: dg.DagsterRunStatus

@@ -125,6 +125,7 @@ def partition(day: int, row_count: int = 1, table: str = "visitor_days") -> Part
 # Runs
 
 
+@pytest.mark.long
 def test_next_day_reads_compacted_files_and_gives_equal_tables(built: Deployment, tmp_path: Path, read: Read) -> None:
     deployment = built
     before = files(deployment)

@@ -62,6 +62,7 @@ def test_run_with_new_data_computes_two_plans(tmp_path: Path, done: Counter[str]
     assert done == {"stores opened": 1, "plans computed": 2, "settings parsed": 1}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", ["run", "plan"])
 def test_command_with_nothing_to_do_computes_one_plan(built: Path, done: Counter[str], command: str) -> None:
     call(built, command)

@@ -134,6 +134,7 @@ def test_run_without_days_or_with_a_reversed_range_says_so(
     assert failures(result)[0].startswith(said)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("day", ["2024-01-01", "2024-05-10"])
 def test_day_that_is_no_partition_fails_and_says_which_days_are_built(deployment: Orchestrated, day: str) -> None:
     result = deployment.execute("build", {tags.DAY: day})
@@ -148,6 +149,7 @@ def test_deliveries_have_counts_of_files_and_lines_as_metadata(built: Orchestrat
     assert seen["set_aside_by_reason"] == "| reason | lines |\n| --- | --- |\n| `invalid_json` | 1 |"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("log_seconds", "numbers"),
     [(0.0, ["0 of 3", "1 of 3", "2 of 3", "3 of 3"]), (3600.0, ["0 of 3"])],
@@ -247,6 +249,7 @@ def test_fresh_day_built_by_hand_changes_nothing_downstream(deployment: Orchestr
     assert checks_of(result).keys() == {check.name for check in CHECKS if check.table == "sessions"}
 
 
+@pytest.mark.long
 def test_undated_tables_are_built_and_published_without_a_range(deployment: Orchestrated) -> None:
     assert deployment.by_hand(MONDAY, "sessions").success  # a new generation that is not published yet
     result = deployment.execute("build", {tags.PLANNED: "x"}, UNDATED)

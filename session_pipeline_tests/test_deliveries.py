@@ -195,6 +195,7 @@ def test_file_refused_for_its_permissions_is_read_by_another_user(deployment: De
     assert len(deployment.table("events")) == 2
 
 
+@pytest.mark.long
 def test_unreadable_raw_folder_is_an_error(deployment: Deployment) -> None:
     raw = deployment.folder.raw
     raw.chmod(0o300)

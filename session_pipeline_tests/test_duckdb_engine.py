@@ -173,6 +173,7 @@ def test_publishing_leaves_nothing_attached_after_an_error(engine: DuckDBEngine,
         assert rows(engine, "(select table_name from duckdb_tables() where database_name = 'warehouse')") == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("threads", [1, 2])
 def test_large_day_has_the_same_bytes_alone_and_with_others(
     threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -234,6 +235,7 @@ def test_constant_columns_are_found(engine: DuckDBEngine) -> None:
         assert constant_columns(engine.connection, "short", columns) == {}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("threads", [1, 2])
 def test_constant_columns_of_the_input_do_not_change_the_file(
     threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -91,6 +91,7 @@ def seen(instance: dg.DagsterInstance, run_id: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.long
 def test_history_is_equal_to_that_of_dagster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "0")
     with dg.DagsterInstance.from_config(str(_home(tmp_path / "dagsters"))) as theirs:
@@ -201,6 +202,7 @@ def _several_runs(folder: Path) -> None:
             execute(instance)
 
 
+@pytest.mark.long
 def test_several_processes_write_at_once(tmp_path: Path) -> None:
     processes = [PROCESSES.Process(target=_several_runs, args=(tmp_path / "data",)) for _ in range(3)]
     for process in processes:

@@ -92,6 +92,7 @@ def test_run_reads_ahead_before_dagster_and_sends_alerts_after_the_lock(deployme
     assert left_as_found(deployment)
 
 
+@pytest.mark.long
 def test_run_that_is_not_asked_to_reads_nothing_ahead(deployment: Deployment, steps: Steps) -> None:
     begin(deployment, reads_ahead=False)
     assert steps.names == ["dead runs, held", "alerts, free"]
@@ -127,6 +128,7 @@ def test_run_that_waited_counts_files_that_arrived_during_the_wait(
     assert (files["found_count"], files["read_count"]) == (3, 0)
 
 
+@pytest.mark.long
 def test_broken_history_leaves_the_store_as_it_was(
     deployment: Deployment, steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,6 +141,7 @@ def test_broken_history_leaves_the_store_as_it_was(
     assert left_as_found(deployment)
 
 
+@pytest.mark.long
 def test_error_at_the_beginning_does_not_stop_alerts(
     deployment: Deployment, steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:

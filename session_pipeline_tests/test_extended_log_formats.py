@@ -84,6 +84,7 @@ def test_captured_header_that_could_be_an_address_gives_no_format(headers: tuple
     assert extended_log_format([line for each in headers for line in lines(HAPROXY.format(each))]) is None
 
 
+@pytest.mark.long
 def test_log_without_user_agents_says_what_that_means(tmp_path: Path) -> None:
     log = tmp_path / "haproxy.log"
     log.write_text("".join(f"{line}\n" for line in lines(HAPROXY.format(""))))

@@ -102,6 +102,7 @@ def require_clean(deployment: Deployment, folder: Path) -> None:
     shutil.rmtree(folder)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("right", "wrong"), PAIRS)
 def test_renamed_file_is_read_in_the_format_of_its_new_name(
     deployment: Deployment, tmp_path: Path, right: str, wrong: str
@@ -118,6 +119,7 @@ def test_renamed_file_is_read_in_the_format_of_its_new_name(
         require_clean(deployment, tmp_path / "clean")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("right", "wrong"), PAIRS)
 def test_content_under_two_names_is_read_in_the_format_that_fits(
     deployment: Deployment, tmp_path: Path, right: str, wrong: str
@@ -134,6 +136,7 @@ def test_content_under_two_names_is_read_in_the_format_that_fits(
     require_clean(deployment, tmp_path / "clean")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("right", "wrong"), PAIRS)
 def test_format_of_the_settings_applies_to_known_content(
     deployment: Deployment, tmp_path: Path, right: str, wrong: str
@@ -248,6 +251,7 @@ def test_header_made_unusable_by_settings_withdraws_all_names(deployment: Deploy
     require_clean(deployment, tmp_path / "clean")
 
 
+@pytest.mark.long
 def test_content_that_another_name_still_gives_is_not_withdrawn(deployment: Deployment, tmp_path: Path) -> None:
     content = b"visitor_id;event_time;event_name;x|y|y\nann;2026-10-05T10:00:00Z;page_view;1|2|3\n"
     put(deployment, content, "a.csv")
@@ -287,8 +291,9 @@ def damaged_otherwise(path: Path) -> None:
     path.write_bytes(b"%PDF-1.7")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", [fixed, removed, renamed, damaged_otherwise])
-@pytest.mark.parametrize("content", [CONTENTS["csv"], pytest.param(b"\x89PNG\r\n", marks=pytest.mark.long)])
+@pytest.mark.parametrize("content", [CONTENTS["csv"], b"\x89PNG\r\n"])
 def test_refused_row_is_removed_with_the_content_of_its_path(
     deployment: Deployment, tmp_path: Path, change: Any, content: bytes
 ) -> None:

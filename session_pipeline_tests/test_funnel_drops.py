@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
+import pytest
+
 from session_pipeline_tests.deployment import Deployment
 
 DAY = date(2024, 1, 1)
 STEPS = [{"name": name, "where": f"event_name = '{name}'"} for name in ("a", "b")]
 
 
+@pytest.mark.long
 def test_actions_named_like_labels_are_rows_of_their_own(tmp_path: Path) -> None:
     """An action can be called (other) or (none), too. The rows of a day have the key of the table."""
     frequent = [["a", f"page {number}"] for number in range(7) for _ in range(3)]

@@ -243,6 +243,7 @@ def test_too_few_days_have_no_rows() -> None:
     assert changes([]) == []
 
 
+@pytest.mark.long
 def test_days_that_only_a_day_without_sessions_reads_change_nothing() -> None:
     days = shop(220, lambda offset: usual(offset) * (0.5 if offset > 150 else 1))
     asked = range(160, 200)

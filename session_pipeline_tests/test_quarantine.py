@@ -103,6 +103,7 @@ def test_line_that_duckdb_rejects_is_quarantined_alone(each_way: Ingest, line: b
     assert len(taken.quarantined[0]["line"]) <= 2000
 
 
+@pytest.mark.long
 def test_event_with_too_many_values_is_quarantined(each_way: Ingest) -> None:
     numbers = [0] * 10_000
     assert each_way.event(numbers=numbers)["properties"] is not None

@@ -171,6 +171,7 @@ CHANGES = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", CHANGES)
 def test_file_that_changes_before_the_ingest_is_read_as_it_is_then(
     change: Write, with_and_without: tuple[Deployment, Deployment], readers: Readers
@@ -280,6 +281,7 @@ UNUSUAL = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("deliver", UNUSUAL)
 def test_unusual_files_are_left_to_the_ingest(
     deliver: Write, with_and_without: tuple[Deployment, Deployment], readers: Readers
@@ -301,6 +303,7 @@ def test_unusual_files_are_left_to_the_ingest(
     assert found == ingested(with_and_without[1], ahead=False)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "error", [MemoryError(), KeyboardInterrupt(), *further(OSError(28, "No space left on device"))]
 )

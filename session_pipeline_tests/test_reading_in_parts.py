@@ -55,6 +55,7 @@ def files_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", 256 << 10)
 
 
+@pytest.mark.long
 def test_wide_lines_that_are_changed_need_little_memory(tmp_path: Path) -> None:
     """Lines of 130 fields, of which six are texts with JSON."""
     fields = {f"field_{number}": "" for number in range(120)}
@@ -68,6 +69,7 @@ def test_wide_lines_that_are_changed_need_little_memory(tmp_path: Path) -> None:
     assert pq.read_table(day.path).column("event_id").to_pylist() == [f"e{number}" for number in range(6_000)]
 
 
+@pytest.mark.long
 def test_long_lines_need_little_memory(tmp_path: Path) -> None:
     """Lines of 10 kB with 150 fields."""
     fields = {f"field_{number}": f"{number} " + "x" * 50 for number in range(150)}

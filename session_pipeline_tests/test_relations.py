@@ -117,6 +117,7 @@ def test_four_hundred_funnels_fit_into_little_memory(database: duckdb.DuckDBPyCo
     assert found == {(1,): 400 * by_name, (-1,): 400 * by_name, (2,): PATHS * by_path}
 
 
+@pytest.mark.long
 @pytest.mark.timeout(60)
 def test_thousand_goals_fit_into_little_memory(database: duckdb.DuckDBPyConnection) -> None:
     add_event_matches(database, goals(1000))

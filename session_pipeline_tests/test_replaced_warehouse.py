@@ -109,6 +109,7 @@ def test_macros_are_those_of_the_version_that_published_last(deployment: Deploym
     assert deployment.query(added) == [(1,)], "the copy of the next publication has them, too"
 
 
+@pytest.mark.long
 def test_only_own_unfinished_files_are_removed_next_to_the_warehouse(deployment: Deployment) -> None:
     with subprocess.Popen(["true"]) as dead:
         pass

@@ -106,6 +106,7 @@ def is_as_read_from_the_warehouse(run: Run) -> bool:
     return (page, written.charts) == (again.path.read_bytes(), again.charts)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "has_views", [pytest.param(False, id="tables"), pytest.param(True, id="views", marks=pytest.mark.nightly)]
 )

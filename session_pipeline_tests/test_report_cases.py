@@ -41,6 +41,7 @@ def test_repeated_actions_and_large_folders_are_folded(tmp_path: Path) -> None:
     assert "Change" not in next(row for row in page.rows if row[0] == "Outcome")
 
 
+@pytest.mark.long
 def test_actions_that_can_be_conversions_are_named_if_no_visit_converted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

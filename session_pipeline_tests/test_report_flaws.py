@@ -51,6 +51,7 @@ def test_alerts_come_first_in_order_of_lost_value(reported_week: Deployment, tmp
     assert not {"No alert.", "Too old."} & set(page.text.split("·"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("since", "about", "worth"),
     [
@@ -135,6 +136,7 @@ def test_outcome_of_one_earlier_day_comes_after_what_lasts(reported_week: Deploy
     assert "bounce." in page.text.split("Changes found in")[1]
 
 
+@pytest.mark.long
 def test_a_fault_that_another_explains_later_has_no_place(reported_week: Deployment, tmp_path: Path) -> None:
     earlier = {"session_date": LAST - timedelta(days=2)}
     by_first = {"is_alert": False, "explained_by": "device=mobile: /b > /payment"}

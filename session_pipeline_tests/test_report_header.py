@@ -29,6 +29,7 @@ def published(data_until: date, built_on: date) -> dict[str, Any]:
     return {"data_until": data_until, "built_at": built_at, "generation": 10**6, "package_version": "0"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("data_until", "built_on", "visit_days", "expected"),
     [
@@ -52,6 +53,7 @@ def test_header_says_what_is_known_of_later_days(
     assert said(page_with(reported_week, tmp_path, rows)) == expected
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("grain", "expected"), [({}, LATER), ({"grain": "visitor", "window_seconds": 86_400}, LATER_IN_FUNNELS)]
 )

@@ -145,6 +145,7 @@ def test_page_without_long_names_has_no_list_of_them(reported_week: Deployment, 
     assert "#names" not in page_with(reported_week, tmp_path, {}).html
 
 
+@pytest.mark.long
 def test_list_of_long_names_is_small_and_counts_the_others(reported_week: Deployment, tmp_path: Path) -> None:
     value = {"site": "main", "session_count": 10, "bounce_count": 0, "new_session_count": 0, "converted_count": 1}
     names = [f"{number:02} {'长' * 290}" for number in range(60)]

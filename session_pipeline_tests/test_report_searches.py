@@ -12,6 +12,7 @@ from session_pipeline_tests.report_pages import LAST
 HOSTILE = "<b>lamp</b>"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("visitors", "expected"),
     [

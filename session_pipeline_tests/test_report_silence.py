@@ -78,6 +78,7 @@ def test_site_is_named_for_four_weeks_if_it_had_four_weeks() -> None:
     assert not silent({"a": visits(0), "b": visits(1, weeks=3)})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("site_count", "ending"), [(3, ""), (4, " And 1 more site."), (5, " And 2 more sites.")])
 def test_three_silent_sites_are_named_and_the_others_counted(
     site_count: int, ending: str, reported_week: Deployment, tmp_path: Path
@@ -110,6 +111,7 @@ def test_end_of_all_visits_comes_first(reported_week: Deployment, tmp_path: Path
     assert "No change for the worse" not in page.text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("site", "days_ago", "until", "expected"),
     [("main", 0, 1, "No visits on Sat 16 Mar so far"), ("jp", 1, 0, "No visits on site jp on Fri 15 Mar so far")],

@@ -73,6 +73,7 @@ def test_value_in_a_sentence_has_its_currency(reported_week: Deployment, tmp_pat
     assert "worth about 25 EUR." in page.text.split("Changes found in")[1]
 
 
+@pytest.mark.long
 def test_sentence_has_no_value_of_several_currencies(reported_week: Deployment, tmp_path: Path) -> None:
     change = STEP | {"sentence": "Fewer. About 5 are missing, worth about 1,234."} | {"associated_lost_value": 1234.0}
     rows = {"progress_changes": [change], "session_outcomes": [converted("main", "USD", 62)]}
@@ -126,6 +127,7 @@ def test_currency_without_value_in_the_week_has_zero(reported_week: Deployment, 
     assert "Value 126.00 EUR and 0.00 JPY" in page.text
 
 
+@pytest.mark.long
 def test_days_in_several_currencies_have_no_value(reported_week: Deployment, tmp_path: Path) -> None:
     """The other currency is older than the two weeks of the headline, but within the days of the table."""
     page = page_with(
@@ -141,6 +143,7 @@ def test_visits_with_several_currencies_are_counted_and_not_added(reported_week:
     assert "Rate Hard time" in page.text.split("The days as a table")[1]
 
 
+@pytest.mark.long
 def test_values_only_of_visits_with_several_currencies_are_counted(reported_week: Deployment, tmp_path: Path) -> None:
     changed = reported_week.copied_to(tmp_path / "changed")
     with duckdb.connect(str(changed.folder.warehouse)) as warehouse:

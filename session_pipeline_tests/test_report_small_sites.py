@@ -21,6 +21,7 @@ PLAN |= {"new_session_count": 0, "new_converted_count": 0}
 FOUR_WEEKS = [LAST - timedelta(days=days) for days in range(34, -1, -1)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("value", "count", "expected"),
     [
@@ -51,6 +52,7 @@ def test_week_without_a_conversion_is_not_compared(reported_week: Deployment, tm
     assert page.text.split("What works ")[1].startswith("No visit of this week converted. ")
 
 
+@pytest.mark.long
 def test_nothing_stands_out_apart_from_changes(reported_week: Deployment, tmp_path: Path) -> None:
     """The values of a dimension with a change are not compared."""
     visits = {"daily_breakdowns": [PLAN | {"dimension_value": "free", "session_count": 30}]}
@@ -112,6 +114,7 @@ def test_page_says_whether_there_is_a_funnel(settings: dict[str, Any] | None, ex
     assert expected in written(deployment).text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("count", "expected"),
     [
@@ -126,6 +129,7 @@ def test_visits_without_an_action_are_counted_below_the_first_pages(
     assert expected in page_with(reported_week, tmp_path, {"daily_summary": [loads]}).text
 
 
+@pytest.mark.long
 def test_visits_that_are_combined_are_not_said_to_have_no_page(reported_week: Deployment, tmp_path: Path) -> None:
     combined = reported_week.copied_to(tmp_path / "combined")
     with combined.folder.settings.open("a") as settings:
@@ -136,6 +140,7 @@ def test_visits_that_are_combined_are_not_said_to_have_no_page(reported_week: De
     assert "such as only the load of a file" not in text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("action", "said"),
     [
@@ -172,6 +177,7 @@ def test_page_does_not_say_that_visits_whose_actions_are_all_rare_have_none(tmp_
     assert page.text.count("[paths] min_session_count combines rare steps.") == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("missing", "said"),
     [

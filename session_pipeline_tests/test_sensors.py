@@ -177,6 +177,7 @@ def test_rebuild_of_damaged_files_has_the_reason_damaged(built: Orchestrated, mo
     assert request.tags[tags.REASON] == tags.DAMAGED
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("asked", [{}, {tags.UPGRADE: "true"}], ids=["usual", "after an upgrade"])
 def test_run_that_only_publishes_what_was_built_by_hand_has_the_reason_publish(
     asked: dict[str, str], built: Orchestrated
@@ -357,6 +358,7 @@ def test_days_of_a_killed_run_are_checked_with_the_rest(built: Orchestrated) -> 
     assert range_of(request) == (str(DAY), str(FAR_DAY))
 
 
+@pytest.mark.long
 def test_report_that_was_not_written_is_launched_alone(built: Orchestrated) -> None:
     first = tick(built, "stale_days")
     assert first.skip_message == "all days are up to date"
@@ -369,6 +371,7 @@ def test_report_that_was_not_written_is_launched_alone(built: Orchestrated) -> N
     assert tick(built, "stale_days", first.cursor).skip_message == "all days are up to date"
 
 
+@pytest.mark.long
 def test_report_that_cannot_be_written_is_retried_after_a_wait(built: Orchestrated) -> None:
     (built.folder.reports / report.FILE_NAME).unlink()
     [request] = tick(built, "stale_days").run_requests or []

@@ -18,7 +18,7 @@ from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.oracles import generated_cases
 from session_pipeline_tests.oracles.border_cases import case_of
 from session_pipeline_tests.oracles.expected_tables import Row, expected_tables
-from session_pipeline_tests.oracles.generated_cases import SEEDS, Group
+from session_pipeline_tests.oracles.generated_cases import PLACES, SEEDS, Group
 from session_pipeline_tests.oracles.sessions import ONE_DAY
 
 # All tables except those that log when and from which file name something was built.
@@ -26,19 +26,20 @@ COMPARED = [name for name, contract in TABLES.items() if name != "warehouse_info
 EXPECTED = ("events", "duplicate_events", "recent_event_ids", "open_sessions", "sessions", "funnel_entries")
 LOG_COLUMNS = {"source_files": ["path"]}
 PIECEWISE = 1  # groups that are also built piecewise in the test with the oracle, which is long for them
-# Groups whose days are ordinary ones, or as long as those of another group (generated_cases.PLACES).
+# Groups with days of 23 or 25 hours, or without one of the days (generated_cases.PLACES).
+USUAL = (1, 2, 7)
+# Groups whose days are ordinary ones, or as long as those of another group.
 LIKE_OTHERS = (3, 4, 8)
 
 
-@pytest.mark.parametrize(
-    "seed",
-    [
-        pytest.param(seed, marks=pytest.mark.long if seed < PIECEWISE else pytest.mark.nightly)
-        if seed < PIECEWISE or seed in LIKE_OTHERS
-        else seed
-        for seed in SEEDS
-    ],
-)
+def marker(seed: int) -> tuple[pytest.MarkDecorator, ...]:
+    """Return the marker of a group in the test with the oracle, or none."""
+    if seed in USUAL:
+        return ()
+    return (pytest.mark.nightly if seed in LIKE_OTHERS or seed >= len(PLACES) else pytest.mark.long,)
+
+
+@pytest.mark.parametrize("seed", [pytest.param(seed, marks=marker(seed)) for seed in SEEDS])
 def test_pipeline_equals_oracle(seed: int, tmp_path: Path) -> None:
     group = generated_cases.group(seed)
     is_compared = seed < PIECEWISE

@@ -258,6 +258,7 @@ def test_expired_events_give_no_warning(tmp_path: Path) -> None:
     assert warnings_of(deployment, rule) == {}
 
 
+@pytest.mark.long
 def test_no_warning_names_a_value_of_a_single_visitor(tmp_path: Path) -> None:
     texts = dict.fromkeys(("user_id", "client_session_id", "page_url", "referrer", "search_term"), "https://a.b/mine")
     deployment = Deployment(tmp_path / "data")

@@ -11,6 +11,7 @@ SHOP_ORDER: Line = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("changed", "name"),
     [

@@ -129,6 +129,7 @@ def test_other_windows_are_left_as_they_are(sql: str) -> None:
     assert count_in_many_tasks(query.copy()) == query
 
 
+@pytest.mark.long
 def test_windows_of_the_models_in_one_task_are_those_with_few_rows() -> None:
     found: dict[str, list[str]] = {}
     for model in models.names():
@@ -142,6 +143,7 @@ def test_windows_of_the_models_in_one_task_are_those_with_few_rows() -> None:
     assert {model: sorted(orders) for model, orders in found.items()} == IN_ONE_TASK
 
 
+@pytest.mark.long
 def test_windows_by_keys_with_few_values_are_documented() -> None:
     found = set()
     for model in models.names():

@@ -42,6 +42,7 @@ def bill() -> str:
     return sbom.bill_of_materials()
 
 
+@pytest.mark.long
 def test_bill_is_valid_and_has_what_is_installed(bill: str) -> None:
     assert sbom.problem_of(bill) is None
     found = json.loads(bill)

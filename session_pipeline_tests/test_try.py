@@ -298,6 +298,7 @@ def test_tsv_with_quotes_is_read_as_csv(tmp_path: Path) -> None:
     assert (found["suggested"]["format"], found["accepted_with_suggested"]) == ("csv", 3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("delimiter", "format"), [(",", "csv"), (";", "csv"), ("\t", "tsv")])
 def test_table_called_like_a_log_is_read_as_a_table(tmp_path: Path, delimiter: str, format: str) -> None:
     rows = [("uid", "ts", "event"), *[("u", "2026-05-04 10:00:00", "view")] * 3]
@@ -333,6 +334,7 @@ def test_init_sets_the_start_date_that_most_lines_need(tmp_path: Path, name: str
     assert load_settings(tmp_path / "new").start_date == date(2020, 1, 1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("hour", "is_midnight"), [("", True), ("T12:00:00Z", False)])
 def test_times_that_are_all_midnight_are_named(tmp_path: Path, hour: str, is_midnight: bool) -> None:
     new = {"visitor_id": "ann", "event_name": "page_view", "page_url": "/"}
