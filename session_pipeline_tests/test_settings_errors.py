@@ -141,6 +141,17 @@ def error_of(text: str) -> tuple[str, str]:
             "at most 2592000 (30 days)",
         ),
         (f"[[funnels]]\nname = 'f'\nbreakdown = 'chanel'{STEPS}", "funnels[0].breakdown", "did you mean channel?"),
+        (
+            f"[[funnels]]\nname = 'f'\nmax_seconds = 60{STEPS}",
+            "funnels[0].max_seconds",
+            "did you mean min_seconds or window_seconds?",
+        ),
+        (
+            f"[[funnels]]\nname = 'f'\nwithin_seconds = 60{STEPS}",
+            "funnels[0].within_seconds",
+            "did you mean min_seconds or window_seconds?",
+        ),
+        (f"[[funnels]]\nname = 'f'\nmin_second = 60{STEPS}", "funnels[0].min_second", "did you mean min_seconds?"),
         ("[[funnels]]\nname = 'f'\nsteps = []", "funnels[0].steps", "has 0; write at least 1"),
         (f"[[funnels]]\nname = 'f'{STEPS.replace('checkout', 'cart')}", "funnels[0].steps", "2 steps named 'cart'"),
         (

@@ -29,6 +29,8 @@ from session_pipeline.settings.conditions import parse_condition, parse_number, 
 from session_pipeline.settings.conditions.patterns import pattern_problem
 from session_pipeline.settings.shortening import excerpt
 
+_MISSPELLED = 0.85  # similarity from which a name is taken for a misspelled one
+
 
 def refusal(problem: str, hint: str) -> PydanticCustomError:
     """Return an error for a validator to raise. The problem continues a sentence that begins with the key."""
@@ -47,10 +49,20 @@ def shown(value: object) -> str:
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """Return a hint with the known name that was probably meant, or with all known names."""
+    """Return a hint with the known name that was probably meant, or with all known names.
+
+    The name most similar to max_seconds is min_seconds. So if a name is not just misspelled, the hint has all similar
+    names that end in the same word.
+    """
     names = tuple(known)
-    match = get_close_matches(name, names, n=1)
-    return f"did you mean {match[0]}?" if match else f"write one of {', '.join(names)}"
+    similar = get_close_matches(name, names)
+    if not similar:
+        return f"write one of {', '.join(names)}"
+    ending = name.rpartition("_")[2]
+    of_same_ending = [each for each in similar if each.rpartition("_")[2] == ending]
+    is_misspelled = bool(get_close_matches(name, similar, cutoff=_MISSPELLED))
+    meant = of_same_ending if similar[0] in of_same_ending and not is_misspelled else similar[:1]
+    return f"did you mean {' or '.join(meant)}?"
 
 
 def parse_toml(text: str, file: str) -> dict[str, Any]:
