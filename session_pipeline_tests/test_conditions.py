@@ -245,6 +245,25 @@ def test_invalid_condition_is_rejected(text: str, expected: str) -> None:
     assert expected in complaint(text)
 
 
+LONG = "x" * 3000
+WITH_A_LONG_NAME = [
+    f"{LONG} = 1",
+    f"event_name = {LONG}",
+    LONG,
+    f'"{LONG}" = 2',
+    f"properties.{LONG} = 'a'",
+    f"event_name {LONG}",
+    f"regexp_matches(event_name, '({LONG}')",
+    f"cast('{LONG}' as decimal(18, 6)) = 1",
+]
+
+
+@pytest.mark.parametrize("text", WITH_A_LONG_NAME, ids=[text[:40] for text in WITH_A_LONG_NAME])
+def test_error_shortens_a_long_name_or_text(text: str) -> None:
+    assert "x" * 40 in complaint(text)
+    assert len(complaint(text)) < 700
+
+
 TOO_DEEP = [
     "(" * 3000 + "is_bot" + ")" * 3000,
     "/* ' */" + "(" * 3000 + "is_bot" + ")" * 3000 + "/* ' */",

@@ -327,3 +327,19 @@ def test_list_with_invalid_elements_is_not_also_too_short() -> None:
     with pytest.raises(SettingsFileError) as error:
         parse_settings(text, "settings.toml")
     assert [one.key for one in error.value.errors] == ["funnels[0].steps[0].where"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "changes.excluded_dimensions = ['{long}']",
+        "[[funnels]]\nname = 'f'\nsteps = [{{ name = 'a', where = 'is_bot' }}]\nbreakdown = '{long}'",
+        "definitions.also = ['{long}']",
+        "[definitions.rules.x]\nlike = '{long}'",
+        "engine.conf = {{ '{long}' = '1' }}",
+    ],
+)
+def test_long_unknown_name_is_shortened(text: str) -> None:
+    _, message = error_of(text.format(long="x" * 3000))
+    assert f"{'x' * 56}..." in message
+    assert "x" * 61 not in message

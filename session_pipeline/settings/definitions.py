@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from session_pipeline.reference.definitions import packaged_definitions
 from session_pipeline.settings.section import DAY_SECONDS, Section
-from session_pipeline.settings.values import EventCondition, Listed, Name, at_most, closest, distinct, refusal
+from session_pipeline.settings.values import EventCondition, Listed, Name, at_most, closest, distinct, refusal, shown
 
 # The events of a day are read once for each definition.
 MOST_DEFINITIONS = 20
@@ -76,7 +76,8 @@ class DefinitionSettings(Section):
             return given
         known = packaged_definitions()
         if given["like"] not in known:
-            raise refusal(f"is like {given['like']!r}, which is not a definition", closest(str(given["like"]), known))
+            like = given["like"]
+            raise refusal(f"is like {shown(like)}, which is not a definition", closest(str(like), known))
         own = {key: value for key, value in given.items() if key != "like"}
         return {**known[given["like"]], **own}
 
@@ -99,7 +100,7 @@ class DefinitionsSettings(Section):
         known = (*packaged_definitions(), *self.rules)
         for name in self.also:
             if name not in known:
-                raise refusal(f"names {name!r} in also, which is not a definition", closest(name, known))
+                raise refusal(f"names {shown(name)} in also, which is not a definition", closest(name, known))
         return self
 
     @property

@@ -40,9 +40,9 @@ class EngineSettings(Section):
     def _fits(self) -> Self:
         for key in self.conf:
             if not key.startswith("spark."):
-                raise refusal(f"has {key!r} in conf", "names of Spark's configuration begin with 'spark.'")
+                raise refusal(f"has {shown(key)} in conf", "names of Spark's configuration begin with 'spark.'")
             if key in FIXED_CONF:
-                raise refusal(f"has {key!r} in conf", "remove it: the pipeline sets it, because rows depend on it")
+                raise refusal(f"has {shown(key)} in conf", "remove it: the pipeline sets it, because rows depend on it")
         if self.kind == "spark" and bool(self.master) == bool(self.remote):
             has = "master and remote" if self.master else "neither master nor remote"
             hint = 'write one: master, such as "local[*]" or "spark://host:7077"; or remote, such as "sc://host:15002"'

@@ -125,7 +125,7 @@ class FunnelSettings(Section):
         known = (*SESSION_BREAKDOWNS, *(info.context or {}).get("dimensions", ()))
         for name in names:
             if name not in known:
-                raise refusal(f"is {name!r}, which is not a dimension", closest(name, known))
+                raise refusal(f"is {shown(name)}, which is not a dimension", closest(name, known))
         if repeated := next((name for name in names if names.count(name) > 1), None):
             raise refusal(f"names the dimension {repeated!r} twice", "write each dimension once")
         if len(names) > MOST_BREAKDOWNS:

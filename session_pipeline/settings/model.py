@@ -133,7 +133,7 @@ class ChangeSettings(Section):
         for name in names:
             if name not in known:
                 hint = closest(name, known) if known else "remove it"
-                raise refusal(f"has {name!r}, which is not in [dimensions]", hint)
+                raise refusal(f"has {shown(name)}, which is not in [dimensions]", hint)
         return names
 
 

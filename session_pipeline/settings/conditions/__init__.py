@@ -18,6 +18,7 @@ from session_pipeline.settings.conditions.column_hints import column_hint
 from session_pipeline.settings.conditions.kinds import kind_of
 from session_pipeline.settings.conditions.shape import JSON_COLUMNS, JSON_PATH, OPERATORS, Refused, check, is_literal
 from session_pipeline.settings.conditions.size import NESTING_HINT, balance, check_depth, check_length, check_nesting
+from session_pipeline.settings.shortening import excerpt
 
 __all__ = ["parse_condition", "parse_number", "parse_scalar"]
 
@@ -98,7 +99,7 @@ def _read(text: str) -> exp.Expr:
         cause = error.__cause__ if isinstance(error.__cause__, ParseError) else error
         near = cause.errors[0].get("highlight") if cause.errors else None
         raise Refused(
-            f"does not parse at {near!r}" if near else "does not parse",
+            f"does not parse at {excerpt(near)!r}" if near else "does not parse",
             "write one SQL expression, without select, ; or as",
         ) from None
     except SqlglotError:
@@ -116,9 +117,8 @@ def _settle(node: exp.Expr, columns: Mapping[str, str], *, is_condition: bool) -
         case exp.Column():
             name = node.name.lower()
             if name not in columns:
-                raise Refused(
-                    f"names an unknown column {node.name!r}", column_hint(node, columns, is_condition=is_condition)
-                )
+                hint = column_hint(node, columns, is_condition=is_condition)
+                raise Refused(f"names an unknown column {excerpt(node.name)!r}", hint)
             node.set("this", exp.to_identifier(name))
         case exp.JSONExtractScalar():
             path = node.expression.name

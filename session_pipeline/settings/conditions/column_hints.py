@@ -7,6 +7,7 @@ from sqlglot import exp
 
 from session_pipeline.reference.column_groups import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
 from session_pipeline.settings.conditions.shape import COMPARISONS, JSON_COLUMNS
+from session_pipeline.settings.shortening import excerpt
 
 # What other tools call our columns; the most similar name is often another column, such as event_id for event.
 _OTHER_NAMES = {
@@ -31,7 +32,7 @@ def column_hint(column: exp.Column, columns: Mapping[str, str], *, is_condition:
         columns: The columns of the row, each with its SQL type.
         is_condition: Whether the whole expression must be true or false.
     """
-    name = column.name
+    name = excerpt(column.name)
     known = next((json for json in JSON_COLUMNS if json in columns), None)
     if known and name.lower() in JSON_COLUMNS:
         return f"write {known} ->> 'key'"

@@ -6,9 +6,11 @@ from typing import Any
 
 import duckdb
 
+from session_pipeline.settings.shortening import shortened
+
 
 class Complaint(Exception):
-    """DuckDB's error message, without the kind of error and the position."""
+    """DuckDB's error message, without the kind of error and the position, shortened to fit into a sentence."""
 
 
 def ask(sql: str, parameters: Sequence[object] = ()) -> tuple[Any, ...]:
@@ -21,7 +23,7 @@ def ask(sql: str, parameters: Sequence[object] = ()) -> tuple[Any, ...]:
         # Each call has its own cursor, because callers may be threads.
         return _database().cursor().execute(sql, list(parameters)).fetchall()[0]
     except duckdb.Error as error:
-        raise Complaint(str(error).splitlines()[0].split("Error: ", 1)[-1].rstrip(".")) from None
+        raise Complaint(shortened(str(error).splitlines()[0].split("Error: ", 1)[-1].rstrip("."))) from None
 
 
 @cache

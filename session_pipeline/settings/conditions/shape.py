@@ -198,9 +198,9 @@ def _differing_value(node: exp.JSONExtractScalar, json: str) -> str | None:
 
 
 def _key_of(column: exp.Column, json: str) -> str:
-    """Return the key of a value in JSON that is written as properties.key or properties.key.inner."""
+    """Return the key of a value in JSON that is written as properties.key or properties.key.inner, shortened."""
     keys = ".".join(part.name for part in column.parts[1:])
-    return f"$.{keys}" if "." in keys and json == "properties" else keys
+    return excerpt(f"$.{keys}" if "." in keys and json == "properties" else keys)
 
 
 def _last_json(node: exp.Expr) -> str | None:
