@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from session_pipeline.reference.changes import WHOLE, Segment
-from session_pipeline.tables.changes.outcome_sentences import outcome_sentence
+from session_pipeline.tables.changes.outcome_sentences import ended_outcome_sentence, outcome_sentence
 from session_pipeline.tables.changes.periods import Shares
-from session_pipeline.tables.changes.phrases import drop_text, visits_of
+from session_pipeline.tables.changes.phrases import drop_text, outcome_text, visits_of
 from session_pipeline.tables.changes.progress_sentences import (
     ChangedStep,
     OtherValues,
@@ -128,57 +128,76 @@ def test_few_visits_are_counts_and_a_single_day_is_no_trend(
     assert sentence(replace(STEP, window_days=window_days), **given) == expected
 
 
+def of_outcome(**given: Any) -> str:
+    """Return the sentence of an outcome of 23 mobile visits on 9 April that is no alert."""
+    values: dict[str, Any] = {"segment": MOBILE, "outcome": "bounce", "window_days": 1, "last_day": date(2026, 4, 9)}
+    values |= {"since": None, "count": 3, "session_count": 23, "expected": 10.8}
+    return outcome_sentence(**(values | given))
+
+
 @pytest.mark.parametrize(
     ("window_days", "since", "expected"),
     [
-        (
-            1,
-            date(2026, 4, 9),
-            "On 9 April, 3 of 23 mobile visits ended with bounce (13 %); usually it is about 11 (47 %).",
-        ),
+        (1, None, "On 9 April, mobile visits bounced less often than usual: 13 % (3 of 23);"),
+        (1, date(2026, 4, 9), "On 9 April, mobile visits bounced less often than usual: 13 % (3 of 23);"),
+        (1, date(2026, 4, 8), "Since 8 April, mobile visits bounce less often than usual: 13 % (3 of 23) on 9 April;"),
+        (7, None, "In the 7 days to 9 April, mobile visits bounced less often than usual: 13 % (3 of 23);"),
         (
             7,
             date(2026, 4, 4),
-            "In the 7 days to 9 April, 3 of 23 mobile visits ended with bounce (13 %); usually it is about 11 (47 %)."
-            " It most likely began on 4 April.",
+            "Since 4 April, mobile visits bounce less often than usual: 13 % (3 of 23) in the 7 days to 9 April;",
         ),
     ],
 )
 def test_an_outcome_has_its_counts_and_a_single_day_is_no_beginning(
-    window_days: int, since: date, expected: str
+    window_days: int, since: date | None, expected: str
 ) -> None:
-    text = outcome_sentence(
-        segment=MOBILE,
-        outcome="bounce",
-        window_days=window_days,
-        last_day=date(2026, 4, 9),
-        since=since,
-        count=3,
-        session_count=23,
-        expected=10.8,
-    )
-    assert text == expected
+    text = of_outcome(window_days=window_days, since=since)
+    assert text == f"{expected} the usual 47 % would be about 11."
+
+
+@pytest.mark.parametrize(
+    ("outcome", "past", "present"),
+    [
+        ("(converted)", "converted", "convert"),
+        ("bounce", "bounced", "bounce"),
+        ("engaged", "ended as engaged", "end as engaged"),
+        ("abandoned_cart", "ended with abandoned_cart", "end with abandoned_cart"),
+    ],
+)
+def test_what_visits_with_an_outcome_do(outcome: str, past: str, present: str) -> None:
+    assert of_outcome(outcome=outcome).startswith(f"On 9 April, mobile visits {past} less often than usual: ")
+    text = of_outcome(outcome=outcome, since=date(2026, 4, 8))
+    assert text.startswith(f"Since 8 April, mobile visits {present} less often than usual: ")
+    assert outcome_text(MOBILE, outcome, 1.0) == f"mobile visits {present} more often"
+    ended = Ended(date(2026, 4, 2), date(2026, 4, 5), Shares(0.4, 0.1, 0.4))
+    text = "From 2 to 4 April, mobile visits {} less often: 10 %; before it was 40 %, and since 5 April it is 40 %."
+    assert ended_outcome_sentence(MOBILE, outcome, ended) == text.format(past)
+
+
+@pytest.mark.parametrize(
+    ("count", "expected_count", "expected"),
+    [
+        (4240, 4160.0, "more often than usual: 42.4 % (4,240 of 10,000); the usual 41.6 % would be about 4,160."),
+        (950, 1020.0, "less often than usual: 9.5 % (950 of 10,000); the usual 10 % would be about 1,020."),
+        (4160, 4160.4, "about as often as usual: 42 % (4,160 of 10,000)."),
+    ],
+)
+def test_shares_of_an_outcome_are_not_written_alike(count: int, expected_count: float, expected: str) -> None:
+    text = of_outcome(count=count, session_count=10_000, expected=expected_count)
+    assert text == f"On 9 April, mobile visits bounced {expected}"
 
 
 @pytest.mark.parametrize(
     ("count", "expected"),
     [
-        (0, "there were 0 mobile visits; on this weekday there are usually 53."),
-        (1, "there was 1 mobile visit; on this weekday there are usually 53."),
-        (1200, "there were 1,200 mobile visits; on this weekday there are usually 53."),
+        (0, "fewer mobile visits came than usual on a Thursday: 0 instead of about 53."),
+        (1200, "more mobile visits came than usual on a Thursday: 1,200 instead of about 53."),
+        (53, "about as many mobile visits came as usual on a Thursday: 53."),
     ],
 )
 def test_number_of_sessions_as_a_sentence(count: int, expected: str) -> None:
-    text = outcome_sentence(
-        segment=MOBILE,
-        outcome=None,
-        window_days=1,
-        last_day=date(2026, 4, 9),
-        since=None,
-        count=count,
-        session_count=count,
-        expected=53.0,
-    )
+    text = of_outcome(outcome=None, count=count, session_count=count, expected=53.0)
     assert text == f"On 9 April, {expected}"
 
 

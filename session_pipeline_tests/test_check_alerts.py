@@ -105,9 +105,9 @@ def test_outcome_alerts_names_bad_news_of_the_last_14_days(deployment: Deploymen
     assert verdict == Verdict(False, "(sessions). bounce. purchase. (converted).", {"alerts": 4})
     assert verdict.problems == (
         "fewer mobile visits came than usual (site main)",
-        "more mobile visits end with bounce (site main)",
-        "fewer mobile visits end with purchase (site main)",
-        "fewer mobile visits convert (site main)",
+        "mobile visits bounce more often (site main)",
+        "mobile visits end with purchase less often (site main)",
+        "mobile visits convert less often (site main)",
     )
     assert not asked(deployment, checks.outcome_alerts, day=WEEKS[2] + timedelta(days=13)).holds
     assert asked(deployment, checks.outcome_alerts, day=WEEKS[2] + timedelta(days=14)).holds

@@ -126,7 +126,7 @@ def test_half_the_purchases_are_an_alert_with_its_first_day() -> None:
     assert abs((row["since"] - day(93)).days) <= 2
     assert row["outcome_count"] == sum(k for _, k in days[93:100])
     assert row["rank"] <= 2
-    assert f"usually it is about {row['expected_count']:.0f} (7.2 %)" in row["sentence"]
+    assert f"the usual 7.2 % would be about {row['expected_count']:.0f}." in row["sentence"]
 
 
 def test_a_change_that_is_over_is_no_alert_and_has_its_days() -> None:
@@ -136,7 +136,7 @@ def test_a_change_that_is_over_is_no_alert_and_has_its_days() -> None:
     assert row["score"] < -3.5
     assert (row["is_alert"], row["since"]) == (False, day(80))
     assert abs((row["over_since"] - day(90)).days) <= 1
-    assert row["sentence"].startswith("From 22 to 30 March, fewer visits ended with purchase: ")
+    assert row["sentence"].startswith("From 22 to 30 March, visits ended with purchase less often: ")
     assert "and since 31 March it is " in row["sentence"]
 
 

@@ -7,7 +7,17 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from session_pipeline.reference.changes import UNWANTED, Segment
-from session_pipeline.tables.changes.phrases import capitalized, day_text, ended_text, visits_of, window_text
+from session_pipeline.tables.changes.phrases import (
+    WEEKDAYS,
+    capitalized,
+    day_text,
+    ended_text,
+    how_often,
+    past_verb,
+    present_verb,
+    visits_of,
+    window_text,
+)
 from session_pipeline.tables.statistics import percent
 
 if TYPE_CHECKING:  # loads numpy
@@ -40,31 +50,49 @@ def outcome_sentence(
         expected: The count to expect.
         more: The additional visits that can make the rate worse; None if they cannot, or if it is better.
     """
-    when = capitalized(window_text(window_days, last_day))
+    window = window_text(window_days, last_day)
     if outcome is None:
-        were = "was" if count == 1 else "were"
-        visits = visits_of(segment, count)
-        return f"{when}, there {were} {count:,} {visits}; on this weekday there are usually {expected:,.0f}."
-    how = "converted" if outcome == "(converted)" else f"ended with {outcome}"
-    rate, usual_rate = (each / session_count if session_count else 0.0 for each in (count, expected))
-    sentence = f"{when}, {count:,} of {session_count:,} {visits_of(segment)} {how} ({percent(rate)});"
-    of_so_many = "of so many, " if more else ""  # so that it is not taken for the usual number
-    sentence += f" {of_so_many}usually it is about {expected:,.0f} ({percent(usual_rate)})."
-    if since is not None and not (window_days == 1 and since == last_day):
-        sentence += f" It most likely began on {day_text(since)}."
-    return f"{sentence} {_more_visits_text(more, how, outcome)}" if more else sentence
+        return f"{capitalized(window)}, {_number_text(segment, last_day, count, expected)}"
+    rate, usual_rate = count / session_count, expected / session_count
+    if since is None or (window_days == 1 and since == last_day):  # nothing says yet that it goes on
+        beginning, verb, part = window, past_verb(outcome), ""
+    else:
+        beginning, verb, part = f"since {day_text(since)}", present_verb(outcome), f" {window}"
+    sentence = f"{capitalized(beginning)}, {visits_of(segment)} {verb}"
+    counts = f"({count:,} of {session_count:,}){part}"
+    if f"{count:,}" == f"{expected:,.0f}":
+        sentence += f" about as often as usual: {percent(rate)} {counts}."
+    else:
+        share, usual_share = _shares(rate, usual_rate)
+        sentence += f" {how_often(rate - usual_rate)} than usual: {share} {counts};"
+        sentence += f" the usual {usual_share} would be about {expected:,.0f}."
+    return f"{sentence} {_more_visits_text(more, outcome)}" if more else sentence
 
 
 def ended_outcome_sentence(segment: Segment, outcome: str, ended: "Ended") -> str:
     """Return the sentence of a row of outcome_changes whose change is over."""
-    how = "converted" if outcome == "(converted)" else f"ended with {outcome}"
-    fewer = "fewer" if ended.rates.during < ended.rates.before else "more"
-    return ended_text(f"{fewer} {visits_of(segment)} {how}", ended)
+    often = how_often(ended.rates.during - ended.rates.before)
+    return ended_text(f"{visits_of(segment)} {past_verb(outcome)} {often}", ended)
 
 
-def _more_visits_text(more: "MoreVisits", how: str, outcome: str) -> str:
-    """Return what additional visits have to do with a rate that is worse. `how` is what visits with the outcome did."""
-    did = f"did not end with {outcome}" if outcome in UNWANTED else how
+def _number_text(segment: Segment, day: date, count: int, expected: float) -> str:
+    """Return how many visits came, compared with what is usual on the weekday."""
+    visits, weekday = visits_of(segment), WEEKDAYS[day.weekday()]
+    if f"{count:,}" == f"{expected:,.0f}":
+        return f"about as many {visits} came as usual on a {weekday}: {count:,}."
+    many = "fewer" if count < expected else "more"
+    return f"{many} {visits} came than usual on a {weekday}: {count:,} instead of about {expected:,.0f}."
+
+
+def _shares(rate: float, usual_rate: float) -> tuple[str, str]:
+    """Return two shares as percentages, with one decimal if they would otherwise be written alike."""
+    share, usual_share = percent(rate), percent(usual_rate)
+    return (f"{100 * rate:.1f} %", f"{100 * usual_rate:.1f} %") if share == usual_share else (share, usual_share)
+
+
+def _more_visits_text(more: "MoreVisits", outcome: str) -> str:
+    """Return what additional visits have to do with a rate that is worse."""
+    did = f"did not {present_verb(outcome)}" if outcome in UNWANTED else past_verb(outcome)
     kept, usual_kept = f"{more.kept_count:,}", f"{more.usual_kept_count:,.0f}"
     is_lower = more.kept_count < more.usual_kept_count and kept != usual_kept  # as written
     text = (

@@ -16,6 +16,13 @@ MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+# What visits with an outcome do and did; of other outcomes, they end with it
+VERBS = {
+    "(converted)": ("convert", "converted"),
+    "engaged": ("end as engaged", "ended as engaged"),
+    "bounce": ("bounce", "bounced"),
+}
 NO_VALUE, OTHER = "(none)", "other"
 # "Mobile visits" says what it means. With own dimensions, "new visits" of a variant or "free visits" would mislead.
 WITH_ADJECTIVES = ("channel", "device", "browser", "os")
@@ -31,20 +38,19 @@ def window_text(days: int, day: date) -> str:
     return f"on {day_text(day)}" if days == 1 else f"in the {days} days to {day_text(day)}"
 
 
-def visits_of(segment: Segment, count: int = 2) -> str:
-    """Return the visits of a segment as text: mobile visits, visits with variant b; of one: mobile visit."""
+def visits_of(segment: Segment) -> str:
+    """Return the visits of a segment as text: mobile visits, visits with variant b."""
     dimension, value = segment
-    visits = "visit" if count == 1 else "visits"
     if segment == WHOLE:
-        return visits
+        return "visits"
     if value == NO_VALUE:
-        return f"{visits} without {dimension}"
+        return f"visits without {dimension}"
     if value.lower() == OTHER:  # of a device, it is a kind of its own; "other visits" would mean something else
-        return f"{visits} with {dimension} {value}"
+        return f"visits with {dimension} {value}"
     if dimension == "landing_action":
-        return f"{visits} that begin with {value}"
+        return f"visits that begin with {value}"
     is_adjective = dimension in WITH_ADJECTIVES and value.isalpha() and len(value) > 2
-    return f"{value} {visits}" if is_adjective else f"{visits} with {dimension} {value}"
+    return f"{value} visits" if is_adjective else f"visits with {dimension} {value}"
 
 
 def days_text(first: date, last: date) -> str:
@@ -66,10 +72,27 @@ def drop_text(segment: Segment, action: str, next_action: str) -> str:
     return f"fewer {visits_of(segment)} at {action} {does}"
 
 
+def present_verb(outcome: str) -> str:
+    """Return what visits with an outcome do: convert, bounce, end with purchase."""
+    return VERBS[outcome][0] if outcome in VERBS else f"end with {outcome}"
+
+
+def past_verb(outcome: str) -> str:
+    """Return what visits with an outcome did: converted, bounced, ended with purchase."""
+    return VERBS[outcome][1] if outcome in VERBS else f"ended with {outcome}"
+
+
+def how_often(change: float) -> str:
+    """Return in which direction a share changed. With more visits than usual, their number can change otherwise."""
+    return "less often" if change < 0 else "more often"
+
+
 def outcome_text(segment: Segment, outcome: str, score: float) -> str:
-    """Return a changed outcome without figures as text: fewer mobile visits end with purchase."""
-    does = {"(sessions)": "came than usual", "(converted)": "convert"}.get(outcome, f"end with {outcome}")
-    return f"{'fewer' if score < 0 else 'more'} {visits_of(segment)} {does}"
+    """Return a changed outcome without figures as text: mobile visits end with purchase less often."""
+    visits = visits_of(segment)
+    if outcome == "(sessions)":
+        return f"{'fewer' if score < 0 else 'more'} {visits} came than usual"
+    return f"{visits} {present_verb(outcome)} {how_often(score)}"
 
 
 def ended_text(what: str, ended: "Ended") -> str:
