@@ -172,6 +172,13 @@ def test_missing_file_or_folder_is_wrong_use(name: str) -> None:
     assert "name a file of events" in err
 
 
+def test_folders_under_raw_are_wrong_use(tmp_path: Path) -> None:
+    file = write(tmp_path / "data" / "raw" / "web" / "events.jsonl", *EVENTS)
+    for path in (file.parent, file.parent.parent):
+        code, _, err = call("try", path, "--data", tmp_path / "data")
+        assert (code, f"{path} is not a file; name a file of events" in err) == (2, True), err
+
+
 def test_file_without_a_readable_line_exits_with_1(tmp_path: Path) -> None:
     file = write(tmp_path / "events.jsonl", "{broken", {"a": 1})
     code, _, err = call("try", file)

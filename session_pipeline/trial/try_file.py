@@ -31,7 +31,7 @@ ADDED = ("null_values", "key_values")  # lists that a suggestion adds to
 def source_of(file: Path, folder: DataFolder | None) -> str:
     """Return the source of a file: its folder under raw/ if it is there, otherwise NO_SOURCE."""
     path = file.absolute()
-    if folder is not None and path.is_relative_to(folder.raw) and path.parent != folder.raw:
+    if folder is not None and folder.raw in path.parent.parents:
         return path.relative_to(folder.raw).parts[0]
     return NO_SOURCE
 
