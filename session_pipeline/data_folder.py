@@ -6,6 +6,7 @@ paths only; each file is read and written by the package that owns it.
 
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,5 +144,6 @@ def find(path: Path | str | None = None, *, option: str = "--data") -> DataFolde
         raise WrongUseError(f"{folder.path} is not a data folder, but {around.path} is; select it with {option}")
     raise WrongUseError(
         f"{folder.path} is not a data folder: it has neither settings.toml nor raw/; create one with"
-        f" `session-pipeline init {folder.path}`, or select another with {option} or {ENVIRONMENT_VARIABLE}"
+        f" `session-pipeline init {shlex.quote(str(folder.path))}`,"
+        f" or select another with {option} or {ENVIRONMENT_VARIABLE}"
     )

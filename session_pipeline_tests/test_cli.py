@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from session_pipeline.data_folder import MOST_BYTES
+from session_pipeline.data_folder import MOST_BYTES, DataFolder
+from session_pipeline.errors import SettingsError
+from session_pipeline.run.opened import lost_settings
+from session_pipeline.settings import load_settings
 from session_pipeline_tests.shop_commands import call
 
 
@@ -204,6 +207,17 @@ def test_settings_of_another_program_do_not_make_a_data_folder(tmp_path: Path) -
     (tmp_path / "settings.toml").touch()
     data = tmp_path / "data"
     assert f"create one with `session-pipeline init {data}`" in call("status", "--data", data)[2]
+
+
+def test_commands_in_messages_quote_the_folder_for_the_shell(tmp_path: Path) -> None:
+    data = tmp_path / "Größe und Maß"
+    assert f"create one with `session-pipeline init '{data}'`" in call("status", "--data", data)[2]
+    (data / "raw").mkdir(parents=True)
+    assert f"`session-pipeline init '{data}'` writes a copy" in call("check", "--data", data)[2]
+    assert f"write the packaged settings with `session-pipeline init '{data}'`" in str(lost_settings(DataFolder(data)))
+    (data / "raw").rmdir()
+    with pytest.raises(SettingsError, match=f"create a data folder with `session-pipeline init '{data}'`"):
+        load_settings(data)
 
 
 def test_sample_writes_the_truth_outside_raw(own_shop: Path, tmp_path: Path) -> None:

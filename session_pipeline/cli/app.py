@@ -5,6 +5,7 @@ The commands are in the other modules of this package; `cli.commands` lists them
 
 import errno
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -158,7 +159,7 @@ def chosen_folder(data: Path | None) -> DataFolder:
     if not folder.has_settings and not _has_lost_settings(folder):
         stderr.print(
             f"{folder.path} has no settings.toml: the packaged settings are used;"
-            f" `session-pipeline init {folder.path}` writes a copy that you can edit",
+            f" `session-pipeline init {shlex.quote(str(folder.path))}` writes a copy that you can edit",
             soft_wrap=True,
         )
     return folder

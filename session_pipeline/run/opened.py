@@ -3,6 +3,7 @@
 Nothing here writes or takes a lock. `run.pipeline` adds the lock, the engine and the work of a run.
 """
 
+import shlex
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -88,7 +89,7 @@ def open_store(folder: DataFolder) -> Store:
 
 def lost_settings(folder: DataFolder) -> SettingsError:
     """Return the error of a store that was built with a settings file that is now missing."""
-    hint = f"restore it, or write the packaged settings with `session-pipeline init {folder.path}`"
+    hint = f"restore it, or write the packaged settings with `session-pipeline init {shlex.quote(str(folder.path))}`"
     return SettingsError(str(folder.settings), "is missing, but the store was built with it", hint)
 
 

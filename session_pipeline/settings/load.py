@@ -6,6 +6,7 @@ Parses TOML and turns pydantic's errors into sentences. model.py defines the set
 import json
 import os
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
@@ -70,7 +71,7 @@ def load_settings(data_folder: Path) -> Settings:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        hint = f"create a data folder with `session-pipeline init {data_folder}`"
+        hint = f"create a data folder with `session-pipeline init {shlex.quote(str(data_folder))}`"
         raise SettingsError(str(path), "does not exist", hint) from None
     except UnicodeDecodeError as error:
         raise SettingsError(str(path), f"cannot be read ({error})", "save it as a UTF-8 text file") from None
