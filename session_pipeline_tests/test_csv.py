@@ -71,6 +71,16 @@ def test_quotes_may_stand_behind_blanks_if_the_header_has_blanks(each_way: Inges
     assert taken.reasons == {7: "invalid_csv", 8: "ragged_row", 10: "invalid_csv"}
 
 
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [('visitor_id,event_time,event_name, ""', '""'), ('visitor_id,event_time, "event_name", ""', "column_4")],
+)
+def test_quoted_name_after_a_blank_can_be_empty(each_way: Ingest, header: str, name: str) -> None:
+    taken = each_way.take(f"{header}\nv,2024-03-01,a,b\n", "a.csv")
+    assert taken.column("event_name") == ["a"]
+    assert json.loads(taken.column("properties")[0]) == {name: "b"}
+
+
 @pytest.mark.parametrize("header", ["visitor_id ,event_time,event_name", 'visitor_id,event_time,event_name," plan"'])
 def test_blanks_of_values_stay_if_no_blank_stands_before_a_name(each_way: Ingest, header: str) -> None:
     values = "v,2024-03-01, a" + ", b" * (header.count(",") - 2)

@@ -91,7 +91,7 @@ def is_spaced(header: str, delimiter: str, *, is_quoted: bool) -> bool:
         blanks = blanks_of(delimiter)
         return any(name.strip() and name[0] in blanks for name in header.split(delimiter))
     fields = _spaced_fields(header, delimiter) or ()
-    return any(found["blanks"] and (found["quoted"] or found["plain"].strip()) for found in fields)
+    return any(found["blanks"] and (found["quoted"] or (found["plain"] or "").strip()) for found in fields)
 
 
 def split_record(text: str, delimiter: str, *, is_spaced: bool = False) -> list[str] | None:
