@@ -249,9 +249,12 @@ class Ingest:
             if len(self._again) == MOST_FILES_TOGETHER:
                 self._record_again()
             return
-        reason = OTHER_FORMAT if usable else NEW_FILE
-        if not usable and self._ledger.is_accepted(file_id):
+        if usable:
+            reason = OTHER_FORMAT
+        elif self._ledger.is_accepted(file_id):
             reason = self._ledger.why_stale(delivery.source, file_id) or CHANGED_SETTINGS
+        else:
+            reason = NEW_FILE
         self._pending[file_id] = Pending(admitted, [delivery], reason)
         crash_points.reached("ingest: file admitted")
         if not is_small(admitted):

@@ -104,8 +104,11 @@ class Ledger:
     def why_stale(self, source: str, file_id: str) -> str | None:
         """Return why the stored rows of a content are stale; None if they are not."""
         file = self.files.get(file_id)
-        if file is None or not self._rules(source, file_id).gave(file.fingerprint):
-            return CHANGED_SETTINGS if file is None else what_changed(file.facts, self._rules(source, file_id))
+        if file is None:
+            return CHANGED_SETTINGS
+        rules = self._rules(source, file_id)
+        if not rules.gave(file.fingerprint):
+            return what_changed(file.facts, rules)
         if any(self._partitions[key].is_damaged for key in self.keys[file_id]):
             return DAMAGED_ROWS
         if file.facts["status"] != "accepted":

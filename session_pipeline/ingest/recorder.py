@@ -64,10 +64,8 @@ class Recorder:
         admitted = pending.admitted
         fingerprint = rules.fingerprint(admitted.format, is_keyed=reading.is_keyed)
         facts = facts_of(admitted, reading, rules)
-        recorded = None
         if self._ledger.is_usable(admitted.source, admitted.file_id):
             recorded = self._ledger.files[admitted.file_id]
-        if recorded is not None:
             facts["formats"] = sorted({*recorded.facts["formats"], admitted.format})
             if not is_better(facts, recorded):
                 reading.discard()

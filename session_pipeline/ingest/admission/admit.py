@@ -137,8 +137,8 @@ def admit(
         _plain(delivered, path, _outer(delivered, path, format, compression), scratch) as (plain_path, plain),
     ):
         stamp = _stamp(os.fstat(delivered.fileno()))
-        preset = recognized_preset(plain, plain_path, format) if of_preset is not None else None
-        if of_preset is not None and preset is not None:
+        preset = None
+        if of_preset is not None and (preset := recognized_preset(plain, plain_path, format)):
             preset_format, layout = of_preset(preset)
             format = preset_format or format
         if kind := other_kind(plain, format):
