@@ -8,6 +8,7 @@ visitors that an erased user shared with others. erase_stored.py does the same f
 
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -74,10 +75,7 @@ def erase_frozen(store: Store, left: Unfinished, linking_events: str, run_id: st
             if kept is rows:
                 continue
             path = store.scratch / f"{partition.key.table}.{partition.key.date}.erased.parquet"
-            if len(kept) <= short_files.MOST_ROWS:
-                short_files.write(short_files.prepared(kept, rows.schema), path)
-            else:
-                pq.write_table(kept, path, row_group_size=ROW_GROUP_ROWS, **WRITTEN)
+            _write(kept, rows.schema, path)
             count += len(rows) - len(kept)
             written.append(
                 Written(
@@ -95,6 +93,13 @@ def erase_frozen(store: Store, left: Unfinished, linking_events: str, run_id: st
         store.commit(written, run_id=run_id)
         crash_points.reached("erase: frozen days written again")
     return count
+
+
+def _write(rows: pa.Table, schema: pa.Schema, path: Path) -> None:
+    if len(rows) <= short_files.MOST_ROWS:
+        short_files.write(short_files.prepared(rows, schema), path)
+    else:
+        pq.write_table(rows, path, row_group_size=ROW_GROUP_ROWS, **WRITTEN)
 
 
 def _without_erased(key: Key, rows: pa.Table, left: Unfinished, matches: Matches) -> pa.Table:

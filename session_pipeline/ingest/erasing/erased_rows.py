@@ -111,20 +111,10 @@ def without_erased(reading: Reading, erasures: Erasures, site: str) -> Reading:
     """
     if not erasures.kinds(site):
         return reading
-    days: list[RawDay] = []
-    event_count = line_count = 0
-    for day in reading.days:
-        blanked_count = sum(_blank_former_ids(path, erasures, site) for path in paths_at(day.path))
-        count = sum(_remove(path, erased_events(path, erasures, site)) for path in paths_at(day.path))
-        event_count += count
-        if not count and not blanked_count:
-            days.append(day)
-        elif count < day.row_count:
-            _forget_parts(day.path)
-            quarters = _quarters_of(day)
-            days.append(replace(day, row_count=day.row_count - count, quarters=quarters, sha256=""))
-        elif day.path.exists():
-            remove_at(day.path)
+    found = [_day_without_erased(day, erasures, site) for day in reading.days]
+    days = tuple(day for day in found if day is not None)
+    event_count = sum(day.row_count for day in reading.days) - sum(day.row_count for day in days)
+    line_count = 0
     reasons, quarantine_path = reading.reasons, reading.quarantine_path
     if quarantine_path is not None:
         line_count = sum(_remove(path, erased_lines(path, erasures, site)) for path in paths_at(quarantine_path))
@@ -133,7 +123,7 @@ def without_erased(reading: Reading, erasures: Erasures, site: str) -> Reading:
             reasons = _reasons_of(paths_at(quarantine_path) if quarantine_path.exists() else [])
             if not reasons:
                 quarantine_path = None
-    if not line_count and tuple(days) == reading.days:
+    if not line_count and days == reading.days:
         return reading
     bounds = [pc.min_max(times).as_py() for day in days for times in _times_of(day)]
     return replace(
@@ -144,9 +134,23 @@ def without_erased(reading: Reading, erasures: Erasures, site: str) -> Reading:
         reasons=reasons,
         first_event_time=min((each["min"] for each in bounds), default=None),
         last_event_time=max((each["max"] for each in bounds), default=None),
-        days=tuple(days),
+        days=days,
         quarantine_path=quarantine_path,
     )
+
+
+def _day_without_erased(day: RawDay, erasures: Erasures, site: str) -> RawDay | None:
+    """Remove the erased rows and former ids from the files of a day; return what is left of it, None if nothing is."""
+    blanked_count = sum(_blank_former_ids(path, erasures, site) for path in paths_at(day.path))
+    count = sum(_remove(path, erased_events(path, erasures, site)) for path in paths_at(day.path))
+    if not count and not blanked_count:
+        return day
+    if count < day.row_count:
+        _forget_parts(day.path)
+        return replace(day, row_count=day.row_count - count, quarters=_quarters_of(day), sha256="")
+    if day.path.exists():
+        remove_at(day.path)
+    return None
 
 
 def _reasons_of(paths: Sequence[Path]) -> dict[str, int]:

@@ -77,7 +77,8 @@ class Matches:
         conditions = {each: _is_in(each, "erased_users") for each in USERS if {"site", each} <= names}
         if "session_id" in names:
             conditions |= {each: OF_NAME.format(each) for each in NAMES if each in names}
-            conditions |= {each: OF_ID.format(each) for each in ("deciding_event_id",) if each in names}
+            if "deciding_event_id" in names:
+                conditions["deciding_event_id"] = OF_ID.format("deciding_event_id")
         for each, condition in conditions.items():
             is_erased = self._where(rows, day, [condition])
             if is_erased is not None:
