@@ -25,15 +25,15 @@ T = TypeVar("T")
 
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable (fsync), after a rename into it."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    _sync(folder)
 
 
 def sync_file(path: Path) -> None:
     """Make a file's bytes durable (fsync)."""
+    _sync(path)
+
+
+def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
