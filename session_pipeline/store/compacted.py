@@ -109,14 +109,14 @@ class CompactedFiles:
         Args:
             partitions: The partitions of the store.
         """
-        outdated = [path for name, path in self._names.items() if name != _present_name(name, partitions)]
-        unknown = set(self._folder.glob("*")).difference(self._names.values()) if self._folder.is_dir() else set()
-        for path in (*outdated, *unknown):
+        present = {name: path for name, path in self._names.items() if name == _present_name(name, partitions)}
+        outdated = sorted(set(self._folder.glob("*")).difference(present.values()))
+        for path in outdated:
             remove_at(path)
             crash_points.reached("compaction: file removed")
-        if outdated or unknown:
+        if outdated:
             sync_folder(self._folder)
-        self._names = {name: path for name, path in self._names.items() if path not in set(outdated)}
+        self._names = present
 
     def _file(self, block: Block, partitions: Sequence[Partition]) -> Path | None:
         """Return the file of a block, if there is one that is intact."""
