@@ -13,9 +13,10 @@ from typing import Any, cast
 from session_pipeline.store import damage
 from session_pipeline.store.catalog_file import CatalogFile
 from session_pipeline.store.catalog_rows import (
+    OF_KEY,
     PARTITION,
-    date_text,
     file_paths_of,
+    key_values,
     partition_of,
     publication_of,
     row_of,
@@ -57,24 +58,17 @@ class Catalog(CatalogFile):
     def drop(self, key: Key, generation: int) -> None:
         """Remove a partition and retire its files. Call within a transaction."""
         self._retire(key, except_paths=(), generation=generation)
-        self._connection.execute(
-            "delete from partitions where table_name = ? and date = ? and file_id = ?",
-            (key.table, date_text(key.date), key.file_id),
-        )
+        self._connection.execute(f"delete from partitions where {OF_KEY}", key_values(key))
 
     def mark_damaged(self, key: Key) -> None:
         """Record that a partition's file is damaged, so that the next run rebuilds it."""
         rows = self._connection.execute(
-            f"select {', '.join(PARTITION)} from partitions where table_name = ? and date = ? and file_id = ?",
-            (key.table, date_text(key.date), key.file_id),
+            f"select {', '.join(PARTITION)} from partitions where {OF_KEY}", key_values(key)
         )
         damage.put_rows(self._connection, "partitions", [dict(row) | {"is_damaged": 1} for row in rows.fetchall()])
 
     def _retire(self, key: Key, *, except_paths: Collection[str], generation: int) -> None:
-        rows = self._connection.execute(
-            "select path, part_list from partitions where table_name = ? and date = ? and file_id = ?",
-            (key.table, date_text(key.date), key.file_id),
-        )
+        rows = self._connection.execute(f"select path, part_list from partitions where {OF_KEY}", key_values(key))
         before = (path for row in rows.fetchall() for path in file_paths_of(row))
         retired = [{"path": path, "generation": generation} for path in before if path not in except_paths]
         damage.put_rows(self._connection, "retired", retired)

@@ -17,11 +17,12 @@ PARTITION = (
     *("table_name", "date", "file_id", "path", "sha256", "row_count", "byte_count", "fingerprint", "parts", "counts"),
     *("reason", "run_id", "built_at", "generation", "is_damaged", "changed_generation", "causes", "part_list"),
 )
+OF_KEY = "table_name = ? and date = ? and file_id = ?"  # the row of a partition; the parameters are its `key_values`
 
 
-def date_text(day: date | None) -> str:
-    """Return a date as a row has it; empty without one."""
-    return "" if day is None else day.isoformat()
+def key_values(key: Key) -> tuple[str, str, str]:
+    """Return the columns of a key as a row has them; the date of a table without days is empty."""
+    return key.table, "" if key.date is None else key.date.isoformat(), key.file_id
 
 
 def file_paths_of(row: sqlite3.Row) -> list[str]:
@@ -42,10 +43,11 @@ def publication_of(row: sqlite3.Row) -> Publication:
 
 def row_of(partition: Partition) -> dict[str, str | int]:
     """Return the row of a partition, by column."""
+    table_name, day, file_id = key_values(partition.key)
     return {
-        "table_name": partition.key.table,
-        "date": date_text(partition.key.date),
-        "file_id": partition.key.file_id,
+        "table_name": table_name,
+        "date": day,
+        "file_id": file_id,
         "path": partition.path,
         "sha256": partition.sha256,
         "row_count": partition.row_count,
