@@ -112,7 +112,7 @@ def check_rows(connection: sqlite3.Connection, path: Path) -> None:
         if problem != "ok":
             raise damaged(path, " ".join(str(problem).split()))
         for table_name in _tables(connection):
-            digest = f"{DIGEST_OF}({', '.join(_columns(connection, table_name))})"
+            digest = _digest_sql(connection, table_name)
             wrong = f"select count(*) from {table_name} where {DIGEST} not in ('', {digest})"
             [count] = connection.execute(wrong).fetchone()
             if count:
@@ -122,7 +122,7 @@ def check_rows(connection: sqlite3.Connection, path: Path) -> None:
 def record_missing(connection: sqlite3.Connection) -> None:
     """Record the digests of rows that an older version wrote. Call within a transaction."""
     for table_name in _tables(connection):
-        digest = f"{DIGEST_OF}({', '.join(_columns(connection, table_name))})"
+        digest = _digest_sql(connection, table_name)
         connection.execute(f"update {table_name} set {DIGEST} = {digest} where {DIGEST} = ''")
 
 
@@ -141,9 +141,9 @@ def _tables(connection: sqlite3.Connection) -> list[str]:
     return [name for (name,) in rows.fetchall()]
 
 
-def _columns(connection: sqlite3.Connection, table_name: str) -> list[str]:
-    """Return the columns that the digest covers, in an order that does not depend on when they were added."""
+def _digest_sql(connection: sqlite3.Connection, table_name: str) -> str:
+    """Return SQL of the digest of a row. The order of its columns does not depend on when they were added."""
     rows = connection.execute(
         "select name from pragma_table_info(?) where name <> ? order by name", (table_name, DIGEST)
     )
-    return [name for (name,) in rows.fetchall()]
+    return f"{DIGEST_OF}({', '.join(name for (name,) in rows.fetchall())})"
