@@ -63,28 +63,33 @@ def report_shortage(folder: Path) -> Iterator[None]:
     except SessionPipelineError:
         raise
     except Exception as error:
-        has_catalog = _has_catalog(folder)
-        causes = list(_causes(error))
+        has_catalog, causes = _has_catalog(folder), list(_causes(error))
         if has_catalog and any(type(cause).__module__.startswith("sqlalchemy.") for cause in causes):
             raise  # it is about a database of Dagster, whose folder an outer block names
-        for cause in causes:
-            file = _file_that_did_not_fit(cause, folder)
-            if file is not None:
-                raise disk_full(folder / file) from error
-            file = _file_beyond_the_limit(cause)
-            if file is not None:
-                raise OpenFilesError(file or str(folder)) from error
-            if has_catalog and is_disk_error(cause):
-                raise StoreError(f"{folder / CATALOG_FILE}: {cause}; check the disk and run again") from error
-            if has_catalog and is_locked(cause):
-                raise StoreError(f"{folder / CATALOG_FILE} {LOCKED} ({cause}); {HOW_TO_UNLOCK}") from error
-            if isinstance(cause, duckdb.OutOfMemoryException):
-                raise MemoryTooSmallError(str(cause).partition("\n")[0]) from error
-            if type(cause).__module__.startswith(("pyspark.", "py4j.")):
-                shortage = _shortage_in_spark(str(cause), folder)
-                if shortage is not None:
-                    raise shortage from error
-        raise
+        shortages = (_shortage(cause, folder, has_catalog=has_catalog) for cause in causes)
+        shortage = next((found for found in shortages if found is not None), None)
+        if shortage is None:
+            raise
+        raise shortage from error
+
+
+def _shortage(error: BaseException, folder: Path, *, has_catalog: bool) -> SessionPipelineError | None:
+    """Return the clear error for an error, without its causes; None for other errors."""
+    file = _file_that_did_not_fit(error, folder)
+    if file is not None:
+        return disk_full(folder / file)
+    file = _file_beyond_the_limit(error)
+    if file is not None:
+        return OpenFilesError(file or str(folder))
+    if has_catalog and is_disk_error(error):
+        return StoreError(f"{folder / CATALOG_FILE}: {error}; check the disk and run again")
+    if has_catalog and is_locked(error):
+        return StoreError(f"{folder / CATALOG_FILE} {LOCKED} ({error}); {HOW_TO_UNLOCK}")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return MemoryTooSmallError(str(error).partition("\n")[0])
+    if type(error).__module__.startswith(("pyspark.", "py4j.")):
+        return _shortage_in_spark(str(error), folder)
+    return None
 
 
 def disk_full(path: Path) -> DiskFullError:
