@@ -8,7 +8,6 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -133,17 +132,17 @@ class StoredPartitions:
         if not path.exists():
             self._write_format(path, package_version)
             return
-        with suppress(ValueError, KeyError, TypeError):
+        try:
             written = json.loads(path.read_text())
             found, writer = int(written["format"]), str(written.get("package_version", ""))
-            # With the same format, a newer version can have other models; this one would build its days again.
-            if found > FORMAT or (found == FORMAT and _is_newer(writer, than=package_version)):
-                raise StoreError(f"the store {self.folder} was written by {_newer(written, package_version)}")
-            if found < FORMAT:
-                self._write_format(path, package_version)  # the catalog adds the columns that an older format lacks
-            self._recorded_version = writer if found == FORMAT else package_version
-            return
-        raise StoreError(f"{path} does not state the version of the store; restore it from a backup")
+        except (ValueError, KeyError, TypeError):
+            raise StoreError(f"{path} does not state the version of the store; restore it from a backup") from None
+        # With the same format, a newer version can have other models; this one would build its days again.
+        if found > FORMAT or (found == FORMAT and _is_newer(writer, than=package_version)):
+            raise StoreError(f"the store {self.folder} was written by {_newer(written, package_version)}")
+        if found < FORMAT:
+            self._write_format(path, package_version)  # the catalog adds the columns that an older format lacks
+        self._recorded_version = writer if found == FORMAT else package_version
 
     def _record_version(self) -> None:
         """Record the version of the package if that of the store is older. Only a writer does this.
