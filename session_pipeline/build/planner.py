@@ -66,20 +66,20 @@ class Planner:
         """
         if self.frame.is_frozen(day):
             return None
-        built = [self._partitions.get(Key(name, day)) for name in step.tables]
-        if any(partition is None for partition in built):
+        found = (self._partitions.get(Key(name, day)) for name in step.tables)
+        built = [partition for partition in found if partition is not None]
+        if len(built) < len(step.tables):
             if is_optional(step.tables[0]) and self._has_built_events(day):
                 return Staleness(Kind.ADDED, "setting identity.by changed")  # no other setting adds tables
             return Staleness(Kind.DATA, "new day" if step.is_daily else "new table")
-        if any(partition.is_damaged for partition in built if partition is not None):
+        if any(partition.is_damaged for partition in built):
             return Staleness(Kind.DAMAGE, "its file is damaged")
-        there = [partition for partition in built if partition is not None]
-        if self.fingerprints.is_unchanged(step, day, there):
+        if self.fingerprints.is_unchanged(step, day, built):
             return None
         current = self.fingerprints.of(step, day)
-        if current is None or all(partition.fingerprint == current.value for partition in there):
+        if current is None or all(partition.fingerprint == current.value for partition in built):
             return None
-        return self._difference(step, there[0], current)
+        return self._difference(step, built[0], current)
 
     def _has_built_events(self, day: date | None) -> bool:
         """Return whether the events of a day are built; for tables without days, those of any day."""
