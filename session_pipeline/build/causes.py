@@ -6,6 +6,7 @@ builder.py records the causes with the partitions, logs.py as the reason of a ch
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cached_property
+from itertools import chain
 
 from session_pipeline.build.explain import changes
 from session_pipeline.build.planner import Planner
@@ -78,12 +79,12 @@ class Causes:
     ) -> dict[Key, tuple[str, ...]]:
         """Return the causes of the inputs that changed since a generation."""
         found: dict[Key, tuple[str, ...]] = {}
-        for each in (each for read in self._planner.inputs.of(step, (day,)).values() for each in read):
-            if isinstance(each, Partition) and each.changed_generation > since:
-                found[each.key] = each.causes
+        for each in chain.from_iterable(self._planner.inputs.of(step, (day,)).values()):
             key = each.key if isinstance(each, Partition) else each
             if key in changed_by:
                 found[key] = changed_by[key]
+            elif isinstance(each, Partition) and each.changed_generation > since:
+                found[key] = each.causes
         return found
 
     def _inherited(
