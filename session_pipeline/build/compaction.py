@@ -5,7 +5,6 @@ store/compacted.py keeps the files, and says which fit the present partitions.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from session_pipeline.engines import short_files
@@ -75,8 +74,10 @@ class Compaction:
             rows = job.rows(f"select {columns} from {quote(name)} order by {order}")
         assert len(rows) == sum(each.row_count for each in read), f"all rows of {name} are read"
         rows = short_files.prepared(rows, arrow_schema(contract.dated_columns))
-        counts = [sum(each.row_count for each in blocks[block]) for block in sorted(blocks)]
-        for block, start, count in zip(sorted(blocks), accumulate(counts, initial=0), counts, strict=False):
+        start = 0
+        for block, partitions in sorted(blocks.items()):
             path = self._store.scratch / f"{block.table}-{block.number}.parquet"
+            count = sum(each.row_count for each in partitions)
             short_files.write(rows.slice(start, count), path)
-            self._store.compacted.add(block, blocks[block], path)
+            self._store.compacted.add(block, partitions, path)
+            start += count
