@@ -112,6 +112,11 @@ class Builder:
         """
         return self._build_stale(step, days, self._stale(are_all=force))
 
+    def build_all(self, step: Step, days: Sequence[date | None]) -> None:
+        """Build as `build` does, without looking at the results. No day waits for an upgrade."""
+        for _ in self._build_stale(step, days, StaleDays(self.planner, self._engine.stretch_scale)):
+            pass
+
     def _build_stale(self, step: Step, days: Sequence[date | None], stale: StaleDays) -> Iterator[Built]:
         position = 0
         while position < len(days):
@@ -180,11 +185,6 @@ class Builder:
                 before = {key.date for key in keys if key.table in step.tables} - its_days
                 its_days |= before
             self.build_all(producer, sorted(its_days, key=str))
-
-    def build_all(self, step: Step, days: Sequence[date | None]) -> None:
-        """Build as `build` does, without looking at the results. No day waits for an upgrade."""
-        for _ in self._build_stale(step, days, StaleDays(self.planner, self._engine.stretch_scale)):
-            pass
 
     # Building
 
