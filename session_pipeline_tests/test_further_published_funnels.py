@@ -11,14 +11,15 @@ from session_pipeline_tests.deliveries import delivery, read_lines, settings
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.oracles import sessions as oracle
 from session_pipeline_tests.oracles.different_funnels import different_funnel_cases
+from session_pipeline_tests.oracles.documented_funnels import documented_funnel_cases
 from session_pipeline_tests.oracles.funnels import attempts
 from session_pipeline_tests.oracles.further_published_funnels import daily_funnel_cases, further_funnel_cases
 from session_pipeline_tests.oracles.published_cases import FIRST_MOMENT, FunnelCase, funnel_levels
 from session_pipeline_tests.oracles.sessions import Rules
 from session_pipeline_tests.oracles.window_funnels import completed_funnel_cases, window_funnel_cases
 
-UNTIL = date(2024, 1, 20)
-CASES = [*further_funnel_cases(), *window_funnel_cases(), *different_funnel_cases()]
+UNTIL = date(2024, 2, 10)
+CASES = [*further_funnel_cases(), *window_funnel_cases(), *documented_funnel_cases(), *different_funnel_cases()]
 DAILY = daily_funnel_cases()
 COMPLETED = completed_funnel_cases()
 

@@ -33,6 +33,9 @@ _DIFFERENT: tuple[Case, ...] = (
     ("PostHog excludes, strict", "posthog_strict", "a b", "1d", {"a x b": 1, "a b x": 2}, _NOT_X),
     ("PostHog counts 2, strict", "posthog_strict", "a b c", "1d", {"a c 0s x b": 1}, {"repeats": "ignore"}),
     ("PostHog counts 3, optional", "posthog_ordered", "b a b c", "3s", {"b a b b c": 4}, {"optional": frozenset({2})}),
+    ("Amplitude counts 2, in one second", "posthog_ordered", "a b", "1d", {"b 700ms a": 1, "b 0s a": 2}, {}),
+    ("Amplitude counts 2, exact order", "posthog_strict", "a b", "1d", {"a 300ms x 300ms b": 1, "a 0s x 0s b": 2}, {}),
+    ("Amplitude counts 1, the same event", "posthog_ordered", "a a", "1d", {"a 0s a": 2, "a 700ms a": 2}, {}),
     # An exclusion counts in mode strict if its events may occur.
     (
         "excluded, other events allowed",

@@ -17,8 +17,8 @@ from session_pipeline_tests.oracles.published_cases import FIRST_MOMENT, FunnelC
 Levels = Mapping[str, int | None]
 Case = tuple[str, str, str, str, Levels, Mapping[str, Any]]
 
-_PAUSE = re.compile(r"(\d+)([smhd])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_PAUSE = re.compile(r"(\d+)(ms|[smhd])")
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 MANY_AT_ONCE = " 0s ".join(["a"] * 30)
 
 
@@ -398,7 +398,7 @@ def lines_of(visitor: str, happened: str) -> Iterator[Mapping[str, Any]]:
         yield {"event_id": f"{place:03d}", "visitor_id": visitor, "event_time": moment, "event_name": word}
 
 
-def seconds_of(word: str) -> int | None:
+def seconds_of(word: str) -> float | None:
     """Return the seconds of a pause such as 2h, or None for another word."""
     pause = _PAUSE.fullmatch(word)
     return int(pause[1]) * _SECONDS[pause[2]] if pause else None
