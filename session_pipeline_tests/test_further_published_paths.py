@@ -1,7 +1,7 @@
 """Tests sequences, next actions, routes and transitions of other products through settings, events and tables."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -54,19 +54,30 @@ class Tables:
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
     patterns: list[Mapping[str, Any]] = []
     for number, search in enumerate(SEARCHES):
-        among = {} if search.among is None else {"among": search.among}
-        patterns.append({"name": f"search {number}", "pattern": search.pattern, **among})
-    patterns += [
+        limits = {"among": search.among, "within_seconds": search.within_seconds}
+        given = {key: value for key, value in limits.items() if value is not None}
+        patterns.append({"name": f"search {number}", "pattern": search.pattern, **given})
+    happened = (each for search in SEARCHES for each in map(without_brackets, search.happened))
+    return built(tmp_path_factory.mktemp("searches"), patterns, happened)
+
+
+@pytest.fixture(scope="module")
+def next_tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    patterns = [
         {"name": f"next {number}", "pattern": next_action_pattern(direction, base, chain.split())[0]}
         for number, (direction, base, chain, _) in enumerate(NEXT_ACTIONS)
     ]
+    journeys = (journey for each in (*NEXT_JOURNEYS.values(), *FURTHER.values()) for journey in each)
+    return built(tmp_path_factory.mktemp("next"), patterns, journeys)
+
+
+def built(folder: Path, patterns: Sequence[Mapping[str, Any]], journeys: Iterable[str]) -> Tables:
+    """Build the sessions of visitors who are named after what they did."""
     deployment = Deployment(
-        tmp_path_factory.mktemp("paths"),
+        folder,
         {"start_date": FIRST_MOMENT.date(), "patterns": patterns},
         only=("session_patterns", "session_actions", "sessions"),
     )
-    journeys = {happened for search in SEARCHES for happened in map(without_brackets, search.happened)}
-    journeys |= {journey for each in (*NEXT_JOURNEYS.values(), *FURTHER.values()) for journey in each}
     deliver(deployment, "journeys", {journey: journey for journey in journeys})
     deployment.run(FIRST_MOMENT.date())
     return Tables(deployment)
@@ -84,7 +95,7 @@ def deliver(deployment: Deployment, name: str, visitors: Mapping[str, str], days
 
 
 def test_patterns_have_room_for_further_cases() -> None:
-    assert len(SEARCHES) + len(NEXT_ACTIONS) < 100, "the settings have at most 100 patterns; build another folder"
+    assert len(SEARCHES) <= 100, "the settings have at most 100 patterns; build another folder"
 
 
 @pytest.mark.parametrize("number", range(len(SEARCHES)), ids=lambda number: SEARCHES[number].pattern)
@@ -97,21 +108,21 @@ def test_patterns_find_what_other_products_find(number: int, tables: Tables) -> 
 
 
 @pytest.mark.parametrize("number", range(len(NEXT_ACTIONS)), ids=lambda number: " ".join(NEXT_ACTIONS[number][:3]))
-def test_next_actions_are_those_of_clickhouse(number: int, tables: Tables) -> None:
+def test_next_actions_are_those_of_clickhouse(number: int, next_tables: Tables) -> None:
     direction, base, chain, answers = NEXT_ACTIONS[number]
     place = next_action_pattern(direction, base, chain.split())[1]
     column, _, offset = place.replace("- ", "-").replace("+ ", "").partition(" ")
     found = []
     for journey in NEXT_JOURNEYS["letters" if len(answers.split()) == len(JOURNEYS) else "pages"]:
-        row = tables.found.get((f"next {number}", journey))
-        found.append("-" if row is None else tables.action(journey, row[column] + int(offset or 0)))
+        row = next_tables.found.get((f"next {number}", journey))
+        found.append("-" if row is None else next_tables.action(journey, row[column] + int(offset or 0)))
     assert " ".join(found) == answers
 
 
 @pytest.mark.parametrize("number", range(len(ROUTES)), ids=lambda number: " ".join(ROUTES[number][1]))
-def test_places_of_routes_are_those_of_retentioneering(number: int, tables: Tables) -> None:
+def test_places_of_routes_are_those_of_retentioneering(number: int, next_tables: Tables) -> None:
     paths, route, path_count, place_count = ROUTES[number]
-    places = [len(places_of_route(tables.actions[path], route)) for path in paths]
+    places = [len(places_of_route(next_tables.actions[path], route)) for path in paths]
     assert (sum(map(bool, places)), sum(places)) == (path_count, place_count)
 
 

@@ -18,11 +18,13 @@ class Search(NamedTuple):
         pattern: The pattern, in our notation.
         among: The actions that are looked at; None for all.
         happened: What each visitor did, with brackets around the matches.
+        within_seconds: The longest time from the first to the last action; None for any.
     """
 
     pattern: str
     among: Sequence[str] | None
     happened: tuple[str, ...]
+    within_seconds: int | None = None
 
 
 def without_brackets(happened: str) -> str:
@@ -130,6 +132,51 @@ _AMONG: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("a b c", "a -> .*? -> (?t>0s) -> b", ("[a b]", "[a x b]", "a 0s b")),
 )
 
+# Conditions of ClickHouse that several actions meet, as lists of actions.
+_SEVERAL: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("a b c", "[a b] -> .*? -> [b c]", ("[a c]", "[a b] c", "[b x b]", "c a", "[a a b]")),
+    ("a b c", "a -> .*? -> b -> .*? -> c", ("[a b c]", "[a a b b c] c", "a c b", "[a b a c] a b")),
+    (
+        "a b c",
+        "a -> (?t<=1h) -> b -> (?t<=30min) -> c",
+        ("[a 20m b 20m c]", "[a 20m b 20m b 11m c]", "a 20m b 29m b 2m b"),
+    ),
+)
+
+# MATCH_RECOGNIZE again: the examples of Snowflake and Databricks, quantifiers and alternatives in groups. The sequences
+# of EQL with until and with a limit for each pair.
+_FURTHER_EXPRESSIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("^d -> s+ -> u+", ("[d s s u u]", "[d s u] s u", "s u")),
+    ("s+ -> u+", ("d [s s u u] [s u]", "[s u] [s u]", "u u s")),
+    ("(s+ -> u+){2}", ("d [s s u u s u]", "s u", "[s u s u] s u")),
+    ("a{0,2} -> b", ("[a a b]", "[b]", "a [a a b]")),
+    ("a?? -> b", ("[a b]", "[b]", "a [a b]")),
+    ("a{1,}? -> b{1,}?", ("[a a b] b", "b a")),
+    ("(a | b){2,3}", ("[a b a] b", "[a a] x [b b b]")),
+    ("(a | b){2,3}?", ("[a b] [a b]", "[a a] x [b b] b")),
+    ("((a | b) -> (c | d)){2}", ("[a c b d]", "[a d a c] b c", "a c x b d")),
+    (  # PERMUTE(a, b, c)
+        "(a -> b -> c | a -> c -> b | b -> a -> c | b -> c -> a | c -> a -> b | c -> b -> a)",
+        ("[b c a]", "[a c b] [c a b]", "a a b"),
+    ),
+    ("(a -> b | a -> b -> c)", ("[a b] c", "a c")),
+    ("(a -> b -> c | a -> b)", ("[a b c]", "[a b]")),
+    ("^(a | b)", ("[a] b", "[b]", "c a")),
+    ("^a -> b*$", ("[a]", "[a b b]", "a b c")),
+    ("a -> .*? -> b -> c", ("[a x b c]", "a x b x c", "[a b b c]", "[a b x b c]")),  # c directly after b only
+    ("a -> [^a b x]* -> b", ("[a b]", "a x b", "a [a y b] b")),
+    ("a -[<5s]-> b", ("[a 4999ms b]", "a 5s b")),
+    ("a -> (?t<1min) -> a", ("[a 59s a]", "a 60s a", "a 60s [a 1s a]")),
+    ("a -> (?t==5s) -> b", ("[a 5s b]", "[a 2s x 3s b]", "a 4s b", "[a 2s b 3s b]")),
+)
+
+# WITHIN of Flink, which leaves out a match that takes exactly the time; `within_seconds` includes it.
+_WITHIN: tuple[tuple[int, str, tuple[str, ...]], ...] = (
+    (10, "a -> .* -> b", ("[a 10s b]", "a 10001ms b", "[a 5s x 5s b]", "a 6s [a 5s b]")),
+    (0, "a -> .* -> b", ("[a 0s b]", "a 1ms b")),
+    (2, "a{3}", ("[a a a]", "a 2s [a a a]", "a 2s a 2s a")),
+)
+
 JOURNEYS = {"1": "ABCD", "2": "BBDC", "3": "AB", "4": "AAABC", "5": "ABAC", "6": "ABABC"}
 PAGES = ("home product cart checkout", "home search product")
 # sequenceNextNode: ClickHouse's functional test 01656, and the tests of the DuckDB extension behavioral. The answers
@@ -171,7 +218,9 @@ def searches() -> list[Search]:
     return [
         *sequences,
         *(Search(pattern, None, happened) for pattern, happened in _EXPRESSIONS),
-        *(Search(pattern, names.split(), happened) for names, pattern, happened in _AMONG),
+        *(Search(pattern, None, happened) for pattern, happened in _FURTHER_EXPRESSIONS),
+        *(Search(pattern, names.split(), happened) for names, pattern, happened in (*_AMONG, *_SEVERAL)),
+        *(Search(pattern, None, happened, seconds) for seconds, pattern, happened in _WITHIN),
     ]
 
 
