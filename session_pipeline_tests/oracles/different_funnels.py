@@ -21,6 +21,23 @@ _DIFFERENT: tuple[Case, ...] = (
         {"a b 2s a c b c": 2, "a b 2s a b c": 3, "a b a c b c": 3},
         {"repeats": "ignore", "allow_reentry": True},
     ),
+    # On the first day, an event ends all attempts of the visitor: there, also those of the next day.
+    (
+        "ClickHouse counts 2 for the first, repeats",
+        "strict_deduplication",
+        "a b c",
+        "9s",
+        {"a b b 1d a b c": 3, "a b b a b c": 2},
+        {},
+    ),
+    (
+        "ClickHouse counts 1 for the first, strict_order",
+        "strict_order",
+        "a b",
+        "9s",
+        {"a x 1d a b": 2, "a x a b": 1},
+        {"repeats": "ignore", "allow_reentry": True},
+    ),
     (
         "Umami counts 3",
         "posthog_ordered",
