@@ -46,8 +46,11 @@ EVENTS = [event(1), event(2, n={"a": ["]", '"}']}), event(3)]
         json.dumps(EVENTS[:2]) + "\n[]\n" + json.dumps(EVENTS[2], indent=2),
         "".join(map(json.dumps, EVENTS)),
         " ".join(map(json.dumps, EVENTS)) + "\r\n",
+        "".join(f"\x1e{json.dumps(each)}\n" for each in EVENTS),  # a text sequence
+        "".join(f"\x1e{json.dumps(each, indent=2)}\n" for each in EVENTS),
+        "\x1e" + "\x1e\x1e".join(map(json.dumps, EVENTS)),
     ],
-    ids=range(9),
+    ids=range(12),
 )
 def test_each_record_of_a_json_document_is_an_event(ingest: Ingest, content: str) -> None:
     taken = ingest.take(content, "a.json")
@@ -89,7 +92,10 @@ def test_list_that_begins_on_the_first_line_is_a_document(ingest: Ingest) -> Non
         assert titles(ingest.take(content, "a.json", replace(RULES, records_in="data.orders"))) == ["1", "2", "3"]
 
 
-@pytest.mark.parametrize("content", ['[{"a": 1}', '[{"a": "b', "[1, 2", '{\n"a": [', '[{"a": 1}}', "[\n2024 12:00 x"])
+@pytest.mark.parametrize(
+    "content",
+    ['[{"a": 1}', '[{"a": "b', "[1, 2", '{\n"a": [', '[{"a": 1}}', "[\n2024 12:00 x", '\x1e{"a": 1}\n\x1e{"a"'],
+)
 def test_json_that_is_cut_short_is_corrupt(ingest: Ingest, content: str) -> None:
     with pytest.raises(CorruptFileError, match="JSON"):
         ingest.take(content)

@@ -23,7 +23,7 @@ class JsonLines(TextLines):
         """Recognize markup, and text that is not JSON."""
         if MARKUP.match(lines[0]):
             return MARKUP_KIND
-        if not any(re.match(rb"\{|\[\s*(\{|\[|\]|$)", line) for line in lines):
+        if not any(re.match(rb"\x1e*(\{|\[\s*(\{|\[|\]|$))", line) for line in lines):
             return "no JSON: none of its first lines is an object"
         return None
 

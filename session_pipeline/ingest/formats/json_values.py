@@ -1,8 +1,8 @@
 """Splits JSON that is not written one object a line into records, without reading all of it into memory.
 
-A file can be one list, objects over several lines or all on one line, or an object with a list of records in it.
-Brackets and strings are recognized here; whether a record is valid JSON is judged where all lines are judged
-(checked_lines.sql).
+A file can be one list, objects over several lines or all on one line, an object with a list of records in it, or a
+text sequence (RFC 7464), in which a record separator precedes each value. Brackets and strings are recognized here;
+whether a record is valid JSON is judged where all lines are judged (checked_lines.sql).
 """
 
 import json
@@ -16,7 +16,8 @@ from session_pipeline.ingest.formats.records import BYTE_ORDER_MARK, is_blank
 
 CHUNK_BYTES = 1 << 20
 LONGEST_VALUE_BYTES = 16 << 20
-SPACE = re.compile(rb"[ \t\r\n\x1e]*+")  # with the record separator of RFC 7464
+RECORD_SEPARATOR = b"\x1e"
+SPACE = re.compile(rb"[ \t\r\n\x1e]*+")
 STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 SCALAR = re.compile(rb'[^\s,:"\[\]{}\x1e]++')
 TO_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
@@ -31,7 +32,7 @@ def is_document(beginning: bytes, keys: Sequence[str]) -> bool:
         keys: The path of keys to the list of records, if the settings give one.
     """
     text = beginning.removeprefix(BYTE_ORDER_MARK).lstrip()
-    if text.startswith(b"["):
+    if text.startswith((b"[", RECORD_SEPARATOR)):
         return True
     if not text.startswith(b"{"):
         return False
