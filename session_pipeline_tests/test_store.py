@@ -1,6 +1,7 @@
 """Tests the store: commits, crashes between their steps, damage, the lock, sweeping."""
 
 import errno
+import fcntl
 import multiprocessing
 import os
 import shutil
@@ -286,6 +287,44 @@ def test_lock_holder_writes_at_once_and_others_wait(store: Store) -> None:
             other_writer.submit(commit, store, 3).result()
     commit(store, 3)
     assert store.catalog.generation() == 3
+
+
+@pytest.mark.parametrize("has_other_writer", [False, True])
+def test_writer_whose_lock_file_is_deleted_commits_nothing(
+    store: Store, opened: Callable[[], Store], has_other_writer: bool
+) -> None:
+    """Otherwise two processes would write, of which the second deletes the files that the first has just written."""
+    with store.writing():
+        store.commit([written(store, 1)], run_id="run")
+        (store.folder / "writer.lock").unlink()
+        if has_other_writer:
+            commit(opened(), 2)
+            store.scratch.mkdir(parents=True)  # the other writer deletes the scratch files of dead runs
+        item = written(store, 3)
+        with pytest.raises(StoreError, match=r"writer\.lock was deleted while this process wrote the store"):
+            store.commit([item], run_id="run")
+    commit(store, 4)
+    assert store.catalog.generation() == (3 if has_other_writer else 2)
+    assert all(problem is None for _, problem in store.verify())
+
+
+def test_lock_of_a_deleted_file_is_not_taken(
+    store: Store, opened: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file can be deleted after a process opened it and before it locks it."""
+    flock, path = fcntl.flock, store.folder / "writer.lock"
+    deletions = iter([path.unlink, path.unlink])
+
+    def delete_first(descriptor: int, operation: int) -> None:
+        if operation & fcntl.LOCK_NB and (delete := next(deletions, None)):
+            delete()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", delete_first)
+    with store.writing(wait_seconds=30):
+        assert not list(deletions)
+        with pytest.raises(StoreHeldError), opened().writing():
+            pass
 
 
 def test_removed_file_that_reappears_is_removed_again(store: Store) -> None:

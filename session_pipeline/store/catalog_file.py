@@ -6,7 +6,7 @@ other tables.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import date
 from pathlib import Path
@@ -70,11 +70,16 @@ def number_in(path: Path, name: str) -> int:
 
 
 class CatalogFile:
-    """The open catalog file, for use in one process."""
+    """The open catalog file, for use in one process.
+
+    Attributes:
+        before_commit: Called before each transaction is committed. If it raises an error, nothing is changed.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open the catalog; create it if it does not exist."""
         self._path = path
+        self.before_commit: Callable[[], None] | None = None
         self._connection = sqlite3.connect(path, isolation_level=None, timeout=60, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
         self._rollback_count = 0
@@ -123,6 +128,8 @@ class CatalogFile:
             self.set_state("generation", generation)
             yield generation
             crash_points.reached("catalog: transaction filled")
+            if self.before_commit is not None:
+                self.before_commit()
             self._connection.execute("commit")
         except BaseException:
             self._roll_back()

@@ -7,11 +7,12 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
+from typing import TextIO
 
-from session_pipeline.errors import StoreHeldError
+from session_pipeline.errors import StoreError, StoreHeldError
 from session_pipeline.store.records import utc_now
 
 LOCK_POLL_SECONDS = 0.2
@@ -32,11 +33,12 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def lock(folder: Path, wait_seconds: float, on_wait: Callable[[str], None] | None) -> Iterator[None]:
+def lock(folder: Path, wait_seconds: float, on_wait: Callable[[str], None] | None) -> Iterator[Callable[[], None]]:
     """Hold the writer lock of a store within the block; its file names the process that holds it.
 
     The lock belongs to this process. When the process dies, the lock is released; while an orphaned process lives, it
-    keeps the next writer out.
+    keeps the next writer out. If the file is deleted, the next writer locks a new one. Therefore a writer calls the
+    function that this yields before each commit; it raises StoreError if the file is another one or is gone.
 
     Args:
         folder: The store's folder.
@@ -47,32 +49,51 @@ def lock(folder: Path, wait_seconds: float, on_wait: Callable[[str], None] | Non
         StoreHeldError: Another writer holds it for longer than `wait_seconds`.
     """
     path = folder / "writer.lock"
-    with path.open("a+") as file:
-        _acquire(file.fileno(), path, wait_seconds, on_wait)
+    with _locked(path, wait_seconds, on_wait) as file:
         path.write_text(json.dumps({"pid": os.getpid(), "since": utc_now()}))
         try:
-            yield
+            yield lambda: _refuse_other(path, file)
         finally:
             fcntl.flock(file.fileno(), fcntl.LOCK_UN)
 
 
-def _acquire(descriptor: int, path: Path, wait_seconds: float, on_wait: Callable[[str], None] | None) -> None:
+def _locked(path: Path, wait_seconds: float, on_wait: Callable[[str], None] | None) -> TextIO:
+    """Return the lock file, open and locked."""
     deadline = monotonic() + wait_seconds
     is_reported = False
     while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            holder = _holder(path)
-            if monotonic() >= deadline:
-                raise StoreHeldError(
-                    f"the store {path.parent} is being written by {holder}; try again when it has finished"
-                ) from None
-            if on_wait is not None and not is_reported:
-                on_wait(f"waiting for {holder}, which is writing the store")
-                is_reported = True
-            sleep(LOCK_POLL_SECONDS)
+        with ExitStack() as stack:
+            file = stack.enter_context(path.open("a+"))
+            with suppress(BlockingIOError):
+                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _is_at(path, file):  # it can be deleted after it is opened
+                    stack.pop_all()
+                    return file
+        holder = _holder(path)
+        if monotonic() >= deadline:
+            raise StoreHeldError(
+                f"the store {path.parent} is being written by {holder}; try again when it has finished"
+            )
+        if on_wait is not None and not is_reported:
+            on_wait(f"waiting for {holder}, which is writing the store")
+            is_reported = True
+        sleep(LOCK_POLL_SECONDS)
+
+
+def _is_at(path: Path, file: TextIO) -> bool:
+    """Whether an open file is still the one at its path."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _refuse_other(path: Path, file: TextIO) -> None:
+    if not _is_at(path, file):
+        raise StoreError(
+            f"{path} was deleted while this process wrote the store, so another one can write it, too; run again, and"
+            " do not delete this file: the lock ends with the process that holds it"
+        )
 
 
 def _holder(path: Path) -> str:

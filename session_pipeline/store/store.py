@@ -67,9 +67,10 @@ class Store(StoredPartitions):
 
         Raises:
             StoreHeldError: Another writer holds it for longer than `wait_seconds`.
-            StoreError: Since the store was opened, a newer version of the package wrote it.
+            StoreError: Since the store was opened, a newer version of the package wrote it. Within the block: at a
+                commit, if the file of the lock was deleted, because another process can be the writer then.
         """
-        with lock(self.folder, wait_seconds, on_wait):
+        with lock(self.folder, wait_seconds, on_wait) as refuse_other_lock:
             crash_points.reached("store: lock taken")
             self._record_version()
             is_changed = self.refresh()
@@ -82,10 +83,12 @@ class Store(StoredPartitions):
             self.catalog.set_state(RUN_IS_OPEN, 1)
             crash_points.reached("store: run marked open")
             is_broken_off = True
+            self.catalog.before_commit = refuse_other_lock
             try:
                 yield is_changed
                 is_broken_off = False
             finally:
+                self.catalog.before_commit = None
                 shutil.rmtree(self._scratch, ignore_errors=True)
                 crash_points.reached("store: scratch removed")
                 self._scratch = None
