@@ -178,27 +178,11 @@ class FunnelSettings(Section):
 
     def _contradictions(self) -> Iterator[tuple[str, str]]:
         """Yield what is wrong with settings that are valid one by one, and what to do."""
-        steps, names = self.steps, [step.name for step in self.steps]
-        window = self.window_seconds
-        if window is not None and self.min_seconds > window:
-            yield f"has min_seconds {self.min_seconds}, longer than window_seconds {window}", "write a shorter time"
-        if window is not None and self._shortest_seconds > window:
-            yield f"has steps with a longer min_seconds in total than window_seconds {window}", "write shorter times"
-        longest = self._longest_seconds
-        if longest is not None and self.min_seconds > longest:
-            problem = f"has min_seconds {self.min_seconds}, longer than the windows of its steps in total ({longest})"
-            yield problem, "write a shorter time, or longer windows"
-        if steps[0].min_seconds or steps[0].window_seconds is not None:
-            yield "has a time limit at the first step, which has no step before it", "remove it"
+        steps = self.steps
+        yield from self._contradictions_of_times()
         if steps[0].optional or steps[-1].optional:
             yield "has an optional first or last step", "make it required, or remove it"
-        if self.breakdown_at not in ("first", "last", *names):
-            yield f"has breakdown_at {shown(self.breakdown_at)}", closest(self.breakdown_at, ("first", "last", *names))
-        if "breakdown_at" in self.model_fields_set and self.breakdown_at in {"first", "last"}.intersection(names):
-            hint = "rename the step: first and last are the first and the last step that an attempt reached"
-            yield f"has breakdown_at {shown(self.breakdown_at)} and a step of this name", hint
-        if self.breakdown_at != "first" and not self.dimensions:
-            yield "has breakdown_at without breakdown", "write breakdown, or remove breakdown_at"
+        yield from self._contradictions_of_breakdown_at()
         for key, what in _ONLY_IN_STRICT.items():
             if getattr(self, key) and self.mode != "strict":
                 yield f"has {key} in mode {self.mode}, where {what} never stops an attempt", "remove it"
@@ -212,13 +196,35 @@ class FunnelSettings(Section):
             yield "has entry any and repeats restart, which needs a first step", "choose one of them"
         if self.ties == "later" and any(step.window_seconds == 0 for step in steps):
             yield "has a step within 0 seconds, but ties later", "write a longer window, or ties advance"
-        if self.ties == "later" and window == 0 and len(steps) > 1:
+        if self.ties == "later" and self.window_seconds == 0 and len(steps) > 1:
             yield "has window_seconds 0, but ties later", "write a longer window, or ties advance"
         for number, exclusion in enumerate(self.exclusions, start=1):
             if steps[exclusion.after_step - 1].optional or steps[exclusion.before_step - 1].optional:
                 yield f"has exclusion number {number} at an optional step", "write the required steps around it"
         if self.mode == "unordered":
             yield from self._contradictions_without_an_order()
+
+    def _contradictions_of_times(self) -> Iterator[tuple[str, str]]:
+        first, window, longest = self.steps[0], self.window_seconds, self._longest_seconds
+        if window is not None and self.min_seconds > window:
+            yield f"has min_seconds {self.min_seconds}, longer than window_seconds {window}", "write a shorter time"
+        if window is not None and self._shortest_seconds > window:
+            yield f"has steps with a longer min_seconds in total than window_seconds {window}", "write shorter times"
+        if longest is not None and self.min_seconds > longest:
+            problem = f"has min_seconds {self.min_seconds}, longer than the windows of its steps in total ({longest})"
+            yield problem, "write a shorter time, or longer windows"
+        if first.min_seconds or first.window_seconds is not None:
+            yield "has a time limit at the first step, which has no step before it", "remove it"
+
+    def _contradictions_of_breakdown_at(self) -> Iterator[tuple[str, str]]:
+        names = [step.name for step in self.steps]
+        if self.breakdown_at not in ("first", "last", *names):
+            yield f"has breakdown_at {shown(self.breakdown_at)}", closest(self.breakdown_at, ("first", "last", *names))
+        if "breakdown_at" in self.model_fields_set and self.breakdown_at in {"first", "last"}.intersection(names):
+            hint = "rename the step: first and last are the first and the last step that an attempt reached"
+            yield f"has breakdown_at {shown(self.breakdown_at)} and a step of this name", hint
+        if self.breakdown_at != "first" and not self.dimensions:
+            yield "has breakdown_at without breakdown", "write breakdown, or remove breakdown_at"
 
     def _contradictions_without_an_order(self) -> Iterator[tuple[str, str]]:
         of_order = {

@@ -152,19 +152,18 @@ def _with_presets(sources: Any, folder: Path | None, errors: list[SettingsError]
             continue
         try:
             where, preset = read_preset(chosen, folder, _path(("sources", name, "preset")))
-            Preset.model_validate({"about": "", **preset})
         except SettingsError as error:
             errors.append(error)
+            merged[name] = {key: value for key, value in own.items() if key != "preset"}
+            continue
+        try:
+            Preset.model_validate({"about": "", **preset})
+            merged[name] = over_preset(own, preset)
         except ValidationError as error:
             for details in _causes(error.errors()):
                 found = _explained({**details, "loc": ("sources", "", *details["loc"])}, ())
                 key = found.key.removeprefix('sources."".')
                 errors.append(SettingsError(f"{where}: {key}", found.problem, found.hint))
-            continue
-        else:
-            merged[name] = over_preset(own, preset)
-            continue
-        merged[name] = {key: value for key, value in own.items() if key != "preset"}
     return merged
 
 

@@ -19,11 +19,8 @@ NO_PRESET = "none"  # a source with this preset is never recognized
 OWN_FOLDER = "presets"  # next to settings.toml
 # Keys that only describe a preset.
 _DESCRIPTIONS = ("about", "recognized")
-_TABLES = (
-    "constants",
-    "event_names",
-    "request",
-)  # merged key by key; columns and expressions are merged column by column
+# Tables that are merged key by key; columns and expressions are merged column by column.
+_TABLES = ("constants", "event_names", "request")
 
 
 @cache

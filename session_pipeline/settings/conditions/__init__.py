@@ -73,13 +73,14 @@ def _tree(text: str, columns: tuple[tuple[str, str], ...], wanted: str | None) -
     # The root is always a Paren, so that every node below it can be replaced in place.
     root = exp.Paren(this=balance(_read(text).unnest()))
     check_depth(root)
-    json = next((name for name, _ in columns if name in JSON_COLUMNS), JSON_COLUMNS[-1])
+    types = dict(columns)
+    json = next((name for name in types if name in JSON_COLUMNS), JSON_COLUMNS[-1])
     for node in list(root.walk()):
         node.pop_comments()
         check(node, json)
     for node in list(root.walk()):
-        _settle(node, dict(columns), is_condition=wanted == "truth")
-    kind = kind_of(root, dict(columns))
+        _settle(node, types, is_condition=wanted == "truth")
+    kind = kind_of(root, types)
     if wanted == "truth" and kind != "truth":
         raise Refused("is not a condition", "write one that is true or false, such as event_name = 'purchase'")
     if wanted == "number" and kind != "number":
