@@ -48,8 +48,7 @@ def find_for_folder(folder: DataFolder, settings: Settings) -> Findings:
     folders = folders_of_sources(folder.raw)
     if not folder.warehouse.is_file():
         with_files = [name for name, has_file in folders.items() if has_file]
-        of_sources = (*sources.shared_sites(settings, with_files), *sources.kept_in_columns(settings, with_files))
-        return Findings((*_of_settings(settings), *of_sources))
+        return Findings((*_of_settings(settings), *_of_sources(settings, with_files)))
     with closing(warehouse.connect(folder.warehouse, folder.store)) as connection:
         return find(connection, settings, folders)
 
@@ -71,13 +70,11 @@ def find(connection: duckdb.DuckDBPyConnection, settings: Settings, folders: Map
     try:
         window = recent_days(connection, settings)
         names = sources.used_sources(connection, folders)
-        found: Sequence[rules.Rule] = () if window is None else rules.unmatched(connection, settings, window)
-        warnings = [
-            *_of_settings(settings),
-            *(() if window is None else rules.warnings(connection, window, found)),
-            *sources.shared_sites(settings, names),
-            *sources.kept_in_columns(settings, names),
-        ]
+        found = [] if window is None else rules.unmatched(connection, settings, window)
+        warnings = _of_settings(settings)
+        if window is not None:
+            warnings += rules.warnings(connection, window, found)
+        warnings += _of_sources(settings, names)
         if window is not None:
             warnings += sources.without_page_views(connection, settings, window, folders)
             warnings += sources.without_times_of_day(connection, settings, window, folders)
@@ -97,3 +94,7 @@ def _of_settings(settings: Settings) -> list[SettingsWarning]:
         *funnels.pointless_exclusions(settings),
         *funnels.pointless_breakdowns(settings),
     ]
+
+
+def _of_sources(settings: Settings, names: Sequence[str]) -> list[SettingsWarning]:
+    return [*sources.shared_sites(settings, names), *sources.kept_in_columns(settings, names)]

@@ -19,6 +19,7 @@ from session_pipeline.reference.column_groups import EVENT_CONDITION_COLUMNS, SE
 from session_pipeline.reference.user_agents import LOOKED_AT_CHARACTERS
 from session_pipeline.settings import FunnelSettings, PatternSettings, Settings, parse_settings
 from session_pipeline.settings.conditions import parse_condition, parse_number, parse_scalar
+from session_pipeline.settings.outcomes import OutcomeSettings
 from session_pipeline.settings.shortening import shortened
 from session_pipeline.settings_warnings.model import SettingsWarning
 from session_pipeline.settings_warnings.similar import Existing
@@ -144,15 +145,8 @@ def _rules(settings: Settings) -> Iterator[Rule]:
     yield from _of_actions(settings, packaged)
     yield from _of_friction(settings, packaged)
     for outcome in settings.outcomes:
-        key = f"outcomes[{outcome.name}]"
-        if outcome in packaged.outcomes:
-            continue
-        if outcome.where is not None:
-            yield from _with_value(key, outcome.where, outcome.value)
-        if outcome.where_session is not None:
-            key = f"{key}.where_session"
-            condition = parse_condition(outcome.where_session, SESSION_CONDITION_COLUMNS, key=key)
-            yield Rule(key, outcome.where_session, condition, "matches no session", SESSIONS)
+        if outcome not in packaged.outcomes:
+            yield from _of_outcome(outcome)
     for goal in settings.goals:
         if goal not in packaged.goals:
             yield from _with_value(f"goals[{goal.name}]", goal.where, goal.value)
@@ -163,10 +157,7 @@ def _rules(settings: Settings) -> Iterator[Rule]:
             yield from _of_pattern(pattern, settings.actions.ignored_events)
     for name, expression in settings.dimensions.items():
         if packaged.dimensions.get(name) != expression:
-            key = f"dimensions.{name}"
-            value = parse_scalar(expression, EVENT_CONDITION_COLUMNS, key=key)
-            known = _is_known(exp.Nullif(this=exp.cast(value.copy(), "VARCHAR"), expression=exp.Literal.string("")))
-            yield Rule(key, expression, known, "is null or empty for every event", named=value)
+            yield _of_dimension(name, expression)
     if settings.identity.is_by_person and not settings.identity.link:
         yield _of_persons(settings.identity.previous_id)
 
@@ -246,6 +237,24 @@ def _of_actions(settings: Settings, packaged: Settings) -> Iterator[Rule]:
         if rule not in packaged.actions.fold:
             condition = exp.NEQ(this=before.copy(), expression=after.copy())
             yield Rule(f"actions.fold[{number}].pattern", rule.pattern, condition, "matches no page path", PATHS)
+
+
+def _of_outcome(outcome: OutcomeSettings) -> Iterator[Rule]:
+    key = f"outcomes[{outcome.name}]"
+    if outcome.where is not None:
+        yield from _with_value(key, outcome.where, outcome.value)
+    if outcome.where_session is not None:
+        key = f"{key}.where_session"
+        condition = parse_condition(outcome.where_session, SESSION_CONDITION_COLUMNS, key=key)
+        yield Rule(key, outcome.where_session, condition, "matches no session", SESSIONS)
+
+
+def _of_dimension(name: str, expression: str) -> Rule:
+    """Return the rule that some event has a value of the dimension."""
+    key = f"dimensions.{name}"
+    value = parse_scalar(expression, EVENT_CONDITION_COLUMNS, key=key)
+    known = _is_known(exp.Nullif(this=exp.cast(value.copy(), "VARCHAR"), expression=exp.Literal.string("")))
+    return Rule(key, expression, known, "is null or empty for every event", named=value)
 
 
 def _with_value(key: str, where: str, value: str | None) -> Iterator[Rule]:
