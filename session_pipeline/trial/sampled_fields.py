@@ -53,15 +53,15 @@ def fields_in(
     lists: dict[str, str] = {}
     line_count = value_count = 0
     keys = rules.way(rules.events_in, format) if rules.events_in else []
-    read = ({field: _read(line[field]) if field in json_fields else line[field] for field in line} for line in lines)
+    read = ({name: _read(value) if name in json_fields else value for name, value in line.items()} for line in lines)
     for event in (event for line in read for event in _events_in(line, keys)):
-        for field in event:
+        for field, value in event.items():
             depth = DEEPEST if is_nested or field in json_fields else 0
-            for name, leaf in _leaves({field: event[field]}, depth):
+            for name, leaf in _leaves({field: value}, depth):
                 values.setdefault(name, []).append(leaf)
                 value_count += 1
-        for list_name, name, value in _elements(event):
-            values.setdefault(name, []).append(value)
+        for list_name, name, element in _elements(event):
+            values.setdefault(name, []).append(element)
             lists[name] = list_name
             value_count += 1
         line_count += 1
@@ -69,11 +69,11 @@ def fields_in(
             break
     values = {name: found for name, found in values.items() if is_label(name) and is_label(lists.get(name, name))}
     times = _time_counts(connection, rules, values)
-    return [
-        FieldValues(name, values[name], line_count, time_count, lists.get(name), readable_count)
-        for name in sorted(values)
-        for time_count, readable_count in [times.get(name, (0, 0))]
-    ]
+    fields = []
+    for name in sorted(values):
+        time_count, readable_count = times.get(name, (0, 0))
+        fields.append(FieldValues(name, values[name], line_count, time_count, lists.get(name), readable_count))
+    return fields
 
 
 def _objects(admitted: Admitted, connection: duckdb.DuckDBPyConnection, scratch: Path) -> Iterator[dict[str, Any]]:

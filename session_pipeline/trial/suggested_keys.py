@@ -4,7 +4,7 @@ suggestions.py finds the fields of columns. suggested_times.py, suggested_reques
 suggested_values.py find the other keys. suggested_remarks.py says what the keys do not.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -102,12 +102,8 @@ def suggested_keys(
         remarks = [*remarks, f"the visitor's address could be in {' or '.join(possible)}; set visitor_address to it"]
         if rules.request:  # the visitors of a server's log have no other identity
             missing.pop("visitor_id", None)
-    if "visitor_id" in missing and are_counts(field.name for field in fields):
-        return Suggested(remarks=[ONLY_COUNTS])
-    if "visitor_id" in missing and (log := log_in_field(fields)):
-        return Suggested(remarks=[log])
-    if numbered := numbered_events(fields, columns, missing):
-        return Suggested(remarks=[numbered])
+    if other_content := _other_content(fields, columns, missing):
+        return Suggested(remarks=[other_content])
     remarks = [
         *remarks,
         *remarks_about(fields, replace(rules, null_values=(*rules.null_values, *nulls)), columns, missing),
@@ -116,6 +112,15 @@ def suggested_keys(
     if _has_object(fields, "value") and "value" not in columns and rules.fields_of("value") == ("value",):
         keys["columns"] = {**columns, "value": []}  # an object, as the value of a message of Kafka, is no number
     return Suggested(columns, keys, remarks, missing)
+
+
+def _other_content(fields: Sequence[FieldValues], columns: Mapping[str, str], missing: Collection[str]) -> str | None:
+    """Return what to do with a file whose lines are not events, so that no keys help; None if they can be events."""
+    if "visitor_id" in missing and are_counts(field.name for field in fields):
+        return ONLY_COUNTS
+    if "visitor_id" in missing and (log := log_in_field(fields)):
+        return log
+    return numbered_events(fields, columns, missing)
 
 
 def _has_object(fields: Sequence[FieldValues], name: str) -> bool:

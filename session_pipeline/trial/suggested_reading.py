@@ -78,7 +78,7 @@ def suggested_for(
         return Suggested()
     reasons = {item.reason: item.line_count for item in quarantined}
     too_early = _too_early(reasons, facts, run.settings.start_date)
-    [path] = (path for path in trial.raw.glob("*/*"))
+    [path] = trial.raw.glob("*/*")
     source = path.parent.name
     rules = rules_of(run.settings, source, None, facts.get("preset"))
     if not facts["accepted_count"] and not rules.header and (tabbed := _tabbed_log(path)) is not None:
@@ -249,7 +249,7 @@ def _wrapped_events(only_object: str, rules: ReadingRules, connection: duckdb.Du
 def _lists_of_events(
     fields: Sequence[FieldValues], rules: ReadingRules, connection: duckdb.DuckDBPyConnection
 ) -> list[str]:
-    """Return the fields with lists of events; the items of an order are none."""
+    """Return the fields with lists of events; the items of an order are not events."""
     elements = {
         field.name: [
             each for value in field.values if isinstance(value, list) for each in value if isinstance(each, dict)

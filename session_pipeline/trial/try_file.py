@@ -26,6 +26,8 @@ from session_pipeline.trial.sampled_fields import FIRST_WEB_TIME
 from session_pipeline.trial.suggested_reading import INVALID_LOG_LINE
 
 ADDED = ("null_values", "key_values")  # lists that a suggestion adds to
+# Suggestions that say only where the events are. The fields of the events are known once they are read with these keys.
+ONLY_PLACES = ({"records_in"}, {"events_in"}, {"format"}, FLUENTD.keys())
 
 
 def source_of(file: Path, folder: DataFolder | None) -> str:
@@ -131,12 +133,7 @@ def _with_suggested(found: Trial, try_with: Callable[..., Trial]) -> Trial:
     if not found.suggested:
         return found
     better = try_with(found.suggested)
-    if found.suggested.keys() in (
-        {"records_in"},
-        {"events_in"},
-        {"format"},
-        FLUENTD.keys(),
-    ):  # only now, the fields are known
+    if found.suggested.keys() in ONLY_PLACES:
         found = replace(
             found,
             suggested={**found.suggested, **better.suggested},
