@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from session_pipeline.engines import short_files
 from session_pipeline.engines.parquet_files import FORMAT, ROW_GROUP_ROWS, STATISTICS
+from session_pipeline.store.part_files import part_name
 from session_pipeline.tables import Table
 
 PART_ROWS = 32 * ROW_GROUP_ROWS  # about 300 MB of events
@@ -45,11 +46,6 @@ def write_files(contract: Table, paths: Mapping[date | None, Path], part_rows: i
 def types_of(contract: Table) -> dict[str, str]:
     """Return DuckDB's type of each column."""
     return {column.name: column.type for column in contract.columns}
-
-
-def part_name(number: int) -> str:
-    """Return the name of a part file; the names are in the order of the rows."""
-    return f"{number:05}.parquet"
 
 
 def _write_day(

@@ -45,6 +45,11 @@ def write_manifest(folder: Path, parts: Sequence[WrittenFile]) -> None:
     (folder / MANIFEST).write_text(json.dumps(found), encoding="utf-8")
 
 
+def part_name(number: int) -> str:
+    """Return the name of a part file, numbered from 0; the names are in the order of the numbers."""
+    return f"{number:05}.parquet"
+
+
 def paths_at(path: Path) -> list[Path]:
     """Return the paths of the files that an engine wrote at a path."""
     return sorted(path.glob("*.parquet")) if path.is_dir() else [path]

@@ -24,6 +24,7 @@ from session_pipeline.reference.quarters import mask_of, quarters_in
 from session_pipeline.store import crash_points
 from session_pipeline.store.catalog_file import WAREHOUSE_BYTES
 from session_pipeline.store.file_facts import FileFacts
+from session_pipeline.store.part_files import part_name
 from session_pipeline.store.records import Key, Partition, SourceFile, Written
 from session_pipeline.store.store import Store
 
@@ -160,4 +161,4 @@ def _copy(paths: Sequence[Path], target: Path) -> None:
         return
     target.mkdir()
     for number, path in enumerate(paths):
-        shutil.copyfile(path, target / f"{number:05}.parquet")
+        shutil.copyfile(path, target / part_name(number))

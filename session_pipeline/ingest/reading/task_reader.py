@@ -40,7 +40,7 @@ from session_pipeline.ingest.reading.tasks import (
     take_files,
     take_range,
 )
-from session_pipeline.store.part_files import write_manifest
+from session_pipeline.store.part_files import part_name, write_manifest
 from session_pipeline.store.records import WrittenFile
 
 LEAST_BYTES_FOR_TASKS = 64 << 20
@@ -175,7 +175,8 @@ class TaskReader:
             of_day = parts[day.utc_date]
             _make_folder(day.path, [part.path for part in of_day])
             written = [
-                WrittenFile(day.path / _name(number), part.row_count, part.sha256) for number, part in enumerate(of_day)
+                WrittenFile(day.path / part_name(number), part.row_count, part.sha256)
+                for number, part in enumerate(of_day)
             ]
             write_manifest(day.path, written)
         if joined.quarantine_path is not None:
@@ -220,8 +221,4 @@ def _make_folder(folder: Path, paths: Sequence[Path]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for number, path in enumerate(paths):
-        path.rename(folder / _name(number))
-
-
-def _name(number: int) -> str:
-    return f"{number:05}.parquet"
+        path.rename(folder / part_name(number))
