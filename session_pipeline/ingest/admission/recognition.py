@@ -220,7 +220,7 @@ def _objects(text: str) -> Iterator[Mapping[str, Any]]:
 
 def _records(text: str, delimiter: str | None, is_cut: bool) -> Iterator[Mapping[str, Any]]:
     """Yield the first records of separated values, by the names of the header."""
-    lines = StringIO(text).readlines()  # not splitlines, which splits values at other signs, such as U+2028
+    lines = StringIO(text).readlines()  # not splitlines, which splits values at other characters, such as U+2028
     lines = lines[:-1] if is_cut else lines
     delimiter = delimiter or delimiter_of(line.encode() for line in lines)
     is_quoted = delimiter != "\t"
@@ -231,13 +231,8 @@ def _records(text: str, delimiter: str | None, is_cut: bool) -> Iterator[Mapping
         yield from (dict(zip(names, row, strict=False)) for row in rows)
         return
     with suppress(csv.Error):
-        if is_quoted:
-            reader = csv.DictReader(lines, delimiter=delimiter)
-        else:
-            reader = csv.DictReader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-        for number, row in enumerate(reader):
-            if number == MOST_LINES:
-                return
+        reader = csv.DictReader(lines, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE)
+        for row in islice(reader, MOST_LINES):
             yield {name: value for name, value in row.items() if name}
 
 

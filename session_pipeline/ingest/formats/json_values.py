@@ -167,7 +167,7 @@ class _Text:
         self._is_all = False
 
     def next_sign(self) -> bytes:
-        """Return the next sign that is not space; empty at the end."""
+        """Return the next character that is not space; empty at the end."""
         while True:
             self._at = SPACE.match(self._buffer, self._at).end()  # type: ignore[union-attr]
             if self._at < len(self._buffer):
@@ -176,14 +176,14 @@ class _Text:
                 return b""
 
     def take(self, sign: bytes) -> None:
-        """Move behind a sign."""
+        """Move past a character, which must be the next one."""
         found = self.next_sign()
         if found != sign:
             raise CorruptFileError(CUT_SHORT if not found else f"not JSON: {found!r} instead of {sign!r}")
         self._at += 1
 
     def value(self) -> bytes:
-        """Return the next value and move behind it."""
+        """Return the next value and move past it."""
         sign = self.next_sign()
         if not sign:
             raise CorruptFileError(CUT_SHORT)
@@ -225,15 +225,12 @@ class _Text:
         while True:
             pattern = STRING if self._buffer[self._at : self._at + 1] == b'"' else SCALAR
             found = pattern.match(self._buffer, self._at)
-            if found is not None and (found.end() < len(self._buffer) or self._is_all):
-                return found.end()
-            if not self._has_more(self._at):
-                if found is not None:
-                    return found.end()
-                sign = self._buffer[self._at : self._at + 1]
-                raise CorruptFileError(CUT_SHORT if sign == b'"' else f"not JSON: {sign!r} between values")
             if found is None and pattern is SCALAR:
                 raise CorruptFileError(f"not JSON: {self._buffer[self._at : self._at + 1]!r} between values")
+            if found is not None and (self._is_all or found.end() < len(self._buffer)):
+                return found.end()
+            if not self._has_more(self._at) and found is None:
+                raise CorruptFileError(CUT_SHORT)
 
     def _has_more(self, needed: int) -> bool:
         """Read on, and drop the text that is no longer needed. Whether there was more."""

@@ -73,7 +73,7 @@ def count_rows(file: IO[bytes], byte_count: int) -> int:
         raise CorruptFileError(f"Parquet: {_first_line(error)}") from error
     if row_count != claimed:
         raise CorruptFileError(f"Parquet: {claimed:,} rows are promised, and {row_count:,} are there")
-    return int(row_count)
+    return row_count
 
 
 def row_lines(path: Path, layout: Layout) -> str:
@@ -172,11 +172,11 @@ def _names(schema: pa.Schema) -> list[str]:
 def _types(file: pq.ParquetFile) -> list[pa.DataType]:
     """Return the types of the columns as DuckDB reads them: pyarrow reads Parquet's INTERVAL as binary data."""
     types = [column.type for column in file.schema_arrow]
-    leaves = [file.schema.column(number).converted_type == "INTERVAL" for number in range(len(file.schema))]
-    if not any(leaves):
+    are_intervals = [file.schema.column(number).converted_type == "INTERVAL" for number in range(len(file.schema))]
+    if not any(are_intervals):
         return types
-    are_intervals = iter(leaves)
-    return [_with_intervals(type, are_intervals) for type in types]
+    of_leaves = iter(are_intervals)
+    return [_with_intervals(type, of_leaves) for type in types]
 
 
 def _with_intervals(type: pa.DataType, are_intervals: Iterator[bool]) -> pa.DataType:

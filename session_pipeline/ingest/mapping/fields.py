@@ -32,8 +32,8 @@ def parts_of(rules: ReadingRules, format: str) -> dict[str, str]:
 
     They are not parameters, because DuckDB would then keep all rows in memory before the first is used.
     """
-    labels = {ours: f"{ours} ({', '.join(rules.fields_of(ours))})" for ours in rules.columns}
-    labels = {ours: label for ours, label in labels.items() if label not in (f"{ours} ({ours})", f"{ours} ()")}
+    theirs = {ours: ", ".join(rules.fields_of(ours)) for ours in rules.columns}
+    labels = {ours: f"{ours} ({names})" for ours, names in theirs.items() if names not in (ours, "")}
     properties = way_to_properties(rules, format)
     ways = [way for ours in DELIVERED_COLUMNS if ours != "properties" for way in ways_of(rules, ours, format)]
     removed = removed_ways(rules, format)

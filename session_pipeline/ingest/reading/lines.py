@@ -5,7 +5,7 @@ The formats know how (formats/). The SQL files of queries/ turn the lines into e
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,9 +45,13 @@ def lines_by_python(admitted: Admitted, path: Path) -> Lines:
     """
     with pq.ParquetWriter(path, LINES_SCHEMA, compression="zstd", compression_level=1) as writer:
         for batch in _batches(python_rows(admitted)):
-            columns = [pa.array(values, pa.string()) for values in zip(*batch, strict=True)]
-            writer.write_table(pa.table(columns, schema=LINES_SCHEMA))
+            writer.write_table(table_of(batch))
     return lines_in(path, admitted.format)
+
+
+def table_of(rows: Sequence[Row]) -> pa.Table:
+    """Return rows, at least one, as a table with LINES_SCHEMA."""
+    return pa.table([pa.array(values, pa.string()) for values in zip(*rows, strict=True)], schema=LINES_SCHEMA)
 
 
 def python_rows(admitted: Admitted) -> Iterator[Row]:

@@ -53,12 +53,12 @@ class SmallFiles(Work):
         """Write the rows of each small file and date, and its quarantined lines."""
         days = [day for file_id in file_ids for day in self._figures.days(file_id)]
         parts = [(self._path(day.file_id, "raw_events", day.utc_date), day.row_count) for day in days]
-        aside = [
+        quarantined = [
             (self._path(file_id, "quarantined_lines"), self._figures.set_aside_count(file_id))
             for file_id in sorted(self._figures.reasons)
         ]
-        self._paths = [path for path, _ in [*parts, *aside]]
+        self._paths = [path for path, _ in [*parts, *quarantined]]
         if raw is not None:
             write_parts(by_file_and_date(raw), table("raw_events"), parts)
-        if aside:
-            write_parts(self._quarantined(), table("quarantined_lines"), aside)
+        if quarantined:
+            write_parts(self._quarantined(), table("quarantined_lines"), quarantined)

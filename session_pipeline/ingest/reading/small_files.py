@@ -19,7 +19,7 @@ from session_pipeline.errors import CorruptFileError, RefusedFileError
 from session_pipeline.ingest.admission.admit import Admitted
 from session_pipeline.ingest.formats import format_named
 from session_pipeline.ingest.formats.format import Row
-from session_pipeline.ingest.reading.lines import LINES_SCHEMA, decoded_parquet, lines_by_duckdb, python_rows
+from session_pipeline.ingest.reading.lines import LINES_SCHEMA, decoded_parquet, lines_by_duckdb, python_rows, table_of
 from session_pipeline.store import crash_points
 from session_pipeline.tables import Table
 
@@ -93,8 +93,7 @@ def collect(files: Sequence[Admitted], path: Path, connection: duckdb.DuckDBPyCo
                 continue
             collected.row_counts[admitted.file_id] = len(rows)
             if rows:
-                columns = [pa.array(values, pa.string()) for values in zip(*rows, strict=True)]
-                writer.write_table(pa.table(columns, schema=LINES_SCHEMA))
+                writer.write_table(table_of(rows))
     return collected
 
 
