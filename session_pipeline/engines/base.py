@@ -107,7 +107,7 @@ class Job(Protocol):
 class TaskRunner(Protocol):
     """Runs tasks on the machines of a cluster."""
 
-    def run_tasks(self, function: "Callable[[T], R]", tasks: "Sequence[T]") -> "list[R]":
+    def run_tasks(self, function: Callable[[T], R], tasks: Sequence[T]) -> list[R]:
         """Call a function with each task, on any machine, and return the results in the order of the tasks.
 
         A task can run more than once; the result of one attempt is returned. The values can be pickled.

@@ -1,7 +1,7 @@
 """Runs the models of a build on Spark, over explicit lists of Parquet files that all machines see.
 
-Files are written inside Spark's tasks as on one machine, so equal rows give the same bytes. spark_sql.py
-translates the SQL; spark_files.py writes the files.
+Files are written inside Spark's tasks as on one machine, so equal rows give the same bytes. spark_sql.py translates the
+SQL; spark_files.py writes the files.
 """
 
 import re
@@ -113,7 +113,7 @@ class Job:
         """
         rows = self._session.sql(model_for_spark(model, parameters))
         self._computed += 1
-        path = self._folder / f"{self._computed}"
+        path = self._folder / str(self._computed)
         rows.write.parquet(_located(path))
         self._add(name or model, self._read(rows.schema, path))
 
