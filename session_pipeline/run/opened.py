@@ -128,11 +128,7 @@ def _with_frozen_days(
     The first day that is not frozen is wanted, too, if it closes the sessions of the last frozen day. The events of
     that day show this: its raw events have expired, and those that are stored can have come too late to be built.
     """
-    there = {
-        key.date
-        for key in store.partitions
-        if key.table in STEP_OF_TABLE and key.date and start <= key.date < frozen_before and key.date <= until
-    }
+    there = {day for day in _frozen_days(store) if start <= day <= until}
     last_frozen = calendar.previous(frozen_before)
     first_open = calendar.next(last_frozen)
     if start <= last_frozen and first_open <= until and _has_events(store, last_frozen):
