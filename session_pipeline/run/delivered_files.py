@@ -1,4 +1,4 @@
-"""What run, plan and status say about delivered files: to be read, gone, or without their source.
+"""Finds what run, plan and status say about delivered files: to be read, gone, or without their source.
 
 Reading them is the work of ingest/.
 """
@@ -84,15 +84,12 @@ def sources_without_folder(folder: DataFolder, settings: Settings) -> list[str]:
     for name in settings.sources:
         if name in there:
             continue
-        match = get_close_matches(name, sorted(there - settings.sources.keys()), n=1)
+        hint = "; deliver its files there, or rename or remove it"
         if (folder.raw / name).is_symlink():
-            there_is = "a link, and links are not followed; put the files themselves into a folder, or mount it there"
-            sentences.append(f"{key_of_source(name)} in settings.toml has no folder raw/{name}, but {there_is}")
-            continue
-        hint = (
-            f"did you mean {key_of_source(match[0])}?" if match else "deliver its files there, or rename or remove it"
-        )
-        sentences.append(f"{key_of_source(name)} in settings.toml has no folder raw/{name}; {hint}")
+            hint = ", but a link, and links are not followed; put the files themselves into a folder, or mount it there"
+        elif match := get_close_matches(name, sorted(there - settings.sources.keys()), n=1):
+            hint = f"; did you mean {key_of_source(match[0])}?"
+        sentences.append(f"{key_of_source(name)} in settings.toml has no folder raw/{name}{hint}")
     return sentences
 
 
