@@ -73,7 +73,8 @@ def _remove_from_log(run: "Run", log: Log, partition: Partition, left: Unfinishe
     names = {column.name for column in contract.columns}
     conditions = [f"contains(reason, {literal(REASON)})"]
     if "visitor_id" in names:
-        conditions.append(_is_one_of("(site, visitor_id)", [f"({literal(a)}, {literal(b)})" for a, b in left.visitors]))
+        visitors = [f"({literal(site)}, {literal(visitor)})" for site, visitor in left.visitors]
+        conditions.append(_is_one_of("(site, visitor_id)", visitors))
         ids = [literal(each) for each in left.session_ids]
         conditions += [_is_one_of(name, ids) for name in ("session_id", "replaced_session_id") if name in names]
     else:

@@ -1,6 +1,6 @@
 """Finds what the store holds about a person: a visitor id, a user id, and the ids that belong to them.
 
-Reads the store only. person.py tells which rows are about the person; run/erasure.py erases what is found, and
+Reads the store only. person.py defines which rows are about the person; run/erasure.py erases what is found, and
 cli/personal_data.py exports it.
 """
 
@@ -221,24 +221,22 @@ def held_tables(store: Store, held: Held) -> dict[str, list[dict[str, object]]]:
     """
     found: dict[str, list[dict[str, object]]] = {}
     with looking(store, held.person) as connection:
-        connection.execute("create temp table held_sessions (session_id varchar)")
-        connection.execute("insert into held_sessions select unnest($1::varchar[])", [list(held.session_ids)])
+        connection.execute(
+            "create temp table held_sessions as select unnest($1::varchar[]) as session_id", [list(held.session_ids)]
+        )
         add(connection, store, "events")
         connection.execute(
             f"create temp table held_events as select session_id, event_number from events where {IS_HELD}"
         )
         for name, contract in TABLES.items():
             condition = _condition(contract)
-            if condition is not None:
-                if name != "raw_events":
-                    add(connection, store, name)
-                order = ", ".join(
-                    map(quote, [*([contract.date_column] if contract.date_column else []), *contract.order])
-                )
-                rows = connection.sql(
-                    f"select {_columns(contract)} from {quote(name)} where {condition} order by {order}"
-                )
-                found[name] = rows.to_arrow_table().to_pylist()
+            if condition is None:
+                continue
+            if name != "raw_events":
+                add(connection, store, name)
+            order = ", ".join(quote(column) for column in (contract.date_column, *contract.order) if column)
+            rows = connection.sql(f"select {_columns(contract)} from {quote(name)} where {condition} order by {order}")
+            found[name] = rows.to_arrow_table().to_pylist()
     found["quarantined_lines"] = list(quarantined_of(store, held))
     return {name: rows for name, rows in found.items() if rows}
 
