@@ -8,6 +8,7 @@ are views, and warehouse.py opens the file.
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,28 +96,22 @@ class NewFile:
             StoreError: There is a write-ahead log next to the warehouse: another program opened it for writing.
         """
         self._check_no_writer()
-        rows = partitions, info, native_limit_bytes
-        with refusal_explained(self._link):
-            remove_temporaries(self._path.parent, f".{self._path.name}.*")
-            for end in ("", ".wal"):  # of a dead process with the same number
-                for leftover in self._path.parent.glob(f".{self._path.name}*.{os.getpid()}{end}"):
-                    leftover.unlink(missing_ok=True)
-            self._temporary.touch()  # also tells a folder that refuses the write from a file that cannot be read
-            self._temporary.unlink()
+        self._prepare_folder()
+        write = partial(_write, store, self._temporary, partitions, info, native_limit_bytes, left_out)
         try:
             is_copy = self._path.exists() and not starts_empty
             if is_copy:
                 self._copy()
                 crash_points.reached("warehouse: copied")
             try:
-                self.replaced_count = _write(store, self._temporary, *rows, kept, left_out)
+                self.replaced_count = write(kept)
             except duckdb.Error as error:
                 if is_full_disk(error) and not is_copy:  # another attempt would fill it again
                     raise
                 # The old file may be damaged, or have too many old rows for the disk, or the rows that are kept left
                 # too little memory. The store has everything, so write a new file without them.
                 self.discard()
-                self.replaced_count = _write(store, self._temporary, *rows, NOTHING_KEPT, left_out)
+                self.replaced_count = write(NOTHING_KEPT)
             crash_points.reached("warehouse: written")
             sync_file(self._temporary)
             crash_points.reached("warehouse: file durable")
@@ -130,6 +125,16 @@ class NewFile:
                 f"{wal} exists: something opened the warehouse for writing; close that program, remove both files,"
                 " and run again: the warehouse is rebuilt from the store"
             )
+
+    def _prepare_folder(self) -> None:
+        """Remove the temporary files of dead processes, and check that the folder can be written to."""
+        with refusal_explained(self._link):
+            remove_temporaries(self._path.parent, f".{self._path.name}.*")
+            for end in ("", ".wal"):  # of a dead process with the same number
+                for leftover in self._path.parent.glob(f".{self._path.name}*.{os.getpid()}{end}"):
+                    leftover.unlink(missing_ok=True)
+            self._temporary.touch()  # here, so that the error of the copy is about the file that is read
+            self._temporary.unlink()
 
     def _copy(self) -> None:
         try:
@@ -171,8 +176,8 @@ def _write(
     partitions: Sequence[Partition],
     info: "pa.Table",
     native_limit_bytes: float,
-    kept: Kept,
     left_out: Collection[str],
+    kept: Kept,
 ) -> int:
     by_table = partitions_by_table(partitions, left_out)
     views = tables_as_views(by_table, native_limit_bytes)
