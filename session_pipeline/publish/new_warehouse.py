@@ -1,7 +1,7 @@
 """Decides what a new warehouse shows, and writes it before or when it is published."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ from session_pipeline.build.plan import Plan
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.publish import native_limit
 from session_pipeline.publish.published_state import (
+    ShownBefore,
     Stamp,
     published_partitions,
     settings_hash,
@@ -93,14 +94,11 @@ class NewWarehouse:
 
     def is_equal(self, other: "NewWarehouse") -> bool:
         """Whether the other one shows the same, only at another time."""
-        return (self._at(""), self.shown_before, self._plan.outdated_days) == (
-            other._at(""),
-            other.shown_before,
-            other._plan.outdated_days,
-        )
+        return self._shown() == other._shown()
 
-    def _at(self, time: str) -> Publication:
-        return replace(self.publication, published_at=time)
+    def _shown(self) -> tuple[Publication, ShownBefore, frozenset[date]]:
+        """Return what decides what it shows, without the time."""
+        return replace(self.publication, published_at=""), self.shown_before, self._plan.outdated_days
 
 
 def _warehouse_info(publication: Publication, plan: Plan, package_version: str) -> "pa.Table":
