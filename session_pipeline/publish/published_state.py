@@ -131,12 +131,17 @@ def _contracts_number() -> int:
     ]
     comments = [macro.comment(name) for name, macro in MACROS.items()]
     macros = models.macros() + query_text(__package__, "macros")
-    return int(digest([shapes, meanings, macros, comments])[:12], 16)
+    return _number([shapes, meanings, macros, comments])
 
 
 def _folder_number(folder: DataFolder) -> int:
     """Return a number that identifies the path of the store."""
-    return int(digest(str(folder.store))[:12], 16)
+    return _number(str(folder.store))
+
+
+def _number(value: object) -> int:
+    """Return the hash of a value as a number for the catalog."""
+    return int(digest(value)[:12], 16)
 
 
 @dataclass(frozen=True)
