@@ -125,11 +125,11 @@ def built_by_current_rules(run: "Run", days: Sequence[date]) -> Verdict:
     """All days were built with the current settings and models; none is outdated and waits for `run --upgrade`."""
     plan = run.plan()
     count = len(plan.outdated_days)
-    reason = next((item.reason for item in plan.outdated if item.day is not None), "")
-    what_to_do = "rebuild them: `session-pipeline run --upgrade`"
-    have = "day has" if count == 1 else "days have"
     if not count:
         return Verdict(True, "all days were built with the current settings and models", {"days": 0})
-    sentence = f"{count} {have} older settings or models ({reason}); {what_to_do}"
+    reason = next(item.reason for item in plan.outdated if item.day is not None)
     # Without the number, which changes with each late file: an alert is sent once as long as the problem is the same.
-    return Verdict(False, sentence, {"days": count}, (f"older settings or models ({reason})",))
+    problem = f"older settings or models ({reason})"
+    have = "day has" if count == 1 else "days have"
+    sentence = f"{count} {have} {problem}; rebuild them: `session-pipeline run --upgrade`"
+    return Verdict(False, sentence, {"days": count}, (problem,))
