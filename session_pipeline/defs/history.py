@@ -22,7 +22,6 @@ from session_pipeline.run.outcome import FailedCheck
 from session_pipeline.store.shortage import report_shortage
 
 LATEST_CHECKS = 10  # a killed run leaves a planned check without a result; then the result before it counts
-BUSY_SECONDS = 30
 NO_SENTENCE = "does not hold"
 SENTENCE = "sentence"  # key of the metadata of a failed check; its description is for Markdown
 Found = TypeVar("Found")
@@ -101,8 +100,7 @@ def _read(folder: DataFolder, read: Callable[[], list[Found]], ask_dagster: Call
 
 
 def _rows(path: Path, query: str, parameters: Mapping[str, Any]) -> list[Any]:
-    # Not opened read-only: SQLite must be able to create the files that several readers of a WAL share.
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS)) as connection:
+    with closing(broken_history.opened(path)) as connection:
         return connection.execute(query_text(__package__, query), parameters).fetchall()
 
 
