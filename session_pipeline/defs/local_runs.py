@@ -140,9 +140,7 @@ def _errors_explained(folder: DataFolder) -> Iterator[None]:
             found = broken_history.damaged(folder.dagster_home, reads_all=True)
             if found is not None and home.has_own_storage(folder):
                 raise DamagedHistoryError(found) from error
-        if not isinstance(error, DatabaseError):
-            raise
-        if primary_code(error.orig) not in REFUSED:
+        if not isinstance(error, DatabaseError) or primary_code(error.orig) not in REFUSED:
             raise
         raise HistoryError(
             f"Dagster cannot use its database in {folder.dagster_home} ({error.orig}); the user that runs this needs"
