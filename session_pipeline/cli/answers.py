@@ -48,12 +48,12 @@ def export(
     """
     folder = chosen_folder(data)
     is_of_person = bool(visitor or user or site)
-    if file == STANDARD_OUTPUT and not is_of_person:
-        raise WrongUseError("a warehouse cannot be printed; name a file (- prints only with --visitor or --user)")
     if file != STANDARD_OUTPUT:
         refuse_own_file(folder, file)
-    if file != STANDARD_OUTPUT and is_regular(file):
-        raise WrongUseError(f"{file} already exists; name another file, or remove it first")
+        if is_regular(file):
+            raise WrongUseError(f"{file} already exists; name another file, or remove it first")
+    elif not is_of_person:
+        raise WrongUseError("a warehouse cannot be printed; name a file (- prints only with --visitor or --user)")
     if is_of_person:
         from session_pipeline.cli import personal_data  # not needed for the warehouse
 
