@@ -76,7 +76,7 @@ def _print_result(found: Trial, folder: DataFolder | None, source: str) -> None:
         unknown = "no source is chosen" if source == NO_SOURCE else f"the settings have no source {plain(source)}"
         echo(f"Note: {unknown}; use `--source` with one of {plain(', '.join(others))}.", style="yellow")
     if facts["status"] != "accepted":
-        _print_suggested(found, source, folder)
+        _print_advice(found, source, folder)
         return
     if preset := facts.get("preset"):
         echo(f'recognized: preset = "{plain(preset)}"; `run` reads it so, too')
@@ -130,7 +130,7 @@ def _print_quarantined(found: Trial, source: str, folder: DataFolder | None) -> 
             echo(f"  The limit is {plain(limit or '')} in settings.toml.")
         if fix := fix_at_source(item.reason, found.facts["format"]):
             echo(f"  To fix them at their source, {fix}.")
-    _print_suggested(found, source, folder)
+    _print_advice(found, source, folder)
     most = LARGEST_QUARANTINED_RATE * found.facts["line_count"]
     if found.facts["set_aside_count"] > most and found.facts["accepted_count"]:  # if none is accepted, an error follows
         echo(
@@ -139,19 +139,10 @@ def _print_quarantined(found: Trial, source: str, folder: DataFolder | None) -> 
         )
 
 
-def _print_suggested(found: Trial, source: str, folder: DataFolder | None) -> None:
+def _print_advice(found: Trial, source: str, folder: DataFolder | None) -> None:
+    """Print the settings that fit the file, the columns without a field, the next command, and the remarks."""
     if found.suggested:
-        echo()
-        is_present = folder is not None and source in load_settings(folder.path).sources
-        where = "the section of settings.toml, in place of keys of the same name" if is_present else "settings.toml"
-        fields = "Fields with other names have values that fit. To use them"
-        has_fields = found.suggested.keys() & {"columns", "visitor_address"}
-        echo(f"{fields if has_fields else 'The file can be read in another way. To do so'}, write into {where}:")
-        for line in source_section(named_source(source), found.suggested).splitlines():
-            echo(f"  {plain(line)}")
-        if found.accepted_with_suggested is not None:
-            accepted, lines = number(found.accepted_with_suggested), counted(found.lines_with_suggested or 0, "line")
-            echo(f"The file was also tried with this: {accepted} of {lines} would be accepted.")
+        _print_suggested(found, source, folder)
     if found.missing:
         section = key_of_source(named_source(source))
         echo()
@@ -172,6 +163,20 @@ def _print_suggested(found: Trial, source: str, folder: DataFolder | None) -> No
         echo(f"{plain(place[0].upper() + place[1:])}.")
 
 
+def _print_suggested(found: Trial, source: str, folder: DataFolder | None) -> None:
+    echo()
+    is_present = folder is not None and source in load_settings(folder.path).sources
+    where = "the section of settings.toml, in place of keys of the same name" if is_present else "settings.toml"
+    fields = "Fields with other names have values that fit. To use them"
+    has_fields = found.suggested.keys() & {"columns", "visitor_address"}
+    echo(f"{fields if has_fields else 'The file can be read in another way. To do so'}, write into {where}:")
+    for line in source_section(named_source(source), found.suggested).splitlines():
+        echo(f"  {plain(line)}")
+    if found.accepted_with_suggested is not None:
+        accepted, lines = number(found.accepted_with_suggested), counted(found.lines_with_suggested or 0, "line")
+        echo(f"The file was also tried with this: {accepted} of {lines} would be accepted.")
+
+
 def place_of_remarks(found: Trial, source: str) -> str | None:
     """Return where to write the keys that the remarks about a file give; None if they give none.
 
@@ -182,10 +187,10 @@ def place_of_remarks(found: Trial, source: str) -> str | None:
     return where if has_keys and not found.suggested else None
 
 
-def _try_command(found: Trial, source: str, folder: DataFolder | None) -> str:
+def _try_command(found: Trial, source: str, folder: DataFolder) -> str:
     """Return the command that tries the file with the settings of its source."""
     words = ["session-pipeline", "try", found.facts["path"], "--source", named_source(source)]
-    if folder is not None and folder.path != Path(data_folder.DEFAULT).absolute():
+    if folder.path != Path(data_folder.DEFAULT).absolute():
         words += ["--data", str(folder.path)]
     return plain(shlex.join(words))
 
