@@ -1,8 +1,8 @@
 """The commands init, sample and check: create a data folder, write sample events, validate the settings."""
 
 import shlex
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +21,7 @@ from session_pipeline.run.delivered_files import sources_without_folder
 from session_pipeline.run.opened import has_lost_settings, lost_settings
 from session_pipeline.sample import FIRST_DAY, write_sample
 from session_pipeline.sample.faults import EXAMPLE, fault_of
-from session_pipeline.settings import key_of_source, load_settings, settings_template, source_section
+from session_pipeline.settings import Settings, key_of_source, load_settings, settings_template, source_section
 from session_pipeline.store.files import make_folder, replacing
 from session_pipeline.trial.result import Trial
 from session_pipeline.trial.try_file import accepted_count, try_file, with_start_date
@@ -46,35 +46,51 @@ def init(
     if made.settings.exists():
         command = f"session-pipeline run --data {shlex.quote(str(folder))}"
         raise WrongUseError(f"{folder} is already a data folder; continue with `{command}`")
-    start_date = None
+    text = settings_template()
+    notes: list[str] = []
     if from_file is not None:
         tried = try_file(from_file, folder=None, source=source, has_sessions=False)
         found, start_date = with_start_date(tried, from_file, source)
+        text = settings_template(start_date) + _section_for(found, source)
+        notes = _notes(found, source, start_date)
     make_folder(made.raw)
     home.prepare(made)
-    text = settings_template(start_date)
-    if from_file is not None:
-        text += _section_for(found, source)
     with replacing(made.settings) as temporary:  # half a file would count as a data folder
         temporary.write_text(text, encoding="utf-8")
     option = "" if made.path == Path(data_folder.DEFAULT).absolute() else f" --data {shlex.quote(str(folder))}"
-    echo(f"{folder} is ready:")
     is_usable = from_file is None or accepted_count(found) > 0
+    _show_ready(folder, notes, option, is_usable=is_usable)
+    if not is_usable:
+        command = plain(shlex.join(["session-pipeline", "try", str(from_file), "--source", source]))
+        raise ended(_why_not_usable(found, source, made, f"{command}{option}"))
+
+
+def _show_ready(folder: Path, notes: Sequence[str], option: str, *, is_usable: bool) -> None:
+    """Print what a new data folder contains, and the next commands.
+
+    Args:
+        folder: The folder.
+        notes: Sentences about the settings that were written for a file.
+        option: The option that names the folder in commands; empty if they find it without.
+        is_usable: Whether the settings can be used as they are.
+    """
+    echo(f"{folder} is ready:")
     use = "the defaults can be used unchanged" if is_usable else "complete them before you deliver files"
     echo(f"  settings.toml  all settings, with comments; {use}")
-    if from_file is not None:
-        moved = [f"start_date = {start_date}, because the file has older events"] if start_date else []
-        place = place_of_remarks(found, source)
-        for line in (*_what_was_found(found, source), *moved, *found.remarks, *([place] if place else [])):
-            echo(f"                 {plain(line)}")
+    for line in notes:
+        echo(f"                 {plain(line)}")
     echo("  raw/           put event files into one folder for each source, such as raw/web/2026-10-05.jsonl.gz")
     echo("  dagster_home/  history of runs")
     echo("Next:")
     echo(f"  session-pipeline sample{option}   to try it out: writes a week of synthetic shop events to raw/sample/")
     echo(f"  session-pipeline run{option}      when there are new files")
-    if not is_usable:
-        command = plain(shlex.join(["session-pipeline", "try", str(from_file), "--source", source]))
-        raise ended(_why_not_usable(found, source, made, f"{command}{option}"))
+
+
+def _notes(found: Trial, source: str, start_date: date | None) -> list[str]:
+    """Return sentences about what was written for a file, and the remarks about it."""
+    moved = [f"start_date = {start_date}, because the file has older events"] if start_date else []
+    place = place_of_remarks(found, source)
+    return [*_what_was_found(found, source), *moved, *found.remarks, *([place] if place else [])]
 
 
 def _section_for(found: Trial, source: str) -> str:
@@ -194,8 +210,18 @@ def check(as_json: AsJson = False, data: Data = None) -> None:
     if as_json:
         echo_json({"is_usable": True, "problems": [], "warnings": warnings, "not_compared_because": not_compared})
         return
-    sources = f"own settings for {', '.join(settings.sources)}" if settings.sources else "defaults for all sources"
     echo(f"{where}: valid")
+    _show_settings(settings)
+    for warning in warnings:
+        sentence = warning["sentence"] if warning["key"] == "sources" else "{key}: {sentence}".format(**warning)
+        echo(f"WARNING: {plain(sentence)}", style="bold yellow")
+    if not_compared is not None:
+        echo(f"The rules were not compared with the events: {plain(not_compared)}", style="yellow")
+
+
+def _show_settings(settings: Settings) -> None:
+    """Print what the settings define."""
+    sources = f"own settings for {', '.join(settings.sources)}" if settings.sources else "defaults for all sources"
     echo(f"  days in {settings.timezone} from {settings.start_date}; {sources}")
     echo(f"  outcomes: {', '.join([*(rule.name for rule in settings.outcomes), 'engaged', 'bounce'])}")
     for label, names in (
@@ -204,8 +230,3 @@ def check(as_json: AsJson = False, data: Data = None) -> None:
         ("dimensions", list(settings.dimensions)),
     ):
         echo(f"  {label}: {', '.join(names) or 'none'}")
-    for warning in warnings:
-        sentence = warning["sentence"] if warning["key"] == "sources" else "{key}: {sentence}".format(**warning)
-        echo(f"WARNING: {plain(sentence)}", style="bold yellow")
-    if not_compared is not None:
-        echo(f"The rules were not compared with the events: {plain(not_compared)}", style="yellow")
