@@ -71,16 +71,14 @@ def _difficult_actions(figures: Figures) -> list[DifficultAction]:
     signals = dict.fromkeys((*NAMED_FIRST, *HARD_TIME_SIGNALS))
     found = []
     for row in figures.rows("friction_by_page"):
-        is_action = row["action"] is not None  # the last row is all others
-        if (
-            is_action
-            and row["hard_time_count"] >= FEWEST_HARD_TIMES
-            and (row["site"], row["action"]) not in significant
-        ):
-            counts = {signal: row[f"{signal}_count"] or 0 for signal in signals}
-            most = max(counts, key=lambda signal: counts[signal])
-            other = compared.get((row["site"], row["action"], most))
-            found.append(DifficultAction(row, most, counts[most], other if _lost(other) >= 1 else None))
+        place = row["site"], row["action"]
+        is_of_all_others = row["action"] is None  # the last row
+        if is_of_all_others or row["hard_time_count"] < FEWEST_HARD_TIMES or place in significant:
+            continue
+        counts = {signal: row[f"{signal}_count"] or 0 for signal in signals}
+        most = max(counts, key=lambda signal: counts[signal])
+        other = compared.get((*place, most))
+        found.append(DifficultAction(row, most, counts[most], other if _lost(other) >= 1 else None))
     return sorted(
         found,
         key=lambda each: (

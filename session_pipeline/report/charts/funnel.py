@@ -66,9 +66,9 @@ def _loss(before: Row, step: Row, width: int, top: float) -> list[Markup]:
     is_largest = before["is_largest_loss"]
     if _is_barrier(step):
         return [text("matches no event", share * width + 6, top + 13, "muted")]
-    drawn = [rectangle(share * width, top, lost * width, 18, "loss" if is_largest else "ghost")]
     if not before["dropped_count"]:
         return []
+    drawn = [rectangle(share * width, top, lost * width, 18, "loss" if is_largest else "ghost")]
     rate = formats.percent(before["dropped_count"] / before["reached_count"])
     short = f"{formats.MINUS}{formats.number(before['dropped_count'])} ({rate})"
     on_loss = "on-loss" if is_largest else "muted"
