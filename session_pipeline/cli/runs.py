@@ -7,7 +7,7 @@ What a run does is in `run.run` and `build`; its Dagster jobs are in `defs`. The
 import os
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import date
@@ -31,7 +31,7 @@ from session_pipeline.run import pipeline
 from session_pipeline.run.opened import OpenFolder
 from session_pipeline.run.outcome import Outcome
 from session_pipeline.run.pipeline import Run
-from session_pipeline.run.profile import DAGSTER
+from session_pipeline.run.profile import DAGSTER, Spent
 from session_pipeline.settings import load_settings
 from session_pipeline.store.shortage import report_shortage
 from session_pipeline.tables.steps import steps_of
@@ -89,16 +89,20 @@ def run(
         errors = [*dict.fromkeys([*now_failed, *found.failed_checks])]
         warnings = _warnings(outcome, found, errors)
         result = summary.gather(now, outcome, warnings=warnings, seconds=perf_counter() - started)
-    stages = summary.stages(now.profile, perf_counter() - started) if as_profile else {}
-    if as_json:
-        shown = {"stages": {name: asdict(spent) for name, spent in stages.items()}} if as_profile else {}
-        echo_json({**result.as_json(), **shown})
-    else:
-        summary.show(result)
-        if as_profile:
-            summary.show_stages(stages)
+    _show(result, summary.stages(now.profile, perf_counter() - started) if as_profile else None, as_json=as_json)
     if errors:
         raise ended(f"{counted(len(errors), 'check')} failed: {'; '.join(errors)}")
+
+
+def _show(result: summary.Summary, stages: Mapping[str, Spent] | None, *, as_json: bool) -> None:
+    """Print the summary of a run, and the time of each stage, unless that is None."""
+    if as_json:
+        shown = {} if stages is None else {"stages": {name: asdict(spent) for name, spent in stages.items()}}
+        echo_json({**result.as_json(), **shown})
+        return
+    summary.show(result)
+    if stages is not None:
+        summary.show_stages(stages)
 
 
 def _warnings(outcome: Outcome, found: problems.Problems, errors: Sequence[str]) -> list[str]:

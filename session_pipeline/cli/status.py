@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -112,7 +112,7 @@ def _status(folder: DataFolder) -> Status:
         wrong = problems.find(folder, settings, store, plan)
         runs, unreadable = _last_runs(folder)
         # Without what follows in brackets: the free space can change between two questions.
-        said = {sentence.partition(" (")[0] for sentence in wrong.errors}
+        reported = {sentence.partition(" (")[0] for sentence in wrong.errors}
         return Status(
             folder=str(folder.path),
             until=str(until),
@@ -125,7 +125,7 @@ def _status(folder: DataFolder) -> Status:
             files_to_read=now.files_to_read(),
             problems=[
                 *wrong.errors,
-                *(each for each in unreadable if each.partition(" (")[0] not in said),
+                *(each for each in unreadable if each.partition(" (")[0] not in reported),
                 *([] if published_state.is_current(folder, store, plan_as_published) else _failed_build(runs)),
             ],
             warnings=wrong.warnings,
@@ -214,17 +214,9 @@ def _show(found: Status) -> None:
 
 
 def _rows(found: Status) -> list[tuple[str, str]]:
-    days = [datetime.fromisoformat(day).date() for day in found.days]
+    days = list(map(date.fromisoformat, found.days))
     not_accepted = [f"{count:,} {word}" for word, count in sorted(found.files.items()) if word != "accepted"]
     waiting = f"{counted(len(found.files_to_read), 'file')} to be read by the next run" if found.files_to_read else ""
-    if found.age_seconds is not None:
-        when = f"{span(max(found.age_seconds, 0))} ago"
-        if _is_of_the_future(found):
-            when = f"at {found.published_at}, later than the clock of this machine"
-        published = f"{when}, days through {found.published_until}"
-        published += "" if found.is_published else "; newer data is not published yet"
-    else:
-        published = "not yet"
     but_outdated = ", except outdated days" if found.outdated_days else ""
     rows = [
         ("Folder", found.folder),
@@ -250,7 +242,18 @@ def _rows(found: Status) -> list[tuple[str, str]]:
         older = f"{counted(len(found.outdated_days), 'day')} of older settings; `run --upgrade` rebuilds them"
         rows.append(("Outdated", older))
     sizes = ", ".join(f"{name} {size(count)}" for name, count in found.byte_counts.items())
-    return [*rows, ("Published", published), ("Sizes", sizes)]
+    return [*rows, ("Published", _published(found)), ("Sizes", sizes)]
+
+
+def _published(found: Status) -> str:
+    """Return when the state that readers have was published, and its last day."""
+    if found.age_seconds is None:
+        return "not yet"
+    when = f"{span(max(found.age_seconds, 0))} ago"
+    if _is_of_the_future(found):
+        when = f"at {found.published_at}, later than the clock of this machine"
+    newer = "" if found.is_published else "; newer data is not published yet"
+    return f"{when}, days through {found.published_until}{newer}"
 
 
 def _show_runs(runs: Sequence[PastRun]) -> None:
