@@ -97,8 +97,6 @@ HISTORY = Span(
     ahead=_none,
 )
 ALL_DAYS = Span("all days", lambda frame, day: frame.wanted)
-
-
 WHOLE_TABLE = Span("the table, which has no days", lambda frame, day: ())
 
 

@@ -120,7 +120,7 @@ def texts(patterns: Sequence[PatternSettings]) -> tuple[Text, ...]:
         alone = Text(len(found) + 1, among, ((setting.name, pattern),))
         for place, text in enumerate(found):
             joined = Text(text.number, among, (*text.patterns, *alone.patterns))
-            if text.among == among and not (joined.gaps) and len(joined.names) < len(LETTERS):
+            if text.among == among and not joined.gaps and len(joined.names) < len(LETTERS):
                 found[place] = joined
                 break
         else:

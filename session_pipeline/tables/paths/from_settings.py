@@ -11,8 +11,8 @@ from session_pipeline.tables.settings_sql import number_sql, text_sql
 
 # Sorts actions by time and then by place. A session lasts at most 24 hours and has fewer actions than this.
 PLACES = 10_000_000
-LONGEST_PART = 1_000
-LONGEST = 2_000_000_000_000_000_000
+LONGEST_PART = 1_000  # actions
+LONGEST = 2_000_000_000_000_000_000  # more than any two actions of a session are apart
 
 
 def window_ages(settings: Settings) -> SmallTable:
