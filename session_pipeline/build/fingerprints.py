@@ -1,6 +1,6 @@
 """Computes fingerprints: hashes of what the tables of a day are built from, and the parts that they consist of.
 
-A fingerprint tells whether a partition would be built with the same bytes again. planner.py compares it with the
+A fingerprint shows whether a partition would be built with the same bytes again. planner.py compares it with the
 recorded one and decides what is stale; explain.py names what changed.
 """
 

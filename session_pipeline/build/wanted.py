@@ -1,4 +1,4 @@
-"""Which days are built: those with events, and the day after each.
+"""Finds which days are built: those with events, and the day after each.
 
 Whether a day is stale is decided in planner.py.
 """

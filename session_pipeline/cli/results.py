@@ -1,6 +1,6 @@
-"""The sessions, outcomes and funnels in the summary of `run`.
+"""Reads and prints the sessions, outcomes and funnels in the summary of `run`, from the daily tables of the warehouse.
 
-Reads the daily tables of the warehouse, and changes nothing. `cli.summary` has the rest of the summary.
+Changes nothing. `cli.summary` has the rest of the summary.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The summary at the end of `run`: files, line counts, built days, outcomes, funnels, and where the results are.
+"""Prints the summary at the end of `run`: files, lines, built days, outcomes, funnels, and where the results are.
 
 Reads the catalog and the warehouse, and changes nothing. `cli.results` has the sessions, outcomes and funnels, and
 `cli.runs` the run itself.

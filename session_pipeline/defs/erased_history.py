@@ -1,4 +1,4 @@
-"""Removes what the history of runs tells about erased visitors.
+"""Removes what the history of runs contains about erased visitors.
 
 The history is meant to have counts only (`defs.metadata`), but an error message can quote a value. So all of Dagster's
 files are searched for the ids. Runs and ticks that contain one are deleted, and so are files of logs. All databases are
@@ -104,7 +104,7 @@ class Row(NamedTuple):
 def _rows_with(path: Path, search: IdSearch) -> list[Row]:
     """Return the rows that contain an id, except materializations.
 
-    The bytes of the file are not enough to tell: SQLite divides long texts over pages.
+    The bytes of the file are not enough to decide: SQLite divides long texts over pages.
     """
     found = []
     with closing(_opened(path)) as connection:

@@ -72,7 +72,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 
 
 def _identity(path: Path) -> tuple[int, ...] | None:
-    """Return what tells a file from the one that replaces it; None if there is none."""
+    """Return what distinguishes a file from the one that replaces it; None if there is no file."""
     try:
         state = path.stat()
     except FileNotFoundError:

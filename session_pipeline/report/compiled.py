@@ -1,4 +1,4 @@
-"""Keeps compiled templates in files beside the templates, in `__pycache__`, as Python does with modules.
+"""Keeps compiled templates in files next to the templates, in `__pycache__`, as Python does with modules.
 
 A process renders one report, and compiling its templates takes longer than filling them in.
 """

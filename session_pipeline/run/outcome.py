@@ -1,4 +1,4 @@
-"""What a run reports: its progress while it works, and its outcome afterwards. The run itself is in `run.run`."""
+"""Defines what a run reports: its progress while it works, and its outcome afterwards. run.py defines the run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

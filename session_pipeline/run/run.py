@@ -211,7 +211,7 @@ class Run(OpenFolder):
         self._written_ahead.end()
 
     def _expect(self, days: tuple[date, ...]) -> None:
-        """Tell the engine how many events the days have. All daily steps of a run have the same days."""
+        """Let the engine know how many events the days have. All daily steps of a run have the same days."""
         if days and days != self._expected:
             self._expected = days
             self.second_thread.stop()  # the number of threads must not change while it works

@@ -12,7 +12,7 @@ FileStatus = Literal["accepted", "corrupt", "refused"]
 class FileFacts(TypedDict):
     """What the ledger records about a delivered file. Do not change it: others have the same object.
 
-    Counts are numbers of lines if nothing else is said.
+    Counts are numbers of lines unless their meaning names another unit.
 
     Attributes:
         file_id: The hash of the source and the decompressed content; of the source and the path if its status is not

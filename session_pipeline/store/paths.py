@@ -1,4 +1,4 @@
-"""Where the files of partitions are below the store's folder."""
+"""Defines where the files of partitions are below the store's folder."""
 
 from datetime import date
 

@@ -1,6 +1,6 @@
-"""What the catalog records: partitions, delivered files and publications.
+"""Defines what the catalog records: partitions, delivered files and publications, as plain values.
 
-Plain values. Reading and writing them is the work of catalog.py.
+catalog.py reads and writes them.
 """
 
 import json
