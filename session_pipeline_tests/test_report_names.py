@@ -59,10 +59,10 @@ def test_sentence_has_the_names_of_the_report(step: tuple[str, str, str, str], e
 
 
 def test_sentence_about_sessions_is_about_visits() -> None:
-    text = "Sessions that also had the event Sessions before / (12): compared at the same moments, 1 %."
+    text = "Sessions that also had the event Sessions before / (12) converted more often afterwards: 1 %."
     row = {"seen_action": "Sessions", "at_action": "/", "sentence": text}
     assert names.sentence(row) == (
-        "Visits that also had the event Sessions before the home page (12): compared at the same moments, 1\u202f%."
+        "Visits that also had the event Sessions before the home page (12) converted more often afterwards: 1\u202f%."
     )
 
 

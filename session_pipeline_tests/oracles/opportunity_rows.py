@@ -180,7 +180,7 @@ def opportunity_rows(sessions: Sequence[Session], days: Iterable[date], most: in
                 "low": low,
                 "high": high,
                 "associated_lost_value": found.lost_value(),
-                "sentence": f"Sessions that {did.format(found.factor[1])} ({found.n1:,}): {_rates(found)} without it. "
+                "sentence": f"Sessions that {did.format(found.factor[1])} ({found.n1:,}) {_rates(found)} without it. "
                 + lost_sentence(lost, low, high)
                 + " This can be chance." * found.can_be_chance(),
             }
@@ -247,7 +247,7 @@ def next_best_action_rows(sessions: Sequence[Session], days: Iterable[date], mos
                     common["rate_seen"], common["rate_unseen"], common["difference_low"], common["difference_high"]
                 ),
                 "sentence": f"Sessions that also {did} before {'' if action.startswith('/') else 'the event '}{action} "
-                f"({found.n1:,}): {_rates(found)} of those that had not."
+                f"({found.n1:,}) {_rates(found)} that had not."
                 + " They may have meant to convert anyway." * (common["difference"] > 0)
                 + " This can be chance." * found.can_be_chance(),
             }
@@ -409,7 +409,10 @@ def percent(rate: float) -> str:
 
 def _rates(found: Comparison) -> str:
     with_it, without_it = percent(found.figures["rate_with"]), percent(found.figures["rate_without"])
-    return f"compared at the same moments, {with_it} converted later, and {without_it}"
+    if with_it == without_it:
+        return f"converted about as often afterwards: {with_it}, and {without_it} of comparable ones"
+    often = "more often" if found.figures["rate_with"] > found.figures["rate_without"] else "less often"
+    return f"converted {often} afterwards: {with_it}, and {without_it} of comparable ones"
 
 
 def _named(common: Row, with_count: str, without_count: str, rate_with: str, rate_without: str) -> Row:

@@ -60,7 +60,7 @@ def opportunities(rows: pa.Table) -> pa.Table:
             each if values else None for each, values in zip(_rounded(value[kept], 2), sums.values[kept], strict=True)
         ],
         "sentence": [
-            f"Sessions that {COMPARISONS[factor.name].did.format(factor.action)} ({sums.with_count[index]:,}):"
+            f"Sessions that {COMPARISONS[factor.name].did.format(factor.action)} ({sums.with_count[index]:,})"
             f" {_rates(found, index)} without it. {lost_text(lost[index], low[index], high[index])}"
             f"{_if_by_chance(found, index)}"
             for index, factor in zip(kept, factors, strict=True)
@@ -94,8 +94,8 @@ def next_best_actions(rows: pa.Table) -> pa.Table:
         "low": _lifts(np.maximum(found.rate_without + found.low, 0), found, kept),
         "high": _lifts(np.minimum(found.rate_without + found.high, 1), found, kept),
         "sentence": [
-            f"Sessions that also {_did(factor.name)} before {named(factor.action)} ({sums.with_count[index]:,}):"
-            f" {_rates(found, index)} of those that had not."
+            f"Sessions that also {_did(factor.name)} before {named(factor.action)} ({sums.with_count[index]:,})"
+            f" {_rates(found, index)} that had not."
             f"{' They may have meant to convert anyway.' if found.difference[index] > 0 else ''}"
             f"{_if_by_chance(found, index)}"
             for index, factor in zip(kept, factors, strict=True)
@@ -180,7 +180,10 @@ def lost_text(lost: float, low: float, high: float) -> str:
 def _rates(found: Estimates, index: int) -> str:
     """Return the two rates in words. They are averages over moments, not shares of the counts."""
     with_it, without_it = percent(found.rate_with[index]), percent(found.rate_without[index])
-    return f"compared at the same moments, {with_it} converted later, and {without_it}"
+    often = "less often" if found.difference[index] < 0 else "more often"
+    if with_it == without_it:
+        often = "about as often"
+    return f"converted {often} afterwards: {with_it}, and {without_it} of comparable ones"
 
 
 def _did(action: str) -> str:
