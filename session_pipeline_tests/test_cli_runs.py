@@ -185,6 +185,13 @@ def test_status_names_a_report_that_does_not_show_what_is_published(own_shop: Pa
     assert "reports/latest.html does not show what is published" in call("status", "--check", "--data", own_shop)[2]
 
 
+def test_status_of_changed_settings_names_no_newer_data(own_shop: Path) -> None:
+    settings = own_shop / "settings.toml"
+    assert "published yet" not in call("status", "--data", own_shop)[1]
+    settings.write_text(f"start_date = 2018-01-01\n{settings.read_text().replace('start_date', '# start_date')}")
+    assert "; the current state is not published yet" in call("status", "--data", own_shop)[1]
+
+
 MISSPELLED = """
 [[goals]]
 name = "bought"

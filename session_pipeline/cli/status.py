@@ -252,7 +252,7 @@ def _published(found: Status) -> str:
     when = f"{span(max(found.age_seconds, 0))} ago"
     if _is_of_the_future(found):
         when = f"at {found.published_at}, later than the clock of this machine"
-    newer = "" if found.is_published else "; newer data is not published yet"
+    newer = "" if found.is_published else "; the current state is not published yet"
     return f"{when}, days through {found.published_until}{newer}"
 
 
