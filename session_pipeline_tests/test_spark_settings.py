@@ -119,6 +119,7 @@ def test_wrong_settings_are_errors(text: str, problem: str) -> None:
         "local-cluster[2,1,1024]",
         "spark://a:7077",
         "spark://a:7077,b:7077",
+        "spark://a:7077,",
         "spark://[::1]:7077",
         "yarn",
         "k8s://https://a",

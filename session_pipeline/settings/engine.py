@@ -12,7 +12,7 @@ from session_pipeline.settings.values import refusal, shown
 # Otherwise Spark reports it late. Cluster managers that are added to Spark have URLs with schemes of their own.
 MASTER = re.compile(
     r"local|local\[(\*|0*[1-9]\d*)(\s*,\s*\d+)?\]|local-cluster\[\s*\d+\s*,\s*\d+\s*,\s*\d+\s*\]|yarn"
-    r"|spark://[^\s/,]+:\d+(,[^\s/,]+:\d+)*|(?!(spark|https?)://)[a-z][a-z0-9+.-]*://\S+"
+    r"|spark://[^\s/,]+:\d+(,[^\s/,]+:\d+)*,*|(?!(spark|https?)://)[a-z][a-z0-9+.-]*://\S+"
 )
 
 # Rows depend on these, so the pipeline sets them itself, also where a cluster has other defaults.
