@@ -47,7 +47,7 @@ def format_with_captured_headers(lines: Sequence[str]) -> str | None:
 
 
 def _name(values: Sequence[str]) -> str | None:
-    """Return what a header of the request is; empty if it is none that is read, None if it could be an address."""
+    """Return what a header of the request is; empty if it is not read, None if it could be an address."""
     filled = [value for value in values if value not in ("", "-")]
     addresses = sum(ADDRESSES.fullmatch(value) is not None for value in filled)
     if not filled or 0 < addresses < len(filled):

@@ -1,8 +1,8 @@
 """Defines the columns that several groups of tables share: name, type and meaning.
 
 A column that appears in two tables with the same name has the same meaning in both, so it is one constant here. Types
-are DuckDB's names for types that DuckDB, Arrow and Spark store in the same way. column_groups.py has
-the groups of them. The tables are defined in tables/<group>/contracts.py, with the columns that only one group has.
+are DuckDB's names for types that DuckDB, Arrow and Spark store in the same way. column_groups.py has the groups
+of them. The tables are defined in tables/<group>/contracts.py, with the columns that only one group has.
 """
 
 from session_pipeline.reference.column import Column, count, date, flag, rate, text, time

@@ -27,7 +27,7 @@ class _Extended:
 
     Attributes:
         end_of_prefix: What ends its prefix; empty without a prefix.
-        further: The fields behind those of the named format, with their quotes or brackets.
+        further: The fields after those of the named format, with their quotes or brackets.
     """
 
     end_of_prefix: str
@@ -40,7 +40,7 @@ class _Extended:
 
 
 def extended_log_format(lines: Sequence[str]) -> str | None:
-    """Return a log_format that all lines fit: a named format with fields called extra_1, extra_2 and so on behind it.
+    """Return a log_format that all lines fit: a named format with fields called extra_1, extra_2 and so on after it.
 
     None if there is none, or if one of these fields, or the prefix, could be the address of a visitor: it has addresses
     or is always empty. Of several formats, the one with the fewest such fields counts.

@@ -38,7 +38,7 @@ NAMED_FORMATS: Mapping[str, str] = {
     " $upstream_status $req_id",  # of Kubernetes, its default
     "forwarded_combined": _COMBINED.replace("%h", "%{X-Forwarded-For}i"),  # of servers behind proxies
     "lighttpd": _COMBINED.replace("%l", "%V"),  # its default
-    # Formats that are none of nginx, in nginx's notation: Traefik's common, Envoy's default and HAProxy's httplog.
+    # Formats of other servers, in nginx's notation: Traefik's common, Envoy's default and HAProxy's httplog.
     "traefik": f'{_NGINX_COMBINED} $request_count "$router_name" "$server_url" ${{duration_milliseconds}}ms',
     "envoy": '[$envoy_time] "$request" $proxy_status $response_flags $bytes_received $bytes_sent'
     ' $duration_milliseconds $upstream_milliseconds "$http_x_forwarded_for" "$http_user_agent" "$request_id"'
@@ -126,7 +126,7 @@ class LogFormat:
     def sure_pattern(self) -> str:
         """The pattern for lines that are certainly in this format.
 
-        Of a host just before or behind the visitor's address, it only allows a name: in another format, an address
+        Of a host just before or after the visitor's address, it only allows a name: in another format, an address
         there could be that of the visitor.
         """
         sure = self.pattern.replace(_ADDRESS_AND_HOST, _ADDRESS_AND_NAME)

@@ -18,7 +18,7 @@ HOST_OR_ADDRESS = (
 )
 ADDRESS = r"\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}:[0-9a-fA-F]{0,4}:[0-9a-fA-F:.]*"
 NAME_OF_HOST = r"[\w.-]*[A-Za-z][\w.-]*"
-HOST = r'\[[0-9a-fA-F:.]+\]|[^\s:,"\[\]]+'  # no comma, so that a list of addresses is none
+HOST = r'\[[0-9a-fA-F:.]+\]|[^\s:,"\[\]]+'  # no comma, so that a list of addresses does not match
 NUMBER = r"-|-?\d+(?:\.\d+)?"
 WORD = r'[^\s"]+'
 WORDS_AND_COMMAS = r'[^\s,"]+(?:, *[^\s,"]+)*'
@@ -33,7 +33,7 @@ ENVOY_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 HAPROXY_TIME = r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d\.\d{3}"
 # Envoy writes 0, and HAProxy -1, if there was no response.
 PROXY_STATUS = r"\d{3}|-1|0|-"
-CAPTURED = "[^|}]*"  # a header that HAProxy captured: it encodes these signs in it
+CAPTURED = "[^|}]*"  # a header that HAProxy captured: it encodes these characters in it
 
 QUOTED = r'(?:[^"\\]|\\.)*?'
 QUOTED_PATH = r'(?:[^"\\?]|\\.)*?'

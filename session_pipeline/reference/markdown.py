@@ -16,7 +16,7 @@ def escaped(text: str) -> str:
 def escaped_without_links(text: str) -> str:
     """Return an escaped text in which no URL becomes a link.
 
-    Viewers such as the Dagster UI make a link of every URL, also of one with escaped signs. Therefore, the beginning of
-    a URL becomes inline code, which does not change how the text reads.
+    Viewers such as the Dagster UI make a link of every URL, also of one with escaped characters. Therefore, the
+    beginning of a URL becomes inline code, which does not change how the text reads.
     """
     return URL_START.sub(r"`\g<0>`", escaped(text))

@@ -98,7 +98,7 @@ def _listed(read: str | Sequence[str]) -> Sequence[str]:
 
 
 def _letters(name: str) -> str:
-    """Return a name without the signs that names of fields are compared without."""
+    """Return the characters of a name that count when names of fields are compared, in lower case."""
     return re.sub(r"[\s_.$@:/-]", "", name.removeprefix("*")).lower()
 
 

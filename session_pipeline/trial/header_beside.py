@@ -1,4 +1,4 @@
-"""Finds the header of a CSV or TSV in a file beside it. Adobe Analytics delivers hit_data.tsv with column_headers.tsv.
+"""Finds the header of a CSV or TSV in a file next to it. Adobe Analytics delivers hit_data.tsv with column_headers.tsv.
 
 try_file.py tries the keys that follow from it.
 """
@@ -31,7 +31,7 @@ Split = Callable[[Iterator[bytes], str], Iterator[Record]]
 
 
 def keys_of_header_beside(file: Path) -> dict[str, Any]:
-    """Return the keys for a CSV or TSV whose header is a file beside it; empty if there is none that fits.
+    """Return the keys for a CSV or TSV whose header is a file next to it; empty if there is none that fits.
 
     A header is the only line of a file of the same format with `header` in its name. It fits if its names differ and
     are as many as the fields of the first line. The preset is that of the first lines with these names.

@@ -19,7 +19,7 @@ HOST_NAME = re.compile(r"(.*\.)?host(_?name)?", re.IGNORECASE)  # of a visitor i
 
 
 def address_of(text: str) -> str | None:
-    """Return the address in a text, which can have a port; of a list, the first. None if it is none."""
+    """Return the address in a text, which can have a port; of a list, the first. None if there is none."""
     first = text.partition(",")[0].strip()
     if found := WITH_PORT.fullmatch(first):
         first = found[1]

@@ -28,7 +28,7 @@ VISITED_HOST_NAME = re.compile("xhostheader")  # of CloudFront, whose cs(Host) i
 HOST_OR_HOSTNAME = re.compile(r"host(_?name)?", re.IGNORECASE)
 SCHEME_NAME = re.compile(r"(request|url)?scheme|csprotocol|protocol|(.*forwarded)?proto")
 STATUS_NAME = re.compile(r".*status(code)?|(response|http)?code")
-RESPONSE_NAME = re.compile("response")  # of Logstash's patterns; beside a status, it can be a time
+RESPONSE_NAME = re.compile("response")  # of Logstash's patterns; next to a status, it can be a time
 QUERY_NAME = re.compile(r".*query(str(ing)?)?|args")
 AGENT_NAME = re.compile(r".*useragent|agent|ua")
 REFERRER_NAME = re.compile(r".*refer(er|rer)")
@@ -95,8 +95,8 @@ def _is_log(filled: Sequence[FieldValues]) -> bool:
     return bool(possible_addresses(filled)) and not has_events
 
 
-def _sorted(fields: Sequence[FieldValues], beside: FieldValues | None) -> list[FieldValues]:
-    """Return the fields that can belong to a request, those of the same object first.
+def _sorted(fields: Sequence[FieldValues], anchor: FieldValues | None) -> list[FieldValues]:
+    """Return the fields that can belong to a request, those in the same object as `anchor` first.
 
     Log shippers add the path of the log and the machine that it is on, which has a name without a dot or, in Logstash
     and Vector, any name. Of a list of texts, as headers are written, the first one counts.
@@ -108,7 +108,7 @@ def _sorted(fields: Sequence[FieldValues], beside: FieldValues | None) -> list[F
         *(field.name for field in fields if field.is_mostly(LOG_PATH.fullmatch)),
     }
     firsts = [_first_of_list(field) if isinstance(field.values[0], list) else field for field in fields]
-    parent = beside.name.rpartition(".")[0] if beside is not None else ""
+    parent = anchor.name.rpartition(".")[0] if anchor is not None else ""
     kept = [field for field in firsts if field.name not in shipper]
     return sorted(kept, key=lambda field: (field.name.rpartition(".")[0] != parent, field.name))
 

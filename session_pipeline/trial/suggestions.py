@@ -290,8 +290,8 @@ def _named(
 ) -> str | None:
     """Return the field whose name fits a column best; None if no name fits.
 
-    Names are compared without regard to case, accents, spaces and signs: Distinct ID is distinct_id. The fields of the
-    events in a list are called as they are within an event. Names in other languages are the least sure ones.
+    Names are compared without regard to case, accents, spaces and punctuation: Distinct ID is distinct_id. The fields
+    of the events in a list are called as they are within an event. Names in other languages are the least sure ones.
     """
     plain = {name: plain_name(name) for name in (column, *usual_names)}
     own = {field: plain_name(field.removeprefix(f"{events_in}.")) for field in fields}
@@ -343,5 +343,5 @@ def names_of_some_lines(fields: Sequence[FieldValues], chosen: str) -> str | Non
 
 
 def plain_name(name: str) -> str:
-    """Return a name in lower case and without accents, spaces and signs, except the dots that lead into objects."""
+    """Return a name in lower case, without accents, spaces and punctuation, except the dots that lead into objects."""
     return re.sub(r"[^\w.]|_", "", unicodedata.normalize("NFKD", name).lower())

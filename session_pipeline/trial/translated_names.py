@@ -1,7 +1,8 @@
 """Knows what exports in German, French, Spanish, Italian, Portuguese and Dutch call the columns of events.
 
 Only names that mean little else, written as suggestions.py compares names: in lower case, without accents, spaces and
-signs. Besucher and Nutzer are left out, as they are also counts of visitors; so are client, for the program, and valor.
+punctuation. Besucher and Nutzer are left out, as they are also counts of visitors; so are client, for the program, and
+valor.
 """
 
 from collections.abc import Mapping

@@ -94,7 +94,7 @@ def why_refused(reason: str, beginning: bytes) -> str:
 
 
 def _log_keys(lines: Sequence[bytes]) -> Mapping[str, str]:
-    """Return the keys for lines of an access log in a named format; empty if they are none."""
+    """Return the keys for lines of an access log in a named format; empty if they fit none."""
     texts = [line.decode(errors="replace") for line in lines]
     for name in NAMED_FORMATS:
         pattern = re.compile(parse_log_format(name).sure_pattern)

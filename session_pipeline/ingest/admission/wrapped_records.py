@@ -86,7 +86,7 @@ def _has_text(row: list[Any]) -> bool:
 
 
 def _look_through(text: str, at: int, keys: tuple[str, ...], found: dict[tuple[str, ...], list[Any]]) -> int:
-    """Collect the lists in the object that begins at a place, by their keys; return the place behind the object."""
+    """Collect the lists in the object that begins at a place, by their keys; return the place after the object."""
     at = _after(text, at, "{")
     while text[at] != "}":
         name, at = _DECODER.raw_decode(text, at)
@@ -103,7 +103,7 @@ def _look_through(text: str, at: int, keys: tuple[str, ...], found: dict[tuple[s
 
 
 def _take_list(text: str, at: int, elements: list[Any]) -> int:
-    """Collect the elements of the list that begins at a place; return the place behind the list."""
+    """Collect the elements of the list that begins at a place; return the place after the list."""
     at = _after(text, at, "[")
     while text[at] != "]":
         element, at = _DECODER.raw_decode(text, at)
@@ -113,7 +113,7 @@ def _take_list(text: str, at: int, elements: list[Any]) -> int:
 
 
 def _after(text: str, at: int, sign: str) -> int:
-    """Return the place of what follows a sign at a place."""
+    """Return the place of what follows a character, which must be at a place, maybe after space."""
     at = _after_space(text, at)
     if text[at] != sign:
         raise ValueError(f"{text[at]!r} instead of {sign!r}")

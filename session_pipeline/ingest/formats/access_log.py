@@ -92,7 +92,7 @@ class AccessLog(TextLines):
         }  # fmt: skip
 
 
-# Words that are certainly no name of a host: dates, times, levels of logs, quoted methods, directives, and signs alone.
+# Words that are certainly no name of a host: dates, times, levels of logs, quoted methods, directives, punctuation.
 # Every other word can be one; a name without a dot, as in a local network, is not recognizable.
 _DATE = (
     r"(?:19|20)\d\d[/-](?:0[1-9]|1[0-2])[/-](?:0[1-9]|[12]\d|3[01])"

@@ -24,7 +24,7 @@ class Layout:
             object is a record.
         asked: The names of fields that are read or removed.
         needed: The names of fields of each column that every event needs and that has no other origin.
-        escape: The sign that makes the next character of a TSV part of a value; None: there is none.
+        escape: The character that makes the next character of a TSV part of a value; None: there is none.
         decimal_comma: Whether numbers in texts are written as 1.234,56.
     """
 

@@ -87,7 +87,7 @@ class _Separated(Format):
     """What CSV and TSV have in common."""
 
     has_header = True
-    quoting: str  # the quote sign; empty: quotes have no meaning
+    quoting: str  # the quote character; empty: quotes have no meaning
 
     def records(
         self, lines: Iterator[bytes], delimiter: str, escape: str | None, *, is_spaced: bool = False

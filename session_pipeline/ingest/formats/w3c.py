@@ -20,7 +20,7 @@ NO_VALUE = ("-", "")
 WORDS = re.compile(r"(?i)cs\((user-agent|cookie)\)")
 # Spaces of Unicode, such as a no-break space, separate no fields: servers write paths decoded.
 PLAIN_FIELD = re.compile(r"\S+", re.ASCII)
-# A field in quotes can have the sign that separates fields. A quote that is not closed before one has no meaning.
+# A field in quotes can contain the separator. A quote that is not closed before a separator has no meaning.
 SPACED_FIELD = re.compile(r'"(?P<quoted>(?:[^"]|"")*+)"(?!\S)|\S+', re.ASCII)
 TABBED_FIELD = re.compile(r'(?:\A|(?<=\t))(?:"(?P<quoted>(?:[^"]|"")*+)"(?![^\t])|[^\t]*)')
 

@@ -54,7 +54,7 @@ class LineFields:
     def number(self, name: str) -> str:
         """Return the SQL of a field as text: with a decimal point if it is a text such as 1.234,56.
 
-        The number 1.234 is no such text, whereas the text "1.234" is a thousand and more.
+        The number 1.234 is no such text; the text "1.234" is a thousand and more.
         """
         self.has_numbers = True
         return _first([self._deep_number(way) for way in self._rules.ways(name, self._format)])

@@ -108,7 +108,7 @@ def pattern_of_nested(names: Sequence[str]) -> str:
 def pattern_of_keys(names: Sequence[str]) -> str:
     """Return a pattern that matches keys with some names, with their colon, at any depth of JSON without spaces.
 
-    It matches all spellings of a key; see _spellings. Python and RE2 read it alike.
+    It matches all spellings of a key; see _spellings. Python and RE2 read it in the same way.
     """
     if not names:
         return NEVER_MATCHES

@@ -74,7 +74,7 @@ class ReadingRules:
         agent_patterns: Patterns of user agents that are stored as they are, because rules of bots look at them.
         hash_properties: Keys whose values are stored as keyed hashes, in the spellings of drop_properties.
         time_format: Format of event_time, as in local_times.py, if it is in no notation that is known.
-        escape: The sign that makes the next character of a TSV part of a value; see Layout.
+        escape: The character that makes the next character of a TSV part of a value; see Layout.
         json_columns: Columns of CSV, TSV and Parquet files whose text is JSON. They are read as objects and lists. In
             JSON lines, they are fields like all others, so that no time is spent on them.
     """
@@ -188,7 +188,7 @@ class ReadingRules:
         return (*users, "user_agent") if self.has_reduced_agents else users
 
     def way(self, name: str, format: str) -> list[str]:
-        """The path of keys to a field. A dot separates keys in JSON and Parquet, and behind a field of JSON text."""
+        """The path of keys to a field. A dot separates keys in JSON and Parquet, and after a field of JSON text."""
         for outer in () if format_named(format).is_nested else self.json_fields_of(format):
             if name.startswith(f"{outer}."):
                 return [outer, *name.removeprefix(f"{outer}.").split(".")]

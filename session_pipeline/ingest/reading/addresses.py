@@ -25,7 +25,7 @@ MAY_HAVE_ADDRESS = (
 )
 _IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
 _AROUND = re.compile(r"(\[)?(?P<address>[0-9a-fA-F:.]+)(?:%[\w.-]+)?(?(1)\])(?:/\d{1,3})?(?::\d{1,5})?", re.ASCII)
-# A port without brackets before it: behind IPv4, also within IPv6, or too long for a group.
+# A port without brackets before it: after IPv4, also within IPv6, or too long for a group.
 _PORT = re.compile(r"\.\d+:\d{1,5}$|:\d{5}$", re.ASCII)
 _SIGNS = re.compile(r"[.:%\\]")  # of which every address has one, also in JSON
 # Of a text without blanks at its end. Parts that match the same characters do not share them, or the time explodes.
@@ -46,13 +46,13 @@ def is_address(text: str) -> bool:
     """Whether all of a text is one IP address.
 
     It may be percent-encoded, in brackets or quotes, and have a zone, a port or a prefix length. Eight groups of two
-    digits are an EUI-64, not an address; "::" is the address of nobody.
+    digits are an EUI-64, not an address; nor does "::" count, the unspecified address.
     """
     return plain_address(text) is not None
 
 
 def plain_address(text: str) -> str | None:
-    """Return the address that a text is, without what can be around it, in lower case; None if it is none."""
+    """Return the address that a text is, without what can be around it, in lower case; None if it is not one."""
     if len(text) > _LONGEST or not _SIGNS.search(text):
         return None
     found = _AROUND.fullmatch(_decoded(text).strip().strip("\"'"))
@@ -136,7 +136,7 @@ def _without_in_element(text: str) -> str:
 def without_address_in_url(url: str, url_count: int = 0) -> str:
     """Return a URL with addresses in its path and query replaced.
 
-    Kept are the host, which is a server, and an IPv4 address behind a name that says version. Only whole segments of
+    Kept are the host, which is a server, and an IPv4 address after a name that says version. Only whole segments of
     the path and whole values of parameters count.
 
     Args:
