@@ -68,11 +68,6 @@ def given_lines(
     types = {**dict.fromkeys(fields.at_top.values(), "VARCHAR"), **dict.fromkeys(known.others, "JSON")}
     at_top = f"from_json(line, {literal(json.dumps(types, ensure_ascii=False))})"
     pointers = ", ".join(map(literal, fields.pointers))
-    # If all fields are at the top level, a line with as many keys as fields found has no other fields.
-    found_count = " + ".join(f"cast({field} is not null as utinyint)" for field in found.values())
-    has_one_each = all(len(rules.fields_of(ours)) == 1 for ours in DELIVERED_COLUMNS)
-    is_countable = has_one_each and not fields.pointers and len(set(found.values())) == len(found)
-    is_full = f"len(_keys) = {found_count}" if is_countable else "false"
     has_columns_only = has_shape_of(known.of_columns)
     without_properties = [
         shape for shape in known.of_columns if not {*shape}.intersection(way_to_properties(rules, format)[:1])
@@ -82,9 +77,6 @@ def given_lines(
     if form is not None:
         checked = {"at_top": at_top, "has_usual_form": form.is_that_of("line", "at_top")}
         at_top = "at_top"
-    # Counting takes longer than comparing keys, which says the same where a line has no properties.
-    if is_countable and known.of_columns and values["properties"] == f"nullif({found['properties']}, '')":
-        is_full = f"case when _has_columns_only and {found['properties']} is null then false else {is_full} end"
     columns = [f"{value} as {ours}" for ours, value in values.items()]
     if rules.events_in:
         columns.append("event_in_line")
@@ -97,7 +89,7 @@ def given_lines(
         has_columns_only=f"has_usual_form or {has_columns_only}" if form is not None else has_columns_only,
         has_known_others=has_shape_of(known.with_others),
         others=known.others_as_json("_at_top"),
-        is_full=is_full,
+        is_full=_is_full(rules, fields, found, known, values["properties"]),
         delivered_properties=found["properties"],
         columns=", ".join(columns),
     )
@@ -127,6 +119,31 @@ def _values(rules: ReadingRules, format: str, fields: LineFields, found: Mapping
     if rules.events or rules.event_names:
         values["event_name"] = event_name(rules, values, fields.named)
     return values
+
+
+def _is_full(
+    rules: ReadingRules, fields: LineFields, found: Mapping[str, str], known: KnownShapes, properties: str
+) -> str:
+    """Return the SQL of whether a line has no other fields than those that were found; false if it is not known.
+
+    If all fields are at the top level, a line with as many keys as fields found has no other fields.
+
+    Args:
+        rules: The rules of the source.
+        fields: The fields that are read, after all of them were asked for.
+        found: The SQL of the field that was found for each column.
+        known: The shapes that can be read fast.
+        properties: The SQL of the text of properties.
+    """
+    has_one_each = all(len(rules.fields_of(ours)) == 1 for ours in DELIVERED_COLUMNS)
+    if not has_one_each or fields.pointers or len(set(found.values())) < len(found):
+        return "false"
+    found_count = " + ".join(f"cast({field} is not null as utinyint)" for field in found.values())
+    is_full = f"len(_keys) = {found_count}"
+    # Counting takes longer than comparing keys, which says the same where a line has no properties.
+    if known.of_columns and properties == f"nullif({found['properties']}, '')":
+        return f"case when _has_columns_only and {found['properties']} is null then false else {is_full} end"
+    return is_full
 
 
 def _known_shapes(
