@@ -68,7 +68,7 @@ def attempt(
         has_sessions: False to build no sessions: the trial then has no outcomes, sessions and duplicates.
     """
     with (
-        _thrown_away(file, folder, source, keys, ending, start_date) as trial,
+        _temporary_folder(file, folder, source, keys, ending, start_date) as trial,
         open_run(trial, run_id=NO_SOURCE, until=_today(trial)) as run,
     ):
         run.ingest()
@@ -124,7 +124,7 @@ def _read_lines(trial: DataFolder, run: Run, source: str, file: Path) -> Trial:
 
 
 @contextmanager
-def _thrown_away(
+def _temporary_folder(
     file: Path,
     folder: DataFolder | None,
     source: str,

@@ -99,21 +99,20 @@ def _erase(
             return
     before = _copied(store, file, partitions)
     left = without_erased(before, erasures, file.facts["site"])
+    days = {Key("raw_events", day.utc_date, file.file_id): day for day in left.days}
+    kept = set(days)
     changed = [
-        (Key("raw_events", day.utc_date, file.file_id), day.path, day.row_count, dict[str, Any](day.counts))
-        for day in left.days
-        if not day.sha256
+        (key, day.path, day.row_count, dict[str, Any](day.counts)) for key, day in days.items() if not day.sha256
     ]
-    if left.quarantine_path is not None and left.set_aside_count != before.set_aside_count:
+    if left.quarantine_path is not None:
         key = Key("quarantined_lines", None, file.file_id)
-        changed.append((key, left.quarantine_path, left.set_aside_count, dict(left.reasons)))
+        kept.add(key)
+        if left.set_aside_count != before.set_aside_count:
+            changed.append((key, left.quarantine_path, left.set_aside_count, dict(left.reasons)))
     written = [
         Written(key, path, row_count, file.fingerprint, counts=figures, reason=REASON, causes=(REASON,))
         for key, path, row_count, figures in changed
     ]
-    kept = {Key("raw_events", day.utc_date, file.file_id) for day in left.days}
-    if left.quarantine_path is not None:
-        kept.add(Key("quarantined_lines", None, file.file_id))
     facts: FileFacts = {
         **file.facts,
         "accepted_count": left.accepted_count,
