@@ -157,29 +157,6 @@ def test_query_of_actions_has_days_without_user_agents() -> None:
         assert warehouse.execute(query(15)).fetchall() == [("/cart", 100, 0.1, 0.25)]
 
 
-def test_queries_of_differences_show_no_negative_zero() -> None:
-    with duckdb.connect() as warehouse:
-        warehouse.execute("create table daily_summary as select date '2024-05-01' as session_date")
-        warehouse.execute("""
-            create table opportunities as
-            select
-                'main' as site, 1 as rank, '/cart' as action, 'error' as signal, 30 as with_count, 0.5 as rate_with,
-                0.5 as rate_without, -0.04::double as associated_lost_conversions, -0.04::double as low,
-                0.04::double as high, 0.0 as associated_lost_value, false as is_significant,
-                date '2024-05-01' as session_date, 28 as window_days
-        """)
-        warehouse.execute("""
-            create table next_best_actions as
-            select
-                'main' as site, 1 as rank, '/cart' as at_action, '/' as seen_action, 30 as seen_count,
-                0.5 as rate_seen, 0.5 as rate_unseen, -0.0004::double as difference_low,
-                0.0004::double as difference_high, false as is_significant, date '2024-05-01' as session_date,
-                28 as window_days
-        """)
-        for number in (17, 18):
-            assert "-" not in ",".join(map(str, warehouse.execute(query(number)).fetchall()[0]))
-
-
 def test_query_of_hard_times_leaves_out_visits_that_cannot_show_them() -> None:
     columns = ("error_count", "u_turn_count", "repeated_search_count", "seconds_lost")
     nulls = ", ".join(f"null::bigint as {name}" for name in columns)
