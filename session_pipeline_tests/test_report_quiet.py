@@ -43,6 +43,26 @@ def test_fault_of_visits_that_begin_with_a_page_would_have_been_found(
     assert "Of 100 visits at /shipping that begin with the home page in 7 days, usually 77.0 % go on to" in text
 
 
+def test_fault_after_an_action_would_have_been_found(reported_week: Deployment, tmp_path: Path) -> None:
+    """On a small site, only conversions after an action can have a row that says what would have been found."""
+    row = STEP | {"is_alert": False, "dimension": "all", "dimension_value": "all"}
+    goal = row | {"action": "/pay", "next_action": "(goal)", "detectable_rate": 0.7}
+    assert (
+        "Of 100 visits at /pay in 7 days, usually 77.0 % convert afterwards. A fault that costs conversions would"
+        " usually have been found if at most 70.0 % had converted."
+    ) in page_with(reported_week, tmp_path / "goal", {"progress_changes": [row, goal]}).text
+    rows = {"progress_changes": [row | {"detectable_rate": 0.1}, goal]}
+    assert "if at most 10.0 % had gone on." in page_with(reported_week, tmp_path / "step", rows).text
+
+
+def test_compared_steps_without_a_fault_to_find_say_what_is_needed(reported_week: Deployment, tmp_path: Path) -> None:
+    """The steps with rows have too few visits for any drop of them to be found."""
+    rows = {"progress_changes": [STEP | {"is_alert": False}], "daily_summary": weeks_of_visits("main", 0)}
+    text = page_with(reported_week, tmp_path, rows).text
+    assert "No change for the worse was found. To find a fault that halves a step which" in text
+    assert "visits at it are needed in at most 4 weeks." in text
+
+
 def test_few_visits_are_no_reason_if_steps_were_compared(reported_week: Deployment, tmp_path: Path) -> None:
     rows = {"progress_changes": [STEP | {"is_alert": False}], "daily_summary": weeks_of_visits("main", 0)}
     text = page_with(reported_week, tmp_path, rows).text

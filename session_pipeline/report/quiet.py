@@ -2,7 +2,7 @@
 
 from math import floor, log
 
-from session_pipeline.reference.changes import FIRST_COMPARED_DAYS, WINDOWS
+from session_pipeline.reference.changes import FIRST_COMPARED_DAYS, GOAL, WINDOWS
 from session_pipeline.report import formats, names, sites
 from session_pipeline.report.figures import Figures, Row
 from session_pipeline.report.funnels import of_all_sites
@@ -16,40 +16,44 @@ MOST_WEEKS = max(WINDOWS) // 7  # of the longest window that is compared
 def detectable(figures: Figures, window: Window) -> list[str]:
     """Say which fault would usually have been found, or how many days or visits are needed to find one.
 
-    It is the smallest drop among the rows of the steps. Steps that were compared can have no row that says it; then
-    there is no sentence. A drop that costs no conversions is never an alert, and a smaller drop can be explained by a
-    larger one.
+    It is the smallest drop among the rows of the steps, or else of the conversions after an action. Steps that were
+    compared can have no row that says it, as on a small site; then the sentence says how many visits are needed, if an
+    attempt at a funnel of the week reached its second step. A drop that costs no conversions is never an alert, and a
+    smaller drop can be explained by a larger one.
     """
     steps = figures.rows("detectable")
     if steps:
         row = steps[0]
+        is_goal = row["next_action"] == GOAL
+        do = "convert afterwards" if is_goal else f"go on to {names.action_in_sentence(row['next_action'])}"
         return [
             f"Of {formats.counted(row['session_count'], 'visit')} at"
             f" {names.action_in_sentence(row['action'])}{_of_segment(row)}{sites.place(figures, row)} in"
-            f" {formats.counted(row['window_days'], 'day')}, usually {formats.percent(row['usual_rate'])} go on to"
-            f" {names.action_in_sentence(row['next_action'])}. A fault that costs conversions would usually have been"
-            f" found if at most {formats.percent(_rounded_down(row['detectable_rate']))} had gone on."
+            f" {formats.counted(row['window_days'], 'day')}, usually {formats.percent(row['usual_rate'])} {do}."
+            " A fault that costs conversions would usually have been found if at most"
+            f" {formats.percent(_rounded_down(row['detectable_rate']))} had {'converted' if is_goal else 'gone on'}."
         ]
     if window.compared_day_count < FIRST_COMPARED_DAYS:
         are = "is" if window.compared_day_count == 1 else "are"
         days = formats.number(window.compared_day_count)
         return [f"That takes {FIRST_COMPARED_DAYS} days with visits in eight weeks; so far there {are} {days}."]
+    first, second = _first_steps(figures)
     if any(row["step_count"] for row in figures.rows("comparisons")):
-        return []
+        return [_needed(second["conversion_rate"])] if first and second else []
     if not any(row["converted_count"] for row in figures.rows("days")):
         return ["Steps could not be compared, because no visit of the last four weeks converted."]
     too_few = "There are too few visits with a conversion to tell a change of a step from chance."
-    first, second = _first_steps(figures)
-    if not first or not second:
+    if not first or not second or first["reached_count"] * MOST_WEEKS >= visits_needed(second["conversion_rate"]):
         return [too_few]
-    rate = second["conversion_rate"]
-    needed = visits_needed(rate)
-    if first["reached_count"] * MOST_WEEKS >= needed:
-        return [too_few]
-    return [
-        f"{too_few} To find a fault that halves a step which {formats.percent(rate)} of visits take, about"
-        f" {formats.number(needed)} visits at it are needed in at most {MOST_WEEKS} weeks."
-    ]
+    return [f"{too_few} {_needed(second['conversion_rate'])}"]
+
+
+def _needed(rate: float) -> str:
+    """Return the sentence about the visits that are needed to find a fault at a step with this usual rate."""
+    return (
+        f"To find a fault that halves a step which {formats.percent(rate)} of visits take, about"
+        f" {formats.number(visits_needed(rate))} visits at it are needed in at most {MOST_WEEKS} weeks."
+    )
 
 
 def _rounded_down(share: float) -> float:

@@ -1,6 +1,7 @@
 -- One row is a window in which steps were tested on the last day, with the step whose smallest
 -- detectable drop is the smallest: a rate at or below detectable_rate would have had the score and
 -- the size of an alert. Of equal drops, those of all visits come first, and then of most visits.
+-- Conversions after an action come after all steps.
 with steps as (
     select
         site,
@@ -18,7 +19,6 @@ with steps as (
     where
         session_date = $last_day
         and detectable_rate is not null
-        and next_action != '(goal)'
 ),
 
 numbered as (
@@ -27,8 +27,9 @@ numbered as (
         row_number() over (
             partition by window_days
             order by
-                detectable_ratio desc nulls last, dimension != 'all', session_count desc, site asc,
-                dimension asc, dimension_value asc, action asc, next_action asc
+                next_action = '(goal)', detectable_ratio desc nulls last, dimension != 'all',
+                session_count desc, site asc, dimension asc, dimension_value asc, action asc,
+                next_action asc
         ) as _step_number
     from steps
 )
@@ -47,4 +48,5 @@ select
 from numbered
 where _step_number = 1
 order by
-    detectable_ratio desc nulls last, dimension != 'all', session_count desc, window_days desc
+    next_action = '(goal)', detectable_ratio desc nulls last, dimension != 'all',
+    session_count desc, window_days desc
