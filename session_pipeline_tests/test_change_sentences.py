@@ -204,9 +204,9 @@ def test_number_of_sessions_as_a_sentence(count: int, expected: str) -> None:
 @pytest.mark.parametrize(
     ("lost", "lost_value", "expected"),
     [
-        (19.0, 421.0, "About 19 conversions are missing, worth about 421."),
+        (19.0, 421.0, "About 19 conversions are missing, worth about 420."),
         (19.0, -421.0, "About 19 conversions are missing."),
-        (-19.0, -421.0, "About 19 conversions more than usual go with it, worth about 421."),
+        (-19.0, -421.0, "About 19 conversions more than usual go with it, worth about 420."),
         (-19.0, 421.0, "About 19 conversions more than usual go with it."),
         (19.0, None, "About 19 conversions are missing."),
     ],
@@ -221,10 +221,10 @@ def test_conversions_with_a_negative_value_are_worth_nothing(
 @pytest.mark.parametrize(
     ("window_days", "since", "expected"),
     [
-        (1, date(2026, 4, 9), "About 19 conversions are missing, worth about 421."),
-        (1, date(2026, 4, 8), "At least about 19 conversions are missing on that day, worth about 421."),
-        (7, date(2026, 4, 3), "About 19 conversions are missing, worth about 421."),
-        (7, date(2026, 4, 2), "At least about 19 conversions are missing in these 7 days, worth about 421."),
+        (1, date(2026, 4, 9), "About 19 conversions are missing, worth about 420."),
+        (1, date(2026, 4, 8), "At least about 19 conversions are missing on that day, worth about 420."),
+        (7, date(2026, 4, 3), "About 19 conversions are missing, worth about 420."),
+        (7, date(2026, 4, 2), "At least about 19 conversions are missing in these 7 days, worth about 420."),
     ],
 )
 def test_missing_conversions_are_those_of_the_window(window_days: int, since: date, expected: str) -> None:

@@ -114,7 +114,7 @@ def test_a_fault_that_is_over_is_no_alert_and_has_its_days() -> None:
     assert after[0]["example_session_ids"] == f"{after[0]['over_since'] - timedelta(days=1)} 2 3"
     assert after[0]["sentence"] == (
         "From 28 March to 2 April, fewer visits with device m at ship went on to pay: 34 %; before it was 81 %, and"
-        " since 3 April it is 86 %. In the 14 days to 10 April, about 34 conversions are missing, worth about 675."
+        " since 3 April it is 86 %. In the 14 days to 10 April, about 34 conversions are missing, worth about 680."
     )
     assert any(row["explained_by"] == "device=m: ship > pay" for row in found if row["session_date"] == day(99))
 

@@ -5,7 +5,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from session_pipeline.tables.statistics import of_hundred, percent, q_values
+from session_pipeline.tables.statistics import about, of_hundred, percent, q_values
 from session_pipeline_tests.oracles import opportunity_rows as oracle
 
 
@@ -60,3 +60,11 @@ def test_percentages_have_no_decimal_that_is_zero(rate: float, text: str) -> Non
 
 def test_no_rate_is_ten_with_a_decimal() -> None:
     assert "10.0" not in {of_hundred(number / 1_000_000) for number in range(90_000, 110_000)}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.4, "0"), (19.4, "19"), (99.6, "100"), (421, "420"), (996, "1,000"), (18_236, "18,000"), (-421, "-420")],
+)
+def test_estimates_have_two_digits(value: float, text: str) -> None:
+    assert about(value) == text

@@ -14,6 +14,7 @@ import duckdb
 from session_pipeline.reference.changes import BASE_DAYS
 from session_pipeline.report import formats
 from session_pipeline.report.figures import Row, run_query
+from session_pipeline.tables import statistics
 
 SEVERAL = "XXX"
 QUERY = "flaw_currencies"
@@ -75,7 +76,8 @@ class Currencies:
         unit = self._of(lost)
         if unit == SEVERAL:
             return ["value in several currencies"]
-        value = formats.number(lost.value) if round(lost.value) else formats.money(lost.value, None)  # as in sentences
+        # Rounded as in sentences
+        value = statistics.about(lost.value) if round(lost.value) else formats.money(lost.value, None)
         of_days = f"in {formats.counted(days, 'day')}" if days else ""
         about = "worth at least about" if is_lower_bound else "worth about"
         return [" ".join(part for part in (about, value, unit, of_days) if part)]

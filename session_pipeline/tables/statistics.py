@@ -1,4 +1,4 @@
-"""Provides what several groups of tables compute and write about rates: q-values, and shares as percentages.
+"""Provides what several groups of tables compute and write: q-values, shares as percentages, and estimates.
 
 The scores and p-values that they are made from belong to the groups.
 """
@@ -48,3 +48,9 @@ def percent(rate: float) -> str:
     """Return a share as a percentage for a sentence, with one decimal below 10 unless it is 0: 23 %, 2.3 %, 7 %."""
     text = of_hundred(rate)
     return f"{text if text == '0.0' else text.removesuffix('.0')} %"
+
+
+def about(value: float) -> str:
+    """Return an estimate for a sentence, as a whole number of at most two digits and zeros: 19, 420, 18,000."""
+    zeros = max(0, len(f"{abs(value):.0f}") - 2)
+    return f"{round(value, -zeros):,.0f}"

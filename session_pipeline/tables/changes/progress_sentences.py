@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from session_pipeline.reference.changes import GOAL, Segment
 from session_pipeline.tables.changes.phrases import capitalized, day_text, ended_text, visits_of, window_text
-from session_pipeline.tables.statistics import of_hundred, percent
+from session_pipeline.tables.statistics import about, of_hundred, percent
 
 if TYPE_CHECKING:  # loads numpy
     from session_pipeline.tables.changes.rows import Ended
@@ -116,9 +116,9 @@ def ended_progress_sentence(step: ChangedStep, ended: "Ended") -> str:
     count = _rounded(step.lost)
     if step.lost > 0 and count != "0":
         are = "conversion is" if count == "1" else "conversions are"
-        about = _about(step, ended.since).lower()
+        at_least = _about(step, ended.since).lower()
         worth = _worth(step.lost_value or 0.0)
-        sentence += f" {capitalized(step.window)}, {about} {count} {are} missing{worth}."
+        sentence += f" {capitalized(step.window)}, {at_least} {count} {are} missing{worth}."
     return sentence
 
 
@@ -183,4 +183,4 @@ def _rounded(lost: float) -> str:
 
 def _worth(value: float) -> str:
     """Return the value to put behind conversions; nothing for a negative one, which refunds can cause."""
-    return f", worth about {value:,.0f}" if round(value) > 0 else ""
+    return f", worth about {about(value)}" if round(value) > 0 else ""
