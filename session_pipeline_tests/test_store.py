@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
@@ -21,6 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from session_pipeline.errors import StoreError, StoreHeldError
+from session_pipeline.store.catalog_file import RUN_IS_OPEN
 from session_pipeline.store.files import copy_file
 from session_pipeline.store.locks import folder_lock
 from session_pipeline.store.records import Key, Publication, Written
@@ -306,6 +308,19 @@ def test_writer_whose_lock_file_is_deleted_commits_nothing(
     commit(store, 4)
     assert store.catalog.generation() == (3 if has_other_writer else 2)
     assert all(problem is None for _, problem in store.verify())
+
+
+def test_writer_whose_lock_file_is_deleted_leaves_the_mark_of_the_next(
+    store: Store, opened: Callable[[], Store]
+) -> None:
+    """Otherwise nobody looks for the files that the next writer leaves when it is killed."""
+    other = opened()
+    with ExitStack() as of_other:
+        with store.writing():
+            (store.folder / "writer.lock").unlink()
+            of_other.enter_context(other.writing())
+        assert other.catalog.number(RUN_IS_OPEN)
+    assert not other.catalog.number(RUN_IS_OPEN)
 
 
 def test_lock_of_a_deleted_file_is_not_taken(

@@ -8,7 +8,7 @@ defines what the rows mean.
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -95,8 +95,10 @@ class Store(StoredPartitions):
                 # Like a killed run, a canceled or failed run can leave files without a row. So can a failed commit
                 # whose error was caught within. Then the next writer must look for such files.
                 if not is_broken_off and not self._has_leftovers:
-                    self.catalog.set_state(RUN_IS_OPEN, 0)
-                    crash_points.reached("store: run marked closed")
+                    with suppress(StoreError):  # if its file was deleted, the mark can be of another writer
+                        refuse_other_lock()
+                        self.catalog.set_state(RUN_IS_OPEN, 0)
+                        crash_points.reached("store: run marked closed")
 
     @property
     def scratch(self) -> Path:
