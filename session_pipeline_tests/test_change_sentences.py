@@ -188,6 +188,14 @@ def test_shares_of_an_outcome_are_not_written_alike(count: int, expected_count: 
     assert text == f"On 9 April, mobile visits bounced {expected}"
 
 
+def test_shares_of_many_sessions_have_the_decimals_that_tell_them_apart() -> None:
+    text = of_outcome(count=41_600, session_count=1_000_000, expected=42_320.0)
+    assert text.endswith("less often than usual: 4.16 % (41,600 of 1,000,000); the usual 4.23 % would be about 42,320.")
+    assert "0.03000 % (3,000 of 10,000,000); the usual 0.03001 %" in of_outcome(
+        count=3000, session_count=10_000_000, expected=3001.0
+    )
+
+
 @pytest.mark.parametrize(
     ("count", "expected"),
     [

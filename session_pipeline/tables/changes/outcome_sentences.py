@@ -85,9 +85,12 @@ def _number_text(segment: Segment, day: date, count: int, expected: float) -> st
 
 
 def _shares(rate: float, usual_rate: float) -> tuple[str, str]:
-    """Return two shares as percentages, with one decimal if they would otherwise be written alike."""
-    share, usual_share = percent(rate), percent(usual_rate)
-    return (f"{100 * rate:.1f} %", f"{100 * usual_rate:.1f} %") if share == usual_share else (share, usual_share)
+    """Return two different shares as percentages, with further decimals if they would otherwise be written alike."""
+    share, usual_share, digits = percent(rate), percent(usual_rate), 0
+    while share == usual_share:
+        digits += 1
+        share, usual_share = f"{100 * rate:.{digits}f} %", f"{100 * usual_rate:.{digits}f} %"
+    return share, usual_share
 
 
 def _more_visits_text(more: "MoreVisits", outcome: str) -> str:
