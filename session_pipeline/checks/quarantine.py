@@ -33,7 +33,7 @@ FIXES: Mapping[str, str] = {
     "not_an_object": "write each line as a JSON object",
     "too_nested": "write at most 200 objects or lists within each other, and at most 5,000 in a line",
     "too_many_values": "write at most 10,000 values in the properties of an event",
-    "too_many_events": "write fewer events into a line, or less beside their list",
+    "too_many_events": "write fewer events into a line, or less outside their list",
     "duplicate_key": "write each key of an object once",
     "ragged_row": "write as many fields as the header has, and quote fields that contain the delimiter; remove a first"
     " line such as sep=;",
