@@ -57,8 +57,13 @@ def test_fault_after_an_action_would_have_been_found(reported_week: Deployment, 
 
 def test_compared_steps_without_a_fault_to_find_say_what_is_needed(reported_week: Deployment, tmp_path: Path) -> None:
     """The steps with rows have too few visits for any drop of them to be found."""
-    rows = {"progress_changes": [STEP | {"is_alert": False}], "daily_summary": weeks_of_visits("main", 0)}
-    text = page_with(reported_week, tmp_path, rows).text
+    day = {"progress_changes": [STEP | {"is_alert": False}], "daily_summary": weeks_of_visits("main", 0)}
+    text = page_with(reported_week, tmp_path / "enough", day).text
+    assert "No change for the worse was found." in text
+    assert "are needed" not in text, "all of 48 visits take the step: about 10 are enough"
+    entries = {"site": "main", "funnel": "checkout", "step_number": 1, "step": "add to cart", "is_optional": False}
+    left = entries | {"entry_date": LAST, "entered_count": 40, "excluded_count": 0, "dropped_count": 40}
+    text = page_with(reported_week, tmp_path / "few", day | {"funnel_steps": [left]}).text
     assert "No change for the worse was found. To find a fault that halves a step which" in text
     assert "visits at it are needed in at most 4 weeks." in text
 

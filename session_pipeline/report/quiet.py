@@ -17,9 +17,9 @@ def detectable(figures: Figures, window: Window) -> list[str]:
     """Say which fault would usually have been found, or how many days or visits are needed to find one.
 
     It is the smallest drop among the rows of the steps, or else of the conversions after an action. Steps that were
-    compared can have no row that says it, as on a small site; then the sentence says how many visits are needed, if an
-    attempt at a funnel of the week reached its second step. A drop that costs no conversions is never an alert, and a
-    smaller drop can be explained by a larger one.
+    compared can have no row that says it, as on a small site; then the sentence says how many visits are needed, if
+    the first step of a funnel has fewer. A drop that costs no conversions is never an alert, and a smaller drop can be
+    explained by a larger one.
     """
     steps = figures.rows("detectable")
     if steps:
@@ -37,23 +37,27 @@ def detectable(figures: Figures, window: Window) -> list[str]:
         are = "is" if window.compared_day_count == 1 else "are"
         days = formats.number(window.compared_day_count)
         return [f"That takes {FIRST_COMPARED_DAYS} days with visits in eight weeks; so far there {are} {days}."]
-    first, second = _first_steps(figures)
     if any(row["step_count"] for row in figures.rows("comparisons")):
-        return [_needed(second["conversion_rate"])] if first and second else []
+        return _needed(figures)
     if not any(row["converted_count"] for row in figures.rows("days")):
         return ["Steps could not be compared, because no visit of the last four weeks converted."]
     too_few = "There are too few visits with a conversion to tell a change of a step from chance."
-    if not first or not second or first["reached_count"] * MOST_WEEKS >= visits_needed(second["conversion_rate"]):
-        return [too_few]
-    return [f"{too_few} {_needed(second['conversion_rate'])}"]
+    return [" ".join((too_few, *_needed(figures)))]
 
 
-def _needed(rate: float) -> str:
-    """Return the sentence about the visits that are needed to find a fault at a step with this usual rate."""
-    return (
+def _needed(figures: Figures) -> list[str]:
+    """Say how many visits are needed to find a fault at the first step of a funnel, if there are fewer."""
+    first, second = _first_steps(figures)
+    if not first or not second:
+        return []
+    rate = second["conversion_rate"]
+    needed = visits_needed(rate)
+    if first["reached_count"] * MOST_WEEKS >= needed:
+        return []
+    return [
         f"To find a fault that halves a step which {formats.percent(rate)} of visits take, about"
-        f" {formats.number(visits_needed(rate))} visits at it are needed in at most {MOST_WEEKS} weeks."
-    )
+        f" {formats.number(needed)} visits at it are needed in at most {MOST_WEEKS} weeks."
+    ]
 
 
 def _rounded_down(share: float) -> float:
@@ -62,7 +66,7 @@ def _rounded_down(share: float) -> float:
 
 
 def _of_segment(row: Row) -> str:
-    """Return the segment of a row to put behind an action, such as ` with device mobile`; nothing for all visits."""
+    """Return the segment of a row to put after an action, such as ` with device mobile`; nothing for all visits."""
     if row["dimension"] == "all":
         return ""
     if row["dimension_value"] == "(none)":
