@@ -55,7 +55,7 @@ CONTENTS = {
 }
 # The usual tests have each format in one of these pairs, the long ones some others, with more effort all of them.
 USUAL_PAIRS = [("jsonl", "csv"), ("parquet", "access_log"), ("access_log", "tsv")]
-OTHER_PAIRS = [pair for pair in permutations(NAMES, 2) if pair not in USUAL_PAIRS][:: max(1, 4 // effort())]
+OTHER_PAIRS = [pair for pair in permutations(NAMES, 2) if pair not in USUAL_PAIRS][:: max(1, 6 // effort())]
 PAIRS = [*USUAL_PAIRS, *(pytest.param(*pair, marks=pytest.mark.long) for pair in OTHER_PAIRS)]
 
 

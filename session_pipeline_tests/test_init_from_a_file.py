@@ -48,7 +48,7 @@ def test_init_writes_fields_whose_values_fit(tmp_path: Path) -> None:
     assert (found.key_values, found.visitor_address) == (("attrs",), "who.ip")
 
 
-@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize("ending", ["", pytest.param(".gz", marks=pytest.mark.nightly)])
 @pytest.mark.parametrize(
     ("example", "keys", "count"),
     [

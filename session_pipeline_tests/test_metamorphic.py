@@ -53,6 +53,9 @@ from session_pipeline_tests.oracles.equivalent_deliveries import (
 from session_pipeline_tests.oracles.generated_cases import group
 from session_pipeline_tests.reliability.figures import effort, record
 
+# With more effort all of them. test_formats.py has each format in the usual tests.
+OTHER_WRITERS = sorted(WRITERS.keys() - {"as_json_lines"})[:: max(1, 2 // effort())]
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> BuiltGroups:
@@ -87,7 +90,7 @@ def test_file_names_compression_and_times_change_no_byte(built: BuiltGroups, see
 
 @reliability
 @each_group
-@pytest.mark.parametrize("writer", sorted(WRITERS.keys() - {"as_json_lines"}))
+@pytest.mark.parametrize("writer", OTHER_WRITERS)
 def test_other_formats_and_encodings_give_the_same_rows(
     built: BuiltGroups, seed: int, writer: str, tmp_path: Path
 ) -> None:

@@ -95,7 +95,7 @@ def test_records_that_are_lists_are_named_instead_of_keys(tmp_path: Path) -> Non
     ],
     ids=["usual fields", "many", "other fields", "preset"],
 )
-@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("indent", [None, pytest.param(1, marks=pytest.mark.nightly)])
 def test_records_in_is_suggested(records: list[Any], keys: dict[str, Any], indent: int | None, tmp_path: Path) -> None:
     file = tmp_path / "answer.json"
     text = json.dumps({"next": None, "at": "2026-10-05T10:00:00Z", "page": {"results": records}}, indent=indent)
