@@ -336,10 +336,51 @@ def test_lock_of_a_deleted_file_is_not_taken(
         flock(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", delete_first)
-    with store.writing(wait_seconds=30):
+    with store.writing(on_wait=pytest.fail):  # nobody holds it, so there is nothing to wait for
         assert not list(deletions)
         with pytest.raises(StoreHeldError), opened().writing():
             pass
+
+
+def test_lock_file_that_is_always_deleted_is_an_error(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    flock, path = fcntl.flock, store.folder / "writer.lock"
+
+    def delete(descriptor: int, operation: int) -> None:
+        path.unlink(missing_ok=True)
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", delete)
+    with pytest.raises(StoreError, match=r"writer\.lock is deleted again and again"), store.writing(wait_seconds=30):
+        pass
+
+
+def test_lock_file_deleted_by_another_machine_is_explained(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On NFS, a file that another machine deleted is a stale handle."""
+    fstat = os.fstat
+
+    def stale(descriptor: int, *_: int) -> os.stat_result:
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith("writer.lock"):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return fstat(descriptor)
+
+    with store.writing():
+        item = written(store, 1)
+        monkeypatch.setattr(fcntl, "flock", stale)
+        monkeypatch.setattr(os, "fstat", stale)
+        with pytest.raises(StoreError, match=r"writer\.lock was deleted while"):
+            store.commit([item], run_id="test")
+    monkeypatch.undo()
+    commit(store, 2)
+    assert [partition.fingerprint for partition in store.partitions.values()] == ["2"]
+
+
+def test_file_system_without_locks_is_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OSError, match=r"No locks available: .*writer\.lock'"), store.writing():
+        pass
 
 
 def test_removed_file_that_reappears_is_removed_again(store: Store) -> None:

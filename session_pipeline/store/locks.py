@@ -3,19 +3,22 @@
 The process that works holds the lock, so a dead process holds none. What is written under it is in store.py.
 """
 
+import errno
 import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from time import monotonic, sleep
-from typing import TextIO
 
 from session_pipeline.errors import StoreError, StoreHeldError
 from session_pipeline.store.records import utc_now
 
 LOCK_POLL_SECONDS = 0.2
+MOST_DELETIONS = 100  # of the lock file in a row, each after it was opened and before it was locked
+GONE = {errno.ENOENT, errno.ESTALE}  # ESTALE: another machine deleted a file of NFS that is open on this one
 
 
 @contextmanager
@@ -38,7 +41,8 @@ def lock(folder: Path, wait_seconds: float, on_wait: Callable[[str], None] | Non
 
     The lock belongs to this process. When the process dies, the lock is released; while an orphaned process lives, it
     keeps the next writer out. If the file is deleted, the next writer locks a new one. Therefore a writer calls the
-    function that this yields before each commit; it raises StoreError if the file is another one or is gone.
+    function that this yields before it commits, replaces or deletes something; it raises StoreError if the file is
+    another one or is gone.
 
     Args:
         folder: The store's folder.
@@ -47,28 +51,37 @@ def lock(folder: Path, wait_seconds: float, on_wait: Callable[[str], None] | Non
 
     Raises:
         StoreHeldError: Another writer holds it for longer than `wait_seconds`.
+        StoreError: Something deletes its file again and again.
     """
     path = folder / "writer.lock"
     with _locked(path, wait_seconds, on_wait) as file:
-        path.write_text(json.dumps({"pid": os.getpid(), "since": utc_now()}))
+        # Into the file that is locked: at its path, there can be another one by now.
+        file.truncate(0)
+        file.write(json.dumps({"pid": os.getpid(), "since": utc_now()}).encode())
         try:
             yield lambda: _refuse_other(path, file)
         finally:
-            fcntl.flock(file.fileno(), fcntl.LOCK_UN)
+            with suppress(OSError):  # of a file that another machine deleted
+                fcntl.flock(file.fileno(), fcntl.LOCK_UN)
 
 
-def _locked(path: Path, wait_seconds: float, on_wait: Callable[[str], None] | None) -> TextIO:
+def _locked(path: Path, wait_seconds: float, on_wait: Callable[[str], None] | None) -> FileIO:
     """Return the lock file, open and locked."""
     deadline = monotonic() + wait_seconds
     is_reported = False
+    deletion_count = 0
     while True:
         with ExitStack() as stack:
-            file = stack.enter_context(path.open("a+"))
-            with suppress(BlockingIOError):
-                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if _is_at(path, file):  # it can be deleted after it is opened
-                    stack.pop_all()
-                    return file
+            file = stack.enter_context(FileIO(path, "a+"))
+            is_free = _try_to_lock(path, file)
+            if is_free and _is_at(path, file):
+                stack.pop_all()
+                return file
+        if is_free:  # it was deleted after it was opened, so nobody holds it
+            deletion_count += 1
+            if deletion_count == MOST_DELETIONS:
+                raise StoreError(f"{path} is deleted again and again; end the program that does this, and run again")
+            continue
         holder = _holder(path)
         if monotonic() >= deadline:
             raise StoreHeldError(
@@ -80,15 +93,30 @@ def _locked(path: Path, wait_seconds: float, on_wait: Callable[[str], None] | No
         sleep(LOCK_POLL_SECONDS)
 
 
-def _is_at(path: Path, file: TextIO) -> bool:
+def _try_to_lock(path: Path, file: FileIO) -> bool:
+    """Lock an open file, and return whether no other process holds it; a file that is gone is held by none."""
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in GONE:
+            error.filename = str(path)  # the system does not name it
+            raise
+    return True
+
+
+def _is_at(path: Path, file: FileIO) -> bool:
     """Whether an open file is still the one at its path."""
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno not in GONE:
+            raise
         return False
 
 
-def _refuse_other(path: Path, file: TextIO) -> None:
+def _refuse_other(path: Path, file: FileIO) -> None:
     if not _is_at(path, file):
         raise StoreError(
             f"{path} was deleted while this process wrote the store, so another one can write it, too; run again, and"

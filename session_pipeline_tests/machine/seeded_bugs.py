@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
+from io import FileIO
 from typing import Any
 
 from session_pipeline.build import fingerprints
@@ -395,4 +396,4 @@ def files_are_swept_while_they_are_read(put: Put) -> None:
 
 @met_by(programs.begun_while_held, "DID NOT RAISE|scratch folder of a run was swept|File exists")
 def lock_is_not_held(put: Put) -> None:
-    put(locks, "_locked", lambda path, *others: path.open("a+"))
+    put(locks, "_locked", lambda path, *others: FileIO(path, "a+"))
