@@ -8,11 +8,13 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from session_pipeline.build.plan import Certainty, Item, Kind
 from session_pipeline.errors import StoreError
+from session_pipeline.publish import lake
 from session_pipeline.publish.publication import Published, why_not
 from session_pipeline.store.records import Key
 from session_pipeline.store.store import Store
@@ -70,3 +72,36 @@ def test_files_of_old_publications_are_deleted(tmp_path: Path, store: Store) -> 
         paths.append(store.path_of(put(store, MONDAY, site)))
         published(tmp_path, store)
     assert [path.exists() for path in paths] == [False, False, True, True, True, True]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_writer_whose_lock_file_is_deleted_publishes_nothing(tmp_path: Path, store: Store, is_first: bool) -> None:
+    """Otherwise it replaces the warehouse of another writer, and files of its lake, which nobody would notice."""
+    put(store, MONDAY, "a")
+    if not is_first:
+        published(tmp_path, store)
+        put(store, MONDAY, "b")
+    before = {path: path.stat().st_ino for path in tmp_path.rglob("*")}
+    (store.folder / "writer.lock").unlink()
+    with pytest.raises(StoreError, match=r"writer\.lock was deleted while"):
+        published(tmp_path, store)
+    del before[store.folder / "writer.lock"]
+    assert {path: path.stat().st_ino for path in tmp_path.rglob("*")} == before
+
+
+def test_lake_is_left_alone_once_the_lock_file_is_deleted(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another writer can publish while this one is at work on many files."""
+    put(store, MONDAY, "a")
+    put(store, TUESDAY, "b")
+    place = lake._place
+
+    def place_and_lose_the_lock(*args: Any, **options: Any) -> None:
+        place(*args, **options)
+        (store.folder / "writer.lock").unlink()
+
+    monkeypatch.setattr(lake, "_place", place_and_lose_the_lock)
+    with pytest.raises(StoreError, match=r"writer\.lock was deleted while"):
+        published(tmp_path, store)
+    assert len(list((tmp_path / "lake").rglob("*.parquet"))) == 1

@@ -310,6 +310,33 @@ def test_writer_whose_lock_file_is_deleted_commits_nothing(
     assert all(problem is None for _, problem in store.verify())
 
 
+@pytest.mark.parametrize("delete", [Store.delete_unused, Store.sweep])
+def test_writer_whose_lock_file_is_deleted_deletes_nothing(
+    store: Store, opened: Callable[[], Store], delete: Callable[[Store], None]
+) -> None:
+    """It does not know the files that the next writer has added."""
+    for value in range(5):
+        commit(store, value)
+        generation = store.catalog.generation()
+        store.catalog.put_publication(Publication(generation, DAY, "", "2026-10-06T00:00:00", "test"))
+    with store.writing():
+        (store.folder / "writer.lock").unlink()
+        commit(opened(), 5)
+        before = sorted(store.files.names())
+        with pytest.raises(StoreError, match=r"writer\.lock was deleted while"):
+            delete(store)
+        assert sorted(store.files.names()) == before
+
+
+def test_writer_whose_lock_file_is_deleted_records_no_state(store: Store) -> None:
+    with store.writing():
+        store.catalog.set_state("some", 1)
+        (store.folder / "writer.lock").unlink()
+        with pytest.raises(StoreError, match=r"writer\.lock was deleted while"):
+            store.catalog.set_state("some", 2)
+    assert store.catalog.number("some") == 1
+
+
 def test_writer_whose_lock_file_is_deleted_leaves_the_mark_of_the_next(
     store: Store, opened: Callable[[], Store]
 ) -> None:

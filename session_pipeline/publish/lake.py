@@ -62,6 +62,9 @@ def publish(
         since_generation: The generation that the lake shows now; 0 looks into all folders.
         contracts_changed: Whether contracts changed since the last publication; then the columns of every file are
             checked.
+
+    Raises:
+        StoreError: Another process can be the writer.
     """
     there, files = _listed(lake, {*TABLES, *store.catalog.text(PUBLISHED_TABLES).split()})
     of_folder: dict[str, list[Partition]] = {}
@@ -90,12 +93,14 @@ def publish(
             recipe = partition.key.table, partition.parts.get("recipe", partition.path)
             if recipe not in fitting:
                 fitting[recipe] = fits(source, contract)
+            store.check_lock()
             with refusal_explained(lake / place):
                 _place(source, lake / place, contract, is_linked=fitting[recipe], is_new=place not in present)
             folders.add((lake / place).parent)
             linked += 1
     gone = present - wanted.keys()
     for place in gone:
+        store.check_lock()
         with refusal_explained(lake / place):
             (lake / place).unlink(missing_ok=True)
         crash_points.reached("lake: file removed")

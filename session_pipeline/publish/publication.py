@@ -71,7 +71,7 @@ def publish(
         written: A warehouse that was written before; it is used if it shows the present state.
 
     Raises:
-        StoreError: Something is stale, or a damaged partition cannot be rebuilt.
+        StoreError: Something is stale, a damaged partition cannot be rebuilt, or another process can be the writer.
     """
     from session_pipeline.publish import lake  # slow to load
 
@@ -85,7 +85,7 @@ def publish(
         new = written
     else:
         new.write(kept)
-    new.file.put_in_place()
+    new.file.put_in_place(store.check_lock)
     crash_points.reached("publish: warehouse in place")
     change = lake.publish(
         store,

@@ -6,7 +6,7 @@ are views, and warehouse.py opens the file.
 """
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import count
@@ -145,8 +145,11 @@ class NewFile:
                 " remove it, and run again: it is rebuilt from the store"
             ) from None
 
-    def put_in_place(self) -> None:
+    def put_in_place(self, check: Callable[[], None] = lambda: None) -> None:
         """Replace the present file with the one that was written. After an error, the present file stays.
+
+        Args:
+            check: Called just before. It raises an error if the file must not be replaced.
 
         Raises:
             StoreError: As for `write`, because another program can have opened the present file since; or the path
@@ -154,6 +157,7 @@ class NewFile:
         """
         try:
             self._check_no_writer()
+            check()
             with refusal_explained(self._link):
                 os.replace(self._temporary, self._path)
         except BaseException:

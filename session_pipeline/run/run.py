@@ -296,6 +296,7 @@ class Run(OpenFolder):
             from session_pipeline import report  # slow to load, and only this method needs it
 
             ahead = self.read_of_published()
+            self.store.check_lock()
             self.outcome.report = report.write(self.folder, self.settings, self.outcome.findings, ahead)
         return self.outcome.report.path
 

@@ -7,7 +7,7 @@ other tables.
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
 
@@ -194,8 +194,13 @@ class CatalogFile:
         return self.number("generation")
 
     def set_state(self, name: str, value: int | str) -> None:
-        """Record a number or a text of the store's own state, such as the generation that the lake shows."""
-        damage.put_rows(self._connection, "state", [{"name": name, "value": value}])
+        """Record a number or a text of the store's own state, such as the generation that the lake shows.
+
+        Outside a transaction, it is one of its own.
+        """
+        is_within = self._connection.in_transaction
+        with nullcontext() if is_within else self.transaction(advances=False):
+            damage.put_rows(self._connection, "state", [{"name": name, "value": value}])
 
     def number(self, name: str) -> int:
         """A recorded number; 0 if it was never recorded."""

@@ -68,7 +68,7 @@ class Store(StoredPartitions):
         Raises:
             StoreHeldError: Another writer holds it for longer than `wait_seconds`.
             StoreError: Since the store was opened, a newer version of the package wrote it. Within the block: at a
-                commit, if the file of the lock was deleted, because another process can be the writer then.
+                commit and where `check_lock` is called, if the file of the lock was deleted.
         """
         with lock(self.folder, wait_seconds, on_wait) as refuse_other_lock:
             crash_points.reached("store: lock taken")
@@ -99,6 +99,17 @@ class Store(StoredPartitions):
                         refuse_other_lock()
                         self.catalog.set_state(RUN_IS_OPEN, 0)
                         crash_points.reached("store: run marked closed")
+
+    def check_lock(self) -> None:
+        """Check that no other process can be the writer. For use before what others see is replaced or deleted.
+
+        Each transaction of the catalog does the same before its commit.
+
+        Raises:
+            StoreError: The file of the lock was deleted, so another process can have locked a new one.
+        """
+        if self.catalog.before_commit is not None:
+            self.catalog.before_commit()
 
     @property
     def scratch(self) -> Path:
@@ -193,6 +204,7 @@ class Store(StoredPartitions):
         # deleted only by a later sweep, which finds the file gone.
         there = [path for path in paths if path not in named and self.files.exists(path)]
         for path in there:
+            self.check_lock()
             self.files.remove(path)
             crash_points.reached("sweep: file removed")
         if gone := set(paths).difference(there):
@@ -205,12 +217,13 @@ class Store(StoredPartitions):
         Also removes what the catalog deleted from its file, and outdated compacted files. Used after an erasure.
 
         Raises:
-            StoreError: Another process reads the catalog for too long.
+            StoreError: Another process reads the catalog for too long, or can be the writer.
         """
         self.compacted.remove_outdated(self.partitions)
         named = self._named_paths()
         gone = [name for name in self.files.names() if name not in named and not name.startswith(f"{SCRATCH}/")]
         for name in gone:
+            self.check_lock()
             self.files.remove(name)
             crash_points.reached("erase: file deleted")
         self.files.sync_folders(gone)
