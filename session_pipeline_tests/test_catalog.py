@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from session_pipeline.errors import StoreError
 from session_pipeline.store.catalog import Catalog
+from session_pipeline.store.catalog_file import FROZEN_BEFORE, number_in
 from session_pipeline.store.records import JsonMapping, Key, Partition, Publication, Recipe, SourceFile, utc_now
 
 DAY = date(2026, 10, 5)
@@ -122,11 +124,51 @@ def test_snapshot_sees_one_state(catalog: Catalog, path: Path) -> None:
     other.close()
 
 
-def test_numbers_are_stored_by_name(catalog: Catalog) -> None:
-    assert catalog.number("some") == 0
+def test_error_before_a_commit_changes_nothing(catalog: Catalog) -> None:
+    def refuse() -> None:
+        raise StoreError("another process writes the store")
+
+    catalog.before_commit = refuse
+    with pytest.raises(StoreError, match="another process"), catalog.transaction():
+        catalog.put([PARTITION])
+    assert (catalog.generation(), catalog.partitions()) == (0, {})
+
+
+def test_numbers_and_texts_are_stored_by_name(catalog: Catalog) -> None:
+    assert (catalog.number("some"), catalog.text("name")) == (0, "")
     catalog.set_state("some", 7)
     catalog.set_state("other", 8)
-    assert (catalog.number("some"), catalog.number("other")) == (7, 8)
+    catalog.set_state("name", "a text")
+    assert (catalog.number("some"), catalog.number("other"), catalog.text("name")) == (7, 8, "a text")
+
+
+def test_number_of_a_file_is_read_without_opening_the_catalog(catalog: Catalog, path: Path) -> None:
+    catalog.set_state("some", 7)
+    assert (number_in(path, "some"), number_in(path, "never said")) == (7, 0)
+
+
+def test_number_of_a_missing_file_creates_none(tmp_path: Path) -> None:
+    with pytest.raises(sqlite3.OperationalError):
+        number_in(tmp_path / "missing.sqlite", "some")
+    assert not (tmp_path / "missing.sqlite").exists()
+
+
+def test_first_day_that_is_not_frozen_is_a_date(catalog: Catalog) -> None:
+    assert catalog.frozen_before() is None
+    catalog.set_state(FROZEN_BEFORE, DAY.toordinal())
+    assert catalog.frozen_before() == DAY
+
+
+def test_shrunk_file_has_neither_deleted_rows_nor_their_space(catalog: Catalog, path: Path) -> None:
+    with catalog.transaction():
+        for number in range(1_000):
+            catalog.put_delivery(f"deleted/{number:0100}", "f1", "stamp")
+    with catalog.transaction():
+        catalog.forget_source_file("f1")
+    catalog.shrink()
+    assert path.with_name(f"{path.name}-wal").stat().st_size == 0
+    assert b"deleted/" not in path.read_bytes()
+    assert path.stat().st_size < 100_000
 
 
 def test_replaced_file_is_retired_until_referenced_again(catalog: Catalog) -> None:
@@ -180,6 +222,18 @@ def test_source_file_has_its_first_path_and_delivery_count(catalog: Catalog) -> 
     assert ledger["f1"] == SourceFile("f1", "print", {"status": "accepted", "path": "web/a.jsonl", "delivery_count": 2})
     assert ledger["f2"].facts["delivery_count"] == 0
     assert catalog.paths_of("f1") == ["web/a.jsonl", "web/b.jsonl"]
+
+
+def test_forgotten_file_is_gone_from_the_ledger_with_its_paths(catalog: Catalog) -> None:
+    with catalog.transaction():
+        for file_id in ("f1", "f2"):
+            catalog.put_source_file(SourceFile(file_id, "print", {"status": "accepted"}))
+            catalog.put_delivery(f"web/{file_id}.jsonl", file_id, "stamp")
+    assert set(catalog.source_files()) == {"f1", "f2"}
+    with catalog.transaction():
+        catalog.forget_source_file("f1")
+    assert set(catalog.source_files()) == {"f2"}
+    assert catalog.delivered() == {"web/f2.jsonl": ("stamp", "f2")}
 
 
 def test_path_has_its_last_delivered_file(catalog: Catalog) -> None:

@@ -27,13 +27,14 @@ SAMPLE = 300  # mutants of each kind
 SEEDS = (0,)  # groups of generated cases that run on mutants of the models
 
 TESTS = "session_pipeline_tests"
+CATALOG = (f"{TESTS}/test_catalog.py", f"{TESTS}/test_catalog_damage.py")
 PLAN = tuple(f"{TESTS}/test_{name}.py" for name in ("wanted_days", "staleness", "plan", "known_states"))
 # The tests of each module of the core, the fastest first.
 TESTS_OF_MODULE: Mapping[str, Sequence[str]] = {
     "session_pipeline/reference/days.py": (f"{TESTS}/test_days.py", f"{TESTS}/test_steps.py"),
-    "session_pipeline/store/catalog.py": (f"{TESTS}/test_catalog.py",),
-    "session_pipeline/store/catalog_file.py": (f"{TESTS}/test_catalog.py",),
-    "session_pipeline/store/catalog_rows.py": (f"{TESTS}/test_catalog.py",),
+    "session_pipeline/store/catalog.py": CATALOG,
+    "session_pipeline/store/catalog_file.py": CATALOG,
+    "session_pipeline/store/catalog_rows.py": CATALOG,
     "session_pipeline/build/causes.py": (f"{TESTS}/test_causes.py",),
     "session_pipeline/build/fingerprints.py": PLAN,
     "session_pipeline/build/expiry.py": (f"{TESTS}/test_expiry_limits.py", f"{TESTS}/test_expiry.py"),
