@@ -120,6 +120,12 @@ def test_a_single_other_value_is_named_as_its_visits(other: str, expected: str) 
             "Since 7 April, fewer mobile visits at /cart go on to /pay: 9 % of 100 in the 7 days to 9 April; before it"
             " was 40 %.",
         ),
+        (
+            7,
+            {"count": 100, "progressed_count": 9, "since": date(2026, 4, 9)},
+            "Since 9 April, fewer mobile visits at /cart go on to /pay: 9 % of 100 in the 7 days to 9 April; before it"
+            " was 40 %.",
+        ),
     ],
 )
 def test_few_visits_are_counts_and_a_single_day_is_no_trend(
@@ -146,6 +152,11 @@ def of_outcome(**given: Any) -> str:
             7,
             date(2026, 4, 4),
             "Since 4 April, mobile visits bounce less often than usual: 13 % (3 of 23) in the 7 days to 9 April;",
+        ),
+        (
+            7,
+            date(2026, 4, 9),
+            "Since 9 April, mobile visits bounce less often than usual: 13 % (3 of 23) in the 7 days to 9 April;",
         ),
     ],
 )
