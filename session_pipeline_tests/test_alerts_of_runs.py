@@ -338,7 +338,7 @@ def test_failed_alert_command_does_not_fail_the_run(tmp_path: Path, listener: Li
     deployment.deliver(str(DAY), [*shop_lines(DAY), *["{"] * 40])
     ran = session_pipeline("run", "--data", deployment.folder.path)
     assert ran.returncode == 0, ran.stderr
-    assert "[alerts] command ended with 7; the alert is: test/2024-05-06.jsonl: " in ran.stdout + ran.stderr
+    assert "[alerts] command ended with 7; the alert is: raw/test/2024-05-06.jsonl: " in ran.stdout + ran.stderr
     assert "(it will be sent again)" in ran.stdout + ran.stderr
 
 

@@ -126,7 +126,7 @@ def test_few_quarantined_lines_cause_no_warning() -> None:
     facts |= {"accepted_count": 7, "set_aside_count": 3}
     said = too_many_quarantined(facts, {"nul_byte": 2, "invalid_json": 1})
     assert said == (
-        "web/a.jsonl: 3 of 10 lines were quarantined, 2 of them for nul_byte; see quarantined_lines, then fix"
+        "raw/web/a.jsonl: 3 of 10 lines were quarantined, 2 of them for nul_byte; see quarantined_lines, then fix"
         " them at their source"
     )
 

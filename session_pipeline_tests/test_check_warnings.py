@@ -217,8 +217,8 @@ def test_set_aside_rate_names_bad_and_refused_files_for_a_week(deployment: Deplo
     unknown.write_bytes(b"\x89PNG")
     deployment.run()
     verdict = asked(deployment, checks.set_aside_rate)
-    assert "test/bad.jsonl: 2 of 3 lines were quarantined, " in verdict.sentence
-    assert "test/picture.png: the file is refused (" in verdict.sentence
+    assert "raw/test/bad.jsonl: 2 of 3 lines were quarantined, " in verdict.sentence
+    assert "raw/test/picture.png: the file is refused (" in verdict.sentence
     unknown.unlink()
     assert "picture.png" not in asked(deployment, checks.set_aside_rate).sentence, (
         "there is nothing left to do about it"
@@ -250,7 +250,9 @@ def test_file_without_a_valid_line_is_named_until_removed(deployment: Deployment
     file = deployment.deliver("foreign", ['{"who": "ann"}', '{"who": "bob"}'])
     deployment.run()
     _make_older(deployment, "quarantined_lines", "2024-06-01 00:00:00")
-    assert "test/foreign.jsonl: 2 of 2 lines were quarantined, " in asked(deployment, checks.set_aside_rate).sentence
+    assert (
+        "raw/test/foreign.jsonl: 2 of 2 lines were quarantined, " in asked(deployment, checks.set_aside_rate).sentence
+    )
     file.unlink()
     assert asked(deployment, checks.set_aside_rate).holds
 

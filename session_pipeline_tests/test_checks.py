@@ -72,7 +72,7 @@ class TestLedgerCloses:
         [file_id] = file_ids(deployment, WEEKS[0])
         change(deployment, "raw_events", "select * from raw_events where line_number > 1", WEEKS[0], file_id)
         verdict = asked(deployment, checks.ledger_closes)
-        assert "test/2024-05-06.jsonl: the store has 14 accepted and 0 quarantined" in verdict.sentence
+        assert "raw/test/2024-05-06.jsonl: the store has 14 accepted and 0 quarantined" in verdict.sentence
 
     def test_fails_on_a_line_neither_accepted_nor_quarantined(self, deployment: Deployment) -> None:
         with opened(deployment) as run, run.store.catalog.transaction() as _:
@@ -81,7 +81,7 @@ class TestLedgerCloses:
             more = dict(recorded.facts) | {"line_count": 16}
             run.store.catalog.put_source_file(replace(recorded, facts=more))
         verdict = asked(deployment, checks.ledger_closes)
-        assert verdict.sentence == "test/2024-05-06.jsonl: 16 lines were counted when it was admitted"
+        assert verdict.sentence == "raw/test/2024-05-06.jsonl: 16 lines were counted when it was admitted"
 
     @pytest.mark.long
     @pytest.mark.parametrize("timezone", ["UTC", "Europe/Berlin", "America/St_Johns"])

@@ -124,7 +124,7 @@ def test_run_warns_about_unusable_files(own_shop: Path) -> None:
     deliver(own_shop, "cut_list.json", '[{"visitor_id": "ann"},\n')
     result = run(own_shop)
     assert result.returncode == 0
-    assert "web/foreign.jsonl: 2 of 2 lines were quarantined, 2 of them for missing_visitor_id" in result.stdout
+    assert "raw/web/foreign.jsonl: 2 of 2 lines were quarantined, 2 of them for missing_visitor_id" in result.stdout
     cut = r"raw/web/cut\.jsonl\.gz: the file cannot be read \(gzip, cut short .*\); fix that and deliver it again\n"
     assert re.search(cut, result.stdout)
     cut_list = "raw/web/cut_list.json: the file cannot be read (JSON that ends within a value; deliver it again)\n"
@@ -155,7 +155,7 @@ def test_plan_status_and_run_report_the_same_problems(own_shop: Path) -> None:
     assert code == 1
     for problem in (
         "raw/web/cut.jsonl.gz: the file cannot be read",
-        "web/foreign.jsonl: 2 of 2 lines were quarantined",
+        "raw/web/foreign.jsonl: 2 of 2 lines were quarantined",
         "app: no events of ",
     ):
         assert any(problem in warning for warning in warnings), problem

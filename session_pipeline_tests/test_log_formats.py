@@ -226,8 +226,8 @@ def test_warning_names_the_setting_or_another_source() -> None:
     facts = {"path": "web/a.log", "source": "web", "line_count": 10, "set_aside_count": 4, "accepted_count": 6}
     reasons = {"log_format_is_vhost_combined": 3, "invalid_log_line": 1}
     assert too_many_quarantined(facts, reasons) == (
-        "web/a.log: 4 of 10 lines were quarantined, 3 of them because they fit the log format vhost_combined and not"
-        ' that of the source; deliver them in a separate folder, as a source with log_format = "vhost_combined"'
+        "raw/web/a.log: 4 of 10 lines were quarantined, 3 of them because they fit the log format vhost_combined and"
+        ' not that of the source; deliver them in a separate folder, as a source with log_format = "vhost_combined"'
     )
     sentence = too_many_quarantined({**facts, "accepted_count": 0, "set_aside_count": 10}, reasons)
     assert str(sentence).endswith('set sources.web.log_format = "vhost_combined" in settings.toml to accept them')

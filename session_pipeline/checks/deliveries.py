@@ -53,10 +53,10 @@ def ledger_closes(run: "Run", days: Sequence[date]) -> Verdict:
         accepted, quarantined = rows.get(facts["file_id"], (0, 0))
         erased = facts.get("erased_count", 0)
         if facts["line_count"] != facts["accepted_count"] + facts["set_aside_count"] + erased:
-            problems.append(f"{facts['path']}: {facts['line_count']} lines were counted when it was admitted")
+            problems.append(f"raw/{facts['path']}: {facts['line_count']} lines were counted when it was admitted")
         accepted += facts.get("expired_count", 0)
         if (accepted, quarantined) != (facts["accepted_count"], facts["set_aside_count"]):
-            problems.append(f"{facts['path']}: the store has {accepted} accepted and {quarantined} quarantined")
+            problems.append(f"raw/{facts['path']}: the store has {accepted} accepted and {quarantined} quarantined")
     settled = run.planner.fresh_days(STEP_OF_TABLE["events"])
     figures = {
         "lines": sum(facts["line_count"] for facts in ledger),

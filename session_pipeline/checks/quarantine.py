@@ -109,11 +109,11 @@ def too_many_quarantined(
     if reason.startswith(OTHER_LOG_FORMAT):
         return _other_log_format(facts, reason.removeprefix(OTHER_LOG_FORMAT), count)
     if lines and is_one_object(facts) and (fix := _fix_of_only_object(facts, lines[0][1])):
-        return f"{facts['path']}: its only line was quarantined for {reason}; {fix}"
+        return f"raw/{facts['path']}: its only line was quarantined for {reason}; {fix}"
     fix = _fix_of_table(facts, reason, lines) or _fix_of_format(facts, reason, lines, presets, table)
     return (
-        f"{facts['path']}: {facts['set_aside_count']:,} of {facts['line_count']:,} lines were quarantined, {count:,} of"
-        f" them for {reason}; see quarantined_lines, then {fix or _fix_of_reason(facts, reason)}"
+        f"raw/{facts['path']}: {facts['set_aside_count']:,} of {facts['line_count']:,} lines were quarantined,"
+        f" {count:,} of them for {reason}; see quarantined_lines, then {fix or _fix_of_reason(facts, reason)}"
     )
 
 
@@ -242,6 +242,6 @@ def _other_log_format(facts: FileFacts, log_format: str, count: int) -> str:
         else f"set {source}.{setting} in settings.toml to accept them"
     )
     return (
-        f"{facts['path']}: {facts['set_aside_count']:,} of {facts['line_count']:,} lines were quarantined, {count:,} of"
-        f" them because they fit the log format {log_format} and not that of the source; {fix}"
+        f"raw/{facts['path']}: {facts['set_aside_count']:,} of {facts['line_count']:,} lines were quarantined,"
+        f" {count:,} of them because they fit the log format {log_format} and not that of the source; {fix}"
     )
