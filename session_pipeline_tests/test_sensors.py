@@ -120,9 +120,13 @@ def test_failed_ingest_is_not_retried_every_minute(deployment: Orchestrated, mon
     monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
     deployment.deliver("new", shop_lines(DAY, visitors=7))
     [request] = tick(deployment, "landing").run_requests or []
-    for _ in range(2):
-        remember(deployment, "ingest", dg.DagsterRunStatus.FAILURE, **request.tags)
-    assert str(tick(deployment, "landing").skip_message).startswith("the same plan failed 2 times in a row")
+    remember(deployment, "ingest", dg.DagsterRunStatus.FAILURE, **request.tags)
+    failed_once = "the ingest of the same files failed; the next attempt is after "
+    assert str(tick(deployment, "landing").skip_message).startswith(failed_once)
+    remember(deployment, "ingest", dg.DagsterRunStatus.FAILURE, **request.tags)
+    assert str(tick(deployment, "landing").skip_message).startswith(
+        "the ingest of the same files failed 2 times in a row"
+    )
     deployment.deliver("newer", shop_lines(FAR_DAY, visitors=7))
     assert len(tick(deployment, "landing").run_requests or []) == 1, "with another file it is worth a try"
 
@@ -276,7 +280,9 @@ def test_plan_whose_process_its_code_server_saw_being_killed_waits(deployment: O
         run_id = str(uuid4())
         killed = {PROCESS: f"{process_name(os.getpid())}/{run_id}", **planned(deployment)}
         remember(deployment, "build", dg.DagsterRunStatus.FAILURE, run_id, **killed)
-    assert str(tick(deployment, "stale_days").skip_message).startswith("the same plan failed 2 times in a row")
+    assert str(tick(deployment, "stale_days").skip_message).startswith(
+        "the build of the same plan failed 2 times in a row"
+    )
 
 
 def test_wait_doubles_with_each_failure_of_the_same_plan(
@@ -285,7 +291,7 @@ def test_wait_doubles_with_each_failure_of_the_same_plan(
     for status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.FAILURE):
         remember(deployment, "build", status, **planned(deployment))
     assert str(tick(deployment, "stale_days").skip_message).startswith(
-        "the same plan failed 3 times in a row; the next attempt is after "
+        "the build of the same plan failed 3 times in a row; the next attempt is after "
     )
     assert len(tick(deployment, "stale_days").run_requests or []) == 0
     monkeypatch.setattr(sensors, "LONGEST_WAIT", timedelta(0))
@@ -334,7 +340,7 @@ def test_rest_waits_after_a_canceled_run_of_chosen_assets(deployment: Orchestrat
 def test_same_days_are_not_built_again_right_after_a_run(deployment: Orchestrated) -> None:
     remember(deployment, "build", dg.DagsterRunStatus.FAILURE, **planned(deployment))
     remember(deployment, "build", dg.DagsterRunStatus.SUCCESS, **planned(deployment))
-    assert str(tick(deployment, "stale_days").skip_message).startswith("the same plan ran just now")
+    assert str(tick(deployment, "stale_days").skip_message).startswith("the build of the same plan ran just now")
 
 
 @pytest.mark.long
@@ -377,7 +383,7 @@ def test_report_that_cannot_be_written_is_retried_after_a_wait(built: Orchestrat
     [request] = tick(built, "stale_days").run_requests or []
     for _ in range(2):
         remember(built, "build", dg.DagsterRunStatus.FAILURE, **request.tags)
-    assert str(tick(built, "stale_days").skip_message).startswith("the same plan failed 2 times in a row")
+    assert str(tick(built, "stale_days").skip_message).startswith("the build of the same plan failed 2 times")
     os.utime(built.folder.warehouse)  # it is published again then
     built.run()
     assert tick(built, "stale_days").run_requests, "what is published next is another report"

@@ -39,6 +39,7 @@ LONGEST_LOADING = timedelta(seconds=75)  # the daemon checks for new definitions
 FIRST_WAIT = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(hours=6)
 RUNS_TO_LOOK_AT = 10
+WORK = {INGEST: "the ingest of the same files", BUILD: "the build of the same plan"}  # by job, for reasons to wait
 QUEUED_OR_RUNNING = [dg.DagsterRunStatus.QUEUED, *WITH_A_PROCESS]
 Requests = Iterator[dg.RunRequest | dg.SkipReason]
 
@@ -292,8 +293,9 @@ def _waits(instance: dg.DagsterInstance, job: str, planned: str) -> str | None:
         return None
     again = runs[0].update_timestamp + wait
     if failures:
-        return f"the same plan failed {failures} times in a row; the next attempt is after {again:%H:%M} UTC"
-    return f"the same plan ran just now; more changes are collected until {again:%H:%M} UTC"
+        count = f" {failures} times in a row" if failures > 1 else ""
+        return f"{WORK[job]} failed{count}; the next attempt is after {again:%H:%M} UTC"
+    return f"{WORK[job]} ran just now; more changes are collected until {again:%H:%M} UTC"
 
 
 def _asks_for_upgrade(instance: dg.DagsterInstance) -> bool:
