@@ -129,3 +129,9 @@ def test_titles_of_charts_are_code_above_them(title: str) -> None:
     assert shown == metadata._cell(title, 400)
     assert image == "![chart](data:image/svg+xml;base64,PHN2Zy8+)"
     assert "…" not in shown
+
+
+def test_description_says_once_that_a_day_is_the_partition() -> None:
+    described = metadata.description(TABLES["sessions"])
+    assert "A partition is a day, `session_date`: Local date of the session's first event, in the" in described
+    assert "; the partition" not in described

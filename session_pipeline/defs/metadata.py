@@ -48,7 +48,8 @@ def description(contract: Table) -> str:
     if contract.is_log:
         sentences.append("A log: builds append rows and never remove any. New rows are visible after publication.")
     elif contract.date_column and contract.name != "raw_events":
-        sentences.append(f"A partition is a day, `{contract.date_column}`: {contract.date_meaning}")
+        meaning = contract.date_meaning.replace("; the partition", "")  # this sentence says so itself
+        sentences.append(f"A partition is a day, `{contract.date_column}`: {meaning}")
         sentences.append("Days with events, and the day after each of them, are built.")
     if not contract.is_published:
         sentences.append("In the store only: an intermediate table that is neither in the warehouse nor in the lake.")
