@@ -18,6 +18,7 @@ from session_pipeline.run.pipeline import open_run
 from session_pipeline_tests.built_tables import TABLES
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.older_versions import UNTIL, copy_of, lines
+from session_pipeline_tests.shop_commands import call
 
 
 @pytest.fixture
@@ -82,6 +83,19 @@ def test_warehouse_without_internal_schema_is_rewritten(deployment: Deployment) 
     assert deployment.query("select count(*) from events") == before
     assert "_published" not in {row[0] for row in deployment.query("show tables")}
     assert len(reader.files("events", data=deployment.folder.path)) == 4
+
+
+@pytest.mark.parametrize("command", ["sessions", "show", "report"])
+def test_commands_say_that_an_older_version_wrote_the_warehouse(deployment: Deployment, command: str) -> None:
+    [(session_id,)] = deployment.query("select session_id from sessions limit 1")
+    with duckdb.connect(str(deployment.folder.warehouse)) as connection:
+        connection.execute("alter table sessions drop column day_session_number")
+        connection.execute("alter table warehouse_info drop column outdated_day_count")
+    arguments = [command, session_id] if command == "show" else [command]
+    code, _, error = call(*arguments, "--data", deployment.folder.path)
+    assert code == 1
+    assert "another version wrote the warehouse (Binder Error: " in error
+    assert "run `session-pipeline run`" in " ".join(error.split())
 
 
 def test_comments_are_those_of_the_version_that_published_last(deployment: Deployment) -> None:

@@ -15,7 +15,7 @@ from session_pipeline.cli.app import AsJson, Data, chosen_folder, day_of
 from session_pipeline.cli.screen import Right, counted, echo, echo_json, grid, number, plain, short, span, stdout
 from session_pipeline.engines.sql import query_text
 from session_pipeline.errors import WrongUseError
-from session_pipeline.publish import reader
+from session_pipeline.publish import reader, warehouse
 from session_pipeline.reference.days import zone
 from session_pipeline.settings import Settings, load_settings
 from session_pipeline.settings.values import closest
@@ -87,8 +87,15 @@ def print_visitor(visitor_id: str, listed: Sequence[Row], settings: Settings, *,
 
 
 def fetch(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the rows of a query, each by the names of its columns."""
-    cursor = connection.execute(sql, parameters)
+    """Return the rows of a query, each by the names of its columns.
+
+    Raises:
+        StoreError: Another version wrote the warehouse, and a table or column is missing.
+    """
+    try:
+        cursor = connection.execute(sql, parameters)
+    except warehouse.MISSING as error:
+        raise warehouse.of_another_version(error) from None
     names = [column[0] for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

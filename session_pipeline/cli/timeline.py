@@ -98,7 +98,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, sql: str, session: Row) -> list
         "site": session["site"],
         "visitor": session["visitor_id"],
         "started": session["started_at"],
-        "number": session["day_session_number"],
+        "number": session.get("day_session_number"),  # in a warehouse without it, the queries that read it say so
         "first": session["session_date"],
         "last": session["session_date"] + WITHIN,
     }

@@ -13,6 +13,8 @@ from session_pipeline.engines.connections import private_connection
 from session_pipeline.engines.sql import literal, query_text
 from session_pipeline.errors import StoreError
 
+# What a query raises if the warehouse lacks a table or a column; of_another_version explains it.
+MISSING = (duckdb.CatalogException, duckdb.BinderException)
 MOST_ATTEMPTS = 10  # to open a warehouse that is replaced meanwhile; a run replaces it once
 
 
@@ -83,6 +85,11 @@ def _identity(path: Path) -> tuple[int, ...] | None:
 def tables_of(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
     """Return the names of the tables and views of an open warehouse."""
     return frozenset(name for (name,) in connection.execute(query_text(__package__, "tables_and_views")).fetchall())
+
+
+def of_another_version(error: duckdb.Error) -> StoreError:
+    """Return the error for a warehouse without a table or a column that a query of this version reads."""
+    return StoreError(f"another version wrote the warehouse ({str(error).splitlines()[0]}); run `session-pipeline run`")
 
 
 def _folder_of_views(connection: duckdb.DuckDBPyConnection) -> Path | None:

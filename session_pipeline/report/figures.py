@@ -15,6 +15,7 @@ import duckdb
 
 from session_pipeline.engines.sql import fill
 from session_pipeline.errors import StoreError, WrongUseError
+from session_pipeline.publish import warehouse
 from session_pipeline.reference.days import ONE_DAY, zone
 from session_pipeline.report.constants import CONSTANTS
 from session_pipeline.report.window import Window
@@ -115,10 +116,8 @@ def read(connection: duckdb.DuckDBPyConnection, timezone: str, last_day: date | 
         names = FILE_QUERIES if window is None else (*VISIT_QUERIES, *FILE_QUERIES)
         parameters = {} if window is None else window.parameters
         figures = {name: run_query(connection, name, parameters) for name in names}
-    except (duckdb.CatalogException, duckdb.BinderException) as error:
-        raise StoreError(
-            f"another version wrote the warehouse ({str(error).splitlines()[0]}); run `session-pipeline run`"
-        ) from None
+    except warehouse.MISSING as error:
+        raise warehouse.of_another_version(error) from None
     return Figures(published, window, figures)
 
 
