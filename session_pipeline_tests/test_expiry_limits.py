@@ -1,17 +1,19 @@
 """Tests the border between what expires and what stays, on catalogs without files, and which limits are allowed."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from session_pipeline.build.expiry import Expiry, find_expiry, has_expiry, kept_tables, other_tables, tables_of_people
 from session_pipeline.errors import SettingsError
 from session_pipeline.ingest.erasing.expired_text import EXPIRED_TEXT
 from session_pipeline.ingest.reading.result import RawDay, Reading
-from session_pipeline.ingest.taken import without_frozen_days
+from session_pipeline.ingest.taken import frozen_rows, without_frozen_days
 from session_pipeline.reference.days import ONE_DAY, Calendar
 from session_pipeline.settings import parse_settings
 from session_pipeline.settings.privacy import LONGEST_READ_DAYS, SESSION_DAYS
@@ -110,6 +112,22 @@ def test_late_file_keeps_the_same_days_and_counts_the_other_lines(timezone: str,
 def test_late_file_keeps_all_days_if_none_is_frozen() -> None:
     reading = Reading(3, 0, {}, None, None, {}, (RawDay(FIRST, Path("nowhere"), 3, (1,)),), None)
     assert without_frozen_days(reading, Calendar("UTC"), None) == (reading, 0)
+    assert frozen_rows(reading, Calendar("UTC"), None) == 0
+
+
+@pytest.mark.parametrize("timezone", ["America/St_Johns", "Asia/Tokyo"])
+@pytest.mark.parametrize("minutes", [(-15, 0), (-1, 0, 1), (0, 1), (1,)], ids=str)
+def test_rows_before_the_first_open_day_are_of_frozen_days(
+    timezone: str, minutes: Sequence[int], tmp_path: Path
+) -> None:
+    start = Calendar(timezone).start(FROZEN_BEFORE)
+    times = [start + timedelta(minutes=each) for each in minutes]
+    pq.write_table(pa.table({"event_time": pa.array(times, pa.timestamp("us"))}), tmp_path / "events.parquet")
+    quarters = sorted({(time.hour * 60 + time.minute) // 15 for time in times})
+    day = RawDay(start.date(), tmp_path / "events.parquet", len(times), tuple(quarters))
+    later = RawDay(start.date() + ONE_DAY, tmp_path / "not read", 1, (0,))
+    reading = Reading(len(times) + 1, 0, {}, None, None, {}, (day, later), None)
+    assert frozen_rows(reading, Calendar(timezone), FROZEN_BEFORE) == sum(each < 0 for each in minutes)
 
 
 def test_expired_lines_of_a_file_are_all_those_of_its_days() -> None:
