@@ -9,7 +9,7 @@ import pytest
 from session_pipeline.reference.changes import WHOLE, Segment
 from session_pipeline.tables.changes.outcome_sentences import ended_outcome_sentence, outcome_sentence
 from session_pipeline.tables.changes.periods import Shares
-from session_pipeline.tables.changes.phrases import drop_text, outcome_text, visits_of
+from session_pipeline.tables.changes.phrases import drop_text, outcome_text, step_text, visits_of
 from session_pipeline.tables.changes.progress_sentences import (
     ChangedStep,
     OtherValues,
@@ -80,6 +80,8 @@ def test_others_are_not_unchanged_if_their_change_is_like_that_of_the_row() -> N
         (("channel", "paid_search"), "visits with channel paid_search"),
         (("browser", "Firefox"), "Firefox visits"),
         (("os", "Linux"), "Linux visits"),
+        (("os", "iOS"), "iOS visits"),
+        (("channel", "qr"), "visits with channel qr"),
         (("landing_action", "/a"), "visits that begin with /a"),
     ],
 )
@@ -184,6 +186,14 @@ def test_what_visits_with_an_outcome_do(outcome: str, past: str, present: str) -
     ended = Ended(date(2026, 4, 2), date(2026, 4, 5), Shares(0.4, 0.1, 0.4))
     text = "From 2 to 4 April, mobile visits {} less often: 10 %; before it was 40 %, and since 5 April it is 40 %."
     assert ended_outcome_sentence(MOBILE, outcome, ended) == text.format(past)
+    of_one_day = ended_outcome_sentence(MOBILE, outcome, ended._replace(over_since=date(2026, 4, 3)))
+    assert of_one_day.startswith(f"On 2 April, mobile visits {past} less often: 10 %;")
+
+
+def test_changes_without_figures_are_named() -> None:
+    assert outcome_text(MOBILE, "(sessions)", 1.0) == "more mobile visits came than usual"
+    assert outcome_text(MOBILE, "(sessions)", -1.0) == "fewer mobile visits came than usual"
+    assert step_text(MOBILE, "/cart", "/pay") == "device=mobile: /cart > /pay"
 
 
 @pytest.mark.parametrize(
