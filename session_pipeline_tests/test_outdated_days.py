@@ -142,6 +142,21 @@ def test_reasons_of_all_outdated_steps_are_named(deployment: Deployment) -> None
 
 
 @pytest.mark.long
+def test_outdated_days_whose_raw_events_expire_stay_as_they_are(deployment: Deployment, built: Deployment) -> None:
+    deployment.set({**NEWER, "privacy": {"keep_days": {"raw": 10}}})
+    [sentence] = problems.outdated_days(deployment.plan(UNTIL))
+    assert sentence.endswith(
+        "so they wait for `session-pipeline run --upgrade`; days whose raw events expire until then"
+        " (privacy.keep_days) stay as they are"
+    )
+    deployment.run(UNTIL, upgrade=False)
+    assert outdated(deployment) == []
+    deployment.run(UNTIL, upgrade=True)
+    kept = {key: value for key, value in built.hashes().items() if not key.startswith("raw_events")}
+    assert deployment.hashes() == kept
+
+
+@pytest.mark.long
 def test_settings_changed_back_leave_no_outdated_days(deployment: Deployment, built: Deployment) -> None:
     deployment.run(UNTIL, upgrade=False)
     deployment.set(FEW)

@@ -112,9 +112,11 @@ def outdated_days(plan: Plan) -> list[str]:
     reasons = list(dict.fromkeys(undated(item.reason) for item in plan.outdated))
     more = [f"and {len(reasons) - SHOWN_REASONS} more"] if len(reasons) > SHOWN_REASONS else []
     why = "; ".join([*reasons[:SHOWN_REASONS], *more])
+    expires = plan.frame.settings.privacy.keep_days.raw
+    frozen = "; days whose raw events expire until then (privacy.keep_days) stay as they are" if expires else ""
     return [
         f"{counted(len(days), 'day')} of older settings, {day_ranges(days)} ({why}):"
-        " more than max_rebuild_days, so they wait for `session-pipeline run --upgrade`"
+        f" more than max_rebuild_days, so they wait for `session-pipeline run --upgrade`{frozen}"
     ]
 
 
