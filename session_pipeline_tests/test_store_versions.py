@@ -12,6 +12,7 @@ import pytest
 from session_pipeline.checks.deliveries import ledger_closes
 from session_pipeline.cli import app
 from session_pipeline.errors import StoreError
+from session_pipeline.ingest.ledger import OTHER_FORMAT
 from session_pipeline.ingest.mapping.rule_changes import CHANGED_SETTINGS
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.store.catalog_file import ADDED_COLUMNS
@@ -66,6 +67,28 @@ def test_ledger_without_facts_that_earlier_versions_did_not_record_still_works(t
         assert ledger_closes(run, [FIRST]).holds
     deployment.set({"start_date": FIRST, "sources": {"test": {"null_values": ["-"]}}})
     assert to_read(deployment) == {"test/day.jsonl": CHANGED_SETTINGS}
+
+
+def test_files_without_a_recorded_format_are_read_again_or_keep_their_rows(tmp_path: Path) -> None:
+    """The first versions did not record the format. Their catalogs have no digests either."""
+    deployment = Deployment(tmp_path, {"start_date": FIRST}, only=("sessions",))
+    for day in (5, 6):
+        deployment.deliver(f"day-{day}", lines(day))
+    deployment.run(UNTIL)
+    before = deployment.hashes()
+    with closing(sqlite3.connect(deployment.folder.store / "catalog.sqlite", isolation_level=None)) as catalog:
+        catalog.execute("update source_files set facts = json_remove(facts, '$.format', '$.formats', '$.rules')")
+        for table_name, column, _ in ADDED_COLUMNS:
+            catalog.execute(f"alter table {table_name} drop column {column}")
+    (deployment.folder.store / "_format.json").write_text(json.dumps({"format": 2, "package_version": "0.0.9"}))
+    (deployment.folder.raw / "test" / "day-6.jsonl").unlink()
+    assert to_read(deployment) == {"test/day-5.jsonl": OTHER_FORMAT}
+    deployment.run(UNTIL)
+    assert to_read(deployment) == {}
+    assert deployment.hashes() == before
+    with closing(open_store(deployment.folder)) as store:
+        formats = {file.facts["path"]: file.facts["format"] for file in store.catalog.source_files().values()}
+    assert formats == {"test/day-5.jsonl": "jsonl", "test/day-6.jsonl": ""}
 
 
 @pytest.mark.long

@@ -51,6 +51,11 @@ ADDED_COLUMNS = (
     ("partitions", "part_list", "text not null default ''"),
     *((table_name, damage.DIGEST, "text not null default ''") for table_name in TABLES),
 )
+# The first versions did not record the format of an accepted file. With none, the next run reads the file again.
+ADDED_FORMATS = """
+update source_files set facts = json_set(facts, '$.format', '', '$.formats', json('[]'))
+where json_extract(facts, '$.status') = 'accepted' and json_extract(facts, '$.format') is null
+"""
 
 # Names of numbers and texts of the state that several packages use.
 RUN_IS_OPEN = "run_is_open"  # number: 1 while a run writes, and after one that was killed or failed
@@ -107,6 +112,7 @@ class CatalogFile:
             for table_name, column, declared in missing:
                 if not self._has_column(table_name, column):  # another process may have added it meanwhile
                     self._connection.execute(f"alter table {table_name} add column {column} {declared}")
+            self._connection.execute(ADDED_FORMATS)
             for table_name in {table_name for table_name, _, _ in missing}:
                 damage.forget(self._connection, table_name)
 
