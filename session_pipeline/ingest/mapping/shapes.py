@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from session_pipeline.engines.sql import literal, quote
 
 PLAIN_KEY = re.compile(r"[A-Za-z0-9_.$@ -]+")  # keys that are written in JSON as they are
+MOST_OTHERS = 500  # of many more keys, binding the query takes longer than looking at each line key by key
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class KnownShapes:
 def known_shapes(
     shapes: Sequence[Sequence[str]], columns: Collection[str], names: Mapping[str, str], *, can_have_others: bool
 ) -> KnownShapes:
-    """Return, of some shapes, those that can be read fast.
+    """Return, of some shapes, those that can be read fast, with at most MOST_OTHERS keys that are no columns.
 
     Args:
         shapes: Shapes, the most frequent first.
@@ -59,7 +60,9 @@ def known_shapes(
         own = [key for key in shape if key not in columns]
         if own and can_have_others and all(map(PLAIN_KEY.fullmatch, own)):
             joined = _joined(others, own)
-            if joined is not None and len({*names, *map(str.lower, joined)}) == len(names) + len(joined):
+            if joined is None or len(joined) > MOST_OTHERS:
+                continue
+            if len({*names, *map(str.lower, joined)}) == len(names) + len(joined):
                 others = joined
                 with_others.append(shape)
     return KnownShapes([shape for shape in unique if set(shape) <= set(columns)], with_others, others)
