@@ -31,6 +31,8 @@ ERRORS = (
     ("a -> (/b/.+ | c)", "a part of a name, /b/. at character 7"),
     ("(?1).*(?2)", "(? at character 1; write the names of actions instead of (?1), (?2), ..."),
     ("a -> -> b", "no action at character 5"),
+    ("a -> !b", "no action at character 5; write [^a] instead of !a"),
+    ("![a b] -> c", "no action at character 1; write [^a] instead of !a, and [^a b] instead of ![a b]"),
     ("[a", "no name or ] in a list at character 3"),
     ("[]", "an empty list"),
     ("(a -> b", "no ) at character 8"),

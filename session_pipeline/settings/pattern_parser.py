@@ -27,6 +27,7 @@ DAY_MICROSECONDS = 86_400_000_000
 
 _SESSION_BOUNDS = {"start": "^", "end": "$"}
 _QUOTES = 'quote names with other characters than letters, digits and _ / : . - like this: "add to cart"'
+_NOT_HINT = "write [^a] instead of !a, and [^a b] instead of ![a b], for any action but these"
 _TIME_HINT = "write it between two actions: a -> (?t<=3s) -> b"
 _UNITS = {"": 1, "s": 1, "min": 60, "h": 3600}
 _LIMIT = r"(?P<{0}sign><=|<|>=|>|==)\s*(?P<{0}number>\d+(?:\.\d{{1,6}})?)\s*(?P<{0}unit>s|min|h|)"
@@ -146,7 +147,8 @@ class _Parser:
     def _single(self) -> Item:
         token = self._take()
         if token is None:
-            raise self._unexpected("no action", f"write an action; {_QUOTES}")
+            is_negated = self._text[self._place :].lstrip().startswith("!")
+            raise self._unexpected("no action", _NOT_HINT if is_negated else f"write an action; {_QUOTES}")
         if name := self._name(token):
             self._refuse_wildcard(token, name)
             return Action(frozenset((name,)))
