@@ -185,7 +185,7 @@ OF_RECORDS = [
        "has ... at another place than after all names; write it as the last element of the list")
       for header in (["a", "...", "b"], ["..."])),
     (f"header = {[f'f{number}' for number in range(5_001)]}", "header", "has 5,001 names; write at most 5,000"),
-    ("request = 'x'", "request", "is 'x'; write a table: [name], and its keys below it"),
+    ("request = 'x'", "request", "is 'x'; write a table: [sources.web.request], and its keys below it"),
     ("request = { lines = 'r' }", "request.lines", "is not a part of a request; did you mean line?"),
     ("request = { url = 'u' }", "request.url",
      "is not a part of a request; write one of line, method, target, path, query, host, scheme"),
@@ -210,7 +210,15 @@ OF_RECORDS = [
 def test_invalid_records_events_and_requests_are_refused(line: str, key: str, said: str, tmp_path: Path) -> None:
     assert errors(f"[sources.web]\n{line}") == {f"sources.web.{key}": said}
     (tmp_path / "own.toml").write_text(line)
+    said = said.replace("[sources.web.", "[")
     assert errors("[sources.web]\npreset = 'own.toml'", tmp_path) == {f"own.toml: {key}": said}
+
+
+@pytest.mark.parametrize("ending", ["", ".toml"])
+def test_name_that_is_too_long_for_a_file_is_refused(ending: str, tmp_path: Path) -> None:
+    (tmp_path / "presets").mkdir()
+    found = errors(f"[sources.web]\npreset = '{'x' * 300}{ending}'", tmp_path)
+    assert "cannot be read (File name too long)" in found["sources.web.preset"]
 
 
 def test_own_part_of_a_request_must_leave_the_preset_a_page() -> None:

@@ -160,7 +160,8 @@ def parse_log_format(written: str) -> LogFormat:
             fields[name] = LogField(name, match[0])
     pattern += re.escape(text[end:]) + "$"
     if "event_time" not in fields:
-        raise SettingsError("log_format", "has no time", "write combined, or a format with %t or $time_local")
+        names = "combined" if "%" in text or "$" in text else f"one of {', '.join(NAMED_FORMATS)}"
+        raise SettingsError("log_format", "has no time", f"write {names}, or a format with %t or $time_local")
     if not {"request", "target", "path"} & fields.keys():
         raise SettingsError(
             "log_format", "has no request", 'write common, combined, or a format with "%r" or "$request"'

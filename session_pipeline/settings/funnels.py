@@ -118,6 +118,14 @@ class FunnelSettings(Section):
             raise refusal(f"is {seconds}", hint)
         return USUAL_VISITOR_WINDOW_DAYS * DAY_SECONDS if seconds is None else seconds
 
+    @field_validator("breakdown", mode="before")
+    @classmethod
+    def _is_text_or_list(cls, given: Any) -> Any:
+        is_list = isinstance(given, list | tuple) and all(isinstance(each, str) for each in given)
+        if not is_list and not isinstance(given, str | None):
+            raise refusal(f"is {shown(given)}", "write a string in quotes, or a list of strings")
+        return given
+
     @field_validator("breakdown")
     @classmethod
     def _check_breakdown(cls, breakdown: str | tuple[str, ...] | None, info: ValidationInfo) -> Any:

@@ -36,7 +36,8 @@ class MergeSettings(Section):
     @model_validator(mode="after")
     def _has_two_ids(self) -> Self:
         if len(self.ids) != 2:
-            raise refusal(f"has {len(self.ids)} ids", "write two of visitor_id, user_id and previous_id")
+            given = {0: "no ids", 1: "1 id"}.get(len(self.ids), f"{len(self.ids)} ids")
+            raise refusal(f"has {given}", "write two of visitor_id, user_id and previous_id")
         return self
 
     @property

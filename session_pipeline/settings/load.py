@@ -47,12 +47,19 @@ _HINTS: Mapping[str, str] = {
     "bool_type": "write true or false",
     "date_type": "write a date without quotes, such as 2024-05-31",
     "tuple_type": "write a list: [ ... ]",
-    "dict_type": "write a table: [name], and its keys below it",
-    "model_type": "write a table: [name], and its keys below it",
+    "dict_type": "write a table: {{ key = ... }}",
+    "model_type": "write a table: {{ key = ... }}",
     "greater_than_equal": "write at least {ge}",
     "less_than_equal": "write at most {le}",
     "too_short": "write at least {min_length}",
     "literal_error": "write {expected}",
+}
+# Keys of a table in a list for which it is not enough to name the required ones, by the name of the list.
+_USUAL_KEYS: Mapping[str, Sequence[str]] = {
+    "outcomes": ("name", "where"),
+    "exclusions": ("where",),
+    "link": ("visitor_id", "user_id"),
+    "unlink": ("visitor_id", "user_id"),
 }
 
 
@@ -163,7 +170,8 @@ def _with_presets(sources: Any, folder: Path | None, errors: list[SettingsError]
             for details in _causes(error.errors()):
                 found = _explained({**details, "loc": ("sources", "", *details["loc"])}, ())
                 key = found.key.removeprefix('sources."".')
-                errors.append(SettingsError(f"{where}: {key}", found.problem, found.hint))
+                hint = found.hint.replace('[sources."".', "[")
+                errors.append(SettingsError(f"{where}: {key}", found.problem, hint))
     return merged
 
 
@@ -275,9 +283,14 @@ def _table_hint(details: ErrorDetails) -> str | None:
         return f"write [[{last}]] in double brackets above each one, with its name below it"
     if details["type"] == "model_type" and not outer and isinstance(details["input"], list):
         return f"write [{last}] in single brackets, once"
-    section = _section_at([part for part in outer if isinstance(part, str)])
+    names = [part for part in outer if isinstance(part, str)]
+    if details["type"] in ("model_type", "dict_type") and len(names) == len(outer) and isinstance(last, str):
+        path = "sources.web" if details["loc"] == ("sources",) else _path(details["loc"])
+        return f"write a table: [{path}], and its keys below it"
+    section = _section_at(names)
     if details["type"] == "model_type" and isinstance(last, int) and section is not None:
-        keys = [name for name, field in section.model_fields.items() if field.is_required()]
+        required = [name for name, field in section.model_fields.items() if field.is_required()]
+        keys = _USUAL_KEYS.get(names[-1], required)
         return f"write a table: {{ {', '.join(f'{key} = ...' for key in keys)} }}"
     return None
 
@@ -285,7 +298,7 @@ def _table_hint(details: ErrorDetails) -> str | None:
 def _section_at(names: Sequence[str]) -> type[Section] | None:
     """Return the section of the elements of a list, such as that of funnel steps; None if they have none."""
     section: type[Section] | None = Settings
-    for name in names:
+    for name in [*names[:1], *names[2:]] if names[:1] == ["sources"] else names:
         field = section.model_fields.get(name) if section is not None else None
         section = next(_sections_in(field.annotation), None) if field is not None else None
     return section

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from session_pipeline.errors import SettingsError
+from session_pipeline.settings.shortening import excerpt
 from session_pipeline.settings.sources import Preset, Recognition, SourceSettings
 from session_pipeline.settings.values import closest, parse_toml, shown
 
@@ -75,14 +76,14 @@ def read_preset(name: str, folder: Path | None, key: str) -> tuple[str, dict[str
     """
     is_path = name.endswith(".toml")
     path = Path(name) if is_path else Path(OWN_FOLDER) / f"{name}.toml"
-    if folder is not None and (is_path or "/" not in name) and (folder / path).is_file():
+    if folder is not None and (is_path or "/" not in name) and _is_file(folder / path, key):
         return str(path), parse_toml(_read(folder / path, key), str(path))
     if name in packaged_names():
         return f"preset {name}", parse_toml(packaged_text(name), f"preset {name}")
     if is_path:
         raise SettingsError(key, f"is {shown(name)}, and there is no such file", "write its path from settings.toml")
     meant = closest(name, [*packaged_names(), NO_PRESET])
-    hint = f"{meant} (a preset of your own is the file {path} next to settings.toml)"
+    hint = f"{meant} (a preset of your own is the file {excerpt(str(path))} next to settings.toml)"
     raise SettingsError(key, f"is {shown(name)}, which is not a preset", hint)
 
 
@@ -132,11 +133,22 @@ def _put_events(merged: dict[str, Any], own: Mapping[str, Any], preset: Mapping[
         merged["events"] = given
 
 
+def _is_file(path: Path, key: str) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:  # such as a name that is longer than the file system allows
+        raise _unreadable(path, key, error) from None
+
+
 def _read(path: Path, key: str) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise SettingsError(key, f"names {path}, which cannot be read ({error})", "save it as UTF-8 text") from None
     except OSError as error:
-        hint = "it must be a file that this user can read"
-        raise SettingsError(key, f"names {path}, which cannot be read ({error.strerror})", hint) from None
+        raise _unreadable(path, key, error) from None
+
+
+def _unreadable(path: Path, key: str, error: OSError) -> SettingsError:
+    problem = f"names {path}, which cannot be read ({error.strerror})"
+    return SettingsError(key, problem, "it must be a file that this user can read")

@@ -55,7 +55,7 @@ def closest(name: str, known: Iterable[str]) -> str:
     names that end in the same word.
     """
     names = tuple(known)
-    similar = get_close_matches(name, names)
+    similar = get_close_matches(name, names) or get_close_matches(name.lower(), names)
     if not similar:
         return f"write one of {', '.join(names)}"
     ending = name.rpartition("_")[2]
@@ -242,7 +242,8 @@ def _replacement(text: str) -> str:
 
 def _character(text: str) -> str:
     if len(text) != 1 or text in '"\r\n':
-        raise refusal(f"is {shown(text)}, which is not a separator", "write one character, such as ';'")
+        hint = "write one character, such as ';', or \"\\t\" for a tab"
+        raise refusal(f"is {shown(text)}, which is not a separator", hint)
     return text
 
 
