@@ -48,7 +48,7 @@ TESTS_OF_MODULE: Mapping[str, Sequence[str]] = {
     "session_pipeline/ingest/erasing/erase_stored.py": (f"{TESTS}/test_erase_stored.py",),
     "session_pipeline/ingest/erasing/erasures.py": (f"{TESTS}/test_erased_ids.py", f"{TESTS}/test_erasures_file.py"),
     "session_pipeline/ingest/taken.py": tuple(
-        f"{TESTS}/test_{name}.py" for name in ("expiry_limits", "ingest", "quarantine", "access_log_visitors")
+        f"{TESTS}/test_{name}.py" for name in ("expiry_limits", "access_log_visitors", "check_quarantine")
     ),
     "session_pipeline/publish/lake.py": (f"{TESTS}/test_lake_files.py", f"{TESTS}/test_lake.py"),
     "session_pipeline/publish/publication.py": (f"{TESTS}/test_publication.py", f"{TESTS}/test_warehouse_file.py"),
