@@ -146,7 +146,7 @@ def test_day_that_is_no_partition_fails_and_says_which_days_are_built(deployment
 def test_deliveries_have_counts_of_files_and_lines_as_metadata(built: Orchestrated) -> None:
     seen = built.seen("quarantined_lines")
     assert (seen["found_count"], seen["read_count"], seen["set_aside_count"]) == (3, 3, 1)
-    assert seen["set_aside_by_reason"] == "| reason | lines |\n| --- | --- |\n| `invalid_json` | 1 |"
+    assert seen["quarantined_by_reason"] == "| reason | lines |\n| --- | --- |\n| `invalid_json` | 1 |"
 
 
 @pytest.mark.long

@@ -91,7 +91,7 @@ def of_ingested(run: Run, name: str, summary: IngestSummary) -> dict[str, Any]:
         reasons: Counter[str] = Counter()
         for partition in partitions:
             reasons.update({reason: int(count) for reason, count in partition.counts.items()})
-        figures["set_aside_by_reason"] = _table(("reason", "lines"), reasons.most_common())
+        figures["quarantined_by_reason"] = _table(("reason", "lines"), reasons.most_common())
     return figures
 
 
