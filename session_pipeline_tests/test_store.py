@@ -30,7 +30,10 @@ from session_pipeline.store.store import Store
 from session_pipeline_tests.deployment import WITHOUT_PRIVILEGES, damage
 
 DAY = date(2026, 10, 5)
-OPEN = "import pathlib, sys; from session_pipeline.store.store import Store; Store(pathlib.Path(sys.argv[1]), '1.0')"
+OPEN = (
+    "import pathlib, sys; from session_pipeline.store.store import Store;"
+    " store = Store(pathlib.Path(sys.argv[1]), '1.0'); store"
+)
 OTHER_PLACES = [path for path in (Path("/dev/shm"), Path("/var/tmp"), Path.home()) if os.access(path, os.W_OK)]
 KEY = Key("daily_summary", DAY)
 
@@ -185,21 +188,54 @@ def test_stored_file_can_be_read_as_the_umask_says(store: Store, umask: int, mod
     assert [stat.S_IMODE(store.path_of(one).stat().st_mode) for one in store.partitions.values()] == [mode]
 
 
-def test_unwritable_store_is_reported_in_one_sentence(store: Store) -> None:
-    commit(store, 1)
-    store.close()
-    paths = [*store.folder.glob("catalog.sqlite*"), store.folder]
+def run_with_mode(mode: int, folder: Path, code: str) -> subprocess.CompletedProcess[str]:
+    """Run code as a user without privileges, while the folder of a store and its catalog have a mode."""
+    paths = [*folder.glob("catalog.sqlite*"), folder]
     modes = [path.stat().st_mode for path in paths]
     for path in paths:
-        path.chmod(0o555)
+        path.chmod(mode)
     try:
-        command = [*WITHOUT_PRIVILEGES, sys.executable, "-c", OPEN, str(store.folder)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        command = [*WITHOUT_PRIVILEGES, sys.executable, "-c", code, str(folder)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
     finally:
-        for path, mode in zip(paths, modes, strict=True):
-            path.chmod(mode)
+        for path, its_mode in zip(paths, modes, strict=True):
+            path.chmod(its_mode)
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_store_that_may_only_be_read_can_be_read(store: Store, is_open: bool) -> None:
+    """While another process has it open, and when none has, so that SQLite would have to create files."""
+    commit(store, 1)
+    if not is_open:
+        store.close()
+    done = run_with_mode(0o555, store.folder, f"{OPEN}.catalog.check_rows(); print(len(store.partitions))")
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_store_that_may_only_be_read_is_not_written(store: Store, is_open: bool) -> None:
+    commit(store, 1)
+    if not is_open:
+        store.close()
+    done = run_with_mode(0o555, store.folder, f"{OPEN}.writing().__enter__()")
+    assert done.stderr.splitlines()[-1].endswith(
+        "catalog.sqlite cannot be written; the user that runs this needs write access"
+    )
+    done = run_with_mode(0o555, store.folder, f"{OPEN}.catalog.set_state('some', 1)")
+    assert done.stderr.splitlines()[-1] == "sqlite3.OperationalError: attempt to write a readonly database"
+
+
+def test_store_that_may_not_be_read_is_reported_in_one_sentence(store: Store) -> None:
+    commit(store, 1)
+    store.close()
+    done = run_with_mode(0o333, store.folder, OPEN)
+    assert done.stderr.splitlines()[-1].startswith("PermissionError")
+    catalog = store.folder / "catalog.sqlite"
+    catalog.chmod(0o333)
+    command = [*WITHOUT_PRIVILEGES, sys.executable, "-c", OPEN, str(store.folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert "StoreError" in done.stderr
-    assert "needs write access there" in done.stderr
+    assert "needs write access there, or, for commands that only read, read access to it" in done.stderr
 
 
 def test_scratch_on_another_file_system_is_explained(store: Store) -> None:

@@ -4,6 +4,7 @@ Delivered files are in test_deliveries.py, and files that a user names in test_o
 """
 
 import errno
+import json
 import os
 import resource
 from pathlib import Path
@@ -65,6 +66,22 @@ def test_history_that_may_not_be_written_is_explained(own_shop: Path, place: str
     assert "needs write access to that folder" in ran.stderr + ran.stdout
     assert "Traceback" not in ran.stderr
     assert "delete" not in ran.stderr + ran.stdout
+
+
+@pytest.mark.long
+def test_folder_that_may_only_be_read_can_be_asked(own_shop: Path, tmp_path: Path) -> None:
+    closed = {
+        path: 0o555 if path.is_dir() else 0o444 for path in (own_shop, *own_shop.rglob("*")) if not path.is_symlink()
+    }
+    usual = call("status", "--json", "--data", own_shop)
+    asked = [with_modes(closed, command, "--data", own_shop) for command in ("status", "plan", "check")]
+    assert [(ran.returncode, ran.stderr) for ran in asked] == [(0, "")] * 3
+    ran = with_modes(closed, "status", "--json", "--data", own_shop)
+    assert json.loads(ran.stdout)["runs"] == json.loads(usual[1])["runs"]
+    assert with_modes(closed, "export", tmp_path / "copy.duckdb", "--data", own_shop).returncode == 0
+    ran = with_modes(closed, "verify", "--data", own_shop)
+    said = f"Error: {own_shop / 'store/catalog.sqlite'} cannot be written; the user that runs this needs write access\n"
+    assert (ran.returncode, ran.stderr) == (1, said)
 
 
 @pytest.mark.parametrize("command", ["run", pytest.param("status", marks=pytest.mark.long)])

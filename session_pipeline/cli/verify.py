@@ -36,6 +36,7 @@ def verify(as_json: AsJson = False, data: Data = None) -> None:
     load_settings(folder.path)
     with progress.stages() as shown:
         with closing(pipeline.open_store(folder)) as store:
+            store.require_write_access()  # for the marks of damaged files; to hash them all takes long
             shown.begin("Checking the catalog")
             store.catalog.check_rows()
             shown.begin("Hashing", len(store.partitions), "file")

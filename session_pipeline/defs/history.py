@@ -19,6 +19,7 @@ from session_pipeline.defs import broken_history, home, tags
 from session_pipeline.engines.sql import query_text
 from session_pipeline.errors import DiskFullError, HistoryError, SessionPipelineError
 from session_pipeline.run.outcome import FailedCheck
+from session_pipeline.store.read_only import connect_to_read
 from session_pipeline.store.shortage import report_shortage
 
 LATEST_CHECKS = 10  # a killed run leaves a planned check without a result; then the result before it counts
@@ -100,7 +101,7 @@ def _read(folder: DataFolder, read: Callable[[], list[Found]], ask_dagster: Call
 
 
 def _rows(path: Path, query: str, parameters: Mapping[str, Any]) -> list[Any]:
-    with closing(broken_history.opened(path)) as connection:
+    with closing(connect_to_read(path, broken_history.BUSY_SECONDS)) as connection:
         return connection.execute(query_text(__package__, query), parameters).fetchall()
 
 

@@ -5,6 +5,7 @@ state is numbers and texts by name, such as the number of the last change. catal
 other tables.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
@@ -12,8 +13,9 @@ from datetime import date
 from pathlib import Path
 
 from session_pipeline.errors import StoreError
-from session_pipeline.store import crash_points, damage
+from session_pipeline.store import crash_points, damage, read_only
 
+BUSY_SECONDS = 60  # how long to wait for a lock that another program holds
 CATALOG_FILE = "catalog.sqlite"  # its name in the folder of the store
 SCHEMA = """
 create table if not exists state (name text primary key, value not null, digest text not null default '');
@@ -67,9 +69,9 @@ FROZEN_TIMEZONE = "frozen_timezone"  # text: the time zone of the frozen days; e
 def number_in(path: Path, name: str) -> int:
     """Return a recorded number of a catalog file, which can be of another version; 0 if it was never recorded.
 
-    Changes no table. SQLite may create the files that readers share, so the file is not opened read-only.
+    Changes no table.
     """
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=60)) as connection:
+    with closing(read_only.connect_to_read(path, BUSY_SECONDS)) as connection:
         row = connection.execute("select value from state where name = ?", (name,)).fetchone()
     return int(row[0]) if row else 0
 
@@ -79,46 +81,42 @@ class CatalogFile:
 
     Attributes:
         before_commit: Called before each transaction is committed. If it raises an error, nothing is changed.
+        is_read_only: Whether this user cannot write it. Then it can be a copy of the state in which it was opened.
     """
 
     def __init__(self, path: Path) -> None:
         """Open the catalog; create it if it does not exist."""
         self._path = path
         self.before_commit: Callable[[], None] | None = None
-        self._connection = sqlite3.connect(path, isolation_level=None, timeout=60, check_same_thread=False)
-        self._connection.row_factory = sqlite3.Row
         self._rollback_count = 0
+        copy = None
+        try:
+            self._connection = self._opened()
+        except sqlite3.Error as error:
+            copy = read_only.opened_copy(path) if read_only.means_no_access(error) else None
+            if copy is None or not all(_has_column(copy, *item[:2]) for item in ADDED_COLUMNS):
+                raise
+            self._connection = copy
+        self._connection.row_factory = sqlite3.Row
+        damage.define_digest(self._connection)
+        self.is_read_only = copy is not None or not os.access(path, os.W_OK)
+
+    def _opened(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
         try:
             with self._explained():
-                self._connection.execute("pragma journal_mode = wal")
-                self._connection.execute("pragma synchronous = full")
-                self._connection.executescript(SCHEMA)
-                self._add_columns()
-                damage.define_digest(self._connection)
+                connection.execute("pragma journal_mode = wal")
+                connection.execute("pragma synchronous = full")
+                connection.executescript(SCHEMA)
+                _add_columns(connection)
         except BaseException:
-            self._connection.close()
+            connection.close()
             raise
+        return connection
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
-
-    def _add_columns(self) -> None:
-        missing = [item for item in ADDED_COLUMNS if not self._has_column(*item[:2])]
-        if not missing:
-            return
-        self._connection.execute("begin immediate")
-        with self._connection:
-            for table_name, column, declared in missing:
-                if not self._has_column(table_name, column):  # another process may have added it meanwhile
-                    self._connection.execute(f"alter table {table_name} add column {column} {declared}")
-            self._connection.execute(ADDED_FORMATS)
-            for table_name in {table_name for table_name, _, _ in missing}:
-                damage.forget(self._connection, table_name)
-
-    def _has_column(self, table_name: str, column: str) -> bool:
-        columns = self._connection.execute("select name from pragma_table_info(?)", (table_name,))
-        return column in {row["name"] for row in columns}
 
     @contextmanager
     def transaction(self, *, advances: bool = True) -> Iterator[int]:
@@ -227,3 +225,21 @@ class CatalogFile:
         number = self.number(FROZEN_BEFORE)
         with self._explained():
             return date.fromordinal(number) if number else None
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    missing = [item for item in ADDED_COLUMNS if not _has_column(connection, *item[:2])]
+    if not missing:
+        return
+    connection.execute("begin immediate")
+    with connection:
+        for table_name, column, declared in missing:
+            if not _has_column(connection, table_name, column):  # another process may have added it meanwhile
+                connection.execute(f"alter table {table_name} add column {column} {declared}")
+        connection.execute(ADDED_FORMATS)
+        for table_name in {table_name for table_name, _, _ in missing}:
+            damage.forget(connection, table_name)
+
+
+def _has_column(connection: sqlite3.Connection, table_name: str, column: str) -> bool:
+    return column in {name for (name,) in connection.execute("select name from pragma_table_info(?)", (table_name,))}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points
-from session_pipeline.store.catalog_file import RUN_IS_OPEN
+from session_pipeline.store.catalog_file import CATALOG_FILE, RUN_IS_OPEN
 from session_pipeline.store.compacted import CompactedFiles
 from session_pipeline.store.locks import lock
 from session_pipeline.store.part_files import content_hash, files_at
@@ -70,6 +70,7 @@ class Store(StoredPartitions):
             StoreError: Since the store was opened, a newer version of the package wrote it. Within the block: at a
                 commit and where `check_lock` is called, if the file of the lock was deleted.
         """
+        self.require_write_access()
         with lock(self.folder, wait_seconds, on_wait) as refuse_other_lock:
             crash_points.reached("store: lock taken")
             self._record_version()
@@ -99,6 +100,17 @@ class Store(StoredPartitions):
                         refuse_other_lock()
                         self.catalog.set_state(RUN_IS_OPEN, 0)
                         crash_points.reached("store: run marked closed")
+
+    def require_write_access(self) -> None:
+        """Check that this user can write the store.
+
+        Raises:
+            StoreError: The catalog is open for reading only.
+        """
+        if self.catalog.is_read_only:
+            raise StoreError(
+                f"{self.folder / CATALOG_FILE} cannot be written; the user that runs this needs write access"
+            )
 
     def check_lock(self) -> None:
         """Check that no other process can be the writer. For use before what others see is replaced or deleted.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from session_pipeline.errors import StoreError
-from session_pipeline.store import damage
+from session_pipeline.store import read_only
 from session_pipeline.store.catalog import Catalog
 from session_pipeline.store.catalog_file import CATALOG_FILE
 from session_pipeline.store.files import make_folder, replacing
@@ -24,9 +24,11 @@ from session_pipeline.tables import TABLES, table
 # 1: partitions did not record the causes of their last change; 2: a partition had one file; 3: rows had no digest
 FORMAT = 4
 FORMAT_FILE = "_format.json"
-NOT_WRITABLE = "the user that runs this needs write access there, also for commands that only read"
+NOT_WRITABLE = (
+    "the user that runs this needs write access there, or, for commands that only read, read access to it and to the"
+    " files next to it"
+)
 RELEASE = re.compile(r"\d+(?:\.\d+)*")
-SIGNS_OF_NO_ACCESS = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 
 
 class StoredPartitions:
@@ -187,6 +189,6 @@ def _opened_catalog(path: Path) -> tuple[Catalog, int, dict[Key, Partition]]:
     except (sqlite3.Error, StoreError) as error:
         if catalog is not None:
             catalog.close()
-        if isinstance(error, StoreError) or damage.primary_code(error) not in SIGNS_OF_NO_ACCESS:
+        if isinstance(error, StoreError) or not read_only.means_no_access(error):
             raise
         raise StoreError(f"{path} cannot be used ({error}); {NOT_WRITABLE}") from error
