@@ -17,6 +17,7 @@ UNUSUAL_NAMES = {
     "odd": {'shop\\Page View of "Ann\'s" articles, with a name of more than sixty signs': "page_view"},
 }
 UNKNOWN_VISITORS = {"named": ("NA", 10), "few": ("undefined", 9), "zero": ("0", 10)}  # the id, and its events
+COMMAS = {"comma": ("1.234,50", 2), "thousands": ("1,234", 2), "mixed": ("1,5", 1)}  # the value, and its events
 DATES = {"midnight": "00:00", "later": "00:15"}  # the time of the first of ten events; the others are at midnight
 
 
@@ -104,6 +105,10 @@ def warned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         lines[source] = [
             {**each, "event_time": f"{DAY}T{'00:00' if number else hour}"} for number, each in enumerate(views)
         ]
+    for source, (value, event_count) in COMMAS.items():
+        purchases = [line(DAY, "bob", minute, "purchase", value=value) for minute in range(event_count)]
+        lines[source] = [*visit(DAY), *purchases, line(DAY, "cid", 0, "purchase", value=12.5)]
+    lines["comma"].pop()
     sections: dict[str, dict[str, Any]] = {source: {"site": source} for source in lines}
     for source in UNKNOWN_VISITORS:
         sections[source]["null_values"] = [r"\N"]
@@ -130,6 +135,21 @@ def test_events_of_other_names_are_named_with_the_setting_that_renames_them(
 def test_source_with_dates_only_is_named(warned: dict[str, str], source: str, is_named: bool) -> None:
     said = f"all times of raw/{source} are midnight so far: its lines have dates without a time of day"
     assert warned.get(f"sources.{source}", "").startswith(said) is is_named
+
+
+@pytest.mark.parametrize(("source", "is_named"), [("comma", True), ("thousands", False), ("mixed", False)])
+def test_source_with_decimal_commas_is_named(warned: dict[str, str], source: str, is_named: bool) -> None:
+    key = f"sources.{source}.decimal_comma"
+    said = f"raw/{source} has values with a decimal comma, whose lines are quarantined: 2 lines, such as '1.234,50'"
+    assert warned.get(key) == (f"{said}; to accept them, set {key} = true" if is_named else None)
+
+
+def test_source_that_reads_decimal_commas_is_not_named(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data")
+    deployment.deliver("events", [*visit(DAY), line(DAY, "bob", 0, "purchase", value="1,5")], source="web")
+    deployment.run()
+    assert ": 1 line, such as '1,5'" in warnings_of(deployment)["sources.web.decimal_comma"]
+    assert warnings_of(deployment, {"sources": {"web": {"decimal_comma": True}}}) == {}
 
 
 @pytest.mark.parametrize(("source", "is_named"), [("named", True), ("few", False), ("zero", False)])

@@ -1,4 +1,4 @@
-"""Warns about sources: no page views, times of day or visitors, one site by default, event names that never occur."""
+"""Warns about sources: no page views, times or visitors, decimal commas, one site by default, unused event names."""
 
 import os
 import re
@@ -23,6 +23,8 @@ MOST_FOLDERS = 6  # named in one warning
 MOST_NAMES = 500  # only the most frequent names are searched
 FEWEST_NAMELESS = 10  # events from which on a visitor id that names nobody is no single mistake
 PAGE_VIEW = "page_view"
+# The detail of quarantined lines whose value decimal_comma reads.
+VALUE_WITH_COMMA = r"value: [+-]?(\d{1,3}([. '\x{a0}\x{202f}]\d{3})+|\d*),(\d{1,2}|\d{4,})"
 VIEW = re.compile("(?<![a-z])view|pageview|(?-i:(?<=[a-z])View)", re.IGNORECASE)  # review_page is no view of a page
 NAMELESS_IDS = (  # what programs and trackers write for a value that they do not have
     "undefined", "null", "NULL", "none", "None", "nan", "NaN", "NA", "N/A", "unknown", "Unknown", "anonymous",
@@ -187,6 +189,23 @@ def nameless_visitors(
                 f"visitors of raw/{source} who are not known count as one person with the id {shown(unset[0])}",
                 f"{window.words}; to set such lines aside, set {key} = {null_values};"
                 " or map another field to visitor_id",
+            )
+
+
+def decimal_commas(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, window: Window, folders: Container[str]
+) -> Iterator[SettingsWarning]:
+    """Yield a warning for each source with lines that are quarantined because their value has a decimal comma."""
+    asked = {**on_days(window.days), "value_with_comma": VALUE_WITH_COMMA}
+    for source, count, example in connection.execute(query_text(__package__, "decimal_commas"), asked).fetchall():
+        if source in folders and not settings.source(source).decimal_comma:
+            key = path_of_source(source, "decimal_comma")
+            written = shown(example.removeprefix("value: "))
+            lines = "1 line" if count == 1 else f"{count:,} lines"
+            yield SettingsWarning(
+                key,
+                f"raw/{source} has values with a decimal comma, whose lines are quarantined:",
+                f"{lines}, such as {written}; to accept them, set {key} = true",
             )
 
 

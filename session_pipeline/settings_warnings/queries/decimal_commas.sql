@@ -1,0 +1,33 @@
+-- One row is a source that has quarantined lines whose value has a decimal comma, with an example.
+-- It is left out if at least as many recent events have a decimal point: then the commas are
+-- mistakes. A comma before three digits could separate thousands.
+with commas as (
+    select
+        source,
+        count(*) as line_count,
+        min(detail) as example
+    from quarantined_lines
+    where reason = 'invalid_value' and regexp_full_match(detail, $value_with_comma)
+    group by source
+),
+
+points as (
+    select
+        source,
+        count(*) as event_count
+    from events
+    where
+        event_date between $first_day and $last_day
+        and event_date in $days
+        and value <> trunc(value)
+    group by source
+)
+
+select
+    c.source,
+    c.line_count,
+    c.example
+from commas as c
+left join points as p on c.source = p.source
+where c.line_count > coalesce(p.event_count, 0)
+order by c.source
