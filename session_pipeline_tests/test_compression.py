@@ -60,7 +60,7 @@ def test_zstd_cut_inside_a_frame_is_corrupt(each_way: Ingest, name: str) -> None
     for length in range(len(content)):
         if length in BORDERS.get(name, ()):
             continue
-        with pytest.raises(CorruptFileError, match="zstd"):
+        with pytest.raises(CorruptFileError, match=r"zstd|it is empty"):
             each_way.admit(each_way.deliver(content[:length], "a.jsonl.zst"))
     assert list(each_way.scratch.iterdir()) == []
 
@@ -134,7 +134,7 @@ def test_bzip2_or_xz_cut_inside_a_stream_is_corrupt(each_way: Ingest, name: str)
     assert (whole.line_count, whole.plain_path.read_bytes()[-3:]) == (2, b"{}\n")
     whole.discard()
     for length in {*range(len(first + second))} - {len(first)}:
-        with pytest.raises(CorruptFileError, match=r"cut short|it is not"):
+        with pytest.raises(CorruptFileError, match=r"cut short|it is not|it is empty"):
             each_way.admit(each_way.deliver((first + second)[:length], name))
     assert list(each_way.scratch.iterdir()) == []
 

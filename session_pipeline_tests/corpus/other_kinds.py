@@ -12,17 +12,19 @@ from session_pipeline_tests.corpus.parquet_files import parquet
 
 
 def inputs() -> Sequence[Input]:
-    tar, archive = io.BytesIO(), io.BytesIO()
+    tar, archive, empty = io.BytesIO(), io.BytesIO(), io.BytesIO()
     with tarfile.open(fileobj=tar, mode="w") as packed:
         packed.addfile(tarfile.TarInfo("events.jsonl"), io.BytesIO())
     with zipfile.ZipFile(archive, "w") as zipped:
         zipped.writestr("events.jsonl", lines(3))
+    zipfile.ZipFile(empty, "w").close()
     picture = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4
     kinds: Sequence[tuple[str, bytes, str]] = [
         ("a PNG picture", picture, "a PNG picture"),
         ("a JPEG picture", b"\xff\xd8\xff\xe0" + bytes(range(256)), "a JPEG picture"),
         ("a PDF", b"%PDF-1.7\n1 0 obj\n", "a PDF"),
         ("a ZIP archive", archive.getvalue(), "a ZIP archive"),
+        ("an empty ZIP archive", empty.getvalue(), "a ZIP archive without files"),
         ("a tar archive", tar.getvalue(), "a tar archive"),
         ("an SQLite database", b"SQLite format 3\0" + bytes(4096), "an SQLite database"),
         ("a program", b"\x7fELF\x02\x01\x01" + bytes(100), "a program"),

@@ -283,10 +283,12 @@ def _plain(
     delivered: IO[bytes], path: Path, compression: Compression | None, scratch: Path
 ) -> Iterator[tuple[Path, IO[bytes]]]:
     """Yield the path and the open file of the decompressed content. The copy is deleted only if admission fails."""
-    found = compression_of_content(delivered.read(LONGEST_MAGIC_BYTES))
+    beginning = delivered.read(LONGEST_MAGIC_BYTES)
+    found = compression_of_content(beginning)
     delivered.seek(0)
     if compression is not None and found is not compression:
-        raise CorruptFileError(f"its name ends in {compression.ending}, but it is not {compression.name}")
+        content = f"not {compression.name}" if beginning else "empty"
+        raise CorruptFileError(f"its name ends in {compression.ending}, but it is {content}")
     if compression is None and found is not None:
         raise CorruptFileError(f"it is {found.name}, but its name does not end in {found.ending}")
     if compression is None:

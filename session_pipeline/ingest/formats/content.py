@@ -23,6 +23,7 @@ MAGIC: Sequence[tuple[bytes, str]] = (
     (b"GIF89a", "a GIF picture"),
     (b"%PDF-", "a PDF"),
     (b"PK\x03\x04", "a ZIP archive or a spreadsheet; unpack it, or save the sheet as CSV"),
+    (b"PK\x05\x06", "a ZIP archive without files"),
     (b"Rar!\x1a\x07", "a RAR archive; unpack it"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1", "an old Office document; save the sheet as CSV"),
