@@ -1,4 +1,4 @@
-"""Files that the disk cannot read, for tests: every read of them fails with EIO."""
+"""Files and folders that the disk cannot read, for tests: every read of them fails with EIO."""
 
 import builtins
 import errno
@@ -27,6 +27,21 @@ def cannot_read(monkeypatch: pytest.MonkeyPatch, *paths: Path, after: int = 0) -
     monkeypatch.setattr(builtins, "open", open_broken)
     monkeypatch.setattr(io, "open", open_broken)
     return lambda path: os.stat(path).st_ino in broken
+
+
+def cannot_list(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let it fail to list a folder, as on a broken disk."""
+
+    def failing(listed: Callable[..., Any]) -> Callable[..., Any]:
+        def list_unless_broken(path: Any = ".") -> Any:
+            if not isinstance(path, int) and Path(path) == folder:
+                raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+            return listed(path)
+
+        return list_unless_broken
+
+    monkeypatch.setattr(os, "listdir", failing(os.listdir))
+    monkeypatch.setattr(os, "scandir", failing(os.scandir))
 
 
 class _Unreadable:

@@ -15,10 +15,13 @@ from session_pipeline.checks.deliveries import rejected_files
 from session_pipeline.cli.verify import verify
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import StoreError
+from session_pipeline.ingest.erasing.erasures import Unfinished
+from session_pipeline.run import erasure
 from session_pipeline.run.person import Person
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.store.records import Partition
-from session_pipeline_tests.broken_disks import cannot_read
+from session_pipeline.store.store import Store
+from session_pipeline_tests.broken_disks import cannot_list, cannot_read
 from session_pipeline_tests.built_week import UNTIL, event
 from session_pipeline_tests.deployment import Deployment, damage
 from session_pipeline_tests.erasures import begin
@@ -105,6 +108,27 @@ def test_erasure_keeps_unreadable_rows_whose_file_is_gone(
     assert damaged(deployment) == []
     deployment.run(UNTIL)  # the disk can read it again
     assert deployment.table("raw_events").empty
+
+
+@pytest.mark.parametrize("folder", ["daily_summary/session_date=2026-10-05", "compacted"])
+def test_erasure_fails_if_the_disk_cannot_list_a_folder_of_the_store(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / folder).mkdir(parents=True)
+    with closing(Store(tmp_path, "1.0")) as store, store.writing():
+        store.delete_unused()
+        cannot_list(monkeypatch, tmp_path / folder)
+        with pytest.raises(OSError, match="Input/output error"):
+            store.delete_unused()
+
+
+def test_erasure_fails_if_the_disk_cannot_list_the_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = DataFolder(tmp_path)
+    assert erasure.pages_with_ids(folder, Unfinished()) == []
+    folder.reports.mkdir()
+    cannot_list(monkeypatch, folder.reports)
+    with pytest.raises(OSError, match="Input/output error"):
+        erasure.pages_with_ids(folder, Unfinished())
 
 
 def test_unreadable_rows_are_kept_if_their_file_is_unreadable_too(

@@ -27,7 +27,7 @@ from session_pipeline.ingest.erasing.erasures import Unfinished, erasures_of
 from session_pipeline.ingest.mapping.visitors import PROPERTY_PURPOSE, make_key
 from session_pipeline.run.held import Held, with_person
 from session_pipeline.store import crash_points
-from session_pipeline.store.files import sync_folder
+from session_pipeline.store.files import entries_of, sync_folder
 from session_pipeline.store.records import Partition, Written
 from session_pipeline.tables import table
 from session_pipeline.tables.graph import Log
@@ -118,7 +118,7 @@ def _delete_reports(folder: DataFolder, left: Unfinished) -> list[Path]:
     days = [day for _, day in left.days]
     current = folder.warehouse.stat().st_mtime_ns
     gone = []
-    for path in sorted(filter(_is_report, folder.reports.glob("*.html"))):
+    for path in filter(_is_report, _pages(folder)):
         is_current = path.stat().st_mtime_ns == current
         if not is_current and (_shows(path, days) or _contains(path, left)):
             path.unlink()
@@ -131,8 +131,12 @@ def _delete_reports(folder: DataFolder, left: Unfinished) -> list[Path]:
 
 def pages_with_ids(folder: DataFolder, left: Unfinished) -> list[Path]:
     """Return the pages in the folder of reports that are no reports and contain an erased id. They stay."""
-    pages = [path for path in sorted(folder.reports.glob("*.html")) if not _is_report(path)]
+    pages = [path for path in _pages(folder) if not _is_report(path)]
     return [path for path in pages if path.is_file() and os.access(path, os.R_OK) and _contains(path, left)]
+
+
+def _pages(folder: DataFolder) -> list[Path]:
+    return [path for path in entries_of(folder.reports) if path.suffix == ".html"]
 
 
 def _is_report(path: Path) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from session_pipeline.store import crash_points
-from session_pipeline.store.files import digest, make_folder, sync_folder
+from session_pipeline.store.files import digest, entries_of, make_folder, sync_folder
 from session_pipeline.store.part_files import remove_at
 from session_pipeline.store.records import Key, Partition
 from session_pipeline.store.store_files import READABLE, sha256_of
@@ -108,9 +108,12 @@ class CompactedFiles:
 
         Args:
             partitions: The partitions of the store.
+
+        Raises:
+            OSError: The disk cannot read the folder.
         """
         present = {name: path for name, path in self._names.items() if name == _present_name(name, partitions)}
-        outdated = sorted(set(self._folder.glob("*")).difference(present.values()))
+        outdated = sorted(set(entries_of(self._folder)).difference(present.values()))
         for path in outdated:
             remove_at(path)
             crash_points.reached("compaction: file removed")

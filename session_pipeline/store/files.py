@@ -125,6 +125,18 @@ def _explained(path: Path, error: OSError) -> str | None:
     return sentence
 
 
+def entries_of(folder: Path) -> list[Path]:
+    """Return the sorted paths in a folder; none if it does not exist.
+
+    Raises:
+        OSError: The folder cannot be read. `Path.glob` finds nothing then, from Python 3.12 on.
+    """
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+
+
 def remove_temporaries(folder: Path, pattern: str) -> None:
     """Remove temporary files whose process is dead: those of `replacing`, and databases with their logs."""
     for leftover in folder.glob(pattern):

@@ -64,9 +64,16 @@ class StoreFiles:
             return UNREADABLE
 
     def names(self) -> Iterator[str]:
-        """Yield the names of all files of partitions."""
-        for path in self._folder.glob("*/*/*.parquet"):
-            yield path.relative_to(self._folder).as_posix()
+        """Yield the names of all files of partitions.
+
+        Raises:
+            OSError: The disk cannot read a folder. `Path.glob` leaves such a folder out, from Python 3.12 on.
+        """
+        for parent, folders, names in os.walk(self._folder, onerror=_if_broken, followlinks=True):
+            place = Path(parent).relative_to(self._folder)
+            if len(place.parts) == 2:
+                folders.clear()
+                yield from (f"{place.as_posix()}/{name}" for name in names if name.endswith(".parquet"))
 
     def remove(self, name: str) -> None:
         """Remove a file; do nothing if it is gone."""
@@ -119,3 +126,8 @@ class StoreFiles:
             ) from None
         changed_folders.add(folder)
         crash_points.reached("commit: file renamed")
+
+
+def _if_broken(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError | PermissionError):  # such as in lost+found
+        raise error
