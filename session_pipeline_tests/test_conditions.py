@@ -15,9 +15,9 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from session_pipeline.errors import SettingsError
+from session_pipeline.errors import MemoryTooSmallError, SettingsError
 from session_pipeline.reference.column_groups import EVENT_CONDITION_COLUMNS, SESSION_CONDITION_COLUMNS
-from session_pipeline.settings.conditions import parse_condition, parse_number, parse_scalar
+from session_pipeline.settings.conditions import parse_condition, parse_number, parse_scalar, probe
 from session_pipeline_tests.portable import find_violations
 
 EVENT = {
@@ -342,3 +342,10 @@ def test_seconds_become_text_only_as_decimals(text: str) -> None:
         parse_condition(text, SESSION_CONDITION_COLUMNS, key="x")
     rounded = text.replace("duration_seconds", "cast(duration_seconds as decimal(18, 6))")
     parse_condition(rounded, SESSION_CONDITION_COLUMNS, key="x")
+
+
+def test_too_little_memory_is_not_an_error_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = duckdb.connect(config={"memory_limit": "1MB", "temp_directory": ""})
+    monkeypatch.setattr(probe, "_database", lambda: small)
+    with small, pytest.raises(MemoryTooSmallError, match="let the process use more memory"):
+        probe.ask("select list(i) from range(1000000) as numbers(i)")
