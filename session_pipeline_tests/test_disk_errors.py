@@ -23,7 +23,7 @@ from session_pipeline.errors import DiskFullError, OpenFilesError, StoreError
 from session_pipeline.ingest.mapping.visitors import find_key
 from session_pipeline.store.catalog import Catalog
 from session_pipeline.store.catalog_file import CATALOG_FILE
-from session_pipeline.store.shortage import is_locked, report_shortage
+from session_pipeline.store.shortage import is_locked, report_shortage, sentence_of_database
 from session_pipeline_tests.broken_disks import cannot_read
 
 
@@ -214,3 +214,9 @@ def test_unreadable_key_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(OSError, match="Input/output error") as raised:
         find_key(path)
     assert raised.value.filename == str(path)
+
+
+def test_too_little_memory_for_a_command_is_one_sentence() -> None:
+    error = duckdb.OutOfMemoryException("Out of Memory Error: Allocation failure\nmore")
+    said = "not enough memory (Out of Memory Error: Allocation failure); give the process more memory and run again"
+    assert sentence_of_database(error) == said

@@ -127,11 +127,13 @@ def is_locked(error: BaseException) -> bool:
 
 
 def sentence_of_database(error: BaseException) -> str | None:
-    """Return a sentence for an error of DuckDB or SQLite about a file that failed; None for other errors.
+    """Return a sentence for an error of DuckDB or SQLite about memory or a file that failed; None for other errors.
 
     For commands: the errors that `report_shortage` leaves unchanged.
     """
     text = str(error).partition("\n\nStack Trace")[0]
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return str(MemoryTooSmallError(text.partition("\n")[0], "give the process more memory"))
     if isinstance(error, duckdb.IOException) or (
         # After any error during a write, DuckDB refuses the database; a bug of its own must stay visible.
         isinstance(error, duckdb.FatalException) and "INTERNAL" not in text
