@@ -145,21 +145,16 @@ FAULTY: OfADay = {
 
 
 def test_of_two_alerts_that_account_for_as_much_the_first_one_explains_a_drop() -> None:
-    """Devices and browsers are the same here. Each accounts for half of the drop of a landing page."""
-    mobile: tuple[OfADay, OfADay] = {("a", GOAL): (200, 100, 0)}, {("a", GOAL): (200, 40, 0)}
-    desktop: tuple[OfADay, OfADay] = {("a", GOAL): (200, 100, 0)}, {("a", GOAL): (200, 100, 0)}
+    """Phones and tablets lose as many conversions, and others gain 2. Each accounts for half of the drop of all."""
+    lower: tuple[OfADay, OfADay] = {("a", GOAL): (200, 100, 0)}, {("a", GOAL): (200, 40, 0)}
+    same: tuple[OfADay, OfADay] = {("a", GOAL): (600, 300, 0)}, {("a", GOAL): (600, 302, 0)}
     found = changes_of(
-        {("a", GOAL): (400, 200, 0), (GOAL, GOAL): (200, 200, 0)},
-        {("a", GOAL): (400, 140, 0), (GOAL, GOAL): (140, 140, 0)},
-        parts={
-            ("browser", "safari"): mobile,
-            ("browser", "firefox"): desktop,
-            ("device", "mobile"): mobile,
-            ("device", "desktop"): desktop,
-        },
+        {("a", GOAL): (1000, 500, 0), (GOAL, GOAL): (500, 500, 0)},
+        {("a", GOAL): (1000, 382, 0), (GOAL, GOAL): (382, 382, 0)},
+        parts={("device", "desktop"): same, ("device", "phone"): lower, ("device", "tablet"): lower},
     )
-    assert alerts(found) == {(("browser", "safari"), ("a", GOAL)), (("device", "mobile"), ("a", GOAL))}
-    assert found[7, ("a", GOAL)]["explained_by"] == "browser=safari: a > (goal)"
+    assert alerts(found) == {(("device", "phone"), ("a", GOAL)), (("device", "tablet"), ("a", GOAL))}
+    assert found[7, ("a", GOAL)]["explained_by"] == "device=phone: a > (goal)"
 
 
 def test_drops_after_the_last_one_that_can_be_an_alert_account_for_nothing() -> None:
@@ -329,35 +324,66 @@ def test_a_later_alert_explains_a_drop_that_was_passed_over() -> None:
 
 
 def test_the_share_of_a_segment_is_that_at_the_action_at_which_sessions_are_lost() -> None:
-    """Mobile visits are a fifth of those at a, and three quarters of those at c. They lose 40 sessions from c to b.
+    """Mobile visits are a fifth of those at a, and three quarters of those at c. They lose 70 sessions from c to b.
 
-    Half of the sessions at b had been at c: the drop from a to b accounts for 10 of them, not for 37.
+    The drop from a to b loses 115 sessions, and half of the sessions at b had been at c: 57. Others lose only 30
+    sessions from c to b, so it accounts for 27 mobile ones, but not for three quarters of 57.
     """
     found = changes_of(
         {
             ("a", GOAL): (400, 180, 0),
             ("a", "b"): (200, 170, 170),
-            ("b", GOAL): (200, 170, 0),
-            ("c", GOAL): (400, 120, 0),
-            ("c", "b"): (100, 70, 70),
+            ("b", GOAL): (300, 255, 0),
+            ("c", GOAL): (400, 160, 0),
+            ("c", "b"): (150, 120, 120),
             (GOAL, GOAL): (300, 300, 0),
         },
         {
-            ("a", GOAL): (400, 90, 0),
-            ("a", "b"): (100, 85, 85),
-            ("b", GOAL): (100, 85, 0),
+            ("a", GOAL): (400, 82, 0),
+            ("a", "b"): (85, 72, 72),
+            ("b", GOAL): (185, 157, 0),
             ("c", GOAL): (400, 80, 0),
-            ("c", "b"): (55, 38, 38),
-            (GOAL, GOAL): (170, 170, 0),
+            ("c", "b"): (50, 40, 40),
+            (GOAL, GOAL): (160, 160, 0),
         },
         parts={
             ("device", "m"): (
-                {("a", GOAL): (80, 36, 0), ("c", GOAL): (300, 90, 0), ("c", "b"): (80, 56, 56)},
-                {("a", GOAL): (80, 30, 0), ("c", GOAL): (300, 60, 0), ("c", "b"): (40, 28, 28)},
+                {("a", GOAL): (80, 36, 0), ("c", GOAL): (300, 110, 0), ("c", "b"): (120, 96, 96)},
+                {("a", GOAL): (80, 30, 0), ("c", GOAL): (300, 54, 0), ("c", "b"): (50, 40, 40)},
             )
         },
     )
     assert alerts(found) == {("a", "b"), (("device", "m"), ("c", "b"))}
+
+
+def test_a_drop_accounts_for_those_who_no_longer_do_what_comes_after() -> None:
+    """Half of those who go on to b fail there and leave. Others also go from a to d, but those do not.
+
+    80 of 100 sessions at b go on to d, so all 80 that are missing at d are accounted for.
+    """
+    found = changes_of(
+        {
+            ("a", GOAL): (400, 190, 0),
+            ("a", "b"): (200, 120, 120),
+            ("a", "d"): (260, 190, 190),
+            ("b", GOAL): (200, 120, 0),
+            ("b", "d"): (160, 120, 120),
+            ("d", GOAL): (260, 190, 0),
+            (GOAL, GOAL): (190, 190, 0),
+        },
+        {
+            ("a", GOAL): (400, 130, 0),
+            ("a", "b"): (100, 60, 60),
+            ("a", "d"): (180, 130, 130),
+            ("b", GOAL): (100, 60, 0),
+            ("b", "d"): (80, 60, 60),
+            ("d", GOAL): (180, 130, 0),
+            (GOAL, GOAL): (130, 130, 0),
+        },
+    )
+    assert found[7, ("a", "d")]["score"] < -4
+    assert found[7, ("a", "d")]["explained_by"] == "all=all: a > b"
+    assert alerts(found) == {("a", "b")}
 
 
 def test_conversions_on_the_way_through_an_action_are_at_most_all() -> None:

@@ -132,6 +132,10 @@ class Window:
         visits = self.usual(action, GOAL)[0]
         return self.usual(earlier, action)[1] / visits if visits else 0.0
 
+    def after(self, action: str, later: str) -> float:
+        visits = self.usual(action, GOAL)[0]
+        return self.usual(action, later)[1] / visits if visits else 0.0
+
     def is_earlier(self, action: str, other: str) -> bool:
         if GOAL in (action, other):
             return other == GOAL and action != GOAL
@@ -143,7 +147,16 @@ class Window:
         """Return the sessions that a taken step accounts for at another one."""
         (segment, a, b), (other_segment, c, d) = taken, other
         lost = self.lost(taken)
-        return lost and lost * self.share_at(segment, other_segment, c, a, b) * self.more_often(a, b, d)
+        sessions = lost and lost * self.share_at(segment, other_segment, c, a, b) * self.more_often(a, b, d)
+        if not lost or other_segment[0] in (WHOLE[0], segment[0]):
+            return sessions
+        own = segment, c, d
+        if self.site.sums(own, self.before)[3] < 5:
+            return sessions
+        of_all, of_other = self.lost((WHOLE, c, d)), self.lost(other)
+        outside = max(0.0, of_all - of_other)
+        in_common = min(of_other, min(of_all, self.accounted_for(taken, own)) - outside)
+        return max(sessions, round(in_common, 9))
 
     def share_at(self, segment: Segment, other: Segment, c: str, a: str, b: str) -> float:
         share = self.share_in(segment, other, a)
@@ -185,7 +198,7 @@ class Window:
         a_to_d = 1.0 if a == d else self.rate(a, d)
         a_to_b = self.rate(a, b)
         without = max(0.0, (a_to_d - a_to_b * with_b) / (1 - a_to_b)) if a_to_b < 1 else 0.0
-        return max(0.0, with_b - without)
+        return max(0.0, with_b - without, 0.0 if d == a else self.after(b, d))
 
     # Losses
 

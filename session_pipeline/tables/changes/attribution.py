@@ -16,10 +16,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from session_pipeline.reference.changes import LEAST_USUAL_CONVERSIONS, WHOLE
 from session_pipeline.tables.changes.counts import SiteCounts
 from session_pipeline.tables.changes.flows import UsualFlows
 from session_pipeline.tables.changes.losses import are_conversions_missing
-from session_pipeline.tables.changes.progress import Tested, Window
+from session_pipeline.tables.changes.progress import COMPARED_DIGITS, Tested, Window
 from session_pipeline.tables.changes.scores import signed_root
 
 ALERT_SCORE, ALERT_Q = -4.0, 0.05
@@ -208,7 +209,28 @@ def _usual_rate(window: Window, step: int) -> Fraction:
 def _accounted_for(counts: SiteCounts, top: Drop, drop: Drop) -> float:
     """Return the sessions of a drop that the loss at `top` accounts for."""
     lost = drop.window.lost(top.step)  # by the same step, in the window of the drop
-    return lost * UsualFlows(counts, drop.window).carried(top.step, drop.step) if lost > 0 else 0.0
+    if lost <= 0:
+        return 0.0
+    usual = lost * UsualFlows(counts, drop.window).carried(top.step, drop.step)
+    return max(usual, _least_in_common(counts, drop.window, top.step, drop.step))
+
+
+def _least_in_common(counts: SiteCounts, window: Window, lost_at: int, step: int) -> float:
+    """Return how many sessions of a drop of another dimension the loss at a step accounts for at least; else at most 0.
+
+    No count says how many sessions two values of different dimensions share. But what the loss takes from the same
+    actions, and is not in the other segment, is among the sessions that were lost outside it.
+    """
+    segment, (other, action, later) = int(counts.steps[lost_at, 0]), counts.steps[step].tolist()
+    if counts.segments[other][0] in (WHOLE[0], counts.segments[segment][0]):
+        return 0.0
+    own, whole = (counts.position_of.get((each, action, later)) for each in (segment, 0))
+    # Whether a rare pair of a segment is read depends on the days that are built together.
+    if own is None or whole is None or window.usual_progressed_and_converted[own] < LEAST_USUAL_CONVERSIONS:
+        return 0.0
+    lost, lost_by_all = window.lost(step), window.lost(whole)
+    taken = min(lost_by_all, window.lost(lost_at) * UsualFlows(counts, window).carried(lost_at, own))
+    return round(min(lost, taken - max(0.0, lost_by_all - lost)), COMPARED_DIGITS)
 
 
 def _narrowest(counts: SiteCounts, candidates: Sequence[Drop]) -> Drop:

@@ -52,6 +52,10 @@ class UsualFlows:
         """Return the share of sessions at an action that had been at an earlier one."""
         return self.passed(earlier, action) / max(1.0, self.visits(0, action))
 
+    def reaches_after(self, action: int, later: int) -> float:
+        """Return the share of sessions at an action that went on to a later one, of all at the action."""
+        return self.passed(action, later) / max(1.0, self.visits(0, action))
+
     def had_before_in(self, segment: int, action: int, earlier: int) -> float:
         """Return the share of all sessions at an action that are of a segment and had been at an earlier one.
 
@@ -102,7 +106,8 @@ class UsualFlows:
         b_to_d = min(1.0, self.went_on(b, d) + self.had_before(b, d))
         a_to_b = self.went_on(a, b)
         without = max(0.0, (self.went_on(a, d) - a_to_b * b_to_d) / (1 - a_to_b)) if a_to_b < 1 else 0.0
-        return max(0.0, b_to_d - without)
+        # A session that fails at B often leaves: it does not do in another way what comes after B. A comes before B.
+        return max(0.0, b_to_d - without, self.reaches_after(b, d) if d != a else 0.0)
 
     def _more_often_if_converted(self, a: int, d: int) -> float:
         place = self.counts.position_of.get((0, a, d))
