@@ -405,6 +405,22 @@ def test_lock_of_a_deleted_file_is_not_taken(
             pass
 
 
+def test_lock_file_that_is_a_stale_handle_is_opened_again(
+    store: Store, opened: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not locked then, also if the system still knows the same file at its path."""
+    flock, errors = fcntl.flock, iter([OSError(errno.ESTALE, os.strerror(errno.ESTALE))])
+
+    def fail_first(descriptor: int, operation: int) -> None:
+        for error in errors:
+            raise error
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", fail_first)
+    with store.writing(on_wait=pytest.fail), pytest.raises(StoreHeldError), opened().writing():
+        pass
+
+
 def test_lock_file_that_is_always_deleted_is_an_error(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     flock, path = fcntl.flock, store.folder / "writer.lock"
 

@@ -73,11 +73,11 @@ def _locked(path: Path, wait_seconds: float, on_wait: Callable[[str], None] | No
     while True:
         with ExitStack() as stack:
             file = stack.enter_context(FileIO(path, "a+"))
-            is_free = _try_to_lock(path, file)
-            if is_free and _is_at(path, file):
+            is_locked = _try_to_lock(path, file)
+            if is_locked and _is_at(path, file):
                 stack.pop_all()
                 return file
-        if is_free:  # it was deleted after it was opened, so nobody holds it
+        if is_locked is not False:  # it was deleted after it was opened, so nobody holds it
             deletion_count += 1
             if deletion_count == MOST_DELETIONS:
                 raise StoreError(f"{path} is deleted again and again; end the program that does this, and run again")
@@ -93,8 +93,8 @@ def _locked(path: Path, wait_seconds: float, on_wait: Callable[[str], None] | No
         sleep(LOCK_POLL_SECONDS)
 
 
-def _try_to_lock(path: Path, file: FileIO) -> bool:
-    """Lock an open file, and return whether no other process holds it; a file that is gone is held by none."""
+def _try_to_lock(path: Path, file: FileIO) -> bool | None:
+    """Lock an open file; return whether this process holds it now, or None if the file is gone."""
     try:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -103,6 +103,7 @@ def _try_to_lock(path: Path, file: FileIO) -> bool:
         if error.errno not in GONE:
             error.filename = str(path)  # the system does not name it
             raise
+        return None
     return True
 
 
