@@ -13,7 +13,7 @@ import pytest
 
 from session_pipeline import report
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.errors import WrongUseError
+from session_pipeline.errors import StoreError, WrongUseError
 from session_pipeline.ingest.erasing.erasures import Unfinished, unfinished_in
 from session_pipeline.report import figures
 from session_pipeline.run import erasure
@@ -21,6 +21,7 @@ from session_pipeline.run.held import find_held, held_tables
 from session_pipeline.run.person import Person
 from session_pipeline.run.pipeline import open_folder, open_run
 from session_pipeline.settings.privacy import LONGEST_READ_DAYS
+from session_pipeline.store.store import Store
 from session_pipeline.tables import TABLES
 from session_pipeline_tests.crashes.recovery import warehouse_of
 from session_pipeline_tests.deployment import Deployment
@@ -364,3 +365,34 @@ def test_pages_that_are_no_reports_are_named_and_stay(tmp_path: Path) -> None:
 def test_person_needs_an_id() -> None:
     with pytest.raises(WrongUseError, match="--visitor ID or --user ID"):
         Person(None, None, None)
+
+
+@pytest.mark.long
+def test_erasure_whose_lock_file_is_deleted_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise it could replace erasures.json of another writer, or delete its reports."""
+    deployment = Deployment(tmp_path, SETTINGS)
+    deployment.deliver("first", [event(CANARY, 6, 1), event("ada", 6, 1)])
+    deployment.run(UNTIL)
+    folder = deployment.folder
+    lock, refused = folder.store / "writer.lock", r"writer\.lock was deleted while"
+    with open_run(folder, run_id="test", until=UNTIL) as run:
+        held = find_held(run, Person(CANARY, None, None))
+        lock.unlink()
+        with pytest.raises(StoreError, match=refused):
+            erasure.record(run, held)
+    assert not folder.erasures.exists()
+    begin(deployment, Person(CANARY, None, None))
+    deployment.run(UNTIL)
+    folder.reports.mkdir(exist_ok=True)
+    page = folder.reports / "2026-10-06.html"
+    page.write_text(CANARY)
+    left = unfinished_in(folder)
+    assert left is not None
+    with open_run(folder, run_id="test", until=UNTIL) as run:
+        monkeypatch.setattr(Store, "delete_unused", lambda _: lock.unlink())
+        with pytest.raises(StoreError, match=refused):
+            erasure.delete_leftovers(run, left)
+        with pytest.raises(StoreError, match=refused):
+            erasure.finish(run)
+    assert page.exists()
+    assert unfinished_in(folder) == left

@@ -358,10 +358,14 @@ def test_writer_whose_lock_file_is_deleted_deletes_nothing(
     with store.writing():
         (store.folder / "writer.lock").unlink()
         commit(opened(), 5)
+        compacted = store.folder / "compacted" / "of_the_next.parquet"
+        compacted.parent.mkdir()
+        compacted.touch()
         before = sorted(store.files.names())
         with pytest.raises(StoreError, match=r"writer\.lock was deleted while"):
             delete(store)
         assert sorted(store.files.names()) == before
+        assert compacted.exists()
 
 
 def test_writer_whose_lock_file_is_deleted_records_no_state(store: Store) -> None:

@@ -50,6 +50,7 @@ def record(run: "Run", held: Held) -> None:
         days=held.days,
         former_ids=tuple((site, key.keyed(PROPERTY_PURPOSE, each)) for site, each in (*held.row_visitors, *held.users)),
     )
+    run.store.check_lock()
     replace(erasures, unfinished=left.with_others(erasures.unfinished or Unfinished())).save(folder.erasures)
     crash_points.reached("erase: recorded")
     run.renew_work()
@@ -104,23 +105,25 @@ def delete_leftovers(run: "Run", left: Unfinished) -> list[Path]:
     Connections that were opened before can lose files of views that they read.
 
     Raises:
-        StoreError: Something is not published yet, or another process reads the catalog.
+        StoreError: Something is not published yet, or another process reads the catalog, or can be the writer.
     """
     latest = run.store.catalog.latest_publication()
     if latest is None or latest.generation != run.store.catalog.generation():
         raise StoreError("the erasure is not published yet; run `session-pipeline run`, which finishes it")
     run.store.delete_unused()
-    return _delete_reports(run.folder, left)
+    return _delete_reports(run, left)
 
 
-def _delete_reports(folder: DataFolder, left: Unfinished) -> list[Path]:
+def _delete_reports(run: "Run", left: Unfinished) -> list[Path]:
     """Delete the reports that show days of erased visitors or contain their ids, except those of this publication."""
+    folder = run.folder
     days = [day for _, day in left.days]
     current = folder.warehouse.stat().st_mtime_ns
     gone = []
     for path in filter(_is_report, _pages(folder)):
         is_current = path.stat().st_mtime_ns == current
         if not is_current and (_shows(path, days) or _contains(path, left)):
+            run.store.check_lock()
             path.unlink()
             gone.append(path)
             crash_points.reached("erase: report deleted")
@@ -158,5 +161,6 @@ def _shows(path: Path, days: Collection[date]) -> bool:
 
 def finish(run: "Run") -> None:
     """Remove the ids in plain text; only the keyed hashes stay."""
+    run.store.check_lock()
     replace(erasures_of(run.folder), unfinished=None).save(run.folder.erasures)
     crash_points.reached("erase: finished")

@@ -205,7 +205,11 @@ class Store(StoredPartitions):
         """Delete files that no partition has used since the oldest of the last four publications.
 
         Also deletes compacted files that are outdated.
+
+        Raises:
+            StoreError: Another process can be the writer.
         """
+        self.check_lock()
         self.compacted.remove_outdated(self.partitions)
         publications = self.catalog.publications()
         if len(publications) < KEPT_PUBLICATIONS:
@@ -231,6 +235,7 @@ class Store(StoredPartitions):
         Raises:
             StoreError: Another process reads the catalog for too long, or can be the writer.
         """
+        self.check_lock()
         self.compacted.remove_outdated(self.partitions)
         named = self._named_paths()
         gone = [name for name in self.files.names() if name not in named and not name.startswith(f"{SCRATCH}/")]
