@@ -229,3 +229,12 @@ def test_warehouse_that_is_replaced_again_and_again_is_an_error(
     monkeypatch.setattr(warehouse, "private_connection", lambda: ReplacedWhileAttached(newer, path, None))
     with pytest.raises(StoreError, match="was replaced again and again while it was opened"):
         warehouse.connect(path, tmp_path)
+
+
+def test_too_little_memory_is_no_reason_to_remove_the_warehouse(tmp_path: Path) -> None:
+    path = file_with(0, tmp_path / "warehouse.duckdb")
+    with pytest.raises(
+        StoreError, match=r"cannot be opened \(Out of Memory .*\); give the process more memory"
+    ) as raised:
+        warehouse.connect(path, tmp_path, memory_limit="1KB")
+    assert "remove" not in str(raised.value)

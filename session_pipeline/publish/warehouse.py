@@ -43,10 +43,10 @@ def connect(path: Path, store_folder: Path, memory_limit: str | None = None) -> 
         connection.close()
         if not os.access(path, os.R_OK):
             raise StoreError(f"{path} cannot be read; make it readable for the user that runs this") from None
-        raise StoreError(
-            f"{path} cannot be opened ({str(error).splitlines()[0]}); close what writes to it,"
-            " or remove it and run `session-pipeline run`, which rebuilds it"
-        ) from None
+        fix = "close what writes to it, or remove it and run `session-pipeline run`, which rebuilds it"
+        if isinstance(error, duckdb.OutOfMemoryException):  # the file is not the cause
+            fix = "give the process more memory and run again"
+        raise StoreError(f"{path} cannot be opened ({str(error).splitlines()[0]}); {fix}") from None
     connection.close()
     raise StoreError(
         f"{path} reads the files of {folder}: the data folder was moved or copied; run"
