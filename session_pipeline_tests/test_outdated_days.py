@@ -146,7 +146,7 @@ def test_outdated_days_whose_raw_events_expire_stay_as_they_are(deployment: Depl
     deployment.set({**NEWER, "privacy": {"keep_days": {"raw": 10}}})
     [sentence] = problems.outdated_days(deployment.plan(UNTIL))
     assert sentence.endswith(
-        "so they wait for `session-pipeline run --upgrade`; days whose raw events expire until then"
+        "so they wait for `session-pipeline run --upgrade`; days whose raw events expire before then"
         " (privacy.keep_days) stay as they are"
     )
     deployment.run(UNTIL, upgrade=False)

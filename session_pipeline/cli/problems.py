@@ -113,7 +113,7 @@ def outdated_days(plan: Plan) -> list[str]:
     more = [f"and {len(reasons) - SHOWN_REASONS} more"] if len(reasons) > SHOWN_REASONS else []
     why = "; ".join([*reasons[:SHOWN_REASONS], *more])
     expires = plan.frame.settings.privacy.keep_days.raw
-    frozen = "; days whose raw events expire until then (privacy.keep_days) stay as they are" if expires else ""
+    frozen = "; days whose raw events expire before then (privacy.keep_days) stay as they are" if expires else ""
     return [
         f"{counted(len(days), 'day')} of older settings, {day_ranges(days)} ({why}):"
         f" more than max_rebuild_days, so they wait for `session-pipeline run --upgrade`{frozen}"
