@@ -17,7 +17,12 @@ UNUSUAL_NAMES = {
     "odd": {'shop\\Page View of "Ann\'s" articles, with a name of more than sixty signs': "page_view"},
 }
 UNKNOWN_VISITORS = {"named": ("NA", 10), "few": ("undefined", 9), "zero": ("0", 10)}  # the id, and its events
-COMMAS = {"comma": ("1.234,50", 2), "thousands": ("1,234", 2), "mixed": ("1,5", 1)}  # the value, and its events
+COMMAS = {  # the field, its value and the number of its events
+    "comma": ("value", "1.234,50", 2),
+    "mapped": ("Price: (net)", "1.234,50", 2),
+    "thousands": ("value", "1,234", 2),
+    "mixed": ("value", "1,5", 1),
+}
 DATES = {"midnight": "00:00", "later": "00:15"}  # the time of the first of ten events; the others are at midnight
 
 
@@ -105,11 +110,12 @@ def warned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         lines[source] = [
             {**each, "event_time": f"{DAY}T{'00:00' if number else hour}"} for number, each in enumerate(views)
         ]
-    for source, (value, event_count) in COMMAS.items():
-        purchases = [line(DAY, "bob", minute, "purchase", value=value) for minute in range(event_count)]
-        lines[source] = [*visit(DAY), *purchases, line(DAY, "cid", 0, "purchase", value=12.5)]
-    lines["comma"].pop()
+    for source, (field, value, event_count) in COMMAS.items():
+        purchases = [line(DAY, "bob", minute, "purchase", **{field: value}) for minute in range(event_count)]
+        with_point = [line(DAY, "cid", 0, "purchase", value=12.5)] if source in ("thousands", "mixed") else []
+        lines[source] = [*visit(DAY), *purchases, *with_point]
     sections: dict[str, dict[str, Any]] = {source: {"site": source} for source in lines}
+    sections["mapped"]["columns"] = {"value": COMMAS["mapped"][0]}
     for source in UNKNOWN_VISITORS:
         sections[source]["null_values"] = [r"\N"]
     for source in DATES:
@@ -137,7 +143,9 @@ def test_source_with_dates_only_is_named(warned: dict[str, str], source: str, is
     assert warned.get(f"sources.{source}", "").startswith(said) is is_named
 
 
-@pytest.mark.parametrize(("source", "is_named"), [("comma", True), ("thousands", False), ("mixed", False)])
+@pytest.mark.parametrize(
+    ("source", "is_named"), [("comma", True), ("mapped", True), ("thousands", False), ("mixed", False)]
+)
 def test_source_with_decimal_commas_is_named(warned: dict[str, str], source: str, is_named: bool) -> None:
     key = f"sources.{source}.decimal_comma"
     said = f"raw/{source} has values with a decimal comma, whose lines are quarantined: 2 lines, such as '1.234,50'"

@@ -23,8 +23,8 @@ MOST_FOLDERS = 6  # named in one warning
 MOST_NAMES = 500  # only the most frequent names are searched
 FEWEST_NAMELESS = 10  # events from which on a visitor id that names nobody is no single mistake
 PAGE_VIEW = "page_view"
-# The detail of quarantined lines whose value decimal_comma reads.
-VALUE_WITH_COMMA = r"value: [+-]?(\d{1,3}([. '\x{a0}\x{202f}]\d{3})+|\d*),(\d{1,2}|\d{4,})"
+# The detail of quarantined lines whose value decimal_comma reads. In it, value can be followed by the names of fields.
+VALUE_WITH_COMMA = r"(?s)value( \(.*\))?: [+-]?(\d{1,3}([. '\x{a0}\x{202f}]\d{3})+|\d*),(\d{1,2}|\d{4,})"
 VIEW = re.compile("(?<![a-z])view|pageview|(?-i:(?<=[a-z])View)", re.IGNORECASE)  # review_page is no view of a page
 NAMELESS_IDS = (  # what programs and trackers write for a value that they do not have
     "undefined", "null", "NULL", "none", "None", "nan", "NaN", "NA", "N/A", "unknown", "Unknown", "anonymous",
@@ -200,7 +200,7 @@ def decimal_commas(
     for source, count, example in connection.execute(query_text(__package__, "decimal_commas"), asked).fetchall():
         if source in folders and not settings.source(source).decimal_comma:
             key = path_of_source(source, "decimal_comma")
-            written = shown(example.removeprefix("value: "))
+            written = shown(example.rpartition(": ")[2])
             lines = "1 line" if count == 1 else f"{count:,} lines"
             yield SettingsWarning(
                 key,
