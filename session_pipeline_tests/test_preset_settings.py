@@ -214,6 +214,13 @@ def test_invalid_records_events_and_requests_are_refused(line: str, key: str, sa
     assert errors("[sources.web]\npreset = 'own.toml'", tmp_path) == {f"own.toml: {key}": said}
 
 
+@pytest.mark.parametrize("name", ["x\\u0000y", "own.toml/x", "folder"])
+def test_name_that_can_be_no_file_is_not_a_preset(name: str, tmp_path: Path) -> None:
+    (tmp_path / "presets" / "folder.toml").mkdir(parents=True)
+    (tmp_path / "own.toml").write_text("")
+    assert "which is not a preset" in errors(f'[sources.web]\npreset = "{name}"', tmp_path)["sources.web.preset"]
+
+
 @pytest.mark.parametrize("ending", ["", ".toml"])
 def test_name_that_is_too_long_for_a_file_is_refused(ending: str, tmp_path: Path) -> None:
     (tmp_path / "presets").mkdir()

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from session_pipeline.errors import SettingsError
@@ -135,7 +136,9 @@ def _put_events(merged: dict[str, Any], own: Mapping[str, Any], preset: Mapping[
 
 def _is_file(path: Path, key: str) -> bool:
     try:
-        return path.is_file()
+        return S_ISREG(path.stat().st_mode)  # from Python 3.14 on, is_file is false after any error
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a ValueError is about a NUL byte
+        return False
     except OSError as error:  # such as a name that is longer than the file system allows
         raise _unreadable(path, key, error) from None
 
