@@ -77,12 +77,8 @@ def ingested(deployment: Deployment) -> dict[str, int]:
         return vars(run.ingest())
 
 
-# The usual tests have every third reason, the long ones all of them.
-REASONS = [pytest.param(name, marks=[pytest.mark.long] if number % 3 else []) for number, name in enumerate(CASES)]
-
-
 @pytest.mark.long
-@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("reason", CASES)
 def test_lines_are_accepted_after_the_named_setting_changes(tmp_path: Path, reason: str) -> None:
     name, content, after = CASES[reason]
     before = {"start_date": date(2024, 3, 2)} if reason == "time_before_start" else {"start_date": date(2024, 1, 1)}
