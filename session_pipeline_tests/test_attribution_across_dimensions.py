@@ -113,30 +113,44 @@ def test_a_drop_of_another_dimension_is_accounted_for_if_it_lost_what_all_lost(
     assert {segment for segment, _ in alerts(found)} == expected
 
 
-@pytest.mark.parametrize(("converted", "expected"), [(4, {"m", "home"}), (5, {"m"})])
-def test_a_pair_of_the_segment_of_the_alert_counts_from_5_usual_conversions_on(
-    converted: int, expected: set[str]
-) -> None:
-    """Mobile visits no longer go on from the cart to pay, and so not to ship. Some of them begin with home."""
+def values_with_alerts(converted: Callable[[int], int], first: int = 57) -> set[str]:
+    """Return the values with an alert on day 140, if so many mobile visits go on from home to ship each day.
+
+    Mobile visits no longer go on from the cart to pay, and so not to ship. Some of them begin with home. Rows of that
+    day read days from 57 on. Days before are built together with it.
+    """
     ship: OfADay = {("home", "ship"): (108, 95, 95), ("pay", "ship"): (270, 230, 230), ("ship", GOAL): (270, 230, 0)}
     of_home = {False: (95, 85, 85), True: (47, 42, 42)}
     desktop: OfADay = {("cart", GOAL): (40, 24, 0), ("cart", "pay"): (30, 24, 24), ("pay", GOAL): (30, 24, 0)}
     counts = {}
-    for offset in range(84):
-        is_faulty = offset >= 77
+    for offset in range(first, 141):
+        is_faulty = offset >= 134
         of_ship = {step: tuple(count // (1 + is_faulty) for count in each) for step, each in ship.items()}
         mobile = (FAULTY if is_faulty else USUAL) | of_ship
         whole = {
             step: tuple(map(sum, zip(each, desktop.get(step, (0, 0, 0)), strict=True))) for step, each in mobile.items()
         }
         of_mobile = {step: mobile[step] for step in (("cart", GOAL), ("cart", "pay"), ("home", GOAL))}
-        if offset == 50:
-            of_mobile[("home", "ship")] = (converted, converted, converted)
+        if converted(offset):
+            of_mobile[("home", "ship")] = (converted(offset),) * 3
         of_landing = {("home", GOAL): (400, 45 if is_faulty else 90, 0), ("home", "ship"): of_home[is_faulty]}
         counts[FIRST + timedelta(days=offset)] = {
             (segment, *step): each
             for segment, of_segment in ((WHOLE, whole), (M, of_mobile), (LANDING, of_landing))
             for step, each in of_segment.items()
         }
-    rows = compare(rows_of_counts(counts, {FIRST + timedelta(days=83)}))
-    assert {row["dimension_value"] for row in rows if row["is_alert"]} == expected
+    last = FIRST + timedelta(days=140)
+    rows = compare(rows_of_counts(counts, {*(FIRST + timedelta(days=offset) for offset in range(first, 57)), last}))
+    return {row["dimension_value"] for row in rows if row["is_alert"] and row["session_date"] == last}
+
+
+@pytest.mark.parametrize(("converted", "expected"), [(4, {"m", "home"}), (5, {"m"})])
+def test_a_pair_of_the_segment_of_the_alert_counts_from_5_usual_conversions_on(
+    converted: int, expected: set[str]
+) -> None:
+    assert values_with_alerts(lambda offset: converted if offset == 107 else 0) == expected
+
+
+@pytest.mark.parametrize("first", [0, 57])
+def test_a_pair_of_the_segment_of_the_alert_that_is_rare_on_the_days_before_does_not_count(first: int) -> None:
+    assert values_with_alerts(lambda offset: 9 if offset < 57 else 0, first) == {"m", "home"}
