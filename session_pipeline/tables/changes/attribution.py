@@ -216,10 +216,11 @@ def _accounted_for(counts: SiteCounts, top: Drop, drop: Drop) -> float:
 
 
 def _least_in_common(counts: SiteCounts, window: Window, lost_at: int, step: int) -> float:
-    """Return how many sessions of a drop of another dimension the loss at a step accounts for at least; else at most 0.
+    """Return the least number of sessions of a drop of another dimension that the loss at a step accounts for.
 
     No count says how many sessions two values of different dimensions share. But what the loss takes from the same
-    actions, and is not in the other segment, is among the sessions that were lost outside it.
+    actions, and is not in the other segment, is among the sessions that were lost outside it. A result below 0 says
+    nothing. It is 0 if the drop is of the same dimension or of all sessions: their shares are known.
     """
     segment, (other, action, later) = int(counts.steps[lost_at, 0]), counts.steps[step].tolist()
     if counts.segments[other][0] in (WHOLE[0], counts.segments[segment][0]):

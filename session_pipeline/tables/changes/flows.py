@@ -41,7 +41,7 @@ class UsualFlows:
         return self.passed(action, other) > OFTEN_BEFORE * self.passed(other, action)
 
     def went_on(self, action: int, later: int) -> float:
-        """Return the share of sessions at an action that went on to a later one."""
+        """Return the share of sessions at risk at an action that went on to a later one."""
         if action == later:
             return 1.0
         place = self.counts.position_of.get((0, action, later))
@@ -53,7 +53,7 @@ class UsualFlows:
         return self.passed(earlier, action) / max(1.0, self.visits(0, action))
 
     def reaches_after(self, action: int, later: int) -> float:
-        """Return the share of sessions at an action that went on to a later one, of all at the action."""
+        """Return the share of all sessions at an action that went on to a later one, not only of those at risk."""
         return self.passed(action, later) / max(1.0, self.visits(0, action))
 
     def had_before_in(self, segment: int, action: int, earlier: int) -> float:
@@ -80,7 +80,7 @@ class UsualFlows:
         if dimension == other_dimension and segment != other:
             return 0.0
         is_within = other_dimension in (WHOLE[0], dimension)
-        # Across dimensions, a session's values are taken as independent.
+        # Across dimensions, a session's values are taken as independent; attribution.py adds what is known otherwise.
         share = 1.0 if is_within else self.visits(other, a) / max(1.0, self.visits(0, a))
         was_at = share * self._was_at(c, a, b)
         if not is_within and c != a:  # but a value and an action need not be: who lands on a page has been there
@@ -98,7 +98,10 @@ class UsualFlows:
         return max(self.had_before(a, c), self.had_before(b, c))
 
     def _more_often(self, a: int, b: int, d: int) -> float:
-        """Return how much more often sessions at A reach D if they go on to B: a difference of two shares, or 0."""
+        """Return how much more often sessions at A reach D if they go on to B.
+
+        It is a difference of two shares, but at least the share of sessions at B that go on to D; 0 if it is negative.
+        """
         if d == b:
             return 1.0
         if b == self.goal:  # the pairs from A to D say which of them convert
