@@ -229,9 +229,9 @@ def _least_in_common(counts: SiteCounts, window: Window, lost_at: int, step: int
     # Whether a rare pair of a segment is read depends on the days that are built together.
     if own is None or whole is None or window.usual_progressed_and_converted[own] < LEAST_USUAL_CONVERSIONS:
         return 0.0
-    lost, lost_by_all = window.lost(step), window.lost(whole)
+    lost_by_all = window.lost(whole)
     taken = min(lost_by_all, window.lost(lost_at) * UsualFlows(counts, window).carried(lost_at, own))
-    return round(min(lost, taken - max(0.0, lost_by_all - lost)), COMPARED_DIGITS)
+    return round(taken - max(0.0, lost_by_all - window.lost(step)), COMPARED_DIGITS)
 
 
 def _narrowest(counts: SiteCounts, candidates: Sequence[Drop]) -> Drop:
