@@ -84,6 +84,16 @@ def test_folder_that_may_only_be_read_can_be_asked(own_shop: Path, tmp_path: Pat
     assert (ran.returncode, ran.stderr) == (1, said)
 
 
+@pytest.mark.long
+def test_export_of_a_visitor_names_a_key_that_may_not_be_read(own_shop: Path, tmp_path: Path) -> None:
+    """It is not damaged, so to verify the store would not help."""
+    key = own_shop / "visitor_key"
+    key.write_text("0" * 64)
+    ran = with_modes({key: 0}, "export", tmp_path / "held.json", "--visitor", "v1", "--data", own_shop)
+    said = f"Error: {key}: Permission denied; the user that runs this needs access to it\n"
+    assert (ran.returncode, ran.stderr) == (1, said)
+
+
 @pytest.mark.parametrize("command", ["run", pytest.param("status", marks=pytest.mark.long)])
 def test_folder_of_another_user_is_named(own_shop: Path, command: str) -> None:
     """Of a user whose new files only that user may see (umask 077): the place that is named is one that exists."""

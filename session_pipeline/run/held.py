@@ -119,11 +119,13 @@ def find_held(opened: OpenFolder, person: Person) -> Held:
 
     Raises:
         StoreError: A file of the store cannot be read.
+        OSError: The visitor key cannot be read.
     """
     import pyarrow as pa  # slow to load
 
+    key = find_key(opened.folder.visitor_key)
     try:
-        return _find_held(opened, person)
+        return _find_held(opened, person, key)
     except (duckdb.IOException, duckdb.InvalidInputException, pa.ArrowException, OSError) as error:
         raise StoreError(
             f"a file of the store cannot be read ({str(error).splitlines()[0]}); run `session-pipeline verify`,"
@@ -131,9 +133,8 @@ def find_held(opened: OpenFolder, person: Person) -> Held:
         ) from None
 
 
-def _find_held(opened: OpenFolder, person: Person) -> Held:
+def _find_held(opened: OpenFolder, person: Person, key: VisitorKey | None) -> Held:
     store = opened.store
-    key = find_key(opened.folder.visitor_key)
     person = replace(person, ignored_users=opened.settings.identity.ignored_user_ids).with_key(key)
     with looking(store, person) as connection:
         rows = connection.execute(
