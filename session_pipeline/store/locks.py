@@ -17,7 +17,7 @@ from session_pipeline.errors import StoreError, StoreHeldError
 from session_pipeline.store.records import utc_now
 
 LOCK_POLL_SECONDS = 0.2
-MOST_DELETIONS = 100  # of the lock file in a row, each after it was opened and before it was locked
+MOST_DELETIONS = 100  # of the lock file, each after it was opened and before it was locked
 GONE = {errno.ENOENT, errno.ESTALE}  # ESTALE: another machine deleted a file of NFS that is open on this one
 
 
