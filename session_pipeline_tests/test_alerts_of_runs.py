@@ -103,7 +103,7 @@ def test_failed_check_and_the_run_it_stopped_are_sent_once(deployment: Orchestra
         "first_day": "2024-05-07",
         "last_day": "2024-05-07",
     }
-    assert check["sentence"].startswith(f"test/{DAY}.jsonl: the store has 0 accepted and 0 quarantined")
+    assert check["sentence"].startswith(f"raw/test/{DAY}.jsonl: the store has 0 accepted and 0 quarantined")
     assert check["data_folder"] == str(deployment.folder.path)
     assert deployment.instance.get_run_by_id(check["run_id"]) is not None
     assert check["time"].endswith("+00:00")
