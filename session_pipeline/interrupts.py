@@ -12,7 +12,6 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from logging import LogRecord
     from types import FrameType
 
 EXIT_CODE = 130
@@ -73,28 +72,12 @@ def interrupt(_number: int, _frame: "FrameType | None") -> None:
 def silence_pools() -> None:
     """Keep SQLAlchemy from logging the traceback of an interrupt that arrives while it returns or closes a connection.
 
-    For `interrupt`, and for jobs of Dagster, which has a handler of its own while they run. Other messages of its pools
-    are logged as before.
+    For `interrupt`, and for jobs of Dagster, which has a handler of its own while they run.
     """
     if logging := sys.modules.get("logging"):
         pool = logging.getLogger("sqlalchemy.pool")
-        if pool.propagate:
-            # Loggers below this one have their own filters, but give their messages to its handlers.
-            handler = logging.Handler()
-            handler.addFilter(_log_unless_interrupted)
-            pool.addHandler(handler)
-            pool.propagate = False
-
-
-def _log_unless_interrupted(record: "LogRecord") -> bool:
-    """Give a message to the loggers above, unless it is about an interrupt; return False, as it needs nothing more."""
-    error = record.exc_info[1] if record.exc_info else None
-    while error is not None:
-        if type(error).__name__ in ERRORS:
-            return False
-        error = error.__cause__ or error.__context__
-    sys.modules["logging"].getLogger("sqlalchemy").handle(record)
-    return False
+        pool.addHandler(logging.NullHandler())
+        pool.propagate = False
 
 
 def _send_soon() -> None:

@@ -1,6 +1,5 @@
 """Tests Ctrl-C: exit code 130 and one sentence, also during imports, at a question, and when a library hides it."""
 
-import logging
 import signal
 import subprocess
 import sys
@@ -89,22 +88,6 @@ def test_interrupt_in_a_connection_that_sqlalchemy_returns(tmp_path: Path) -> No
     connection.close()"""
     code, err = interrupted(HIDDEN.format(work=work), "status", "--data", str(tmp_path / "data"))
     assert (code, err) == (130, SENTENCE)
-
-
-def test_other_messages_of_pools_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    pools, pool = logging.getLogger("sqlalchemy.pool"), logging.getLogger("sqlalchemy.pool.impl.NullPool")
-    before = pools.propagate, pools.handlers[:]
-    try:
-        for _ in range(2):
-            interrupts.silence_pools()
-        for kind in (KeyboardInterrupt, OSError):
-            try:
-                raise kind
-            except kind:
-                pool.exception("failed with %s", kind.__name__)
-    finally:
-        pools.propagate, pools.handlers[:] = before
-    assert [record.getMessage() for record in caplog.records] == ["failed with OSError"]
 
 
 IN_A_JOB = """import sqlalchemy, uuid, dagster as dg
