@@ -139,10 +139,10 @@ def published_by_hand(machine: Machine) -> None:
     machine.publish_by_hand()
 
 
-def killed_in_the_first_transaction(machine: Machine) -> None:
-    machine.run()  # records that the store has settings, in a transaction of its own
+def killed_after_the_first_commit(machine: Machine) -> None:
+    machine.run()
     machine.deliver(WEB)
-    machine.run_and_die("catalog: transaction committed")
+    machine.run_and_die("commit: done")
 
 
 def killed_when_a_file_was_taken(machine: Machine) -> None:

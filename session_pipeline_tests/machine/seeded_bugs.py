@@ -299,7 +299,7 @@ def damaged_warehouse_stays(put: Put) -> None:
 # Crashes
 
 
-@met_by(programs.killed_in_the_first_transaction, "which the ledger does not know")
+@met_by(programs.killed_after_the_first_commit, "which the ledger does not know")
 def commit_takes_two_transactions(put: Put) -> None:
     commit = Store.commit
 
@@ -312,7 +312,7 @@ def commit_takes_two_transactions(put: Put) -> None:
     put(Store, "commit", split)
 
 
-@met_by(programs.killed_in_the_first_transaction, "the file is missing")
+@met_by(programs.killed_after_the_first_commit, "the file is missing")
 def catalog_names_a_file_before_it_is_there(put: Put) -> None:
     add, commit = StoreFiles.add, Store.commit
     moves: list[Any] = []
