@@ -1,5 +1,6 @@
 """Tests warnings about sources: their sites, names of events, page views, times and visitors."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from session_pipeline.settings import as_toml, parse_settings
 from session_pipeline.settings_warnings.sources import is_like_page_view
+from session_pipeline.settings_warnings.window import MOST_DAYS
 from session_pipeline_tests.deployment import Deployment, to_toml
 from session_pipeline_tests.warned_deployments import DAY, line, visit, warnings_of
 
@@ -158,6 +160,19 @@ def test_source_that_reads_decimal_commas_is_not_named(tmp_path: Path) -> None:
     deployment.run()
     assert ": 1 line, such as '1,5'" in warnings_of(deployment)["sources.web.decimal_comma"]
     assert warnings_of(deployment, {"sources": {"web": {"decimal_comma": True}}}) == {}
+
+
+def test_decimal_commas_count_only_in_files_of_recent_days(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data")
+    comma = line(DAY, "bob", 0, "purchase", value="1,5")
+    deployment.deliver("before", [*visit(DAY), comma], source="old")
+    deployment.deliver("now", [*visit(DAY + timedelta(MOST_DAYS + 1)), comma], source="recent")
+    for day in range(2, MOST_DAYS + 1):
+        deployment.deliver(f"day_{day}", visit(DAY + timedelta(day)), source="web")
+    deployment.deliver("after", [comma], source="rejected")
+    deployment.run()
+    named = [key for key in warnings_of(deployment) if key.endswith(".decimal_comma")]
+    assert named == ["sources.recent.decimal_comma", "sources.rejected.decimal_comma"]
 
 
 @pytest.mark.parametrize(("source", "is_named"), [("named", True), ("few", False), ("zero", False)])

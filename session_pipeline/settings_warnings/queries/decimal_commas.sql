@@ -1,14 +1,23 @@
 -- One row is a source that has quarantined lines whose value has a decimal comma, with an example.
--- It is left out if at least as many recent events have a decimal point: then the commas are
--- mistakes. A comma before three digits could separate thousands. Without any commas, DuckDB does
--- not read the events.
+-- Lines count if their file has events on the days or later, or has no events, so that the cost
+-- does not grow with the history. A source is left out if at least as many recent events have a
+-- decimal point: then the commas are mistakes. A comma before three digits could separate
+-- thousands. Without any commas, DuckDB does not read the events.
 with commas as (
     select
         source,
         count(*) as line_count,
         min(detail) as example
     from quarantined_lines
-    where reason = 'invalid_value' and regexp_full_match(detail, $value_with_comma)
+    where
+        reason = 'invalid_value'
+        and file_id in (
+            select file_id
+            from source_files
+            -- This time is in UTC, and a day of a site can begin before the day of UTC.
+            where last_event_time is null or last_event_time >= $first_day - interval 1 day
+        )
+        and regexp_full_match(detail, $value_with_comma)
     group by source
 ),
 
