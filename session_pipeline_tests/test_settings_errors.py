@@ -32,6 +32,8 @@ def error_of(text: str) -> tuple[str, str]:
         ("inactivity_minutes = 5", "inactivity_minutes", "did you mean sessions.inactivity_minutes?"),
         ("[sessions]\ninactivity_minuts = 5", "sessions.inactivity_minuts", "did you mean inactivity_minutes?"),
         ("[sources.web]\nfmt = 'csv'", "sources.web.fmt", "did you mean format?"),
+        ("[sources.web]\nencoding = 'latin-1'", "sources.web.encoding", "remove it; text is read in UTF-8, so deliver"),
+        ("[sources.web]\ncompression = 'gzip'", "sources.web.compression", "remove it; compressed files are"),
         ("[alarm]\ncommand = 'mail'", "alarm", "is an unknown setting; remove it"),
         ("timezone = 'Europe/Berln'", "timezone", "did you mean Europe/Berlin?"),
         ("timezone = 'CEST'", "timezone", "write the zone of a place, such as Europe/Berlin, or UTC"),

@@ -54,6 +54,12 @@ _HINTS: Mapping[str, str] = {
     "too_short": "write at least {min_length}",
     "literal_error": "write {expected}",
 }
+# Hints for options of other tools that a source does not need, by key.
+_NEEDLESS_KEYS: Mapping[str, str] = {
+    "encoding": "remove it; text is read in UTF-8, so deliver it in UTF-8",
+    "charset": "remove it; text is read in UTF-8, so deliver it in UTF-8",
+    "compression": "remove it; compressed files are recognized, such as .gz and .zst",
+}
 # Keys of a table in a list for which it is not enough to name the required ones, by the name of the list.
 _USUAL_KEYS: Mapping[str, Sequence[str]] = {
     "outcomes": ("name", "where"),
@@ -333,6 +339,8 @@ def _unknown_key_hint(location: tuple[int | str, ...], variable: Variable | None
         return unknown_variable_hint(variable.name)
     names = [part for part in location if isinstance(part, str)]
     if names[0] == "sources":
+        if names[2:] and names[2] in _NEEDLESS_KEYS:
+            return _NEEDLESS_KEYS[names[2]]
         del names[1]  # the name of a source is the name of its folder
     if names[:2] == ["definitions", "rules"] and len(names) > 3:
         del names[2]  # the name of a definition is the user's
