@@ -79,6 +79,20 @@ def test_two_objects_on_one_of_several_lines_are_quarantined(ingest: Ingest) -> 
     assert (titles(taken), taken.reasons) == (["3"], {1: "invalid_json"})
 
 
+@pytest.mark.parametrize("levels", [300, 1_500, 4_000])
+def test_objects_on_one_line_are_read_one_by_one_whatever_their_levels(ingest: Ingest, levels: int) -> None:
+    """Python's reader of JSON ends at another number of levels in each version."""
+    deep = json.dumps(event(1)).replace("{", '{"n": ' + "[" * levels + "]" * levels + ", ")
+    taken = ingest.take(deep + json.dumps(event(2)), "a.json")
+    assert (titles(taken), taken.reasons) == (["2"], {1: "too_nested"})
+
+
+def test_lines_after_a_cut_line_stay_lines_whatever_their_levels(ingest: Ingest) -> None:
+    deep = json.dumps(event(1)).replace("{", '{"n": ' + "[" * 1_500 + "]" * 1_500 + ", ")
+    taken = ingest.take("\n".join(['{"items": [', deep, json.dumps(event(2))]), "a.jsonl")
+    assert (titles(taken), taken.reasons) == (["2"], {1: "invalid_json", 2: "too_nested"})
+
+
 @pytest.mark.parametrize("cut", ['{"items": [', '{"a": {', '{"a": 1,', '{"a":'])
 def test_first_line_that_is_cut_is_quarantined_alone(ingest: Ingest, cut: str) -> None:
     taken = ingest.take("\n".join([cut, *map(json.dumps, EVENTS)]), "a.jsonl")

@@ -2,13 +2,14 @@
 
 A file can be one list, objects over several lines or all on one line, an object with a list of records in it, or a
 text sequence (RFC 7464), in which a record separator precedes each value. Brackets and strings are recognized here;
-whether a record is valid JSON is judged where all lines are judged (checked_lines.sql).
+whether a record is valid JSON is checked where all lines are checked (read_lines.sql).
 """
 
 import json
 import re
 from collections.abc import Iterator, Sequence
 from io import BytesIO
+from itertools import accumulate
 from typing import IO
 
 from session_pipeline.errors import CorruptFileError, RefusedFileError
@@ -16,6 +17,7 @@ from session_pipeline.ingest.formats.records import BYTE_ORDER_MARK, is_blank
 
 CHUNK_BYTES = 1 << 20
 LONGEST_VALUE_BYTES = 16 << 20
+MOST_LEVELS = 200  # of objects and lists within each other, as in is_too_nested
 RECORD_SEPARATOR = b"\x1e"
 SPACE = re.compile(rb"[ \t\r\n\x1e]*+")
 STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
@@ -41,14 +43,14 @@ def is_document(beginning: bytes, keys: Sequence[str]) -> bool:
         return True
     if not has_end:
         return bool(keys)
-    if _is_valid(first) or not first.rstrip().endswith((b"{", b"[", b",", b":")):
+    if not first.rstrip().endswith((b"{", b"[", b",", b":")):
         return False
     following = [line for line in rest.split(b"\n") if not is_blank(line)][:2] or [b"{"]
     if not following[0].startswith(b"{"):
         return True
     # The elements of a list have commas between them, and its end after them: other lines follow a line that was cut.
     return first.rstrip().endswith(b"[") and not (
-        _is_valid(following[0]) and len(following) > 1 and following[1].startswith(b"{")
+        _is_one_object(following[0]) and len(following) > 1 and following[1].startswith(b"{")
     )
 
 
@@ -85,20 +87,40 @@ def key_in_text(keys: Sequence[str]) -> bytes:
 
 def _has_several(line: bytes) -> bool:
     """Whether a line begins with an object and goes on with another one, as Amazon Data Firehose writes them."""
-    text = line.decode(errors="replace")
-    try:
-        _, end = json.JSONDecoder().raw_decode(text)
-    except (ValueError, RecursionError):
-        return False
-    return text[end:].lstrip(" \t").startswith("{")  # line ends of another kind stay invalid
+    first = _first_object(line)
+    return line[len(first) :].lstrip(b" \t").startswith(b"{") and _is_valid(first)  # other line ends stay invalid
 
 
-def _is_valid(line: bytes) -> bool:
+def _is_one_object(line: bytes) -> bool:
+    first = _first_object(line)
+    return is_blank(line[len(first) :]) and _is_valid(first)
+
+
+def _first_object(line: bytes) -> bytes:
+    """Return the object with which a line begins, by its brackets; nothing if its end is not on the line."""
     try:
-        json.loads(line)
-    except (ValueError, RecursionError):
+        return _Text(BytesIO(line)).value()
+    except CorruptFileError:
+        return b""
+
+
+def _is_valid(value: bytes) -> bool:
+    """Whether a value is valid JSON. One with too many levels counts as valid: versions of Python differ about it."""
+    if _levels(value) > MOST_LEVELS:
+        return True
+    try:
+        json.loads(value.decode(errors="replace"))
+    except ValueError:
         return False
     return True
+
+
+def _levels(value: bytes) -> int:
+    opened = value.count(b"{") + value.count(b"[")
+    if opened <= MOST_LEVELS:
+        return opened  # or fewer
+    brackets = re.findall(rb"[\[\]{}]", STRING.sub(b"", value))
+    return max(accumulate(1 if bracket in b"[{" else -1 for bracket in brackets))
 
 
 def _value(text: "_Text", keys: Sequence[str]) -> Iterator[bytes]:
