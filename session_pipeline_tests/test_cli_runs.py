@@ -4,8 +4,6 @@ import gzip
 import json
 import re
 import shutil
-import subprocess
-import sys
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -37,14 +35,14 @@ def test_folder_without_settings_uses_the_packaged_settings(tmp_path: Path) -> N
     (data / "raw").mkdir(parents=True)
     deliver(data, "events.jsonl", *EVENTS)
     note = f"{data} has no settings.toml: the packaged settings are used; `session-pipeline init {data}` writes a"
-    for command in ("check", "plan", "status", "run", "sessions", "verify"):
-        ran = subprocess.run(
-            [sys.executable, "-m", "session_pipeline", command, "--data", data],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert (ran.returncode, ran.stderr.startswith(note)) == (0, True), ran.stderr
+    for command in ("check", "plan", "status"):
+        code, _, err = call(command, "--data", data)
+        assert (code, err.startswith(note)) == (0, True), err
+    ran = run(data)
+    assert (ran.returncode, ran.stderr.startswith(note)) == (0, True), ran.stderr
+    for command in ("sessions", "verify"):
+        code, _, err = call(command, "--data", data)
+        assert (code, err.startswith(note)) == (0, True), err
     assert "the packaged settings: valid" in call("check", "--data", data)[1]
     assert "with the packaged settings" in call("try", data / "raw" / "web" / "events.jsonl", "--data", data)[1]
     assert not (data / "settings.toml").exists()
