@@ -207,7 +207,7 @@ def test_packaged_funnel_is_reported_once_it_is_entered(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_only_the_last_28_days_with_events_count(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path, {"goals": [], "funnels": []})
-    days = [DAY + timedelta(days=2 * number) for number in range(29)]
+    days = [DAY + timedelta(days=number + number // 10) for number in range(29)]  # two days have no events
     deployment.deliver("old", [line(days[0], "ann", 0, "sign_up")])
     deployment.deliver("new", [line(day, "ann", 0, "page_view") for day in days[1:]])
     deployment.run()
