@@ -162,7 +162,7 @@ def require_oracle(deployment: Deployment, lines: Sequence[Mapping[str, Any]], u
 @pytest.mark.parametrize(
     "seed",
     [
-        pytest.param(seed, marks=pytest.mark.long if seed < 2 else pytest.mark.nightly)
+        pytest.param(seed, marks=pytest.mark.long if seed < 1 else pytest.mark.nightly)
         for seed in range(2 + 2 * effort())
     ],
 )

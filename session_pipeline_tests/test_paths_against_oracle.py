@@ -30,7 +30,7 @@ Row = Mapping[str, Any]
 
 # The usual tests have the first seed, the long ones the next, the nightly ones the others.
 # Six seeds have each of SIZES and of FOLDS; eighteen have each pair of them.
-USUAL, LONG, ALL = 1, 6, 18
+USUAL, LONG, ALL = 1, 3, 18
 
 
 def marks_of(seed: int) -> list[pytest.MarkDecorator]:
