@@ -65,14 +65,6 @@ def require_recovery(deployment: Deployment, before: State, after: State) -> Non
     assert texts_left(deployment, [f'"{CANARY}"', f"/{CANARY}", CANARY_USER]) == []
 
 
-@pytest.mark.long
-def test_erasure_survives_a_kill(with_canary: Deployment, before: State, after: State, tmp_path: Path) -> None:
-    deployment = with_canary.copied_to(tmp_path / "data")
-    places = places_of_a_killed_erasure(deployment, "erase: file written again", tmp_path / "log")
-    assert places[-1] == "erase: file written again"
-    require_recovery(deployment, before, after)
-
-
 @pytest.mark.reliability
 @pytest.mark.parametrize("part", range(4))
 def test_erasure_survives_a_kill_at_each_step(
