@@ -89,7 +89,13 @@ def test_rows_are_the_same_as_those_of_a_large_file(
         assert small == large
 
 
-@pytest.mark.parametrize("path", examples(), ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=f"{path.parent.name}/{path.name}", marks=() if number % 3 == 1 else pytest.mark.nightly)
+        for number, path in enumerate(examples())
+    ],
+)
 def test_examples_of_presets_are_read_the_same_in_batches_of_a_large_file(
     path: Path, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
