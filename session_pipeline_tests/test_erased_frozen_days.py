@@ -80,8 +80,9 @@ def test_erasure_that_an_older_version_began_is_finished(tmp_path: Path) -> None
     ]
 
 
-def persons(folder: Path) -> Deployment:
-    """On the frozen day, two devices of one user have one session. It has the visitor id of the first."""
+@pytest.fixture(scope="module")
+def of_persons(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """On the frozen day, two devices of one user have one session. It has the visitor id of the first. Read only."""
     lines = [
         event("first-device", 1, 1, user_id=CANARY_USER),
         event(CANARY, 1, 2, user_id=CANARY_USER, page_url="https://shop.example/second-page"),
@@ -90,62 +91,63 @@ def persons(folder: Path) -> Deployment:
         event("ada", 1, 5),
         event("ada", 9, 1),
     ]
-    return deployed(folder, PERSONS, test=lines)
+    return deployed(tmp_path_factory.mktemp("persons") / "data", PERSONS, test=lines)
 
 
-def test_device_of_a_person_is_found_and_erased(tmp_path: Path) -> None:
-    deployment = persons(tmp_path / "data")
-    assert set(deployment.table("events")["visitor_id"]) == {"first-device", "ada"}
-    with open_folder(deployment.folder, until=UNTIL) as opened:
+@pytest.fixture
+def persons(of_persons: Deployment, tmp_path: Path) -> Deployment:
+    """A copy that the test may change."""
+    return of_persons.copied_to(tmp_path / "data")
+
+
+def test_device_of_a_person_is_found_and_erased(persons: Deployment) -> None:
+    assert set(persons.table("events")["visitor_id"]) == {"first-device", "ada"}
+    with open_folder(persons.folder, until=UNTIL) as opened:
         held = find_held(opened, Person(CANARY, None, None))
         tables = held_tables(opened.store, held)
     assert (held.visitors, held.counts_for, len(held.days)) == ((("main", CANARY),), ("first-device",), 1)
     assert [path.name for path in held.files] == ["events.jsonl"]
     assert (len(tables["events"]), len(tables["event_devices"]), len(tables["identity_links"])) == (2, 2, 2)
-    erase(deployment, Person(CANARY, None, None))
-    assert texts_left(deployment, [CANARY]) == []
-    assert tables_with(deployment, ["second-page", "second_event"]) & {*NOT_COUNTS, "action_labels"} == set()
-    assert len(deployment.table("events")) == 4
-    assert deployment.table("event_devices").empty
-    assert sorted(deployment.table("sessions")["visitor_id"]) == ["ada", "ada", "first-device"]
+    erase(persons, Person(CANARY, None, None))
+    assert texts_left(persons, [CANARY]) == []
+    assert tables_with(persons, ["second-page", "second_event"]) & {*NOT_COUNTS, "action_labels"} == set()
+    assert len(persons.table("events")) == 4
+    assert persons.table("event_devices").empty
+    assert sorted(persons.table("sessions")["visitor_id"]) == ["ada", "ada", "first-device"]
 
 
-def test_device_of_a_person_is_erased_after_persons_are_switched_off(tmp_path: Path) -> None:
+def test_device_of_a_person_is_erased_after_persons_are_switched_off(persons: Deployment) -> None:
     """The events of the frozen day still have the id of the person."""
-    deployment = persons(tmp_path / "data")
-    deployment.set(SETTINGS)
-    deployment.run(UNTIL)
-    held = erase(deployment, Person(CANARY, None, None))
+    persons.set(SETTINGS)
+    persons.run(UNTIL)
+    held = erase(persons, Person(CANARY, None, None))
     assert len(held.days) == 1
-    assert texts_left(deployment, [CANARY]) == []
-    assert tables_with(deployment, ["second-page", "second_event"]) & {*NOT_COUNTS, "action_labels"} == set()
+    assert texts_left(persons, [CANARY]) == []
+    assert tables_with(persons, ["second-page", "second_event"]) & {*NOT_COUNTS, "action_labels"} == set()
 
 
-def test_warehouse_and_lake_show_devices_of_frozen_days_after_persons_are_switched_off(tmp_path: Path) -> None:
-    deployment = persons(tmp_path / "data")
-    deployment.set(SETTINGS)
-    deployment.run(UNTIL)
-    assert deployment.query("select count(*) from event_devices") == [(2,)]
+def test_warehouse_and_lake_show_devices_of_frozen_days_after_persons_are_switched_off(persons: Deployment) -> None:
+    persons.set(SETTINGS)
+    persons.run(UNTIL)
+    assert persons.query("select count(*) from event_devices") == [(2,)]
     frozen = {f"event_date=2026-10-0{day}" for day in (1, 2)}
-    assert {path.name for path in (deployment.folder.lake / "event_devices").iterdir()} == frozen
+    assert {path.name for path in (persons.folder.lake / "event_devices").iterdir()} == frozen
 
 
-def test_persons_switched_on_again_have_the_links_of_frozen_days(tmp_path: Path) -> None:
-    deployment = persons(tmp_path / "data")
-    before = pairs(deployment, "identities", "visitor_id", "person_id")
+def test_persons_switched_on_again_have_the_links_of_frozen_days(persons: Deployment) -> None:
+    before = pairs(persons, "identities", "visitor_id", "person_id")
     for settings in (SETTINGS, PERSONS):
-        deployment.set(settings)
-        deployment.run(UNTIL)
+        persons.set(settings)
+        persons.run(UNTIL)
     assert (CANARY, "first-device") in before
-    assert pairs(deployment, "identities", "visitor_id", "person_id") == before
+    assert pairs(persons, "identities", "visitor_id", "person_id") == before
 
 
-def test_user_of_several_devices_is_erased_with_them(tmp_path: Path) -> None:
-    deployment = persons(tmp_path / "data")
-    held = erase(deployment, Person(None, CANARY_USER, None))
+def test_user_of_several_devices_is_erased_with_them(persons: Deployment) -> None:
+    held = erase(persons, Person(None, CANARY_USER, None))
     assert held.visitors == (("main", CANARY), ("main", "first-device"))
-    assert texts_left(deployment, [CANARY, CANARY_USER, "first-device", *held.session_ids]) == []
-    assert set(deployment.table("visitors")["visitor_id"]) == {"ada"}
+    assert texts_left(persons, [CANARY, CANARY_USER, "first-device", *held.session_ids]) == []
+    assert set(persons.table("visitors")["visitor_id"]) == {"ada"}
 
 
 def test_person_with_shared_devices_only_is_erased_under_its_hash(tmp_path: Path) -> None:
