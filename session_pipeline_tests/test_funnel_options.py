@@ -27,7 +27,7 @@ from session_pipeline_tests.oracles.funnels import Attempt, Exclusion, Funnel, L
 from session_pipeline_tests.oracles.sessions import Event, Rules
 
 VISITOR_COUNT = 300
-FEW_VISITORS = 120  # for the usual tests: most of the time is that of the oracle
+FEW_VISITORS = 120  # outside the nightly tests: most of the time is that of the oracle
 FUNNEL_COUNT = 40
 NOON = datetime(2026, 10, 5, 12)
 DAY = date(2026, 10, 5)
@@ -205,8 +205,8 @@ def plain(row: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     scope="module",
     params=[
         (13, FEW_VISITORS),
-        pytest.param((12, VISITOR_COUNT), marks=pytest.mark.long),
-        pytest.param((13, VISITOR_COUNT), marks=pytest.mark.nightly),
+        pytest.param((12, FEW_VISITORS), marks=pytest.mark.long),
+        *(pytest.param((seed, VISITOR_COUNT), marks=pytest.mark.nightly) for seed in (12, 13)),
     ],
     ids=str,
 )
@@ -256,7 +256,7 @@ def test_drops_equal_oracle(name: str, case: Case) -> None:
 @pytest.mark.long
 def test_closed_entries_do_not_change(tmp_path: Path) -> None:
     random = Random(4)
-    delivered = visits(random, datetime(2026, 10, 5, 23, 59, 57))
+    delivered = visits(random, datetime(2026, 10, 5, 23, 59, 57), FEW_VISITORS)
     said = settings(RULES, DAY - timedelta(days=1), random_funnels(random))
     deployment = Deployment(tmp_path, said, only=("funnel_entries",))
     deployment.deliver(delivered.name, delivered.lines)
