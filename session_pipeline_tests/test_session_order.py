@@ -57,7 +57,7 @@ def test_part_of_max_hours_goes_on_after_midnight(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("sessions", [SPLITS, {"client_sessions": "key"}, {"split_on_client_session": True}])
+@pytest.mark.parametrize("sessions", [{**SPLITS, "split_on_client_session": True}, {"client_sessions": "key"}])
 def test_sessions_are_in_the_order_of_their_events(sessions: dict[str, Any], tmp_path: Path) -> None:
     """Many sessions start at the time of another one, and their ids say nothing about their order."""
     lines = random_lines(Random(1))
