@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import date
@@ -70,6 +71,18 @@ if "TMPDIR" not in os.environ and IN_MEMORY.is_dir() and shutil.disk_usage(IN_ME
 
 UNTIL_OF_SHOP = date(2024, 7, 1)
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
+
+# Fixtures below that take seconds, each once in a process.
+SHARED = ("sample_deployment", "first_run", "four_weeks", "rebuilt_days", "with_canary", "reported_week", "built_week")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Let the modules that use the same shared fixtures follow each other, so that mostly one process builds them."""
+    used: defaultdict[Path, set[str]] = defaultdict(set)
+    for item in items:
+        used[item.path].update(item.fixturenames)
+    items.sort(key=lambda item: [name in used[item.path] for name in SHARED])
 
 
 def pytest_collection_finish() -> None:
