@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from session_pipeline.settings import as_toml, parse_settings
+from session_pipeline.settings_warnings import window
 from session_pipeline.settings_warnings.sources import is_like_page_view
-from session_pipeline.settings_warnings.window import MOST_DAYS
 from session_pipeline_tests.deployment import Deployment, to_toml
 from session_pipeline_tests.warned_deployments import DAY, line, visit, warnings_of
 
@@ -100,8 +100,8 @@ def test_source_alone_on_its_own_site_is_to_join_a_site_with_page_views(two_sour
 
 
 @pytest.fixture(scope="module")
-def warned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The warnings about sources that have a site each, one source for each case."""
+def one_site_each(tmp_path_factory: pytest.TempPathFactory) -> tuple[Deployment, dict[str, dict[str, Any]]]:
+    """Sources that have a site each, one for each case, and their settings. Read only."""
     lines: dict[str, list[dict[str, Any]]] = {}
     for source, names in UNUSUAL_NAMES.items():
         lines[source] = [line(DAY, "ann", minute, name) for minute, name in enumerate([*names, "click"])]
@@ -126,6 +126,12 @@ def warned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     for source, delivered in lines.items():
         deployment.deliver("events", delivered, source=source)
     deployment.run()
+    return deployment, sections
+
+
+@pytest.fixture(scope="module")
+def warned(one_site_each: tuple[Deployment, dict[str, dict[str, Any]]]) -> dict[str, str]:
+    deployment, sections = one_site_each
     return warnings_of(deployment, {"sources": sections})
 
 
@@ -154,20 +160,23 @@ def test_source_with_decimal_commas_is_named(warned: dict[str, str], source: str
     assert warned.get(key) == (f"{said}; to accept them, set {key} = true" if is_named else None)
 
 
-def test_source_that_reads_decimal_commas_is_not_named(tmp_path: Path) -> None:
-    deployment = Deployment(tmp_path / "data")
-    deployment.deliver("events", [*visit(DAY), line(DAY, "bob", 0, "purchase", value="1,5")], source="web")
-    deployment.run()
-    assert ": 1 line, such as '1,5'" in warnings_of(deployment)["sources.web.decimal_comma"]
-    assert warnings_of(deployment, {"sources": {"web": {"decimal_comma": True}}}) == {}
+def test_source_that_reads_decimal_commas_is_not_named(
+    one_site_each: tuple[Deployment, dict[str, dict[str, Any]]], warned: dict[str, str]
+) -> None:
+    deployment, sections = one_site_each
+    reading = {**sections, "comma": {**sections["comma"], "decimal_comma": True}}
+    key = "sources.comma.decimal_comma"
+    assert key in warned
+    assert warnings_of(deployment, {"sources": reading}) == {name: warned[name] for name in warned if name != key}
 
 
-def test_decimal_commas_count_only_in_files_of_recent_days(tmp_path: Path) -> None:
+def test_decimal_commas_count_only_in_files_of_recent_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window, "MOST_DAYS", 2)
     deployment = Deployment(tmp_path / "data")
     comma = line(DAY, "bob", 0, "purchase", value="1,5")
     deployment.deliver("before", [*visit(DAY), comma], source="old")
-    deployment.deliver("now", [*visit(DAY + timedelta(MOST_DAYS + 1)), comma], source="recent")
-    for day in range(2, MOST_DAYS + 1):
+    deployment.deliver("now", [*visit(DAY + timedelta(window.MOST_DAYS + 1)), comma], source="recent")
+    for day in range(2, window.MOST_DAYS + 1):
         deployment.deliver(f"day_{day}", visit(DAY + timedelta(day)), source="web")
     deployment.deliver("after", [comma], source="rejected")
     deployment.run()
