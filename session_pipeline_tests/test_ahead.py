@@ -128,7 +128,10 @@ def test_failures_of_the_second_thread_are_repaired_by_the_first(
 
 @pytest.mark.parametrize(
     "lengths",
-    [(2,), pytest.param((1,), marks=pytest.mark.nightly), pytest.param((3, 1), marks=pytest.mark.nightly)],
+    [
+        pytest.param((2,), marks=pytest.mark.long),
+        *(pytest.param(lengths, marks=pytest.mark.nightly) for lengths in ((1,), (3, 1))),
+    ],
     ids=str,
 )
 def test_steps_of_several_stretches_have_equal_bytes(

@@ -191,6 +191,7 @@ def test_changed_model_makes_exactly_its_tables_stale(built: Deployment, monkeyp
         assert stale_in(built) == ({f"model {model} changed"} if stale else set(), set(stale)), model
 
 
+@pytest.mark.long
 def test_changed_contract_makes_exactly_its_tables_stale(built: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     delivered = {"raw_events", "quarantined_lines", "source_files", "warehouse_info"}
     for name in TABLES.keys() - delivered:

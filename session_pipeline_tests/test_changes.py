@@ -233,6 +233,7 @@ def test_reason_does_not_name_a_file_that_cannot_reach_the_day(
         assert set(later[~of_friday]["reason"]) == {setting}
 
 
+@pytest.mark.long
 def test_reason_names_the_time_zone_and_the_late_file(deployment: Deployment) -> None:
     deployment.deliver("first", visits(event("08T10:00:00", "a"), event("08T10:10:00", "b")))
     deployment.run(UNTIL)
@@ -243,6 +244,7 @@ def test_reason_names_the_time_zone_and_the_late_file(deployment: Deployment) ->
     assert set(changes["reason"]) == {"the bounds of the day changed (time zone), file test/late.jsonl"}
 
 
+@pytest.mark.long
 def test_setting_that_adds_tables_is_the_reason(deployment: Deployment) -> None:
     phone, laptop = (event(f"08T10:{minute}:00", minute, minute, user_id="anna") for minute in ("00", "10"))
     deployment.deliver("first", visits(phone, laptop))

@@ -40,6 +40,7 @@ AT_LEAST = {
 }
 
 
+@pytest.mark.long
 def test_cases_reach_every_edge(capsys: pytest.CaptureFixture[str]) -> None:
     met: Counter[str] = Counter()
     for seed in range(max(len(SEEDS), len(PLACES))):
