@@ -61,7 +61,7 @@ def damaged(deployment: Deployment) -> list[Partition]:
         return [partition for partition in store.partitions.values() if partition.is_damaged]
 
 
-@pytest.mark.parametrize("table", ["raw_events", "open_sessions"])
+@pytest.mark.parametrize("table", ["raw_events", pytest.param("open_sessions", marks=pytest.mark.nightly)])
 def test_rows_that_the_disk_cannot_read_are_made_again(
     deployment: Deployment, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,7 +75,7 @@ def test_rows_that_the_disk_cannot_read_are_made_again(
     assert list(deployment.table("sessions")["event_count"]) == ([3, 1] if table == "raw_events" else [2, 2])
 
 
-@pytest.mark.parametrize("path_has", ["no file", "other content"])
+@pytest.mark.parametrize("path_has", [pytest.param("no file", marks=pytest.mark.nightly), "other content"])
 def test_unreadable_raw_rows_without_their_file_are_named_and_kept(
     path_has: str, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,8 +190,17 @@ def statuses(deployment: Deployment) -> dict[str, tuple[str, str | None]]:
         return {file.facts["path"]: (file.facts["status"], file.facts["reason"]) for file in files}
 
 
-@pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz", "parquet"])
-@pytest.mark.parametrize("after", [0, 8], ids=["all", "after-the-beginning"])
+@pytest.mark.parametrize(
+    ("ending", "after"),
+    [
+        ("jsonl", 0),
+        ("parquet", 8),
+        *(
+            pytest.param(ending, after, marks=pytest.mark.nightly)
+            for ending, after in (("jsonl", 8), ("jsonl.gz", 0), ("jsonl.gz", 8), ("parquet", 0))
+        ),
+    ],
+)
 def test_unreadable_delivered_file_is_read_when_it_can_be(
     deployment: Deployment, ending: str, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

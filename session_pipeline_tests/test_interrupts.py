@@ -43,7 +43,7 @@ def test_interrupt_during_import_of_commands_ends_with_130(module: str, command:
     assert interrupted(at_import(module), command) == (130, SENTENCE)
 
 
-@pytest.mark.parametrize("module", ["dagster", "sqlalchemy.engine"])
+@pytest.mark.parametrize("module", ["sqlalchemy.engine", pytest.param("dagster", marks=pytest.mark.nightly)])
 def test_interrupt_during_import_of_dagster_ends_with_130(tmp_path: Path, module: str) -> None:
     deployment = Deployment(tmp_path / "data")
     deployment.deliver("events", [EVENT])
@@ -64,7 +64,7 @@ status._status = work
 @pytest.mark.parametrize(
     "work",
     [
-        "os.kill(os.getpid(), signal.SIGINT)",
+        pytest.param("os.kill(os.getpid(), signal.SIGINT)", marks=pytest.mark.nightly),
         "try: os.kill(os.getpid(), signal.SIGINT)\n    except KeyboardInterrupt as error: raise ImportError from error",
         "try: os.kill(os.getpid(), signal.SIGINT)\n    except KeyboardInterrupt: raise RuntimeError('stopped')",
         "class Last: __del__ = lambda self: os.kill(os.getpid(), signal.SIGINT)\n    Last()\n    time.sleep(5)",
@@ -109,9 +109,12 @@ IN_A_JOB = """import sqlalchemy, uuid, dagster as dg
         """engine = sqlalchemy.create_engine("sqlite://")
         sqlalchemy.event.listen(engine, "reset", lambda *_: os.kill(os.getpid(), signal.SIGINT))
         engine.connect().close()""",
-        """class Last: __del__ = lambda self: os.kill(os.getpid(), signal.SIGINT)
+        pytest.param(
+            """class Last: __del__ = lambda self: os.kill(os.getpid(), signal.SIGINT)
         Last()
         time.sleep(5)""",
+            marks=pytest.mark.nightly,
+        ),
     ],
     ids=["in a connection that sqlalchemy returns", "in a finalizer"],
 )

@@ -125,7 +125,7 @@ def _open_instances(folder: Path, count: int) -> None:
 
 
 def test_new_store_is_opened_by_many_processes(tmp_path: Path) -> None:
-    at_once(_open_store, [(tmp_path, 25)] * PROCESS_COUNT)
+    at_once(_open_store, [(tmp_path, 8)] * PROCESS_COUNT)
 
 
 @pytest.mark.long

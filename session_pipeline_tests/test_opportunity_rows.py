@@ -261,7 +261,7 @@ def test_each_moment_of_a_day_gives_one_example(engine: DuckDBEngine) -> None:
 
 
 # These have rows of each kind, such as 20 rows of a site, 30 sessions on one side, a lift that is null.
-SEEDS = (*range(6), 24, 28, 48, 77, 88, 103, 151)
+SEEDS = (1, 5, 24, 28, 48, 103)
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def test_the_deviation_is_of_weekdays_with_half_to_twice_the_sessions(other_week
     assert row["is_alert"] == is_alert
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in (1, 2))])
 def test_rows_equal_those_of_the_oracle(seed: int) -> None:
     rows = random_counts(Random(seed))
     found = changes(rows)

@@ -90,7 +90,7 @@ def test_a_rate_up_to_the_detectable_rate_has_the_score_and_the_size_of_an_alert
 # Scores against the oracle
 
 
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in (2, 3))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in (1, 2, 3))])
 def test_rows_have_the_scores_of_the_oracle(seed: int) -> None:
     sessions = shop(70, drop_from=60, drop_in="m", drop=0.4, seed=seed)
     sessions = [one for one in sessions if one.day != day(44) and Random(f"{seed} {one.session_id}").random() < 0.5]

@@ -180,7 +180,7 @@ def lines_within_hours(random: Random) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    "tool", [pytest.param(tool, marks=[] if tool in ("matomo", "umami") else pytest.mark.long) for tool in TOOLS]
+    "tool", [pytest.param(tool, marks=[] if tool == "matomo" else pytest.mark.long) for tool in TOOLS]
 )
 def test_sessions_that_follow_a_definition_are_those_that_it_counts(tool: str, tmp_path: Path) -> None:
     settings = {"sessions": {"definition": tool}, "definitions": {"also": [tool]}}

@@ -73,7 +73,9 @@ def test_any_folder_can_have_settings(deployment: Deployment) -> None:
     assert sorted(found) == sorted((folder, f"shop-{number}") for number, folder in enumerate(folders))
 
 
-@pytest.mark.parametrize("timezone", ["UTC", "America/New_York", "Asia/Tokyo"])
+@pytest.mark.parametrize(
+    "timezone", ["Asia/Tokyo", *(pytest.param(name, marks=pytest.mark.nightly) for name in ("UTC", "America/New_York"))]
+)
 def test_lines_before_a_later_start_of_a_gone_file_are_not_pending(deployment: Deployment, timezone: str) -> None:
     deployment.only = ("daily_summary",)
     times = [f"2026-10-0{day}T{hour:02}:00:00Z" for day in (4, 5, 6) for hour in (1, 12, 23)]
