@@ -64,7 +64,7 @@ status._status = work
 @pytest.mark.parametrize(
     "work",
     [
-        pytest.param("os.kill(os.getpid(), signal.SIGINT)", marks=pytest.mark.nightly),
+        "os.kill(os.getpid(), signal.SIGINT)",
         "try: os.kill(os.getpid(), signal.SIGINT)\n    except KeyboardInterrupt as error: raise ImportError from error",
         "try: os.kill(os.getpid(), signal.SIGINT)\n    except KeyboardInterrupt: raise RuntimeError('stopped')",
         "class Last: __del__ = lambda self: os.kill(os.getpid(), signal.SIGINT)\n    Last()\n    time.sleep(5)",
