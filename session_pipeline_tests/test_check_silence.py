@@ -9,6 +9,7 @@ import pytest
 
 from session_pipeline import checks
 from session_pipeline.checks import CHECKS, Verdict
+from session_pipeline.publish import warehouse
 from session_pipeline_tests.checked_stores import asked
 from session_pipeline_tests.deployment import Deployment
 
@@ -99,3 +100,16 @@ def test_unreadable_warehouse_is_a_warning(deployment: Deployment) -> None:
 def test_it_is_a_check_of_the_warehouse_that_only_warns() -> None:
     [check] = [check for check in CHECKS if check.name == "silent_sites"]
     assert (check.table, check.is_error, check.is_blocking) == ("warehouse", False, False)
+
+
+def test_too_little_memory_is_no_reason_to_run_again(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect_with_little_memory(path: Path, _: Path) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(str(path), read_only=True)
+        connection.execute("set memory_limit = '1KB'")
+        return connection
+
+    monkeypatch.setattr(warehouse, "connect", connect_with_little_memory)
+    verdict = asked(deployment, checks.silent_sites)
+    assert not verdict.holds
+    assert verdict.sentence.startswith("the warehouse cannot be read (Out of Memory")
+    assert verdict.sentence.endswith("; give the process more memory and run again")

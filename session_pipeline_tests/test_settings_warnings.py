@@ -302,6 +302,13 @@ def test_unreadable_warehouse_is_an_error_in_one_sentence(shop: Deployment, tmp_
         warnings_of(deployment)
 
 
+def test_too_little_memory_is_no_reason_to_run_again(shop: Deployment) -> None:
+    with duckdb.connect(str(shop.folder.warehouse), read_only=True) as connection:
+        connection.execute("set memory_limit = '1KB'")
+        with pytest.raises(StoreError, match=r"settings \(Out of Memory .*\); give the process more memory"):
+            settings_warnings.find(connection, load_settings(shop.folder.path), {"web": True})
+
+
 def test_sample_has_no_warning(sample_deployment: Deployment) -> None:
     findings = settings_warnings.find_for_folder(sample_deployment.folder, load_settings(sample_deployment.folder.path))
     assert findings == settings_warnings.Findings()

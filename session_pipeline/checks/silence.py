@@ -34,8 +34,7 @@ def silent_sites(run: "Run", days: Sequence[date]) -> Verdict:
     except StoreError as error:
         return Verdict(False, str(error))
     except duckdb.Error as error:
-        why = str(error).splitlines()[0]
-        return Verdict(False, f"the warehouse cannot be read ({why}); run `session-pipeline run`")
+        return Verdict(False, f"the warehouse cannot be read {warehouse.reason_and_fix(error)}")
     lasting = [row for row in rows if row["day_count"] >= figures.FEWEST_SILENT_DAYS]
     if lasting and lasting[0]["silent_site"] is None:  # all sites; each of them needs no sentence of its own
         lasting = lasting[:1]

@@ -44,14 +44,24 @@ def connect(path: Path, store_folder: Path, memory_limit: str | None = None) -> 
         if not os.access(path, os.R_OK):
             raise StoreError(f"{path} cannot be read; make it readable for the user that runs this") from None
         fix = "close what writes to it, or remove it and run `session-pipeline run`, which rebuilds it"
-        if isinstance(error, duckdb.OutOfMemoryException):  # the file is not the cause
-            fix = "give the process more memory and run again"
-        raise StoreError(f"{path} cannot be opened ({str(error).splitlines()[0]}); {fix}") from None
+        raise StoreError(f"{path} cannot be opened {reason_and_fix(error, fix)}") from None
     connection.close()
     raise StoreError(
         f"{path} reads the files of {folder}: the data folder was moved or copied; run"
         f" `session-pipeline run --data {shlex.quote(str(path.parent))}` once"
     )
+
+
+def reason_and_fix(error: duckdb.Error, fix: str = "run `session-pipeline run`") -> str:
+    """Return the end of a sentence about a warehouse that cannot be read: the reason, and how to fix it.
+
+    Args:
+        error: The error of DuckDB.
+        fix: How to fix the warehouse. If the memory is too small, the warehouse is not the cause.
+    """
+    if isinstance(error, duckdb.OutOfMemoryException):
+        fix = "give the process more memory and run again"
+    return f"({str(error).splitlines()[0]}); {fix}"
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -83,10 +83,8 @@ def find(connection: duckdb.DuckDBPyConnection, settings: Settings, folders: Map
             warnings += sources.decimal_commas(connection, settings, window, folders)
             warnings += sources.unknown_event_names(connection, settings, window, folders)
     except duckdb.Error as error:
-        raise StoreError(
-            f"the warehouse cannot be compared with the settings ({str(error).splitlines()[0]});"
-            " run `session-pipeline run`"
-        ) from None
+        why = warehouse.reason_and_fix(error)
+        raise StoreError(f"the warehouse cannot be compared with the settings {why}") from None
     return Findings(tuple(warnings), frozenset(rule.step for rule in found if rule.step is not None))
 
 
