@@ -202,6 +202,24 @@ def test_tables_without_rows_keep_their_types_and_cost_no_task(engine: SparkEngi
     assert "LocalRelation <empty>" in plan._jdf.queryExecution().optimizedPlan().toString()
 
 
+@quiet
+@needs_spark
+@pytest.mark.spark
+def test_older_files_with_a_narrower_type_are_read_and_others_are_an_error(engine: SparkEngine, tmp_path: Path) -> None:
+    counts = {"narrower": pa.array([1, None], pa.int32()), "text": pa.array(["1", None])}
+    for name, values in counts.items():
+        pq.write_table(pa.table({"event_count": values}), tmp_path / f"{name}.parquet")
+    query = "select event_count, site from sessions"
+    with engine.job() as job:
+        job.add_input(table("sessions"), [tmp_path / "narrower.parquet"])
+        found = job.rows(query)
+        job.add_input(table("sessions"), [tmp_path / "text.parquet"])
+        with pytest.raises(Exception, match=r"(?s)DATA_TYPE_MISMATCH.*text\.parquet.*event_count"):
+            job.rows(query)
+    assert found.schema.field("event_count").type == pa.int64()
+    assert found.to_pylist() == [{"event_count": 1, "site": None}, {"event_count": None, "site": None}]
+
+
 def verdict_of(check: Check, deployment: Deployment, engine: SparkEngine | None = None) -> tuple[Verdict, list[str]]:
     """Return the verdict of a check over all days, and its problems, if Spark or DuckDB runs the models."""
     with opened(deployment) as run:
