@@ -110,7 +110,6 @@ def run(
             for result in run.build(step, days)
             if result.was_built
         ]
-        run.publish()
         assert run.plan().is_empty
     return named, reasons, built
 
