@@ -18,7 +18,7 @@ from session_pipeline.publish.published_state import published_partitions
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.store import crash_points
 from session_pipeline.store.records import Key
-from session_pipeline_tests.built_week import UNTIL, clean, day_of_events, event
+from session_pipeline_tests.built_week import UNTIL, clean, event
 from session_pipeline_tests.deployment import Deployment
 
 
@@ -56,28 +56,6 @@ def test_late_event_rebuilds_only_affected_days(week: Deployment, tmp_path: Path
         (step, day) for step in reads_the_past for day in range(8, 13)
     }
     assert week.hashes() == clean(week, tmp_path / "clean")
-
-
-@pytest.mark.long
-def test_late_event_before_midnight_moves_session_to_its_day(week: Deployment, tmp_path: Path) -> None:
-    week.deliver("owl", [event("owl", "2026-10-08T00:10:00Z", 1), event("owl", "2026-10-08T00:20:00Z", 2)])
-    week.run(UNTIL)
-    week.deliver("late", [event("owl", "2026-10-07T23:50:00Z", 0)])
-    week.run(UNTIL)
-    sessions = week.table("sessions")
-    owl = sessions[sessions["visitor_id"] == "owl"]
-    assert owl[["session_date", "event_count"]].to_numpy().tolist() == [[date(2026, 10, 7), 3]]
-    assert week.hashes() == clean(week, tmp_path / "clean")
-
-
-@pytest.mark.long
-def test_deliveries_in_any_order_give_equal_bytes(week: Deployment, tmp_path: Path) -> None:
-    other = Deployment(tmp_path / "other")
-    for days in ((9,), (5, 11), (7, 6), (10, 8)):
-        for day in days:
-            other.deliver(f"day-{day}", day_of_events(day))
-        other.run(UNTIL, publishes=False)
-    assert other.hashes() == week.hashes()
 
 
 @pytest.mark.long
@@ -205,7 +183,7 @@ def test_file_of_an_interrupted_run_counts_as_delivered(week: Deployment, monkey
     assert files.loc["test/late.jsonl"]["delivery_count"] == 1
 
 
-@pytest.mark.long
+@pytest.mark.nightly  # the cuts of test_stretches have another number of threads, too
 def test_thread_count_does_not_change_bytes(tmp_path: Path) -> None:
     hashes = []
     for threads in (1, 2):
