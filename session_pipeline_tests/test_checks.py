@@ -84,7 +84,9 @@ class TestLedgerCloses:
         assert verdict.sentence == "raw/test/2024-05-06.jsonl: 16 lines were counted when it was admitted"
 
     @pytest.mark.long
-    @pytest.mark.parametrize("timezone", ["UTC", "Europe/Berlin", "America/St_Johns"])
+    @pytest.mark.parametrize(
+        "timezone", ["UTC", pytest.param("Europe/Berlin", marks=pytest.mark.nightly), "America/St_Johns"]
+    )
     def test_counts_lines_of_pending_days(self, deployment: Deployment, timezone: str) -> None:
         deployment.set({**SMALL, "timezone": timezone})
         midnight = datetime.combine(WEEKS[2] + ONE_DAY, time())

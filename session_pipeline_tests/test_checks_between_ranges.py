@@ -52,7 +52,7 @@ def verdicts(deployment: Deployment) -> list[dict[str, Verdict]]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("identity", ["visitor", "person"])
+@pytest.mark.parametrize("identity", [pytest.param("visitor", marks=pytest.mark.nightly), "person"])
 def test_no_check_fails_between_two_ranges(tmp_path: Path, identity: str) -> None:
     settings = {**SETTINGS, "identity": {"by": identity}}
     deployment = Deployment(tmp_path / "data", settings)

@@ -57,7 +57,11 @@ def test_read_returns_the_requested_days_inclusive(data: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("settings", [{}, {"publish": {"native_limit_gb": 0}}], ids=["native tables", "views"])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, pytest.param({"publish": {"native_limit_gb": 0}}, marks=pytest.mark.nightly)],
+    ids=["native tables", "views"],
+)
 def test_files_are_one_state_and_outlive_the_next_publication(tmp_path: Path, settings: dict[str, Any]) -> None:
     deployment = Deployment(tmp_path, settings)
     event = {"event_name": "page_view", "page_url": "https://x.y/"}
