@@ -47,6 +47,11 @@ def hashes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         return build_week(tmp_path_factory.mktemp("one thread")).hashes()
 
 
+@pytest.fixture(autouse=True)
+def in_two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Deployment, "in_two_threads", True)
+
+
 class Used:
     """Notes which results of the second thread a run used."""
 

@@ -145,6 +145,7 @@ def _run(
         if prepare is not None:
             prepare()
         deployment = Deployment.at(folder)
+        deployment.in_two_threads = True
         deployment.run(until)
         if writes_report:
             report.write(deployment.folder)

@@ -59,6 +59,7 @@ class Machine:
         self.folder = folder
         self.mirror = Mirror()
         self.deployment = Deployment(folder / "data", self.mirror.options.settings)
+        self.deployment.in_two_threads = True
         self.until = UNTIL
         self._prepare = prepare
         self._numbers = count(1)
