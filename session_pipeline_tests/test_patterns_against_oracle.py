@@ -76,7 +76,7 @@ def lines(random: Random) -> list[dict[str, Any]]:
 
 
 # The usual tests have the first seed, the long ones the others.
-@pytest.fixture(params=[0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))])
+@pytest.fixture(params=[0, pytest.param(1, marks=pytest.mark.long), pytest.param(2, marks=pytest.mark.nightly)])
 def built(request: pytest.FixtureRequest, tmp_path: Path) -> Deployment:
     deployment = Deployment(
         tmp_path,

@@ -112,8 +112,10 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-# The usual tests have one random set of events, the long ones two more.
-@pytest.fixture(scope="module", params=[0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))])
+# The usual tests have one random set of events, the long and the nightly ones one more each.
+@pytest.fixture(
+    scope="module", params=[0, pytest.param(1, marks=pytest.mark.long), pytest.param(2, marks=pytest.mark.nightly)]
+)
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """Random events. Tests must not write to it."""
     deployment = delivered(tmp_path_factory.mktemp("definitions"), request.param)
