@@ -215,6 +215,7 @@ def test_set_aside_rate_names_bad_and_refused_files_for_a_week(deployment: Deplo
     bad = deployment.deliver("bad", [*shop_lines(DAY, visitors=1), "{", "{"])
     unknown = bad.with_name("picture.png")
     unknown.write_bytes(b"\x89PNG")
+    deployment.only = ("raw_events",)
     deployment.run()
     verdict = asked(deployment, checks.set_aside_rate)
     assert "raw/test/bad.jsonl: 2 of 3 lines were quarantined, " in verdict.sentence
@@ -239,6 +240,7 @@ def test_set_aside_rate_names_a_file_for_seven_days(deployment: Deployment, buil
 def test_only_the_first_five_problems_are_named(deployment: Deployment) -> None:
     for number in range(7):
         deployment.deliver(f"bad {number}", [f"{number}"])
+    deployment.only = ("raw_events",)
     deployment.run()
     verdict = asked(deployment, checks.set_aside_rate)
     assert verdict.sentence.count("cannot be read") == 5
@@ -248,6 +250,7 @@ def test_only_the_first_five_problems_are_named(deployment: Deployment) -> None:
 
 def test_file_without_a_valid_line_is_named_until_removed(deployment: Deployment) -> None:
     file = deployment.deliver("foreign", ['{"who": "ann"}', '{"who": "bob"}'])
+    deployment.only = ("raw_events",)
     deployment.run()
     _make_older(deployment, "quarantined_lines", "2024-06-01 00:00:00")
     assert (
