@@ -198,3 +198,29 @@ def test_too_many_open_files_are_explained(tmp_path: Path) -> None:
                 rows.open()
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+TOO_MANY = "Error: cannot open {}: too many files are open; raise the limit (`ulimit -n 1024`"
+
+
+def test_commands_explain_too_many_open_files(own_shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), "settings.toml")
+
+    monkeypatch.setattr("session_pipeline.cli.folders.load_settings", refuse)
+    code, _, err = call("check", "--data", own_shop)
+    assert (code, err.startswith(TOO_MANY.format("settings.toml"))) == (1, True)
+
+
+def test_run_explains_too_many_open_files_within_dagster(own_shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def tags_of(*_: object) -> dict[str, str]:
+        if calls.pop():
+            return {}
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), "/proc/1/stat")
+
+    calls = [False, True]  # within the run, and before it
+    monkeypatch.setattr("session_pipeline.defs.dead_runs.signature", tags_of)
+    deliver_one_more_line(own_shop)
+    code, _, err = call("run", "--data", own_shop)
+    assert (code, err.startswith(TOO_MANY.format("a file"))) == (1, True), err
+    assert not calls

@@ -22,7 +22,7 @@ from session_pipeline import data_folder, interrupts
 from session_pipeline.cli.commands import COMMANDS
 from session_pipeline.cli.screen import echo, harmless, stderr
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder, is_utf8
-from session_pipeline.errors import SessionPipelineError, WrongUseError
+from session_pipeline.errors import OpenFilesError, SessionPipelineError, WrongUseError
 
 DATABASES = {"_duckdb", "duckdb", "sqlite3", "sqlalchemy"}  # libraries
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, interrupts.EXIT_CODE
@@ -97,6 +97,8 @@ def _sentence(error: Exception) -> str | None:
     if isinstance(error, BrokenPipeError) and not error.filename:
         return None  # the reader of the output closed the pipe; typer exits quietly
     if isinstance(error, OSError):
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            return str(OpenFilesError(error.filename or "a file"))
         where = f"{error.filename}: " if error.filename else ""
         remedy = "the user that runs this needs access to it" if _is_refusal(error) else "fix that and try again"
         return f"{where}{error.strerror or error}; {remedy}"

@@ -108,6 +108,11 @@ def means_disk_full(text: str) -> bool:
     return DISK_FULL_TEXT.search(text) is not None
 
 
+def means_too_many_files(text: str) -> bool:
+    """Whether the text of an error of Python, with its class, means that no more files can be opened."""
+    return text.startswith(tuple(f"OSError: [Errno {number}]" for number in TOO_MANY_FILES))
+
+
 def is_full_disk(error: BaseException) -> bool:
     """Whether DuckDB could not write because the disk is full."""
     return isinstance(error, DUCKDB_WRITES) and means_disk_full(str(error))
