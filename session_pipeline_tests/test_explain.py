@@ -13,6 +13,8 @@ from session_pipeline.build.explain import what_changed
         ("setting max_microseconds", "86400000000", "43200000000", "setting max_hours changed from 24 to 12"),
         ("list passive_events", "a", "b", "setting passive_events changed"),
         ("setting folded_paths", "a", "b", "setting actions.fold changed"),
+        ("setting rare_one_in", "5", "4", "constant rare_one_in changed from 5 to 4"),
+        ("setting capital_letters", "a" * 40, "b", "constant capital_letters changed"),
         ("setting long_text", "a" * 40, "b", "setting long_text changed"),
         ("model sessions", "a", "b", "model sessions changed"),
     ],

@@ -1,10 +1,12 @@
 """Words what changed in the settings and models of a table, with the names of settings.toml.
 
-Models read some settings under other names and in other units; this module maps them back. planner.py decides what
-is stale.
+Models read some settings under other names and in other units; this module maps them back. Constants of the models,
+which only another version of the package can change, are called constants. planner.py decides what is stale.
 """
 
 from collections.abc import Mapping
+
+from session_pipeline.tables.parameters import CONSTANTS
 
 LONGEST_SHOWN = 31  # a longer value is a hash
 
@@ -77,8 +79,14 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
 def _change(name: str, before: str | None, after: str | None) -> str:
     is_shown = name.startswith("setting ") and name not in _MADE_FROM
     if not is_shown or not before or not after or max(len(before), len(after)) > LONGEST_SHOWN:
-        return f"{_MADE_FROM.get(name, name)} changed"
+        return f"{_shown(name)} changed"
     if name.endswith("_microseconds"):
         name, unit = _UNITS.get(name, (name.replace("_microseconds", "_seconds"), 1_000_000))
         before, after = str(int(before) // unit), str(int(after) // unit)
-    return f"{name} changed from {before} to {after}"
+    return f"{_shown(name)} changed from {before} to {after}"
+
+
+def _shown(name: str) -> str:
+    """Return a part of a recipe in the words of a reason. A constant of the package is no setting."""
+    constant = name.removeprefix("setting ")
+    return f"constant {constant}" if constant in CONSTANTS else _MADE_FROM.get(name, name)

@@ -1,5 +1,6 @@
 """Computes the parameters of models that are equal for all days, from the settings and from constants."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -29,24 +30,41 @@ CAPITAL_LETTERS = "".join(
 )
 SMALL_LETTERS = "".join(map(str.lower, CAPITAL_LETTERS))
 
+# Parameters that are equal for all settings, by name.
+CONSTANTS: Mapping[str, Scalar] = {
+    "z": Z_95,
+    "days_of_week": DAYS_OF_WEEK,
+    "carried_minutes": CARRIED_MINUTES,
+    "most_lines": MOST_LINES,
+    "longest_window_days": max(PATH_WINDOWS),
+    "rare_one_in": RARE_ONE_IN,
+    "typical_path_count": TYPICAL_PATH_COUNT,
+    "capital_letters": CAPITAL_LETTERS,
+    "small_letters": SMALL_LETTERS,
+    "most_moment_actions": MOST_MOMENT_ACTIONS,
+    "most_seen_actions": MOST_SEEN_ACTIONS,
+    "least_compared_sessions": LEAST_COMPARED_SESSIONS,
+    "most_actions": changes.MOST_ACTIONS,
+    "most_followed_actions": changes.MOST_FOLLOWED_ACTIONS,
+    "most_dimension_values": changes.MOST_DIMENSION_VALUES,
+    "least_base_days": changes.LEAST_BASE_DAYS,
+    "least_usual_conversions": changes.LEAST_USUAL_CONVERSIONS,
+}
+
 
 def parameters(settings: Settings) -> dict[str, Scalar]:
     """Return all parameters by name. Durations have the units that the models compare."""
     return {
-        "z": Z_95,
-        "days_of_week": DAYS_OF_WEEK,
+        **CONSTANTS,
         **_of_sessions(settings),
         **_of_paths(settings),
         **_of_friction(settings),
-        **_of_comparisons(),
     }
 
 
 def _of_sessions(settings: Settings) -> dict[str, Scalar]:
     sessions = settings.sessions
     return {
-        "carried_minutes": CARRIED_MINUTES,
-        "most_lines": MOST_LINES,
         "inactivity_minutes": sessions.inactivity_minutes,
         "by_person": settings.identity.is_by_person,
         "client_sessions": sessions.client_sessions,
@@ -81,9 +99,6 @@ def _of_paths(settings: Settings) -> dict[str, Scalar]:
         "max_path_actions": paths.max_path_actions,
         "max_paths": paths.max_paths,
         "min_session_count": paths.min_session_count,
-        "longest_window_days": max(PATH_WINDOWS),
-        "rare_one_in": RARE_ONE_IN,
-        "typical_path_count": TYPICAL_PATH_COUNT,
     }
 
 
@@ -98,19 +113,4 @@ def _of_friction(settings: Settings) -> dict[str, Scalar]:
         "dead_end_sessions": friction.dead_end_sessions,
         "dead_end_exit_percent": friction.dead_end_exit_percent,
         "long_dwell_microseconds": friction.long_dwell_seconds * 1_000_000,
-        "capital_letters": CAPITAL_LETTERS,
-        "small_letters": SMALL_LETTERS,
-    }
-
-
-def _of_comparisons() -> dict[str, Scalar]:
-    return {
-        "most_moment_actions": MOST_MOMENT_ACTIONS,
-        "most_seen_actions": MOST_SEEN_ACTIONS,
-        "least_compared_sessions": LEAST_COMPARED_SESSIONS,
-        "most_actions": changes.MOST_ACTIONS,
-        "most_followed_actions": changes.MOST_FOLLOWED_ACTIONS,
-        "most_dimension_values": changes.MOST_DIMENSION_VALUES,
-        "least_base_days": changes.LEAST_BASE_DAYS,
-        "least_usual_conversions": changes.LEAST_USUAL_CONVERSIONS,
     }
