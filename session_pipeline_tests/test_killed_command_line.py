@@ -29,11 +29,6 @@ def deployment(tmp_path: Path) -> Iterator[Orchestrated]:
         yield made
 
 
-@pytest.mark.long
-def test_next_run_fails_a_killed_command_line_run(deployment: Orchestrated) -> None:
-    killed_at_each(deployment, [60])
-
-
 def test_background_run_ends_on_interrupt(deployment: Orchestrated) -> None:
     with closing(open_store(deployment.folder)) as store, store.writing():
         waiting = subprocess.Popen(

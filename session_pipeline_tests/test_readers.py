@@ -248,23 +248,9 @@ def assert_one_generation_each(shop: Shop, readers: list[Reader]) -> None:
     assert all(len(reads.sessions_of) > 1 for reads in found), "nothing was published while they read"
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("settings", [NATIVE, VIEWS], ids=["native tables", "views"])
-def test_reads_during_a_publication_see_one_generation(tmp_path: Path, settings: dict[str, Any]) -> None:
-    shop = Shop(tmp_path, settings)
-    with session_pipeline.connect(tmp_path) as before:
-        first = seen(before)
-        shop.publish()
-        assert seen(before) == first
-        with session_pipeline.connect(tmp_path) as after:
-            generation, sessions = seen(after)
-    assert generation > first[0]
-    assert (first[1], sessions) == (FEWEST, FEWEST + 1)
-
-
 @pytest.mark.reliability
 @pytest.mark.parametrize(
-    ("settings", "count"), [(NATIVE, amount(2000, 8000)), (VIEWS, amount(500, 2000))], ids=["native tables", "views"]
+    ("settings", "count"), [(NATIVE, amount(1000, 8000)), (VIEWS, amount(250, 2000))], ids=["native tables", "views"]
 )
 def test_readers_see_one_generation_during_continuous_runs(
     tmp_path: Path, settings: dict[str, Any], count: int
@@ -332,7 +318,9 @@ def test_connection_keeps_its_snapshot_over_three_publications(tmp_path: Path, s
             with pytest.raises(duckdb.IOException, match=r"No such file|No files found"):
                 seen(before)
     with session_pipeline.connect(tmp_path) as after:
-        assert seen(after)[1] == first[1] + 4
+        generation, sessions = seen(after)
+    assert generation > first[0]
+    assert sessions == first[1] + 4
 
 
 @pytest.mark.reliability
@@ -349,7 +337,7 @@ def test_lake_globs_during_continuous_replacement_are_measured(tmp_path: Path) -
 
         replace()
         found, replacements = read_while(
-            replace, [(_read_lake, (folder, amount(200, 500), way)) for way in (True, False)]
+            replace, [(_read_lake, (folder, amount(100, 500), way)) for way in (True, False)]
         )
         assert replacements > 1
         replace()
