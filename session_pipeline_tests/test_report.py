@@ -310,7 +310,13 @@ def test_sentences_of_changes_have_room_on_a_phone(reported_week: Deployment, tm
 
 @pytest.mark.long
 @pytest.mark.browser
-@pytest.mark.parametrize("sites", [["x" * 90], ["www.the-number-one-shop.example", "intranet.of-the-company.example"]])
+@pytest.mark.parametrize(
+    "sites",
+    [
+        pytest.param(["x" * 90], marks=pytest.mark.nightly),
+        ["www.the-number-one-shop.example", "intranet.of-the-company.example"],
+    ],
+)
 def test_page_with_long_names_of_sites_fits_a_phone_paper_and_a_desktop(sites: list[str], tmp_path: Path) -> None:
     """A table of a phone moves sideways; on paper, it cannot."""
     sources = {f"source_{number}": {"site": site} for number, site in enumerate(sites)}
