@@ -152,7 +152,7 @@ def test_late_file_builds_only_its_days_and_where_the_carry_changed(
         for day in days
         for hour in (9, 12)
     ]
-    deployment = Deployment(tmp_path / "data", {"start_date": days[0]})
+    deployment = Deployment(tmp_path / "data", {"start_date": days[0]}, only=("sessions",))
     deployment.deliver("web/all.jsonl", lines)
     deployment.run(days[-1])
     noon = {"event_id": "noon", "event_name": "page_view", "visitor_id": "v", "event_time": f"{days[2]}T12:01:00Z"}
@@ -165,10 +165,10 @@ def test_late_file_builds_only_its_days_and_where_the_carry_changed(
     deployment.deliver("web/late.jsonl", [noon, midnight])
     built = deployment.run(days[-1])
     assert [day for step, day in built if step == "sessionize"] == [days[2], days[8], days[9]]
-    deployment_of_once = Deployment(tmp_path / "once", {"start_date": days[0]})
+    deployment_of_once = Deployment(tmp_path / "once", {"start_date": days[0]}, only=("sessions",))
     deployment_of_once.deliver("web/all.jsonl", lines)
     deployment_of_once.deliver("web/late.jsonl", [noon, midnight])
-    deployment_of_once.run(days[-1], publishes=False)
+    deployment_of_once.run(days[-1])
     assert deployment.hashes() == deployment_of_once.hashes()
 
 
