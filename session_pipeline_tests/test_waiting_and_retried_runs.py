@@ -70,7 +70,6 @@ def rebuilt_after_an_error(folder: Path, delivered: Sequence[dict[str, Any]]) ->
                 except OSError:
                     errors += 1
                     run.build(step, days)
-        run.publish()
     return deployment.hashes(), errors
 
 
