@@ -3,8 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-import pytest
-
 from session_pipeline.settings import parse_settings
 from session_pipeline.trial.try_file import try_file
 from session_pipeline_tests.ingesting import Ingest, Row, Taken
@@ -43,12 +41,12 @@ def test_parts_of_ids_are_not_run_together(ingest: Ingest) -> None:
     assert len({event["visitor_id"] for event in found.events}) == 2
 
 
-@pytest.mark.parametrize("field", [
-    {"exclude_hit": "1"}, {"exclude_hit": "11"}, {"hit_source": "5"}, {"hit_source": "7"}, {"hit_source": "8"},
-    {"hit_source": "9"}, {"post_visid_high": "0", "post_visid_low": "0"}, {"post_visid_low": None},
-])  # fmt: skip
-def test_hits_that_no_metric_counts_are_quarantined(field: dict[str, Any], ingest: Ingest) -> None:
-    assert hits(ingest, field).reasons == {1: "missing_visitor_id"}
+def test_hits_that_no_metric_counts_are_quarantined(ingest: Ingest) -> None:
+    fields: list[dict[str, Any]] = [
+        {"exclude_hit": "1"}, {"exclude_hit": "11"}, {"hit_source": "5"}, {"hit_source": "7"}, {"hit_source": "8"},
+        {"hit_source": "9"}, {"post_visid_high": "0", "post_visid_low": "0"}, {"post_visid_low": None},
+    ]  # fmt: skip
+    assert hits(ingest, *fields).reasons == dict.fromkeys(range(1, len(fields) + 1), "missing_visitor_id")
 
 
 def test_time_is_that_of_the_hit_in_utc(ingest: Ingest) -> None:
@@ -59,22 +57,24 @@ def test_time_is_that_of_the_hit_in_utc(ingest: Ingest) -> None:
     assert (late["event_time"], late["received_at"]) == (datetime(2026, 5, 4, 8), nine)
 
 
-@pytest.mark.parametrize(("fields", "name"), [
-    ({"post_event_list": "1,200=3"}, "purchase"),
-    ({"post_event_list": "100,1"}, "purchase"),
-    ({"post_event_list": "1:A7,200"}, "purchase"),
-    ({"post_event_list": "1,200", "duplicate_purchase": "1"}, "page_view"),
-    ({"post_event_list": "100,11,201=1"}, "page_view"),
-    ({"post_page_event": None}, "page_view"),
-    ({"post_page_event": "100", "post_page_event_var2": "Size guide"}, "Size guide"),
-    ({"post_page_event": "100"}, "click"),
-    ({"post_page_event": "101", "post_page_event_var2": "PDF"}, "click"),
-    ({"post_page_event": "102"}, "click"),
-    ({"post_page_event": "53"}, "request"),
-    ({"post_page_event": "80"}, "request"),
-])  # fmt: skip
-def test_name_is_that_of_the_kind_of_hit(fields: dict[str, Any], name: str, ingest: Ingest) -> None:
-    assert hit(ingest, **fields)["event_name"] == name
+def test_name_is_that_of_the_kind_of_hit(ingest: Ingest) -> None:
+    names: list[tuple[dict[str, Any], str]] = [
+        ({"post_event_list": "1,200=3"}, "purchase"),
+        ({"post_event_list": "100,1"}, "purchase"),
+        ({"post_event_list": "1:A7,200"}, "purchase"),
+        ({"post_event_list": "1,200", "duplicate_purchase": "1"}, "page_view"),
+        ({"post_event_list": "100,11,201=1"}, "page_view"),
+        ({"post_page_event": None}, "page_view"),
+        ({"post_page_event": "100", "post_page_event_var2": "Size guide"}, "Size guide"),
+        ({"post_page_event": "100"}, "click"),
+        ({"post_page_event": "101", "post_page_event_var2": "PDF"}, "click"),
+        ({"post_page_event": "102"}, "click"),
+        ({"post_page_event": "53"}, "request"),
+        ({"post_page_event": "80"}, "request"),
+    ]
+    found = hits(ingest, *(fields for fields, _ in names))
+    assert found.quarantined == []
+    assert found.column("event_name") == [name for _, name in names]
 
 
 def test_tracked_link_is_an_element_without_its_query(ingest: Ingest) -> None:

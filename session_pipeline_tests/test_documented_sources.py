@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from session_pipeline.run.pipeline import open_run
-from session_pipeline.tables import table
 from session_pipeline.trial.try_file import try_file
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT, blocks
@@ -94,20 +93,20 @@ EXPECTED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("source", LINES)
-def test_settings_of_an_export_without_a_preset_read_it(source: str, tmp_path: Path) -> None:
-    made = Deployment(tmp_path / "data", {"start_date": date(2015, 5, 1), "sources": {source: SOURCES[source]}})
-    file = made.folder.raw / source / ("a.jsonl" if LINES[source].startswith("{") else "a.csv")
-    file.parent.mkdir(parents=True)
-    file.write_text(LINES[source])
+def test_settings_of_exports_without_a_preset_read_them(tmp_path: Path) -> None:
+    sources = {source: SOURCES[source] for source in LINES}
+    made = Deployment(tmp_path / "data", {"start_date": date(2015, 5, 1), "sources": sources})
+    for source, lines in LINES.items():
+        file = made.folder.raw / source / ("a.jsonl" if lines.startswith("{") else "a.csv")
+        file.parent.mkdir(parents=True)
+        file.write_text(lines)
     with open_run(made.folder, run_id="test", until=date(2026, 6, 1)) as run:
         run.ingest()
-        with run.engine.job() as job:
-            paths = [path for item in run.store.of_table("raw_events") for path in run.store.paths_of(item)]
-            job.add_input(table("raw_events"), paths)
-            rows = job.rows("select event_name, value, currency, page_path from raw_events order by line_number")
-    found = [(row["event_name"], str(row["value"]), str(row["currency"]), row["page_path"]) for row in rows.to_pylist()]
-    assert found == EXPECTED[source]
+    found: dict[str, list[tuple[str, ...]]] = {source: [] for source in LINES}
+    for row in sorted(made.records("raw_events"), key=lambda row: int(row["line_number"])):
+        values = (row["event_name"], str(row["value"]), str(row["currency"]), row["page_path"])
+        found[row["source"]].append(values)
+    assert found == EXPECTED
 
 
 def test_encoded_values_of_akamai_are_decoded(tmp_path: Path) -> None:

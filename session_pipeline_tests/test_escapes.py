@@ -3,8 +3,6 @@
 import json
 from dataclasses import replace
 
-import pytest
-
 from session_pipeline_tests.ingesting import RULES, Ingest
 
 ESCAPED = replace(RULES, escape="\\")
@@ -22,9 +20,8 @@ def notes(ingest: Ingest, content: str) -> list[tuple[int, str | None]]:
     return [(event["line_number"], json.loads(event["properties"] or "{}").get("note")) for event in taken.events]
 
 
-@pytest.mark.parametrize(
-    ("written", "value"),
-    [
+def test_escapes_are_read(each_way: Ingest) -> None:
+    values = [
         ("a\\\tb", "a\tb"),
         ("a\\tb", "a\tb"),
         ("a\\\nb", "a\nb"),
@@ -37,12 +34,13 @@ def notes(ingest: Ingest, content: str) -> list[tuple[int, str | None]]:
         ("\\N", None),
         ("\\\\N", "\\N"),
         ('"a', '"a'),
-    ],
-)
-def test_escapes_are_read(written: str, value: str | None, each_way: Ingest) -> None:
-    content = HEADER + line("first") + line(written) + line("last")
-    third = 3 + written.count("\\\n") + 1
-    assert notes(each_way, content) == [(2, "first"), (3, value), (third, "last")]
+    ]
+    content, expected = HEADER, []
+    for written, value in values:
+        for note, meant in (("before", "before"), (written, value)):
+            expected.append((content.count("\n") + 1, meant))
+            content += line(note)
+    assert notes(each_way, content + line("last")) == [*expected, (content.count("\n") + 1, "last")]
 
 
 def test_escaped_line_end_is_read_with_carriage_returns(each_way: Ingest) -> None:

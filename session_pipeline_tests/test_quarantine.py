@@ -162,20 +162,17 @@ def test_quarantine_keeps_no_part_of_an_address_and_its_port(each_way: Ingest) -
     assert [row["detail"] for row in of_values] == ["value: <[address]>"] * len(addresses)
 
 
-@pytest.mark.parametrize(
-    ("text", "left"),
-    [
-        ("203.0.113.7:51234 [05/Oct/2026:10:00:00 +0000] 12:34:56", "[address] [05/Oct/2026:10:00:00 +0000] 12:34:56"),
-        ("http://[2001:db8::1]:8080/a?b=1", "http://[address]/a?b=1"),
-        ("[203.0.113.7, 198.51.100.2]", "[[address], [address]]"),
-        ("?ip=::1%20and%2C5", "?ip=[address]%20and%2C5"),
-        ("Chrome/119.0.0.0 Safari/537.36 00:1a:2b:3c:4d:5e", "Chrome/119.0.0.0 Safari/537.36 00:1a:2b:3c:4d:5e"),
-        ("203.0.113.7/24, 5.", "[address]/24, 5."),
-    ],
-)
-def test_what_is_next_to_an_address_is_kept(each_way: Ingest, text: str, left: str) -> None:
-    row = each_way.take(f"{{}}\nno JSON: {text}").quarantined[1]
-    assert row["line"] == f"no JSON: {left}"
+def test_what_is_next_to_an_address_is_kept(each_way: Ingest) -> None:
+    texts = {
+        "203.0.113.7:51234 [05/Oct/2026:10:00:00 +0000] 12:34:56": "[address] [05/Oct/2026:10:00:00 +0000] 12:34:56",
+        "http://[2001:db8::1]:8080/a?b=1": "http://[address]/a?b=1",
+        "[203.0.113.7, 198.51.100.2]": "[[address], [address]]",
+        "?ip=::1%20and%2C5": "?ip=[address]%20and%2C5",
+        "Chrome/119.0.0.0 Safari/537.36 00:1a:2b:3c:4d:5e": "Chrome/119.0.0.0 Safari/537.36 00:1a:2b:3c:4d:5e",
+        "203.0.113.7/24, 5.": "[address]/24, 5.",
+    }
+    taken = each_way.take("\n".join(["{}", *(f"no JSON: {text}" for text in texts)]))
+    assert [row["line"] for row in taken.quarantined[1:]] == [f"no JSON: {left}" for left in texts.values()]
 
 
 def test_quarantine_contains_no_address(each_way: Ingest) -> None:
