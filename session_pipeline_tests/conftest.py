@@ -73,7 +73,10 @@ UNTIL_OF_SHOP = date(2024, 7, 1)
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 # Fixtures below that take seconds, each once in a process.
-SHARED = ("sample_deployment", "first_run", "four_weeks", "rebuilt_days", "with_canary", "reported_week", "built_week")
+SHARED = (
+    *("sample_deployment", "first_run", "published_controls", "four_weeks", "rebuilt_days", "with_canary"),
+    *("reported_week", "built_week"),
+)
 
 
 @pytest.hookimpl(trylast=True)
@@ -223,6 +226,14 @@ def shop(first_run: "FirstRun") -> Path:
 def own_shop(shop: Path, tmp_path: Path) -> Path:
     """A copy that the test may change."""
     return Path(shutil.copytree(shop, tmp_path / "data"))
+
+
+@pytest.fixture(scope="session")
+def published_controls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A published data folder whose values have control codes and a formula. No test may change what is published."""
+    from session_pipeline_tests.output_commands import published_in
+
+    return published_in(tmp_path_factory.mktemp("controls") / "data")
 
 
 @pytest.fixture(scope="session")

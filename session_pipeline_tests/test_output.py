@@ -15,13 +15,12 @@ import pytest
 from session_pipeline.cli.rows import write_json
 from session_pipeline.cli.screen import console
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.output_commands import ESCAPE, EVENTS, PROGRAM, call, published_in
+from session_pipeline_tests.output_commands import ESCAPE, EVENTS, PROGRAM, call
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A published data folder. Tests must not change it."""
-    return published_in(tmp_path_factory.mktemp("output") / "data")
+@pytest.fixture
+def data(published_controls: Path) -> Path:
+    return published_controls
 
 
 @pytest.mark.long

@@ -13,13 +13,12 @@ from session_pipeline.cli.output import destination
 from session_pipeline.errors import StoreError, WrongUseError
 from session_pipeline.store.files import make_folder, replacing
 from session_pipeline_tests.deployment import WITHOUT_PRIVILEGES, Deployment
-from session_pipeline_tests.output_commands import EVENTS, PROGRAM, call, published_in
+from session_pipeline_tests.output_commands import EVENTS, PROGRAM, call
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A published data folder. Tests must not change it."""
-    return published_in(tmp_path_factory.mktemp("output") / "data")
+@pytest.fixture
+def data(published_controls: Path) -> Path:
+    return published_controls
 
 
 def csv_to(path: Path, data: Path) -> int:
@@ -159,6 +158,7 @@ def test_lake_as_a_dangling_link_is_explained(tmp_path: Path) -> None:
         deployment.run()
 
 
+@pytest.mark.long
 def test_unwritable_report_is_explained(data: Path, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     subprocess.run(["cp", "-a", data, folder], check=True)
