@@ -20,8 +20,10 @@ from session_pipeline_tests.oracles.funnels import Attempt, Funnel, attempts
 from session_pipeline_tests.oracles.sessions import Event
 from session_pipeline_tests.test_funnel_options import (
     DAY,
+    FEW_VISITORS,
     RULES,
     UNTIL,
+    VISITOR_COUNT,
     Row,
     plain,
     random_funnels,
@@ -68,14 +70,16 @@ class Case:
 @pytest.fixture(
     scope="module",
     params=[
-        22,
-        pytest.param(24, marks=pytest.mark.long),
-        *(pytest.param(seed, marks=pytest.mark.nightly) for seed in (26, 32)),
+        (22, FEW_VISITORS),
+        pytest.param((24, VISITOR_COUNT), marks=pytest.mark.long),
+        *(pytest.param((seed, VISITOR_COUNT), marks=pytest.mark.nightly) for seed in (26, 32)),
     ],
+    ids=str,
 )
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
-    random = Random(request.param)
-    delivered = visits(random)
+    seed, visitor_count = request.param
+    random = Random(seed)
+    delivered = visits(random, visitor_count=visitor_count)
     funnels = random_funnels(random, FUNNEL_COUNT)
     places: dict[str, str | int] = {}
     said = settings(RULES, DAY - timedelta(days=1), funnels)

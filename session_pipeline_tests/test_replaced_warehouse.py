@@ -161,7 +161,13 @@ class TestWarehouse:
                 f" (storage_version '{warehouse_file.STORAGE_VERSION}', read_only)"
             )
 
-    @pytest.mark.parametrize("data", [b"", b"not a warehouse at all" * 1000], ids=["empty", "another file"])
+    @pytest.mark.parametrize(
+        "data",
+        [
+            pytest.param(b"", marks=pytest.mark.nightly, id="empty"),
+            pytest.param(b"not a warehouse at all" * 1000, id="another file"),
+        ],
+    )
     def test_that_cannot_be_opened_is_rewritten(self, deployment: Deployment, data: bytes) -> None:
         before = self.contents(deployment)
         deployment.folder.warehouse.write_bytes(data)
