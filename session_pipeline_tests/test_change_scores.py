@@ -26,6 +26,7 @@ def test_score_is_zero_without_trials_or_without_a_difference() -> None:
     assert signed_root(*counts).tolist() == [0, 0, 0, 0]
 
 
+@pytest.mark.long
 def test_score_equals_that_of_scipy() -> None:
     from scipy import stats  # takes seconds, which each worker of the tests would need
 

@@ -95,6 +95,7 @@ def test_log_without_user_agents_says_what_that_means(tmp_path: Path) -> None:
     assert "req.hdr" not in out
 
 
+@pytest.mark.long
 def test_init_writes_the_format_and_the_lines_are_read(tmp_path: Path) -> None:
     log = tmp_path / "access.log"
     log.write_text("".join(f"{line}\n" for line in lines(f"{COMBINED} 1{{}}234")))

@@ -98,6 +98,7 @@ def test_run_report_and_funnel_steps_show_the_same_rates(deployment: Deployment,
     assert summary.results.excluded == {"shop": 2, "optional": 0, "any": 1}
 
 
+@pytest.mark.long
 def test_run_prints_excluded_entries(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:
     show(summary)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]

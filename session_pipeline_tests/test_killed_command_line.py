@@ -29,6 +29,7 @@ def deployment(tmp_path: Path) -> Iterator[Orchestrated]:
         yield made
 
 
+@pytest.mark.long
 def test_background_run_ends_on_interrupt(deployment: Orchestrated) -> None:
     with closing(open_store(deployment.folder)) as store, store.writing():
         waiting = subprocess.Popen(

@@ -289,6 +289,7 @@ def test_an_error_is_logged_and_ends_nothing(nights: Home, monkeypatch: pytest.M
     assert len(nights.runs()) == 2
 
 
+@pytest.mark.long
 def test_dagsters_own_event_log_is_left_alone(tmp_path: Path) -> None:
     folder = DataFolder(tmp_path / "data")
     folder.dagster_home.mkdir(parents=True)

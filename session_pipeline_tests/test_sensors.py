@@ -216,6 +216,7 @@ def test_internal_tags_are_hidden(built: Orchestrated) -> None:
     assert latest_first == [tags.MANUAL, tags.LATE, tags.LATE, tags.MANUAL]  # by hand, two builds, ingest
 
 
+@pytest.mark.long
 def test_definitions_without_the_days_to_build_are_reloaded_first(
     delivered: Orchestrated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -195,6 +195,7 @@ def test_sessions_that_follow_a_definition_are_those_that_it_counts(tool: str, t
     assert rows["session_count"].sum() > 100
 
 
+@pytest.mark.long
 def test_nothing_is_built_without_definitions(tmp_path: Path) -> None:
     deployment = delivered(tmp_path, 1, {**SETTINGS, "definitions": {}})
     deployment.run(until=UNTIL)

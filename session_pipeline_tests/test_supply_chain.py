@@ -72,6 +72,7 @@ def test_bill_is_the_same_each_time(bill: str) -> None:
     assert sbom.bill_of_materials() == bill
 
 
+@pytest.mark.long
 def test_other_json_is_no_bill() -> None:
     assert sbom.problem_of('{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{"name": 1}]}')
 

@@ -52,9 +52,10 @@ def test_dev_without_access_to_the_history_is_explained(own_shop: Path) -> None:
     assert ran.stderr.count("\n") == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "place",
-    ["history/runs.db", *(pytest.param(place, marks=pytest.mark.long) for place in ("history/runs", "schedules"))],
+    ["history/runs.db", "history/runs", "schedules"],
 )
 def test_history_that_may_not_be_written_is_explained(own_shop: Path, place: str) -> None:
     """As after a run of another user, such as root. Then the history is not broken, and must not be deleted."""

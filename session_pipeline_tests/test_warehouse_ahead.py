@@ -163,6 +163,7 @@ def test_warehouse_is_not_published_if_something_became_stale(writers: Writers, 
     assert unfinished_files(tmp_path) == []
 
 
+@pytest.mark.long
 def test_warehouse_that_another_program_opened_meanwhile_is_not_replaced(writers: Writers, tmp_path: Path) -> None:
     with built_week(tmp_path, writers.ended) as run:
         run.folder.warehouse.with_name("warehouse.duckdb.wal").touch()
