@@ -21,18 +21,18 @@ from session_pipeline_tests.ingesting import EVENT, RULES, Ingest
 # Admission
 
 
-def test_file_identity_is_source_and_content(each_way: Ingest) -> None:
+def test_file_identity_is_source_and_content(ingest: Ingest) -> None:
     content = (json.dumps(EVENT) + "\n").encode()
-    plain = each_way.admit(each_way.deliver(content, "a.jsonl"))
-    other_name = each_way.admit(each_way.deliver(content, "b.ndjson"))
-    compressed = each_way.admit(each_way.deliver(gzip.compress(content), "c.JSON.GZ"))
-    in_members = each_way.admit(
-        each_way.deliver(gzip.compress(content[:9]) + gzip.compress(content[9:]) + bytes(512), "d.jsonl.gz")
+    plain = ingest.admit(ingest.deliver(content, "a.jsonl"))
+    other_name = ingest.admit(ingest.deliver(content, "b.ndjson"))
+    compressed = ingest.admit(ingest.deliver(gzip.compress(content), "c.JSON.GZ"))
+    in_members = ingest.admit(
+        ingest.deliver(gzip.compress(content[:9]) + gzip.compress(content[9:]) + bytes(512), "d.jsonl.gz")
     )
-    by_zstd = each_way.admit(each_way.deliver(zstd.compress(content), "e.jsonl.zst"))
+    by_zstd = ingest.admit(ingest.deliver(zstd.compress(content), "e.jsonl.zst"))
     assert by_zstd.file_id == plain.file_id
     assert by_zstd.plain_path.stat().st_mode & 0o777 == 0o600
-    other_source = each_way.admit(plain.path, replace(RULES, source="shop"))
+    other_source = ingest.admit(plain.path, replace(RULES, source="shop"))
     assert {each.file_id for each in (other_name, compressed, in_members)} == {plain.file_id}
     assert other_source.file_id != plain.file_id
     assert in_members.byte_count == len(content)
@@ -64,27 +64,27 @@ def test_lines_and_blank_lines_are_counted(
         assert (admitted.line_count, admitted.blank_line_count) == (line_count, blank_count)
 
 
-def test_file_with_too_long_a_line_is_refused(each_way: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_with_too_long_a_line_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line_counts, "CHUNK_BYTES", 64)
     monkeypatch.setattr(line_counts, "LONGEST_LINE_BYTES", 1000)
-    each_way.admit(each_way.deliver("{" + "a" * 999 + "\n" + "b" * 1000))
+    ingest.admit(ingest.deliver("{" + "a" * 999 + "\n" + "b" * 1000))
     with pytest.raises(RefusedFileError, match="line of more than"):
-        each_way.admit(each_way.deliver("{}\n" + "a" * 1001 + "\n"))
+        ingest.admit(ingest.deliver("{}\n" + "a" * 1001 + "\n"))
 
 
-def test_only_known_endings_are_read(each_way: Ingest) -> None:
+def test_only_known_endings_are_read(ingest: Ingest) -> None:
     for name in ("a.txt", "a.txt.zst", "a.txt.xz", "a.jsonl.lz4", "jsonl", ".gz"):
         with pytest.raises(RefusedFileError, match=r"\.jsonl, \.ndjson, \.json, \.csv, \.tsv"):
-            each_way.admit(each_way.deliver(b"{}\n", name))
+            ingest.admit(ingest.deliver(b"{}\n", name))
 
 
-def test_only_regular_files_below_raw_are_read(each_way: Ingest, tmp_path: Path) -> None:
+def test_only_regular_files_below_raw_are_read(ingest: Ingest, tmp_path: Path) -> None:
     outside = tmp_path / "secret.jsonl"
     outside.write_text("{}\n")
-    (each_way.root / "link.jsonl").symlink_to(outside)
-    (each_way.root / "folder").symlink_to(tmp_path)
-    (each_way.root / "folder.jsonl").mkdir()
-    os.mkfifo(each_way.root / "pipe.jsonl")
+    (ingest.root / "link.jsonl").symlink_to(outside)
+    (ingest.root / "folder").symlink_to(tmp_path)
+    (ingest.root / "folder.jsonl").mkdir()
+    os.mkfifo(ingest.root / "pipe.jsonl")
     for name, message in {
         "link.jsonl": "link",
         "folder/secret.jsonl": "link",
@@ -93,13 +93,13 @@ def test_only_regular_files_below_raw_are_read(each_way: Ingest, tmp_path: Path)
         "pipe.jsonl": "not a regular file",
     }.items():
         with pytest.raises(RefusedFileError, match=message):
-            each_way.admit(each_way.root / name)
+            ingest.admit(ingest.root / name)
     with pytest.raises(RefusedFileError, match="outside"):
-        each_way.admit(outside)
+        ingest.admit(outside)
 
 
-def test_file_growing_while_hashed_is_refused(each_way: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = each_way.deliver(json.dumps(EVENT) + "\n")
+def test_file_growing_while_hashed_is_refused(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = ingest.deliver(json.dumps(EVENT) + "\n")
     look_through = admission.look_through
 
     def look_through_slowly(*arguments: Any) -> str:
@@ -110,13 +110,11 @@ def test_file_growing_while_hashed_is_refused(each_way: Ingest, monkeypatch: pyt
 
     monkeypatch.setattr(admission, "look_through", look_through_slowly)
     with pytest.raises(RefusedFileError, match="still being written"):
-        each_way.admit(path)
+        ingest.admit(path)
 
 
-def test_file_replaced_while_hashed_is_refused(
-    each_way: Ingest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = each_way.deliver(json.dumps(EVENT) + "\n")
+def test_file_replaced_while_hashed_is_refused(ingest: Ingest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = ingest.deliver(json.dumps(EVENT) + "\n")
     look_through, other = admission.look_through, tmp_path / "other.jsonl"
 
     def look_through_slowly(*arguments: Any) -> str:
@@ -127,7 +125,7 @@ def test_file_replaced_while_hashed_is_refused(
 
     monkeypatch.setattr(admission, "look_through", look_through_slowly)
     with pytest.raises(StillWrittenError):
-        each_way.admit(path)
+        ingest.admit(path)
 
 
 def in_members(content: bytes) -> bytes:
@@ -136,25 +134,23 @@ def in_members(content: bytes) -> bytes:
 
 @pytest.mark.parametrize(("ending", "compress"), [("bz2", bz2.compress), ("gz", in_members), ("gz", gzip.compress)])
 def test_beginning_of_a_compressed_file_is_as_long_as_of_any_other(
-    each_way: Ingest, ending: str, compress: Callable[[bytes], bytes]
+    ingest: Ingest, ending: str, compress: Callable[[bytes], bytes]
 ) -> None:
     content = b"".join(sha256(b"%d" % number).hexdigest().encode() + b"\n" for number in range(3_000))
-    path = each_way.deliver(compress(content), f"events.txt.{ending}")
+    path = ingest.deliver(compress(content), f"events.txt.{ending}")
     assert admission.beginning_of(path) == content[: admission.LOOKED_AT_BYTES]
 
 
 @pytest.mark.parametrize("at", ["sha256", "file_id_of"])
-def test_interrupted_look_at_a_content_leaves_nothing(
-    each_way: Ingest, monkeypatch: pytest.MonkeyPatch, at: str
-) -> None:
+def test_interrupted_look_at_a_content_leaves_nothing(ingest: Ingest, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
     def interrupted(*_: str) -> None:
         raise KeyboardInterrupt
 
-    path = each_way.deliver(gzip.compress(b"{}\n"), "a.jsonl.gz")
+    path = ingest.deliver(gzip.compress(b"{}\n"), "a.jsonl.gz")
     monkeypatch.setattr(admission, at, interrupted)
     with pytest.raises(KeyboardInterrupt):
-        admission.id_of_content(path, root=each_way.root, source="web", scratch=each_way.scratch)
-    assert list(each_way.scratch.iterdir()) == []
+        admission.id_of_content(path, root=ingest.root, source="web", scratch=ingest.scratch)
+    assert list(ingest.scratch.iterdir()) == []
 
 
 def test_file_growing_before_it_is_read_is_refused(each_way: Ingest) -> None:

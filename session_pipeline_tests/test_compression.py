@@ -19,19 +19,19 @@ from session_pipeline_tests.ingesting import EVENT, Ingest
 
 
 @pytest.mark.parametrize("length", [0, 1, 9, 10, 11, 100, -1, -4, -5, -8])
-def test_truncated_gzip_is_corrupt(each_way: Ingest, length: int) -> None:
+def test_truncated_gzip_is_corrupt(ingest: Ingest, length: int) -> None:
     content = gzip.compress(json.dumps(EVENT).encode() * 50)
     with pytest.raises(CorruptFileError):
-        each_way.admit(each_way.deliver(content[:length], "a.jsonl.gz"))
-    assert list(each_way.scratch.iterdir()) == []
+        ingest.admit(ingest.deliver(content[:length], "a.jsonl.gz"))
+    assert list(ingest.scratch.iterdir()) == []
 
 
 @pytest.mark.parametrize("place", [-1, -5, 20])
-def test_gzip_with_flipped_bit_is_corrupt(each_way: Ingest, place: int) -> None:
+def test_gzip_with_flipped_bit_is_corrupt(ingest: Ingest, place: int) -> None:
     content = bytearray(gzip.compress(json.dumps(EVENT).encode() * 50))
     content[place] ^= 1
     with pytest.raises(CorruptFileError, match="gzip"):
-        each_way.admit(each_way.deliver(bytes(content), "a.jsonl.gz"))
+        ingest.admit(ingest.deliver(bytes(content), "a.jsonl.gz"))
 
 
 EACH: list[tuple[Callable[[bytes], bytes], str]] = [
@@ -52,28 +52,28 @@ BORDERS = {"two frames": [len(zstd.compress(b"{}\n", options=CHECKSUM))], "skipp
 
 
 @pytest.mark.parametrize("name", FRAMES)
-def test_zstd_cut_inside_a_frame_is_corrupt(each_way: Ingest, name: str) -> None:
+def test_zstd_cut_inside_a_frame_is_corrupt(ingest: Ingest, name: str) -> None:
     content = FRAMES[name]
-    whole = each_way.admit(each_way.deliver(content, "a.jsonl.zst"))
+    whole = ingest.admit(ingest.deliver(content, "a.jsonl.zst"))
     assert whole.plain_path.read_bytes() == zstd.decompress(content)
     whole.discard()
     for length in range(len(content)):
         if length in BORDERS.get(name, ()):
             continue
         with pytest.raises(CorruptFileError, match=r"zstd|it is empty"):
-            each_way.admit(each_way.deliver(content[:length], "a.jsonl.zst"))
-    assert list(each_way.scratch.iterdir()) == []
+            ingest.admit(ingest.deliver(content[:length], "a.jsonl.zst"))
+    assert list(ingest.scratch.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["checksum", "two frames"])
-def test_zstd_with_checksum_detects_any_flipped_bit(each_way: Ingest, name: str) -> None:
-    whole = each_way.admit(each_way.deliver(FRAMES[name], "a.jsonl.zst"))
+def test_zstd_with_checksum_detects_any_flipped_bit(ingest: Ingest, name: str) -> None:
+    whole = ingest.admit(ingest.deliver(FRAMES[name], "a.jsonl.zst"))
     accepted = []
     for place in range(8 * len(FRAMES[name])):
         content = bytearray(FRAMES[name])
         content[place // 8] ^= 1 << place % 8
         try:
-            accepted.append(each_way.admit(each_way.deliver(bytes(content), "a.jsonl.zst")))
+            accepted.append(ingest.admit(ingest.deliver(bytes(content), "a.jsonl.zst")))
         except CorruptFileError:
             continue
     # A few bits have no meaning (RFC 8878 has an "unused bit" in each frame's header): the content is the same.
@@ -81,12 +81,12 @@ def test_zstd_with_checksum_detects_any_flipped_bit(each_way: Ingest, name: str)
     assert {each.file_id for each in accepted} == {whole.file_id}
 
 
-def test_zstd_that_needs_too_much_memory_is_corrupt(each_way: Ingest) -> None:
+def test_zstd_that_needs_too_much_memory_is_corrupt(ingest: Ingest) -> None:
     options = {zstd.CompressionParameter.window_log: 30, zstd.CompressionParameter.content_size_flag: 0}
     compressor = zstd.ZstdCompressor(options=options)
     content = compressor.compress(b"{}\n") + compressor.flush()
     with pytest.raises(CorruptFileError, match="too much memory"):
-        each_way.admit(each_way.deliver(content, "a.jsonl.zst"))
+        ingest.admit(ingest.deliver(content, "a.jsonl.zst"))
 
 
 @pytest.mark.parametrize(("compress", "ending"), EACH)
@@ -106,19 +106,19 @@ def test_content_is_decompressed_in_small_pieces(
     assert max(map(len, pieces)) == 1000
 
 
-def test_trailing_data_after_a_gzip_member_is_corrupt(each_way: Ingest) -> None:
+def test_trailing_data_after_a_gzip_member_is_corrupt(ingest: Ingest) -> None:
     with pytest.raises(CorruptFileError, match="gzip"):
-        each_way.admit(each_way.deliver(gzip.compress(b"{}\n") + b"{}\n", "a.jsonl.gz"))
+        ingest.admit(ingest.deliver(gzip.compress(b"{}\n") + b"{}\n", "a.jsonl.gz"))
 
 
-def test_name_and_content_must_agree_on_compression(each_way: Ingest) -> None:
+def test_name_and_content_must_agree_on_compression(ingest: Ingest) -> None:
     with pytest.raises(CorruptFileError, match="not gzip"):
-        each_way.admit(each_way.deliver(b"{}\n", "a.jsonl.gz"))
+        ingest.admit(ingest.deliver(b"{}\n", "a.jsonl.gz"))
     with pytest.raises(CorruptFileError, match="not zstd"):
-        each_way.admit(each_way.deliver(gzip.compress(b"{}\n"), "a.jsonl.zst"))
+        ingest.admit(ingest.deliver(gzip.compress(b"{}\n"), "a.jsonl.zst"))
     for compress, _ in EACH:
         with pytest.raises(CorruptFileError, match="its name does not end in"):
-            each_way.admit(each_way.deliver(compress(b"{}\n"), "a.jsonl"))
+            ingest.admit(ingest.deliver(compress(b"{}\n"), "a.jsonl"))
 
 
 STREAMS = {
@@ -128,27 +128,27 @@ STREAMS = {
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_bzip2_or_xz_cut_inside_a_stream_is_corrupt(each_way: Ingest, name: str) -> None:
+def test_bzip2_or_xz_cut_inside_a_stream_is_corrupt(ingest: Ingest, name: str) -> None:
     first, second = STREAMS[name]
-    whole = each_way.admit(each_way.deliver(first + second, name))
+    whole = ingest.admit(ingest.deliver(first + second, name))
     assert (whole.line_count, whole.plain_path.read_bytes()[-3:]) == (2, b"{}\n")
     whole.discard()
     for length in {*range(len(first + second))} - {len(first)}:
         with pytest.raises(CorruptFileError, match=r"cut short|it is not|it is empty"):
-            each_way.admit(each_way.deliver((first + second)[:length], name))
-    assert list(each_way.scratch.iterdir()) == []
+            ingest.admit(ingest.deliver((first + second)[:length], name))
+    assert list(ingest.scratch.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_bzip2_or_xz_with_any_flipped_bit_is_corrupt(each_way: Ingest, name: str) -> None:
+def test_bzip2_or_xz_with_any_flipped_bit_is_corrupt(ingest: Ingest, name: str) -> None:
     content = STREAMS[name][0]
-    whole = each_way.admit(each_way.deliver(content, name))
+    whole = ingest.admit(ingest.deliver(content, name))
     accepted = []
     for place in range(8 * len(content)):
         changed = bytearray(content)
         changed[place // 8] ^= 1 << place % 8
         try:
-            accepted.append(each_way.admit(each_way.deliver(bytes(changed), name)))
+            accepted.append(ingest.admit(ingest.deliver(bytes(changed), name)))
         except CorruptFileError:
             continue
     # A few bits of bzip2 have no meaning: unused tables, the level, and what fills the last byte.
@@ -157,11 +157,11 @@ def test_bzip2_or_xz_with_any_flipped_bit_is_corrupt(each_way: Ingest, name: str
 
 
 @pytest.mark.parametrize("compress", [bz2.compress, lzma.compress])
-def test_same_content_in_bzip2_or_xz_is_the_same_file(each_way: Ingest, compress: Callable[[bytes], bytes]) -> None:
+def test_same_content_in_bzip2_or_xz_is_the_same_file(ingest: Ingest, compress: Callable[[bytes], bytes]) -> None:
     content = json.dumps(EVENT).encode() + b"\n"
     ending = {bz2.compress: ".bz2", lzma.compress: ".xz"}[compress]
-    packed = each_way.admit(each_way.deliver(compress(content), f"b.jsonl{ending}"))
-    assert packed.file_id == each_way.admit(each_way.deliver(content, "a.jsonl")).file_id
+    packed = ingest.admit(ingest.deliver(compress(content), f"b.jsonl{ending}"))
+    assert packed.file_id == ingest.admit(ingest.deliver(content, "a.jsonl")).file_id
     assert packed.plain_path.read_bytes() == content
 
 
@@ -185,20 +185,20 @@ def with_dictionary(content: bytes, code: int) -> bytes:
     return content[:12] + bytes(header) + content[12 + length :]
 
 
-def test_xz_that_needs_too_much_memory_is_corrupt(each_way: Ingest) -> None:
+def test_xz_that_needs_too_much_memory_is_corrupt(ingest: Ingest) -> None:
     content = lzma.compress(b"{}\n")
-    largest = each_way.admit(each_way.deliver(with_dictionary(content, 30), "a.jsonl.xz"))  # 128 MiB
+    largest = ingest.admit(ingest.deliver(with_dictionary(content, 30), "a.jsonl.xz"))  # 128 MiB
     assert largest.line_count == 1
     for code in (31, 32, 38):
         with pytest.raises(CorruptFileError, match="xz, after 0 bytes: Memory usage limit exceeded"):
-            each_way.admit(each_way.deliver(with_dictionary(content, code), "a.jsonl.xz"))
+            ingest.admit(ingest.deliver(with_dictionary(content, code), "a.jsonl.xz"))
 
 
 @pytest.mark.parametrize(("compress", "ending"), EACH)
 def test_extreme_expansion_is_refused(
-    each_way: Ingest, monkeypatch: pytest.MonkeyPatch, compress: Callable[[bytes], bytes], ending: str
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch, compress: Callable[[bytes], bytes], ending: str
 ) -> None:
     monkeypatch.setattr(compression, "EXPANSION_FREE_BYTES", 1 << 20)
-    path = each_way.deliver(compress(b" " * (8 << 20)), f"a.jsonl{ending}")
+    path = ingest.deliver(compress(b" " * (8 << 20)), f"a.jsonl{ending}")
     with pytest.raises(RefusedFileError, match="expands"):
-        each_way.admit(path)
+        ingest.admit(path)

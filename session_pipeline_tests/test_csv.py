@@ -134,11 +134,11 @@ def test_quotes_have_no_meaning_in_a_tsv(each_way: Ingest) -> None:
     assert taken.reasons == {4: "ragged_row"}
 
 
-def test_tidy_csv_is_left_to_duckdb(each_way: Ingest) -> None:
+def test_tidy_csv_is_left_to_duckdb(ingest: Ingest) -> None:
     rows = [HEADER, *(record(" a, b ", 'say "x" ') for _ in range(3))]
-    assert each_way.admit(each_way.deliver(as_csv(*rows), "a.csv")).is_tidy
-    assert each_way.admit(each_way.deliver(as_csv(*rows).replace("\r\n", "\n"), "b.csv")).is_tidy
-    assert not each_way.admit(each_way.deliver(as_csv(*rows) + '"v" ,2024-03-01,a,b', "c.csv")).is_tidy
+    assert ingest.admit(ingest.deliver(as_csv(*rows), "a.csv")).is_tidy
+    assert ingest.admit(ingest.deliver(as_csv(*rows).replace("\r\n", "\n"), "b.csv")).is_tidy
+    assert not ingest.admit(ingest.deliver(as_csv(*rows) + '"v" ,2024-03-01,a,b', "c.csv")).is_tidy
 
 
 def test_dots_in_csv_names_are_part_of_the_name(each_way: Ingest) -> None:
