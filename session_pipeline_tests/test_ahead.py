@@ -108,7 +108,10 @@ def test_slow_second_thread_changes_no_byte(
 
 @pytest.mark.parametrize(
     "is_late",
-    [pytest.param(False, marks=pytest.mark.nightly, id="before it writes"), pytest.param(True, id="after it wrote")],
+    [
+        pytest.param(False, marks=pytest.mark.nightly, id="before it writes"),
+        pytest.param(True, marks=pytest.mark.long, id="after it wrote"),
+    ],
 )
 def test_failures_of_the_second_thread_are_repaired_by_the_first(
     is_late: bool, hashes: dict[str, str], used: Used, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

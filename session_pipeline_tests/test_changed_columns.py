@@ -147,6 +147,7 @@ def test_removed_column_is_left_out_everywhere(deployment: Deployment) -> None:
     assert deployment.query("select count(*) from sessions") == [(11,)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("was", ["INTEGER", pytest.param("VARCHAR", marks=pytest.mark.nightly)])
 def test_column_of_another_type_is_cast(deployment: Deployment, was: str) -> None:
     select = f"select * replace (cast(event_count as {was}) as event_count) from {{source}}"

@@ -302,6 +302,7 @@ def test_day_history_gives_old_and_new_figures_and_reason(deployment: Deployment
     assert other["reason"].tolist() == ["2026-10-07 is a new day"]
 
 
+@pytest.mark.long
 def test_duplicate_line_changes_only_the_duplicate_count(deployment: Deployment) -> None:
     deployment.only = BOTH_LOGS
     deployment.deliver("first", visits(event("08T10:00:00", "a")))

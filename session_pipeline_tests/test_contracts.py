@@ -164,7 +164,9 @@ def test_layout_in_the_architecture_names_each_package() -> None:
     assert named - {"presets/"} == packages | modules
 
 
-@pytest.mark.parametrize("native_limit_gb", [2.0, 0.0], ids=["native", "views"])
+@pytest.mark.parametrize(
+    "native_limit_gb", [pytest.param(2.0, id="native"), pytest.param(0.0, marks=pytest.mark.long, id="views")]
+)
 def test_every_table_and_column_has_a_comment(rebuilt_days: Deployment, tmp_path: Path, native_limit_gb: float) -> None:
     deployment = copy_of(rebuilt_days, tmp_path / "data")
     deployment.set({**SETTINGS, "publish": {"native_limit_gb": native_limit_gb}})

@@ -69,6 +69,7 @@ def test_command_with_nothing_to_do_computes_one_plan(built: Path, done: Counter
     assert done == {"stores opened": 1, "plans computed": 1, "settings parsed": 1}
 
 
+@pytest.mark.long
 def test_status_computes_at_most_two_plans(built: Path, done: Counter[str]) -> None:
     call(built, "status")
     assert done["stores opened"] == done["settings parsed"] == 1

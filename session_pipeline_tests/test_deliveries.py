@@ -124,7 +124,7 @@ def header_with_a_name_twice(deployment: Deployment, raw: Path) -> None:
             marks=pytest.mark.long,
         ),
         pytest.param(hard_link, "it is a hard link", marks=pytest.mark.long),
-        (pipe, "it is not a regular file"),
+        pytest.param(pipe, "it is not a regular file", marks=pytest.mark.long),
         pytest.param(plug, "it is not a regular file", marks=pytest.mark.long),
         pytest.param(device, "it is not a regular file", marks=pytest.mark.long),
         pytest.param(folder_called_like_a_file, "it is a folder that is called like a file", marks=pytest.mark.long),

@@ -20,7 +20,7 @@ from session_pipeline_tests.oracles.expected_tables import entry_row
 from session_pipeline_tests.oracles.funnels import Exclusion, Funnel, attempts
 from session_pipeline_tests.oracles.sessions import Event, Rules
 
-VISIT_COUNT = 3000
+VISIT_COUNT = 2000
 NOON = datetime(2026, 10, 5, 12)
 DAY = date(2026, 10, 5)
 RULES = Rules()

@@ -374,6 +374,7 @@ def test_fault_outside_the_days_of_the_sample_is_refused(tmp_path: Path, first_d
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.long
 def test_fault_in_the_help_changes_the_default_sample(small: Written, tmp_path: Path) -> None:
     write_sample(tmp_path / "raw" / "sample", **SMALL, faults=[fault_of(EXAMPLE)])
     assert _rows(tmp_path / "truth" / "sessions.csv.gz") != small.sessions

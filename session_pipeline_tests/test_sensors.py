@@ -301,7 +301,12 @@ def test_wait_doubles_with_each_failure_of_the_same_plan(
 
 @pytest.mark.parametrize(
     ("letters", "minutes"),
-    [("FS", 5), ("F", 5), ("FFF", 20), ("FFSFF", 10), ("F" * 9, 360)],
+    [
+        ("FS", 5),
+        *(pytest.param(*case, marks=pytest.mark.nightly) for case in (("F", 5), ("FFF", 20))),
+        ("FFSFF", 10),
+        ("F" * 9, 360),
+    ],
 )
 def test_wait_doubles_from_five_minutes_to_six_hours(letters: str, minutes: int, tmp_path: Path) -> None:
     """S is a run of the plan that succeeded, F one that failed."""

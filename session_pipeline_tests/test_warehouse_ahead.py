@@ -113,6 +113,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     return contents(folder)
 
 
+@pytest.mark.long
 def test_warehouse_that_was_written_ahead_is_published(
     writers: Writers, expected: dict[str, list[str]], tmp_path: Path
 ) -> None:
