@@ -6,7 +6,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
@@ -130,8 +132,29 @@ def orchestrated(
     """A new deployment, or a copy of an existing one with its run history."""
     if copy_of is not None:
         shutil.copytree(copy_of.folder.path, folder)
-    with instance_of(DataFolder(folder)) as instance:
+    with instance_in(DataFolder(folder)) as instance:
         yield Orchestrated(folder, instance, settings)
+
+
+@contextmanager
+def instance_in(folder: DataFolder) -> Iterator[dg.DagsterInstance]:
+    """Open the Dagster instance of a data folder. New databases are copies: to create them takes ten times as long."""
+    if not folder.dagster_home.exists():
+        for path, content in _new_home().items():
+            (folder.dagster_home / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder.dagster_home / path).write_bytes(content)
+    with instance_of(folder) as instance:
+        yield instance
+
+
+@cache
+def _new_home() -> Mapping[Path, bytes]:
+    """Return the files of a new instance of Dagster, by their path below its folder."""
+    with TemporaryDirectory() as place:
+        home = DataFolder(Path(place)).dagster_home
+        with instance_of(DataFolder(Path(place))):
+            pass
+        return {path.relative_to(home): path.read_bytes() for path in home.rglob("*") if path.is_file()}
 
 
 def failures(result: dg.ExecuteInProcessResult) -> list[str]:

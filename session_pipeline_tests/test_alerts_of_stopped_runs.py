@@ -10,9 +10,9 @@ from dagster._utils import get_run_crash_explanation
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import alerts, tags
-from session_pipeline.defs.local_runs import instance_of
 from session_pipeline.settings import AlertSettings
 from session_pipeline_tests.listeners import Listener
+from session_pipeline_tests.orchestration import instance_in
 
 DAY = "2024-05-06"
 OF_THE_DAY = {tags.RANGE_START: DAY, tags.RANGE_END: DAY}
@@ -57,7 +57,7 @@ class Watched:
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[Watched]:
-    with instance_of(DataFolder(tmp_path / "data")) as instance:
+    with instance_in(DataFolder(tmp_path / "data")) as instance:
         yield Watched(tmp_path, instance)
 
 

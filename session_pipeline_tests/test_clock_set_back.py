@@ -15,6 +15,7 @@ from session_pipeline.defs.local_runs import instance_of
 from session_pipeline.run.alerts import Alert, send_new
 from session_pipeline.settings import AlertSettings
 from session_pipeline_tests.listeners import Listener
+from session_pipeline_tests.orchestration import instance_in
 from session_pipeline_tests.shop_commands import call
 from session_pipeline_tests.simulation.simulated_clock import Clock, simulated
 
@@ -33,7 +34,7 @@ def clock() -> Iterator[Clock]:
 def test_sensor_does_not_wait_for_a_run_of_the_future(
     clock: Clock, tmp_path: Path, status: dg.DagsterRunStatus
 ) -> None:
-    with instance_of(DataFolder(tmp_path)) as instance:
+    with instance_in(DataFolder(tmp_path)) as instance:
         instance.add_run(dg.DagsterRun(job_name="build", status=status, tags={tags.PLANNED: "plan"}))
         assert sensors._waits(instance, "build", "plan") is not None
         clock.go_on(-YEAR)
@@ -41,7 +42,7 @@ def test_sensor_does_not_wait_for_a_run_of_the_future(
 
 
 def test_sensor_does_not_wait_after_a_cancel_of_the_future(clock: Clock, tmp_path: Path) -> None:
-    with instance_of(DataFolder(tmp_path)) as instance:
+    with instance_in(DataFolder(tmp_path)) as instance:
         instance.add_run(dg.DagsterRun(job_name="build", status=dg.DagsterRunStatus.CANCELED))
         assert sensors._after_cancel(instance) is not None
         clock.go_on(-YEAR)
@@ -56,7 +57,7 @@ def test_sensor_does_not_wait_for_a_reload_of_the_future(clock: Clock) -> None:
 
 
 def test_clock_set_back_a_little_still_waits(clock: Clock, tmp_path: Path) -> None:
-    with instance_of(DataFolder(tmp_path)) as instance:
+    with instance_in(DataFolder(tmp_path)) as instance:
         failed = dg.DagsterRun(job_name="build", status=dg.DagsterRunStatus.FAILURE, tags={tags.PLANNED: "plan"})
         instance.add_run(failed)
         clock.go_on(-timedelta(minutes=1))

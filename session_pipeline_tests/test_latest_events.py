@@ -13,7 +13,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs.event_log import EventLog
-from session_pipeline.defs.local_runs import instance_of
+from session_pipeline_tests.orchestration import instance_in
 
 ASSETS = [dg.AssetKey(name) for name in ("events", "sessions", ["with", "prefix"], "planned", "unknown")]
 DAYS = ["2026-10-05", "2026-10-06", "2026-10-07"]
@@ -21,7 +21,7 @@ DAYS = ["2026-10-05", "2026-10-06", "2026-10-07"]
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    with instance_of(DataFolder(tmp_path)) as instance:
+    with instance_in(DataFolder(tmp_path)) as instance:
         for version in ("1", "2"):
             for asset_key in ASSETS[:3]:
                 for day in DAYS[: 2 if version == "2" else 3]:

@@ -21,7 +21,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import alerts, event_log, history, home, retention
 from session_pipeline.defs.local_runs import QUIET, instance_of
 from session_pipeline.settings import AlertSettings, HistorySettings
-from session_pipeline_tests.orchestration import SMALL, orchestrated, shop_lines
+from session_pipeline_tests.orchestration import SMALL, instance_in, orchestrated, shop_lines
 from session_pipeline_tests.simulation.simulated_clock import Clock, simulated
 
 FIRST = date(2024, 5, 6)
@@ -121,7 +121,7 @@ class Home:
 def nights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     monkeypatch.setattr(retention, "ALWAYS_KEPT", 1)
     folder = DataFolder(tmp_path / "data")
-    with simulated(datetime(2024, 5, 7, tzinfo=UTC)) as clock, instance_of(folder) as instance:
+    with simulated(datetime(2024, 5, 7, tzinfo=UTC)) as clock, instance_in(folder) as instance:
         yield Home(folder, instance, clock)
 
 
@@ -297,7 +297,7 @@ def test_dagsters_own_event_log_is_left_alone(tmp_path: Path) -> None:
         "event_log_storage:\n  module: dagster._core.storage.event_log\n  class: SqliteEventLogStorage\n"
         f"  config:\n    base_dir: {folder.dagster_home}/history/runs\ntelemetry:\n  enabled: false\n"
     )
-    with simulated(datetime(2024, 5, 7, tzinfo=UTC)) as clock, instance_of(folder) as instance:
+    with simulated(datetime(2024, 5, 7, tzinfo=UTC)) as clock, instance_in(folder) as instance:
         nights = Home(folder, instance, clock)
         for number in range(2):
             nights.night(number)
@@ -339,7 +339,7 @@ def test_other_processes_write_meanwhile(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(retention, "ALWAYS_KEPT", 1)
     monkeypatch.setattr(retention, "MOST_AT_ONCE", 2)
     folder, now = DataFolder(tmp_path / "data"), datetime.now(UTC)
-    with simulated(datetime(2024, 5, 7, tzinfo=UTC)) as clock, instance_of(folder) as instance:
+    with simulated(datetime(2024, 5, 7, tzinfo=UTC)) as clock, instance_in(folder) as instance:
         nights = Home(folder, instance, clock)
         for number in range(6):
             nights.night(number)

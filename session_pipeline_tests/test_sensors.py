@@ -19,11 +19,18 @@ from session_pipeline.defs import code_location, sensors, tags
 from session_pipeline.defs.assets import INGESTED
 from session_pipeline.defs.dead_runs import PROCESS, process_name
 from session_pipeline.defs.jobs import REPORT, UNDATED
-from session_pipeline.defs.local_runs import instance_of
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.store.records import Key
 from session_pipeline_tests.dying_runs import partitions
-from session_pipeline_tests.orchestration import SMALL, Orchestrated, checks_of, orchestrated, shop_lines, steps_run
+from session_pipeline_tests.orchestration import (
+    SMALL,
+    Orchestrated,
+    checks_of,
+    instance_in,
+    orchestrated,
+    shop_lines,
+    steps_run,
+)
 from session_pipeline_tests.simulation.simulated_clock import simulated
 
 DAY, FAR_DAY = date(2024, 5, 6), date(2024, 6, 3)
@@ -311,7 +318,7 @@ def test_wait_doubles_with_each_failure_of_the_same_plan(
 def test_wait_doubles_from_five_minutes_to_six_hours(letters: str, minutes: int, tmp_path: Path) -> None:
     """S is a run of the plan that succeeded, F one that failed."""
     status = {"S": dg.DagsterRunStatus.SUCCESS, "F": dg.DagsterRunStatus.FAILURE}
-    with simulated(datetime.now(UTC)) as clock, instance_of(DataFolder(tmp_path)) as instance:
+    with simulated(datetime.now(UTC)) as clock, instance_in(DataFolder(tmp_path)) as instance:
         for letter in letters:
             instance.add_run(dg.DagsterRun(job_name="build", status=status[letter], tags={tags.PLANNED: "plan"}))
         assert sensors._waits(instance, "build", "another plan") is None
