@@ -307,6 +307,7 @@ def test_refused_row_is_removed_with_the_content_of_its_path(
     require_clean(deployment, tmp_path / "clean")
 
 
+@pytest.mark.long
 def test_format_of_the_settings_overrides_the_name(deployment: Deployment, tmp_path: Path) -> None:
     names = ["apache_logs", "access-2024.txt", "E2ABC.2024-05-06-07.abcd1234.gz", "part-00000", "a.csv"]
     for number, name in enumerate(names):

@@ -66,7 +66,10 @@ status._status = work
     [
         "os.kill(os.getpid(), signal.SIGINT)",
         "try: os.kill(os.getpid(), signal.SIGINT)\n    except KeyboardInterrupt as error: raise ImportError from error",
-        "try: os.kill(os.getpid(), signal.SIGINT)\n    except KeyboardInterrupt: raise RuntimeError('stopped')",
+        pytest.param(
+            "try: os.kill(os.getpid(), signal.SIGINT)\n    except KeyboardInterrupt: raise RuntimeError('stopped')",
+            marks=pytest.mark.nightly,
+        ),
         "class Last: __del__ = lambda self: os.kill(os.getpid(), signal.SIGINT)\n    Last()\n    time.sleep(5)",
     ],
     ids=["plain", "as an import error", "as another error", "in a finalizer"],
@@ -103,6 +106,7 @@ IN_A_JOB = """import sqlalchemy, uuid, dagster as dg
     raise KeyboardInterrupt"""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "work",
     [
@@ -136,6 +140,7 @@ def test_interrupt_at_the_question_of_erase_ends_with_130(tmp_path: Path) -> Non
     assert not deployment.folder.erasures.exists()
 
 
+@pytest.mark.long
 def test_end_of_input_at_the_question_of_erase_ends_with_1(tmp_path: Path) -> None:
     Deployment(tmp_path / "data")
     process = started("erase", "--visitor", "ann", "--data", str(tmp_path / "data"), stdin=subprocess.DEVNULL)

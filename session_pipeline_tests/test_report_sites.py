@@ -259,7 +259,7 @@ def test_more_actions_than_the_path_has_are_repeats(
     assert f"60.0 % take it: {said} (medians)" in page_with(reported_week, tmp_path, rows).text
 
 
-@pytest.mark.parametrize("seconds", [0, 0.5])
+@pytest.mark.parametrize("seconds", [pytest.param(0, marks=pytest.mark.nightly), 0.5])
 def test_path_that_takes_no_time_has_no_duration(seconds: float, reported_week: Deployment, tmp_path: Path) -> None:
     usual = path_of("jp", "(not converted)", "/jp/a") | {"median_action_count": 1, "median_seconds": seconds}
     rows = {"daily_summary": [OTHER_SITE], "typical_paths": [usual]}

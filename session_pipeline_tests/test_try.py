@@ -98,6 +98,7 @@ def test_columns_are_suggested_even_if_lines_are_accepted(tmp_path: Path) -> Non
     assert re.search(r"event_id +\(the line\)", out)
 
 
+@pytest.mark.long
 def test_bot_sessions_are_shown_last(tmp_path: Path) -> None:
     bots = [combined(time=f"10/Oct/2024:0{hour}:00:00 +0000", agent="curl/8.5.0") for hour in range(6)]
     file = write(tmp_path / "access.log", *bots, combined("GET /docs HTTP/1.1", time="10/Oct/2024:09:00:00 +0000"))
@@ -148,6 +149,7 @@ def test_setting_that_limits_times_is_named(tmp_path: Path) -> None:
     assert "The limit is start_date in settings.toml." in out
 
 
+@pytest.mark.long
 def test_days_after_the_first_week_are_only_counted(tmp_path: Path) -> None:
     lines = [
         {"visitor_id": "ann", "event_time": f"2024-03-{day:02}T10:00:00Z", "event_name": "page_view"}
@@ -256,6 +258,12 @@ def test_suggested_section_is_used_by_the_printed_command(tmp_path: Path) -> Non
     assert f"Then run `session-pipeline try {file} --source web --data {data}`." in out
     code, out, _ = call("try", file, "--data", data, "--source", "web")
     assert (code, "1 line = 1 accepted" in out) == (0, True)
+
+
+@pytest.mark.long
+def test_unknown_source_is_named_with_those_of_the_settings(tmp_path: Path) -> None:
+    file = write(tmp_path / "x.jsonl", EVENTS[0])
+    data = Deployment(tmp_path / "two", {"sources": {"web": {}, "app": {}}}).folder.path
     out = call("try", file, "--data", data, "--source", "wbe")[1]
     assert "Note: the settings have no source wbe; use `--source` with one of app, web." in out
 
@@ -275,7 +283,11 @@ def test_suggested_keys_include_those_of_the_present_section(tmp_path: Path) -> 
     ("text", "said"),
     [
         ("sep=;\nvisitor_id;event_time;event_name\nv;2026-05-04;a\n", "remove the lines before the header"),
-        ("Project: Shop\n\nDate,Time,User ID\n2026-05-04,10:00,u\n", "remove the lines before the header"),
+        pytest.param(
+            "Project: Shop\n\nDate,Time,User ID\n2026-05-04,10:00,u\n",
+            "remove the lines before the header",
+            marks=pytest.mark.nightly,
+        ),
         ("# Pages\n# All users\nPage path,Views,Active users\n/,12,9\n", "the file has counts"),
     ],
 )
@@ -315,7 +327,7 @@ def test_table_called_like_a_log_is_read_as_a_table(tmp_path: Path, delimiter: s
     assert found["suggested_columns"].keys() == {"visitor_id", "event_time", "event_name"}
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+@pytest.mark.parametrize("name", ["a.csv", pytest.param("a.tsv", marks=pytest.mark.nightly)])
 def test_access_log_called_like_a_table_is_read_as_a_log(tmp_path: Path, name: str) -> None:
     found = tried(write(tmp_path / name, *[combined("GET /search?q=a,b HTTP/1.1")] * 3))
     assert (found["suggested"], found["accepted_with_suggested"]) == ({"format": "access_log"}, 3)
@@ -327,7 +339,8 @@ def test_fix_of_lines_in_another_encoding_is_shown(tmp_path: Path) -> None:
     assert "To fix them at their source, write them as text in UTF-8" in call("try", tmp_path / "a.csv")[1]
 
 
-@pytest.mark.parametrize("name", ["old.jsonl", pytest.param("old.txt", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["old.jsonl", "old.txt"])
 def test_init_sets_the_start_date_that_most_lines_need(tmp_path: Path, name: str) -> None:
     new = {"visitor_id": "ann", "event_name": "page_view", "event_time": "2024-03-05T10:00:00Z"}
     lines = [{**new, "event_time": f"2018-0{month}-07T10:00:00Z"} for month in range(1, 10)]
