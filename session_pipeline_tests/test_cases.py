@@ -47,7 +47,9 @@ from session_pipeline.tables.steps import LOGS, STEP_OF_TABLE
 
 CASES = Path(__file__).parent / "cases"
 FOLDERS = sorted(folder for folder in CASES.glob("*/*") if folder.is_dir())
-ENGINES: Mapping[str, Callable[[Path], DuckDBEngine]] = {"duckdb": lambda scratch: DuckDBEngine(Limits(), scratch)}
+ENGINES: Mapping[str, Callable[[Path], DuckDBEngine]] = {
+    "duckdb": lambda scratch: DuckDBEngine(Limits(threads=1), scratch)  # as runs of few events
+}
 
 DAY = date(2026, 10, 5)
 DAYS_BEFORE = timedelta(days=2)  # the earliest start of a session that reaches the day
