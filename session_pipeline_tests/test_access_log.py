@@ -274,7 +274,13 @@ def test_access_logs_are_recognized_by_file_name(ingest: Ingest, name: str) -> N
     admitted.discard()
 
 
-@pytest.mark.parametrize("changes", [{}, {"json_fields": ("properties",)}], ids=["long", "changed"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({}, id="long"),
+        pytest.param({"json_fields": ("properties",)}, marks=pytest.mark.nightly, id="changed"),
+    ],
+)
 def test_lines_that_are_given_in_batches(
     changes: dict[str, tuple[str, ...]], ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

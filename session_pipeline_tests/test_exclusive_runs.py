@@ -24,9 +24,9 @@ from session_pipeline_tests.shop_commands import call
 
 @pytest.fixture
 def deployment(tmp_path: Path) -> Deployment:
-    made = Deployment(tmp_path / "data")
+    made = Deployment(tmp_path / "data", only=("events",))
     made.deliver("day-5", day_of_events(5))
-    made.run(UNTIL, publishes=False)
+    made.run(UNTIL)
     made.deliver("day-6", day_of_events(6))
     return made
 

@@ -170,6 +170,7 @@ def test_known_shapes_change_no_row(
     assert figures(fast) == figures(slow)
 
 
+@pytest.mark.long
 def test_file_of_more_dates_than_open_files(tmp_path: Path, lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     starts = [datetime(2026, 1, 1) + timedelta(days=number % 20, seconds=number) for number in range(4_000)]
     many = [
