@@ -1,19 +1,13 @@
-"""Tests the store: commits, crashes between their steps, damage, the lock, sweeping."""
+"""Tests the store: commits, crashes between their steps, damage, sweeping. Its lock is in test_store_locks.py."""
 
 import errno
-import fcntl
-import multiprocessing
 import os
 import shutil
-import signal
 import stat
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
@@ -21,10 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from session_pipeline.errors import StoreError, StoreHeldError
-from session_pipeline.store.catalog_file import RUN_IS_OPEN
+from session_pipeline.errors import StoreError
 from session_pipeline.store.files import copy_file
-from session_pipeline.store.locks import folder_lock
 from session_pipeline.store.records import Key, Publication, Written
 from session_pipeline.store.store import Store
 from session_pipeline_tests.deployment import WITHOUT_PRIVILEGES, damage
@@ -98,31 +90,6 @@ def test_scratch_of_a_dead_run_is_swept(store: Store) -> None:
     leftover.mkdir(parents=True)
     with store.writing():
         assert not leftover.exists()
-
-
-def test_second_writer_is_refused_with_the_process_number(store: Store, opened: Callable[[], Store]) -> None:
-    with store.writing():
-        other = opened()
-        with pytest.raises(StoreHeldError, match=f"process {os.getpid()}"), other.writing(wait_seconds=0.3):
-            pass
-
-
-def _hold(folder: Path, ready: "multiprocessing.synchronize.Event") -> None:
-    with Store(folder, "1.0").writing():
-        ready.set()
-        signal.pause()
-
-
-def test_killed_writer_holds_no_lock(store: Store) -> None:
-    context = multiprocessing.get_context("spawn")
-    ready = context.Event()
-    process = context.Process(target=_hold, args=(store.folder, ready))
-    process.start()
-    assert ready.wait(30)
-    process.kill()
-    process.join()
-    commit(store, 1)
-    assert store.get(KEY) is not None
 
 
 def test_every_flipped_bit_is_found(store: Store, opened: Callable[[], Store]) -> None:
@@ -203,20 +170,13 @@ def run_with_mode(mode: int, folder: Path, code: str) -> subprocess.CompletedPro
 
 
 @pytest.mark.parametrize("is_open", [False, True])
-def test_store_that_may_only_be_read_can_be_read(store: Store, is_open: bool) -> None:
+def test_store_that_may_only_be_read_can_be_read_and_is_not_written(store: Store, is_open: bool) -> None:
     """While another process has it open, and when none has, so that SQLite would have to create files."""
     commit(store, 1)
     if not is_open:
         store.close()
     done = run_with_mode(0o555, store.folder, f"{OPEN}.catalog.check_rows(); print(len(store.partitions))")
     assert (done.stdout, done.stderr) == ("1\n", "")
-
-
-@pytest.mark.parametrize("is_open", [False, True])
-def test_store_that_may_only_be_read_is_not_written(store: Store, is_open: bool) -> None:
-    commit(store, 1)
-    if not is_open:
-        store.close()
     done = run_with_mode(0o555, store.folder, f"{OPEN}.writing().__enter__()")
     assert done.stderr.splitlines()[-1].endswith(
         "catalog.sqlite cannot be written; the user that runs this needs write access"
@@ -286,21 +246,6 @@ def test_oldest_file_is_removed_with_the_fourth_publication(store: Store) -> Non
         assert [path.exists() for path in paths] == [value < 4, *[True] * (value - 1)]
 
 
-def test_folder_lock_keeps_others_out(tmp_path: Path) -> None:
-    inside = threading.Event()
-
-    def enter() -> None:
-        with folder_lock(tmp_path):
-            inside.set()
-
-    with folder_lock(tmp_path):
-        other = threading.Thread(target=enter)
-        other.start()
-        assert not inside.wait(0.3)
-    other.join(30)
-    assert inside.is_set()
-
-
 @pytest.mark.parametrize("size", [0, 1, 300_000])
 @pytest.mark.parametrize("kernel", ["as it is", "other file system", "without the call"])
 def test_copied_file_is_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, kernel: str) -> None:
@@ -315,155 +260,6 @@ def test_copied_file_is_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s
     (tmp_path / "source").write_bytes(content := os.urandom(size))
     copy_file(tmp_path / "source", tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == content
-
-
-def test_lock_holder_writes_at_once_and_others_wait(store: Store) -> None:
-    with ThreadPoolExecutor(1) as other_writer, store.writing():
-        store.commit([written(store, 1)], run_id="run")
-        store.commit([written(store, 2)], run_id="run")
-        with pytest.raises(StoreHeldError, match=f"process {os.getpid()}"):
-            other_writer.submit(commit, store, 3).result()
-    commit(store, 3)
-    assert store.catalog.generation() == 3
-
-
-@pytest.mark.parametrize("has_other_writer", [False, True])
-def test_writer_whose_lock_file_is_deleted_commits_nothing(
-    store: Store, opened: Callable[[], Store], has_other_writer: bool
-) -> None:
-    """Otherwise two processes would write, of which the second deletes the files that the first has just written."""
-    with store.writing():
-        store.commit([written(store, 1)], run_id="run")
-        (store.folder / "writer.lock").unlink()
-        if has_other_writer:
-            commit(opened(), 2)
-            store.scratch.mkdir(parents=True)  # the other writer deletes the scratch files of dead runs
-        item = written(store, 3)
-        with pytest.raises(StoreError, match=r"writer\.lock was deleted while this process wrote the store"):
-            store.commit([item], run_id="run")
-    commit(store, 4)
-    assert store.catalog.generation() == (3 if has_other_writer else 2)
-    assert all(problem is None for _, problem in store.verify())
-
-
-@pytest.mark.parametrize("delete", [Store.delete_unused, Store.sweep])
-def test_writer_whose_lock_file_is_deleted_deletes_nothing(
-    store: Store, opened: Callable[[], Store], delete: Callable[[Store], None]
-) -> None:
-    """It does not know the files that the next writer has added."""
-    for value in range(5):
-        commit(store, value)
-        generation = store.catalog.generation()
-        store.catalog.put_publication(Publication(generation, DAY, "", "2026-10-06T00:00:00", "test"))
-    with store.writing():
-        (store.folder / "writer.lock").unlink()
-        commit(opened(), 5)
-        compacted = store.folder / "compacted" / "of_the_next.parquet"
-        compacted.parent.mkdir()
-        compacted.touch()
-        before = sorted(store.files.names())
-        with pytest.raises(StoreError, match=r"writer\.lock was deleted while"):
-            delete(store)
-        assert sorted(store.files.names()) == before
-        assert compacted.exists()
-
-
-def test_writer_whose_lock_file_is_deleted_records_no_state(store: Store) -> None:
-    with store.writing():
-        store.catalog.set_state("some", 1)
-        (store.folder / "writer.lock").unlink()
-        with pytest.raises(StoreError, match=r"writer\.lock was deleted while"):
-            store.catalog.set_state("some", 2)
-    assert store.catalog.number("some") == 1
-
-
-def test_writer_whose_lock_file_is_deleted_leaves_the_mark_of_the_next(
-    store: Store, opened: Callable[[], Store]
-) -> None:
-    """Otherwise nobody looks for the files that the next writer leaves when it is killed."""
-    other = opened()
-    with ExitStack() as of_other:
-        with store.writing():
-            (store.folder / "writer.lock").unlink()
-            of_other.enter_context(other.writing())
-        assert other.catalog.number(RUN_IS_OPEN)
-    assert not other.catalog.number(RUN_IS_OPEN)
-
-
-def test_lock_of_a_deleted_file_is_not_taken(
-    store: Store, opened: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The file can be deleted after a process opened it and before it locks it."""
-    flock, path = fcntl.flock, store.folder / "writer.lock"
-    deletions = iter([path.unlink, path.unlink])
-
-    def delete_first(descriptor: int, operation: int) -> None:
-        if operation & fcntl.LOCK_NB and (delete := next(deletions, None)):
-            delete()
-        flock(descriptor, operation)
-
-    monkeypatch.setattr(fcntl, "flock", delete_first)
-    with store.writing(on_wait=pytest.fail):  # nobody holds it, so there is nothing to wait for
-        assert not list(deletions)
-        with pytest.raises(StoreHeldError), opened().writing():
-            pass
-
-
-def test_lock_file_that_is_a_stale_handle_is_opened_again(
-    store: Store, opened: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is not locked then, also if the system still knows the same file at its path."""
-    flock, errors = fcntl.flock, iter([OSError(errno.ESTALE, os.strerror(errno.ESTALE))])
-
-    def fail_first(descriptor: int, operation: int) -> None:
-        for error in errors:
-            raise error
-        flock(descriptor, operation)
-
-    monkeypatch.setattr(fcntl, "flock", fail_first)
-    with store.writing(on_wait=pytest.fail), pytest.raises(StoreHeldError), opened().writing():
-        pass
-
-
-def test_lock_file_that_is_always_deleted_is_an_error(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    flock, path = fcntl.flock, store.folder / "writer.lock"
-
-    def delete(descriptor: int, operation: int) -> None:
-        path.unlink(missing_ok=True)
-        flock(descriptor, operation)
-
-    monkeypatch.setattr(fcntl, "flock", delete)
-    with pytest.raises(StoreError, match=r"writer\.lock is deleted again and again"), store.writing(wait_seconds=30):
-        pass
-
-
-def test_lock_file_deleted_by_another_machine_is_explained(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On NFS, a file that another machine deleted is a stale handle."""
-    fstat = os.fstat
-
-    def stale(descriptor: int, *_: int) -> os.stat_result:
-        if os.readlink(f"/proc/self/fd/{descriptor}").endswith("writer.lock"):
-            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
-        return fstat(descriptor)
-
-    with store.writing():
-        item = written(store, 1)
-        monkeypatch.setattr(fcntl, "flock", stale)
-        monkeypatch.setattr(os, "fstat", stale)
-        with pytest.raises(StoreError, match=r"writer\.lock was deleted while"):
-            store.commit([item], run_id="test")
-    monkeypatch.undo()
-    commit(store, 2)
-    assert [partition.fingerprint for partition in store.partitions.values()] == ["2"]
-
-
-def test_file_system_without_locks_is_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(descriptor: int, operation: int) -> None:
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-
-    monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(OSError, match=r"No locks available: .*writer\.lock'"), store.writing():
-        pass
 
 
 def test_removed_file_that_reappears_is_removed_again(store: Store) -> None:
