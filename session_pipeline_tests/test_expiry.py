@@ -317,7 +317,7 @@ def test_text_of_quarantined_lines_expires_and_their_reasons_stay(tmp_path: Path
 @pytest.mark.long
 def test_plan_names_no_frozen_days_that_a_run_does_not_record(tmp_path: Path) -> None:
     """The days before the last delivery have no events, so nothing of them expires, and late files are still built."""
-    deployment = Deployment(tmp_path, settings(raw=RAW_DAYS), only=("events",))
+    deployment = Deployment(tmp_path, settings(raw=RAW_DAYS))
     data = ("--data", deployment.folder.path)
     for first, count in ((FIRST, 1), (UNTIL, 1), (UNTIL + 9 * ONE_DAY, 1)):
         deliver(deployment, first, count)
