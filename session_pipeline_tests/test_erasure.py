@@ -99,7 +99,7 @@ def test_erasure_gives_the_rows_of_files_without_the_visitor(erased: Erased, tmp
     without = Deployment(tmp_path / "data", SETTINGS)
     deliver(without, with_canary=False)
     without.deliver("third", THIRD[1:])
-    without.run(UNTIL)
+    without.run(UNTIL, publishes=False)
     found, expected = rows_without_files(erased.deployment), rows_without_files(without)
     assert [name for name in expected if found[name] != expected[name]] == []
     assert found["events"]
@@ -147,7 +147,7 @@ def test_a_device_of_a_person_is_erased(tmp_path: Path) -> None:
     laptop = [event("laptop", 5, 1, user_id="u1"), event("laptop", 6, 2)]
     deployment = Deployment(tmp_path / "data", settings)
     deployment.deliver("first", [*laptop, *phone, *OTHERS])
-    deployment.run(UNTIL)
+    deployment.run(UNTIL, publishes=False)
     assert set(deployment.table("events")["visitor_id"]) == {"laptop", "ada", "bob"}
     held = begin(deployment, Person(CANARY, None, None))
     with open_folder(deployment.folder, until=UNTIL) as opened:
@@ -159,7 +159,7 @@ def test_a_device_of_a_person_is_erased(tmp_path: Path) -> None:
     assert texts_left(deployment, [CANARY, *held.session_ids]) == []
     without = Deployment(tmp_path / "without", settings)
     without.deliver("first", [*laptop, *OTHERS])
-    without.run(UNTIL)
+    without.run(UNTIL, publishes=False)
     found, expected = rows_without_files(deployment), rows_without_files(without)
     assert [name for name in expected if found[name] != expected[name]] == []
 
@@ -185,7 +185,7 @@ def test_an_erased_former_id_of_other_visitors_is_blanked(tmp_path: Path) -> Non
     without = Deployment(tmp_path / "without", settings)
     without.deliver("first", [{**each, "previousId": ""} if "previousId" in each else each for each in early])
     without.deliver("late", [{**each, "previousId": ""} for each in late])
-    without.run(UNTIL)
+    without.run(UNTIL, publishes=False)
     found, expected = rows_without_files(deployment), rows_without_files(without)
     different = {name for name in expected if found[name] != expected[name]}
     assert different <= {"raw_events"}, "content_hash is that of the delivered line"
@@ -209,7 +209,7 @@ def test_the_id_of_a_person_stands_for_its_devices_and_users(tmp_path: Path) -> 
             event(CANARY, 6, 8, user_id="null"),
         ],
     )
-    deployment.run(UNTIL)
+    deployment.run(UNTIL, publishes=False)
     with open_folder(deployment.folder, until=UNTIL) as opened:
         laptop = find_held(opened, Person("canary-laptop", None, None))
         assert (laptop.event_count, laptop.counts_for) == (2, (CANARY,))
@@ -236,7 +236,7 @@ def test_rows_of_the_users_events_in_a_shared_session_are_exported(by: str, tmp_
         for minute, (user, page) in enumerate(pages)
     ]
     deployment.deliver("first", [*lines, event("shared", 6, 6, user_id=CANARY_USER, event_name="search")])
-    deployment.run(UNTIL)
+    deployment.run(UNTIL, publishes=False)
     with open_folder(deployment.folder, until=UNTIL) as opened:
         tables = held_tables(opened.store, find_held(opened, Person(None, CANARY_USER, None)))
     assert [row["action"] for row in tables["session_actions"]] == ["/mine", "search"]
@@ -252,7 +252,7 @@ def test_a_person_that_only_shares_devices_is_found_by_its_hash(tmp_path: Path) 
     deployment = Deployment(tmp_path / "data", settings)
     of_users = [event("tablet", 6, minute, user_id=user) for minute, user in enumerate((CANARY_USER, "u2", "u3"))]
     deployment.deliver("first", [*of_users, event("phone", 6, 5, user_id="u2")])
-    deployment.run(UNTIL)
+    deployment.run(UNTIL, publishes=False)
     events = deployment.table("events")
     [person] = events[events["user_id"] == CANARY_USER]["visitor_id"]
     assert person not in ("tablet", "phone")

@@ -40,7 +40,7 @@ def test_redelivery_only_changes_its_count(week: Deployment) -> None:
 @pytest.mark.long
 def test_late_event_rebuilds_only_affected_days(week: Deployment, tmp_path: Path) -> None:
     week.deliver("late", [event("v0", "2026-10-07T10:30:00Z", 999)])
-    built = week.run(UNTIL)
+    built = week.run(UNTIL, publishes=False)
     days = {(step, day.day) for step, day in built if day is not None}
     assert ("sessionize", 7) in days
     assert ("sessions", 7) in days
@@ -78,7 +78,7 @@ def test_changed_setting_makes_only_its_readers_stale(week: Deployment, tmp_path
     # funnel_events has no setting of its own; it is built if the matches of funnels change.
     assert will == {"event_matches", "funnel_entries", "funnel_steps"}
     assert {item.kind for item in plan.items if item.certainty is Certainty.WILL} == {Kind.LOGIC}
-    week.run(UNTIL)
+    week.run(UNTIL, publishes=False)
     assert week.hashes() == clean(week, tmp_path / "clean")
 
 
@@ -125,26 +125,26 @@ def test_package_with_other_tables_publishes_them(week: Deployment) -> None:
 def test_changed_time_zone_equals_clean_run_and_reverts(week: Deployment, tmp_path: Path) -> None:
     before = week.hashes()
     week.set({"timezone": "America/New_York"})
-    week.run(UNTIL)
+    week.run(UNTIL, publishes=False)
     assert week.hashes() == clean(week, tmp_path / "clean")
     week.set({})
-    week.run(UNTIL)
+    week.run(UNTIL, publishes=False)
     assert week.hashes() == before
 
 
 @pytest.mark.long
 def test_earlier_horizon_drops_days_and_later_one_restores_them(week: Deployment) -> None:
     before = week.hashes()
-    week.run(date(2026, 10, 8))
+    week.run(date(2026, 10, 8), publishes=False)
     assert max(week.table("sessions")["session_date"]) == date(2026, 10, 8)
-    week.run(UNTIL)
+    week.run(UNTIL, publishes=False)
     assert week.hashes() == before
 
 
 @pytest.mark.long
 def test_start_date_after_all_events_leaves_only_quarantine(week: Deployment, tmp_path: Path) -> None:
     week.deliver("browser", [event("w", "2026-10-06T10:00:00Z", 1, user_agent="Mozilla/5.0")])
-    week.run(UNTIL)
+    week.run(UNTIL, publishes=False)
     assert len(week.table("user_agents")) == 1
     before = week.hashes()
     week.set({"start_date": UNTIL})
@@ -153,7 +153,7 @@ def test_start_date_after_all_events_leaves_only_quarantine(week: Deployment, tm
     with duckdb.connect(str(week.folder.warehouse), read_only=True) as warehouse:
         assert warehouse.execute("select count(*) from user_agents").fetchall() == [(0,)]
     week.set({})
-    week.run(UNTIL)
+    week.run(UNTIL, publishes=False)
     assert week.hashes() == before
 
 
@@ -175,10 +175,10 @@ def test_file_of_an_interrupted_run_counts_as_delivered(week: Deployment, monkey
     late = week.deliver("late", [event("v0", "2026-10-07T10:30:00Z", 999)])
     monkeypatch.setattr(crash_points, "reached", cut_off)
     with pytest.raises(KeyboardInterrupt):
-        week.run(UNTIL)
+        week.run(UNTIL, publishes=False)
     monkeypatch.undo()
     late.unlink()
-    week.run(UNTIL)
+    week.run(UNTIL, publishes=False)
     files = week.table("source_files").set_index("path")
     assert files.loc["test/late.jsonl"]["delivery_count"] == 1
 
