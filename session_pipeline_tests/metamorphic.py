@@ -60,7 +60,7 @@ def run(
     deployment = Deployment(folder, settings_of(cases) | (more or {}))
     for file in files:
         deliver(deployment, file, writer)
-    deployment.run(until or cases.until)
+    deployment.run(until or cases.until, publishes=False)
     return deployment
 
 
