@@ -1,6 +1,6 @@
 """Counts the lines of a file while it is hashed, with other code than the reader, so that the ledger has two sides.
 
-What a line contains is judged in reading/read.py.
+reading/read.py interprets the lines.
 """
 
 import re

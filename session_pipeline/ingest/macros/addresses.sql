@@ -32,7 +32,7 @@ and regexp_full_match(
 
 -- A pattern for an address within a text, with what belongs to it: brackets, a zone, and a port in
 -- the notations of RFC 5952. In 2001:db8::1:44312, the port is longer than a group, so its last
--- digit is behind the address. A zone begins with two signs that are no percent-encoding. The
+-- digit is after the address. A zone begins with two signs that are no percent-encoding. The
 -- address can be replaced already, as the known address of a line is.
 create or replace temp macro written_address_pattern() as
 '(?:' || bracketed_pattern(ip_address_pattern() || '|\[address\]')
@@ -49,7 +49,7 @@ create or replace temp macro browsers() as
 
 -- The first 2,000 characters of a text, with every IP address and its port replaced, also if its
 -- signs are percent-encoded (%2E, %3A) once or several times. The text is first cut to 10,000
--- characters. That is far enough behind the part that is kept that an address split by this cut
+-- characters. That is far enough after the part that is kept that an address split by this cut
 -- cannot be in it.
 create or replace temp macro without_addresses(written) as
 left(

@@ -62,7 +62,7 @@ located as (
     from asked
 ),
 
-judged as (
+with_reasons as (
     select
         *,
         case
@@ -85,7 +85,7 @@ written as (
             when not _is_blank and $event_time is not null
                 then cast(json_object($members) as varchar)
         end as _json
-    from judged
+    from with_reasons
 ),
 
 stripped as (

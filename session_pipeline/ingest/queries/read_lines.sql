@@ -48,7 +48,7 @@ gathered as (
     from typed
 ),
 
-judged as (
+with_reasons as (
     select
         *,
         case
@@ -138,4 +138,4 @@ select
     ) as varchar) as properties,
     md5(line) as content_hash,
     $event_in_line as event_in_line -- noqa: AL09
-from judged
+from with_reasons

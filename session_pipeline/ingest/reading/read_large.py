@@ -68,9 +68,9 @@ class LargeFile(Work):
         self._read_all()
         file_id = self._admitted.file_id
         nameless = self._path(file_id, "nameless_lines")
-        [(count,)] = self._desk.execute("select count(*) from earlier_lines").fetchall()
+        [(count,)] = self._writer.execute("select count(*) from earlier_lines").fetchall()
         if count:
-            self._desk.execute(f"copy ({query('nameless_lines')}) to {literal(str(nameless))} (format parquet)")
+            self._writer.execute(f"copy ({query('nameless_lines')}) to {literal(str(nameless))} (format parquet)")
         found = reading_of(self._figures, file_id, {}, partial(self._path, file_id))
         return RangeReading(self._figures, found.days, found.quarantine_path, nameless if count else None)
 
@@ -82,7 +82,7 @@ class LargeFile(Work):
     def close(self) -> None:
         """Drop the views and tables, and close the second connection."""
         super().close()
-        self._desk.close()
+        self._writer.close()
         forget(self._connection)
 
     def _start(self) -> None:
@@ -93,8 +93,8 @@ class LargeFile(Work):
 
     def _prepare(self) -> None:
         super()._prepare()
-        self._desk.execute("set enable_progress_bar = false")
-        self._desk.execute(macros("lines"))
+        self._writer.execute("set enable_progress_bar = false")
+        self._writer.execute(macros("lines"))
 
     def _read_all(self) -> Errors:
         errors = super()._read_all()
@@ -118,7 +118,7 @@ class LargeFile(Work):
 
     def _nameless_ids(self) -> pa.Array:
         event_ids = super()._nameless_ids()
-        self._desk.execute(f"insert into earlier_lines {query('earlier_lines')}")
+        self._writer.execute(f"insert into earlier_lines {query('earlier_lines')}")
         return event_ids
 
     def _read_lines(self) -> Errors:

@@ -40,7 +40,7 @@ CHANGED_LINES_AT_ONCE = 256
 class Work(ABC):
     """What reading small files and reading a large file have in common: the queries and the figures.
 
-    The connection reads the lines. The desk is a connection to the same database that counts and writes them.
+    The connection reads the lines. The writer, a second connection to the same database, counts and writes them.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class Work(ABC):
         files: Sequence[Admitted],
         rules: ReadingRules,
         connection: duckdb.DuckDBPyConnection,
-        desk: duckdb.DuckDBPyConnection,
+        writer: duckdb.DuckDBPyConnection,
         scratch: Path,
     ) -> None:
         self._files = files
         self._format = files[0].format
         self._rules = rules
         self._connection = connection
-        self._desk = desk
+        self._writer = writer
         self._scratch = scratch
         self._figures = Figures()
         self._giver: duckdb.DuckDBPyConnection | None = None
@@ -98,7 +98,7 @@ class Work(ABC):
         """Take the visitor key from the connection, drop the views and tables, and use all optimizers again."""
         if self._rules.makes_visitors(self._format):
             VisitorKey.take_from(self._connection)
-        forget(self._desk)
+        forget(self._writer)
         if self._giver is not None:
             self._giver.close()
         self._connection.execute("set disabled_optimizers = ''")
@@ -117,7 +117,7 @@ class Work(ABC):
 
     def _nameless_ids(self) -> pa.Array:
         """Return the event ids of the accepted lines without one."""
-        return self._desk.sql(query("nameless_events")).to_arrow_table().column("event_id").combine_chunks()
+        return self._writer.sql(query("nameless_events")).to_arrow_table().column("event_id").combine_chunks()
 
     def _read_all(self) -> Errors:
         """Read all files, write their rows and check their numbers."""
@@ -132,7 +132,7 @@ class Work(ABC):
         [(keeps_order,)] = self._connection.execute("select current_setting('preserve_insertion_order')").fetchall()
         if not keeps_order:
             raise SessionPipelineError("lines are numbered by their order; set preserve_insertion_order = true")
-        for each in (self._connection, self._desk):
+        for each in (self._connection, self._writer):
             each.execute(f"set disabled_optimizers = '{UNORDERED}'")
         self._define(self._connection)
         if self._rules.key_values:
@@ -153,7 +153,7 @@ class Work(ABC):
 
         It contains the queries that it reads from. Each of them as a view would be bound again in the next one.
         """
-        self._desk.execute("create or replace temp table earlier_lines (content_id uuid, line_count bigint)")
+        self._writer.execute("create or replace temp table earlier_lines (content_id uuid, line_count bigint)")
         delivered = f"({format_named(self._format).as_json(lines.select, self._rules)})"
         sample = self._sample(self._checked(delivered, UNCOMPARED))
         if (row_count := self._lines_at_once(delivered)) is not None:
@@ -183,21 +183,21 @@ class Work(ABC):
     def _take(self, lines: pa.Table) -> pa.Table | None:
         """Count the lines of a part, and return the rows of its accepted lines; None if it has none."""
         is_accepted = pc.and_not(pc.is_null(lines.column("reason")), lines.column("is_blank"))
-        self._desk.register("numbered_lines", lines)
-        self._desk.execute(f"create or replace temp view accepted_lines as {query('accepted_lines')}")
-        self._figures.add(self._rules, self._desk, lines)
+        self._writer.register("numbered_lines", lines)
+        self._writer.execute(f"create or replace temp view accepted_lines as {query('accepted_lines')}")
+        self._figures.add(self._rules, self._writer, lines)
         accepted = lines if pc.all(is_accepted).as_py() else lines.filter(is_accepted)
         if not accepted.num_rows:
             return None
         event_ids = self._nameless_ids() if accepted.column("event_id").null_count else None
-        rows, keyed = rows_of(accepted, self._rules, self._desk, event_ids)
+        rows, keyed = rows_of(accepted, self._rules, self._writer, event_ids)
         self._figures.keyed |= keyed
         return rows
 
     def _quarantined(self) -> pa.Table:
         """Return the rows of quarantined_lines of a part."""
         origin = {"its_source": self._rules.source, "its_site": self._rules.site}
-        return self._desk.sql(query("quarantined_lines"), params=origin).to_arrow_table()
+        return self._writer.sql(query("quarantined_lines"), params=origin).to_arrow_table()
 
     def _path(self, file_id: str, name: str, utc_date: date | None = None) -> Path:
         return small_files.part_path(self._scratch, file_id, name, utc_date)
