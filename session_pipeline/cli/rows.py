@@ -29,7 +29,7 @@ NUMBER_TYPES = {*WHOLE_NUMBERS, "INTEGER", "UINTEGER", "FLOAT", "DOUBLE", "DECIM
 COLUMN_GAP = 2
 # A spreadsheet reads text as a formula if it begins with one of these or with its full-width (East Asian) form.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-# A spreadsheet that reads another separator than the comma, or ignores quotes, begins a cell behind one of these.
+# A spreadsheet that reads another separator than the comma, or ignores quotes, begins a cell after one of these.
 INNER_FORMULA = re.compile(r"(?<=[;\t\n])(?=\"*[=+@＝＋－＠-])")
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 STEERING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")  # all except tab, line feed and CRLF

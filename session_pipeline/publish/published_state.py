@@ -91,7 +91,7 @@ def unpublished_days(store: Store) -> tuple[date, ...]:
 
 
 def _is_as_published(folder: DataFolder, store: Store) -> bool:
-    """Whether the warehouse is the file that was published last, judged by its size and modification time."""
+    """Whether the warehouse is the file that was published last, by its size and modification time."""
     recorded = Stamp(store.catalog.number(WAREHOUSE_BYTES), store.catalog.number(WAREHOUSE_WRITTEN_AT))
     return stamp(folder.warehouse) == recorded
 

@@ -43,7 +43,7 @@ class ReadAhead:
     findings: "Findings"
 
     def is_of(self, folder: DataFolder) -> bool:
-        """Whether the file that was read is the published warehouse, judged by its size and modification time."""
+        """Whether the file that was read is the published warehouse, by its size and modification time."""
         return stamp(folder.warehouse) == self.read_from
 
 

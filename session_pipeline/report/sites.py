@@ -31,7 +31,7 @@ def with_change(site: Row) -> Row:
 
 
 def place(figures: Figures, row: Row) -> str:
-    """Return the site of a row to put behind an action, such as ` on site shop`; nothing if there is one site."""
+    """Return the site of a row to put after an action, such as ` on site shop`; nothing if there is one site."""
     return f" on site {formats.isolated(row['site'])}" if has_several(figures) else ""
 
 

@@ -1,6 +1,6 @@
 """Opens the store with what identifies the rows of a person: its ids, and macros that compare them.
 
-A visitor id is meant as in the tables. By person, the id of a person stands for all ids that only the person uses.
+A visitor id is the one of the tables. By person, the id of a person stands for all ids that only the person uses.
 held.py finds what there is about a person.
 """
 

@@ -17,7 +17,7 @@ class Spent:
 
     Attributes:
         seconds: Seconds of the clock, without those of stages within this one.
-        cpu_seconds: CPU seconds of all threads of the process, likewise.
+        cpu_seconds: CPU seconds of all threads of the process, without those of stages within this one.
     """
 
     seconds: float = 0.0

@@ -129,8 +129,8 @@ def parse_settings(
     """
     merged = dict(_packaged())
     for key, value in parse_toml(text, file).items():
-        is_laid_over = key in _SECTIONS and isinstance(value, dict)
-        merged[key] = {**merged[key], **value} if is_laid_over else value
+        is_merged = key in _SECTIONS and isinstance(value, dict)
+        merged[key] = {**merged[key], **value} if is_merged else value
     found = list(variables(environment))
     errors = [error for error in found if isinstance(error, SettingsError)]
     given = []

@@ -126,7 +126,7 @@ def is_disk_error(error: BaseException) -> bool:
 def is_locked(error: BaseException) -> bool:
     """Whether SQLite could not use a file because another program kept it locked, such as a shell of SQLite.
 
-    SQLITE_LOCKED is not meant: it is a conflict within one connection.
+    SQLITE_LOCKED does not count: it is a conflict within one connection.
     """
     return primary_code(error) == sqlite3.SQLITE_BUSY
 

@@ -1,6 +1,6 @@
 """The values of one field in the first lines of a file, and what they can be: times, dates, numbers, identifiers.
 
-sampled_fields.py reads the values; suggestions.py and its neighbors judge them.
+sampled_fields.py reads the values; suggestions.py and the other modules of suggestions decide what they mean.
 """
 
 import re

@@ -40,7 +40,7 @@ def possible_addresses(fields: Sequence[FieldValues]) -> list[FieldValues]:
 def suggested_address(fields: Sequence[FieldValues]) -> str | None:
     """Suggest the field with the visitor's address; None if no field has addresses, or several have different ones.
 
-    Without such a field, one with names of hosts and addresses is meant, as logs have it whose server looks up names.
+    Without such a field, one with names of hosts and addresses is suggested, as in logs of servers that look up names.
     """
     found = possible_addresses(fields)
     addresses = [[address_of(str(value)) for value in field.values] for field in found]

@@ -39,7 +39,7 @@ def suggested_request(
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Suggest the fields of a request, and of the columns that belong to it; empty if the lines are no server's log.
 
-    Of several fields that fit, one in the same object as the method is meant. A field with the whole first line of a
+    Of several fields that fit, the one in the same object as the method is used. A field with the whole first line of a
     request is used if there is no field of the method or of the target. Without either method or line, only lines with
     a target, a status and an address, and without names of events, are a server's log.
 

@@ -65,7 +65,7 @@ COUNTS = frozenset(
      "bouncerate", "keyevents", "conversions", "impressions", "engagementrate", "totalrevenue", "avgduration")
 )  # fmt: skip
 
-ENOUGH_LINES = 20  # lines that are enough to judge a field by its number of distinct values
+ENOUGH_LINES = 20  # lines that are enough to assess a field by its number of distinct values
 LONGEST_NAME = 100
 SIMILAR = 0.85  # from which on a name is a misspelled one
 # What a misspelled name must contain, so that visit_id is not taken for visitor_id, or referrer_name for event_name.
