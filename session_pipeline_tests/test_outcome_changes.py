@@ -196,6 +196,15 @@ def test_a_rate_is_tested_if_exactly_5_sessions_are_expected(count: int, is_test
     assert ((1, "purchase") in found) == is_tested
 
 
+def test_weeks_that_differ_much_raise_the_spread_of_windows_of_a_week() -> None:
+    """Days of a week are alike: 32 of 400 sessions buy in one week, 48 in the next. Then only 20 a day buy."""
+    days = [(400, 48 if offset // 7 % 2 else 32) for offset in range(56)] + [(400, 20)] * 7
+    found = {(row["window_days"], row["outcome"]): row for row in changes(rows_of(days, [62]))}
+    of_weeks = 8 * 56**2 / (400 * 7 * 0.1 * 0.9)
+    assert found[7, "purchase"]["spread"] == pytest.approx((of_weeks + 7) / (7 + 7), abs=1e-6)
+    assert not found[7, "purchase"]["is_alert"]
+
+
 @pytest.mark.parametrize(("count", "is_alert"), [(6, True), (5, False)])
 def test_a_change_by_fewer_than_5_sessions_is_no_alert(count: int, is_alert: bool) -> None:
     """Usually, there is a purchase on one of five days."""

@@ -126,10 +126,24 @@ def _rate_scores(n: Sequence[int], k: Sequence[int], window: Sequence[tuple[int,
         if n[place] and 0 < (rate := float(rates[place % 7])) < 1
     )
     spread = max(1.0, pearson / (day_count - 7))
+    if len(window) >= 7:
+        spread = max(spread, _spread_of_weeks(n, k, [float(rate) for rate in rates]))
     terms = ((k1, expected), (n1 - k1, n1 - expected))
     g = 2 * sum(count * math.log(count / usual) for count, usual in terms if count)
     score = round(math.copysign(math.sqrt(max(0.0, g) / (spread * (1 + n1 / n0))), k1 - expected), 6)
     return {"session_count": n1, "outcome_count": k1, "expected_count": expected, "spread": spread, "score": score}
+
+
+def _spread_of_weeks(n: Sequence[int], k: Sequence[int], rates: Sequence[float]) -> float:
+    """Return the spread of the eight weeks before a window, as if seven more had differed by chance alone."""
+    total, with_sessions = 0.0, 0
+    for start in range(0, 56, 7):
+        days = list(zip(n[start : start + 7], k[start : start + 7], rates, strict=True))
+        with_sessions += any(count for count, _, _ in days)
+        variance = sum(count * rate * (1 - rate) for count, _, rate in days)
+        if variance > 0:
+            total += sum(cases - count * rate for count, cases, rate in days) ** 2 / variance
+    return (total + 7) / (with_sessions - 1 + 7)
 
 
 def _count_scores(before: Sequence[int], here: int) -> dict[str, Any] | None:

@@ -16,8 +16,8 @@ OVER_SINCE = date(
 SPREAD = Column(
     "spread",
     "DOUBLE",
-    "How much more the days before the window (of steps, also its weeks) differ than by chance alone, as a ratio of "
-    "variances; at least 1.",
+    "How much more the days before the window (for 7 days and more, also the weeks) differ than by chance alone, as a "
+    "ratio of variances; at least 1.",
 )
 
 DIMENSION = text(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from session_pipeline.reference.changes import BASE_DAYS, LEAST_BASE_DAYS
-from session_pipeline.tables.changes.scores import Counts, Floats
+from session_pipeline.tables.changes.scores import WEEK_PRIOR, Counts, Floats
 from session_pipeline.tables.parameters import DAYS_OF_WEEK
 
 PRIOR_SESSIONS = 50.0  # a weekday's own rate counts as much as this many sessions with the overall rate
@@ -78,6 +78,8 @@ def rate_scores(sessions: Counts, with_outcome: Counts, window_days: int) -> Sco
     """Score the rates of a window by the likelihood ratio.
 
     The usual rate of a weekday is drawn to the rate of all days, so that few sessions of a weekday count little.
+    Neighbouring days are alike, so the spread of single days says too little about a window of many days: for these,
+    the spread of weeks counts, too.
 
     Args:
         sessions: The sessions of the 56 days before the window and of the window: a row for each day.
@@ -100,12 +102,30 @@ def rate_scores(sessions: Counts, with_outcome: Counts, window_days: int) -> Sco
     pearson = _in_order(np.where(variance > 0, (k - n * of_day) ** 2 / np.where(variance > 0, variance, 1.0), 0.0))
     day_count = (n > 0).sum(axis=0)
     spread = np.maximum(1.0, pearson / np.maximum(1, day_count - DAYS_OF_WEEK))
+    if window_days >= DAYS_OF_WEEK:
+        spread = np.maximum(spread, _spread_of_weeks(n, k - n * of_day, variance))
     is_tested = (day_count >= LEAST_BASE_DAYS) & (expected > 0) & (expected < n1)
     is_tested &= np.maximum(expected, k1) >= LEAST_COUNT
     # The usual rate is an estimate too, from n0 sessions.
     variance_ratio = spread * (1 + n1 / np.maximum(n0, 1))
     root = _likelihood_root(k1, expected, n1.astype(np.float64), is_tested) / np.sqrt(variance_ratio)
     return _scores(is_tested, expected, spread, root)
+
+
+def _spread_of_weeks(sessions: Counts, differences: Floats, variance: Floats) -> Floats:
+    """Return Pearson's statistic of the weeks before a window over its degrees of freedom, drawn towards 1.
+
+    Args:
+        sessions: The sessions of the days before the window.
+        differences: How many more of them had the outcome than usual.
+        variance: The variance of this number by chance alone.
+    """
+    by_week = (-1, DAYS_OF_WEEK, sessions.shape[1])
+    week_count = (sessions.reshape(by_week).sum(axis=1) > 0).sum(axis=0)
+    d, v = (np.stack([_in_order(week) for week in each.reshape(by_week)]) for each in (differences, variance))
+    pearson = _in_order(np.where(v > 0, d**2 / np.where(v > 0, v, 1.0), 0.0))
+    spread: Floats = (pearson + WEEK_PRIOR) / (week_count - 1 + WEEK_PRIOR)
+    return spread
 
 
 def session_scores(sessions: Counts) -> Scores:

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from session_pipeline.reference.changes import BASE_DAYS, LEAST_BASE_DAYS, LEAST_USUAL_CONVERSIONS, WINDOWS
 from session_pipeline.tables.changes.counts import PARTS, SiteCounts
-from session_pipeline.tables.changes.scores import Counts, Floats, drop_q_values, signed_root
+from session_pipeline.tables.changes.scores import WEEK_PRIOR, Counts, Floats, drop_q_values, signed_root
 from session_pipeline.tables.parameters import DAYS_OF_WEEK
 
 LEAST_SESSIONS, LEAST_USUAL_SESSIONS = 5, 20  # at risk
 LEAST_STAKE, LEAST_STAKE_SHARE = 5.0, 0.02  # conversions that depend on the step in the window, and of all of its
 COMPARED_DIGITS = 9  # of conversions, so that 5 are not fewer than 5 because a factor was rounded
-WEEK_PRIOR = 7.0  # as if this many more weeks had differed by chance alone
 DIGITS = 6
 
 

@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 LEAST_DAYS_BEFORE_A_CHANGE = 7
+WEEK_PRIOR = 7.0  # of a spread of weeks: as if this many more weeks had differed by chance alone
 BISECTIONS = 40  # a share is then known to 12 digits
 
 
