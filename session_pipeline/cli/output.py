@@ -73,7 +73,7 @@ def is_regular(path: Path) -> bool:
 
 @contextmanager
 def interrupted_by_sigterm() -> Iterator[None]:
-    """Handle SIGTERM like Ctrl-C within the block. By default, it would leave the temporary file."""
+    """Handle SIGTERM like Ctrl-C within the block. By default, it would leave the temporary file behind."""
     before = signal.getsignal(signal.SIGTERM)
     if before is not signal.SIG_DFL or threading.current_thread() is not threading.main_thread():
         yield  # another handler is set, or this thread cannot set one
