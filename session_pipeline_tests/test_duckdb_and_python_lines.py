@@ -62,7 +62,7 @@ def test_duckdb_and_python_read_the_same_lines(
     compared_count = 0
     monkeypatch.setattr(admission, "other_kind", lambda file, format: None)  # also compare files of other kinds
 
-    @hypothesis_settings(max_examples=100 * effort(), deadline=None)
+    @hypothesis_settings(max_examples=60 * effort(), deadline=None)
     @given(text=CONTENT[name])
     def compare(text: str) -> None:
         nonlocal compared_count

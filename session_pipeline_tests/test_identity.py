@@ -258,6 +258,7 @@ def test_changed_person_of_an_open_session_reaches_the_next_day(tmp_path: Path) 
     assert events["event_number"]["l1"] == 2
 
 
+@pytest.mark.long
 def test_funnel_of_a_person_goes_on_on_another_device(tmp_path: Path) -> None:
     steps = [{"name": name, "where": f"event_name = '{name}'"} for name in ("page_view", "purchase")]
     funnel = {"name": "shop", "grain": "visitor", "window_seconds": 259_200, "steps": steps}
