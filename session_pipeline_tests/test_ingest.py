@@ -53,7 +53,7 @@ def test_each_utc_date_is_a_separate_file(each_way: Ingest) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("date_count", [2, 40])
+@pytest.mark.parametrize("date_count", [pytest.param(2, marks=pytest.mark.nightly), 40])
 def test_bytes_do_not_depend_on_thread_count(tmp_path: Path, date_count: int) -> None:
     lines = []
     for number in range(60_000):
