@@ -60,7 +60,7 @@ def small_ranges() -> Iterator[Runner]:
         patch.setattr(line_counts, "CHUNK_BYTES", 2_000)
         patch.setattr(admission, "CHUNK_BYTES", 2_000)
         patch.setattr(task_reader, "LEAST_BYTES_FOR_TASKS", 0)
-        patch.setattr(task_reader, "BYTES_OF_RANGE", 14_000)
+        patch.setattr(task_reader, "BYTES_OF_RANGE", 17_000)
         patch.setattr(small_files, "LARGEST_SMALL_BYTES", 3_000)
         patch.setattr(task_reader, "LARGEST_SMALL_BYTES", 3_000)
         yield Runner()
