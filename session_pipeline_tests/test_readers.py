@@ -250,7 +250,7 @@ def assert_one_generation_each(shop: Shop, readers: list[Reader]) -> None:
 
 @pytest.mark.reliability
 @pytest.mark.parametrize(
-    ("settings", "count"), [(NATIVE, amount(1000, 8000)), (VIEWS, amount(250, 2000))], ids=["native tables", "views"]
+    ("settings", "count"), [(NATIVE, amount(2000, 8000)), (VIEWS, amount(500, 2000))], ids=["native tables", "views"]
 )
 def test_readers_see_one_generation_during_continuous_runs(
     tmp_path: Path, settings: dict[str, Any], count: int
@@ -337,7 +337,7 @@ def test_lake_globs_during_continuous_replacement_are_measured(tmp_path: Path) -
 
         replace()
         found, replacements = read_while(
-            replace, [(_read_lake, (folder, amount(100, 500), way)) for way in (True, False)]
+            replace, [(_read_lake, (folder, amount(200, 500), way)) for way in (True, False)]
         )
         assert replacements > 1
         replace()
