@@ -63,7 +63,14 @@ repeats as (
     select
         site,
         folder,
-        sum(columns(* exclude (site, folder, session_id)))
+        sum(page_visits) as page_visits,
+        sum(hard_time_count) as hard_time_count,
+        sum(error_count) as error_count,
+        sum(error_loop_count) as error_loop_count,
+        sum(u_turn_count) as u_turn_count,
+        sum(repeated_search_count) as repeated_search_count,
+        sum(rage_click_count) as rage_click_count,
+        sum(abandoned_form_count) as abandoned_form_count
     from repeats_of_visits
     group by site, folder
 ),
