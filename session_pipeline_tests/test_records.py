@@ -93,6 +93,12 @@ def test_lines_after_a_cut_line_stay_lines_whatever_their_levels(ingest: Ingest)
     assert (titles(taken), taken.reasons) == (["2"], {1: "invalid_json", 2: "too_nested"})
 
 
+def test_lines_after_a_cut_line_stay_lines_if_the_first_is_not_utf8(ingest: Ingest) -> None:
+    lines = ['{"items": [', json.dumps(event(1, note="?")), json.dumps(event(2)), json.dumps(event(3))]
+    taken = ingest.take("\n".join(lines).encode().replace(b"?", b"\xff"), "a.jsonl")
+    assert (titles(taken), taken.reasons) == (["2", "3"], {1: "invalid_json", 2: "invalid_utf8"})
+
+
 @pytest.mark.parametrize("cut", ['{"items": [', '{"a": {', '{"a": 1,', '{"a":'])
 def test_first_line_that_is_cut_is_quarantined_alone(ingest: Ingest, cut: str) -> None:
     taken = ingest.take("\n".join([cut, *map(json.dumps, EVENTS)]), "a.jsonl")
