@@ -26,13 +26,13 @@ from session_pipeline.defs.deployment import make_definitions, make_ingest_defin
 from session_pipeline.defs.failures import was_interrupted, why
 from session_pipeline.defs.jobs import BUILD, INGEST, UNDATED
 from session_pipeline.defs.partitions import BuiltDays, days_of
-from session_pipeline.errors import DamagedHistoryError, HistoryError, OpenFilesError, SessionPipelineError
+from session_pipeline.errors import DamagedHistoryError, HistoryError, SessionPipelineError
 from session_pipeline.run.pipeline import Run
 from session_pipeline.run.profile import DAGSTER
 from session_pipeline.settings.shortening import shortened
 from session_pipeline.store.damage import primary_code
 from session_pipeline.store.locks import folder_lock
-from session_pipeline.store.shortage import disk_full, means_disk_full, means_too_many_files
+from session_pipeline.store.shortage import disk_full, means_disk_full, too_many_files
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 # Steps print nothing, so no process is started to copy what they print to files. The log has all messages.
@@ -213,6 +213,6 @@ class LocalRuns:
             reasons = failed or [why(result.all_events)]
             if means_disk_full(reasons[0]):  # for Dagster's own files; errors of the store are already converted
                 raise disk_full(Path(self.instance.root_directory))
-            if means_too_many_files(reasons[0]):
-                raise OpenFilesError("a file")
+            if error := too_many_files(reasons[0]):
+                raise error
             raise RunFailedError(f"{name} failed: {'; '.join(reasons)} (run {result.run_id[:8]})")

@@ -26,6 +26,7 @@ LOCKED = "is locked by another program"
 HOW_TO_UNLOCK = "end that program, or its transaction, and run again"
 TOO_MANY_FILES = {errno.EMFILE, errno.ENFILE}
 TOO_MANY_FILES_TEXT = re.compile(r"too many open files", re.IGNORECASE)
+TOO_MANY_FILES_IN_PYTHON = re.compile(rf"OSError: \[Errno (?:{errno.EMFILE}|{errno.ENFILE})\] [^:]*(?:: '(.+)')?")
 # A write, a commit and a checkpoint. Other errors can quote data, in which the same words can stand.
 DUCKDB_WRITES = (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException)
 SPILL_LIMIT = "max_temp_directory_size"
@@ -108,9 +109,10 @@ def means_disk_full(text: str) -> bool:
     return DISK_FULL_TEXT.search(text) is not None
 
 
-def means_too_many_files(text: str) -> bool:
-    """Whether the text of an error of Python, with its class, means that no more files can be opened."""
-    return text.startswith(tuple(f"OSError: [Errno {number}]" for number in TOO_MANY_FILES))
+def too_many_files(text: str) -> OpenFilesError | None:
+    """Return the clear error for the text of an error of Python, with its class, about open files; None for others."""
+    found = TOO_MANY_FILES_IN_PYTHON.match(text)
+    return OpenFilesError(found.group(1) or "a file") if found else None
 
 
 def is_full_disk(error: BaseException) -> bool:
