@@ -60,7 +60,7 @@ class Scores:
 
     Attributes:
         expected: The count to expect.
-        spread: How much more the days differ than by chance, as a ratio of variances.
+        spread: How much more the days, or the weeks, differ than by chance, as a ratio of variances.
         score: How unusual the count is, in standard deviations; rounded.
     """
 
