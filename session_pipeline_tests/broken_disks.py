@@ -18,15 +18,20 @@ def cannot_read(monkeypatch: pytest.MonkeyPatch, *paths: Path, after: int = 0) -
     path still has a broken file.
     """
     opened = builtins.open
-    broken = {os.stat(path).st_ino for path in paths}
+    broken = {_identity(os.stat(path)) for path in paths}
 
     def open_broken(*args: Any, **arguments: Any) -> Any:
         found = opened(*args, **arguments)
-        return _Unreadable(found, after) if os.fstat(found.fileno()).st_ino in broken else found
+        return _Unreadable(found, after) if _identity(os.fstat(found.fileno())) in broken else found
 
     monkeypatch.setattr(builtins, "open", open_broken)
     monkeypatch.setattr(io, "open", open_broken)
-    return lambda path: os.stat(path).st_ino in broken
+    return lambda path: _identity(os.stat(path)) in broken
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    """Return what no other file has. After a file is deleted, a new one can have its number."""
+    return found.st_ino, found.st_mtime_ns
 
 
 def cannot_list(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
