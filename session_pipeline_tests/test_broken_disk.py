@@ -61,7 +61,7 @@ def damaged(deployment: Deployment) -> list[Partition]:
         return [partition for partition in store.partitions.values() if partition.is_damaged]
 
 
-@pytest.mark.parametrize("table", ["raw_events", pytest.param("open_sessions", marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("table", ["raw_events", pytest.param("open_sessions", marks=pytest.mark.long)])
 def test_rows_that_the_disk_cannot_read_are_made_again(
     deployment: Deployment, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,9 +195,10 @@ def statuses(deployment: Deployment) -> dict[str, tuple[str, str | None]]:
     [
         ("jsonl", 0),
         ("parquet", 8),
+        pytest.param("jsonl.gz", 8, marks=pytest.mark.long),
         *(
             pytest.param(ending, after, marks=pytest.mark.nightly)
-            for ending, after in (("jsonl", 8), ("jsonl.gz", 0), ("jsonl.gz", 8), ("parquet", 0))
+            for ending, after in (("jsonl", 8), ("jsonl.gz", 0), ("parquet", 0))
         ),
     ],
 )
