@@ -113,12 +113,9 @@ IN_A_JOB = """import sqlalchemy, uuid, dagster as dg
         """engine = sqlalchemy.create_engine("sqlite://")
         sqlalchemy.event.listen(engine, "reset", lambda *_: os.kill(os.getpid(), signal.SIGINT))
         engine.connect().close()""",
-        pytest.param(
-            """class Last: __del__ = lambda self: os.kill(os.getpid(), signal.SIGINT)
+        """class Last: __del__ = lambda self: os.kill(os.getpid(), signal.SIGINT)
         Last()
         time.sleep(5)""",
-            marks=pytest.mark.nightly,
-        ),
     ],
     ids=["in a connection that sqlalchemy returns", "in a finalizer"],
 )
