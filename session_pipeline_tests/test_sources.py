@@ -74,7 +74,12 @@ def test_any_folder_can_have_settings(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize(
-    "timezone", ["Asia/Tokyo", *(pytest.param(name, marks=pytest.mark.nightly) for name in ("UTC", "America/New_York"))]
+    "timezone",
+    [
+        "Asia/Tokyo",
+        pytest.param("America/New_York", marks=pytest.mark.long),
+        pytest.param("UTC", marks=pytest.mark.nightly),
+    ],
 )
 def test_lines_before_a_later_start_of_a_gone_file_are_not_pending(deployment: Deployment, timezone: str) -> None:
     deployment.only = ("daily_summary",)
