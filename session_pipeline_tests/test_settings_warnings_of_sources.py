@@ -21,7 +21,7 @@ UNUSUAL_NAMES = {
 UNKNOWN_VISITORS = {"named": ("NA", 10), "few": ("undefined", 9), "zero": ("0", 10)}  # the id, and its events
 COMMAS = {  # the field, its value and the number of its events
     "comma": ("value", "1.234,50", 2),
-    "mapped": ("Price: (net)", "1.234,50", 2),
+    "mapped": ("Price: (net)", "1.234,50", 1),
     "thousands": ("value", "1,234", 2),
     "mixed": ("value", "1,5", 1),
 }
@@ -156,7 +156,8 @@ def test_source_with_dates_only_is_named(warned: dict[str, str], source: str, is
 )
 def test_source_with_decimal_commas_is_named(warned: dict[str, str], source: str, is_named: bool) -> None:
     key = f"sources.{source}.decimal_comma"
-    said = f"raw/{source} has values with a decimal comma, whose lines are quarantined: 2 lines, such as '1.234,50'"
+    lines = "1 line" if COMMAS[source][2] == 1 else "2 lines"
+    said = f"raw/{source} has values with a decimal comma, whose lines are quarantined: {lines}, such as '1.234,50'"
     assert warned.get(key) == (f"{said}; to accept them, set {key} = true" if is_named else None)
 
 
