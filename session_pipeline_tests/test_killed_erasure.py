@@ -17,7 +17,7 @@ from session_pipeline_tests.erasures import CANARY, CANARY_USER, Erased, begin, 
 from session_pipeline_tests.reliability.figures import amount, record
 
 
-def erase_in_this_process(folder: Path, place: int | str, log: str) -> None:
+def erase_in_this_process(folder: Path, place: int, log: str) -> None:
     """Erase the canary, and die at a crash point."""
     os.environ[crash_points.CRASH_AT], os.environ[crash_points.CRASH_LOG] = "0", log
     KillAt(place)()
@@ -26,8 +26,8 @@ def erase_in_this_process(folder: Path, place: int | str, log: str) -> None:
     complete(deployment)
 
 
-def places_of_a_killed_erasure(deployment: Deployment, place: int | str, log: Path) -> list[str]:
-    """Kill an erasure at a crash point, the n-th or the first of that name; return the places that it reached."""
+def places_of_a_killed_erasure(deployment: Deployment, place: int, log: Path) -> list[str]:
+    """Kill an erasure at its n-th crash point, or nowhere if it is 0; return the places that it reached."""
     child = PROCESSES.Process(target=erase_in_this_process, args=(deployment.folder.path, place, str(log)), daemon=True)
     child.start()
     child.join(300)

@@ -29,7 +29,7 @@ from session_pipeline_tests.oracles.typical_paths import typical_paths
 Row = Mapping[str, Any]
 
 # The usual tests have the first seed, the long ones the next, the nightly ones the others.
-# Six seeds have each of SIZES and of FOLDS; eighteen have each pair of them.
+# Three seeds have each of FOLDS, six each of SIZES, and eighteen each pair of them.
 USUAL, LONG, ALL = 1, 3, 18
 
 
