@@ -40,7 +40,7 @@ class Deployment:
 
     Attributes:
         in_two_threads: Whether a second thread computes steps ahead, as in a command. With few events, this takes a
-            quarter more CPU time. Tests of the threads, of crashes and of random programs set it.
+            quarter more CPU time. Tests of the threads, of several writers, of crashes and of random programs set it.
     """
 
     only: Collection[str] | None = None

@@ -106,6 +106,7 @@ def assert_as_a_clean_run(deployment: Deployment, folder: Path) -> None:
 
 def _deliver_and_run(folder: Path, name: str, day: date, until: date) -> None:
     deployment = Deployment.at(folder)
+    deployment.in_two_threads = True
     deployment.deliver(name, visits(name, day))
     deployment.run(until)
 
