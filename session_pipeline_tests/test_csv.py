@@ -191,7 +191,7 @@ def test_header_name_may_span_lines(each_way: Ingest, line_end: str) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "visitor_id\tevent_time\n", "visitor_id\tevent_time"])
-@pytest.mark.parametrize("name", ["a.csv", pytest.param("a.tsv", marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("name", ["a.csv", pytest.param("a.tsv", marks=pytest.mark.long)])
 def test_csv_without_records_has_no_lines(each_way: Ingest, content: str, name: str) -> None:
     taken = each_way.take(content, name)
     assert (taken.admitted.line_count, taken.reading.days, taken.reading.mapping) == (0, (), {})
