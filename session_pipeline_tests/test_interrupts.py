@@ -146,7 +146,7 @@ def test_end_of_input_at_the_question_of_erase_ends_with_1(tmp_path: Path) -> No
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_ends_a_query_and_leaves_no_file(tmp_path: Path, number: int) -> None:
     deployment = Deployment(tmp_path / "data")
     deployment.deliver("events", [EVENT])
