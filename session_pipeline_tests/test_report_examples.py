@@ -51,7 +51,7 @@ def test_visit_with_many_hard_times_is_one_example(reported_week: Deployment, tm
     assert re.findall(r"<li><code>(.*?)</code></li>", flaw) == ["aaa", "bbb", "ccc"]
 
 
-@pytest.mark.parametrize("kept", [pytest.param((), marks=pytest.mark.nightly), ("ccc", "aaa")])
+@pytest.mark.parametrize("kept", [pytest.param((), marks=pytest.mark.long), ("ccc", "aaa")])
 def test_examples_are_only_sessions_that_have_not_expired(
     kept: tuple[str, ...], reported_week: Deployment, tmp_path: Path
 ) -> None:
