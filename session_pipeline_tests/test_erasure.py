@@ -147,7 +147,7 @@ def test_a_device_of_a_person_is_erased(tmp_path: Path) -> None:
     laptop = [event("laptop", 5, 1, user_id="u1"), event("laptop", 6, 2)]
     deployment = Deployment(tmp_path / "data", settings)
     deployment.deliver("first", [*laptop, *phone, *OTHERS])
-    deployment.run(UNTIL, publishes=False)
+    deployment.run(UNTIL)
     assert set(deployment.table("events")["visitor_id"]) == {"laptop", "ada", "bob"}
     held = begin(deployment, Person(CANARY, None, None))
     with open_folder(deployment.folder, until=UNTIL) as opened:
