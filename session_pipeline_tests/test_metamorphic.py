@@ -240,8 +240,9 @@ def test_settings_with_equal_meaning_make_nothing_stale(tmp_path: Path) -> None:
     ids=str,
 )
 def test_threads_and_memory_change_no_byte(
-    built: BuiltGroups, seed: int, resources: Mapping[str, Any], tmp_path: Path
+    built: BuiltGroups, seed: int, resources: Mapping[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(Deployment, "in_two_threads", True)
     other = run(tmp_path / "other", group(seed), files_of(group(seed)), more={"resources": resources})
     assert_equal_bytes(other, built.delivered(seed))
 
