@@ -11,6 +11,7 @@ import pytest
 
 from session_pipeline.reference import changes
 from session_pipeline.run.pipeline import open_run
+from session_pipeline.tables.parameters import CONSTANTS
 from session_pipeline.tables.steps import STEP_OF_TABLE
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.oracles import progress as oracle
@@ -72,6 +73,7 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         if request.param % 2:
             for name, bound in (("MOST_ACTIONS", 4), ("MOST_FOLLOWED_ACTIONS", 2), ("MOST_DIMENSION_VALUES", 2)):
                 patch.setattr(changes, name, bound)
+                patch.setitem(CONSTANTS, name.lower(), bound)
         with open_run(deployment.folder, run_id="test", until=FIRST + timedelta(days=DAYS)) as run:
             run.ingest()
             run.build(STEP_OF_TABLE["action_visits"], run.planner.frame.wanted)  # and its inputs
