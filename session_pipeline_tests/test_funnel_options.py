@@ -27,7 +27,7 @@ from session_pipeline_tests.oracles.funnels import Attempt, Exclusion, Funnel, L
 from session_pipeline_tests.oracles.sessions import Event, Rules
 
 VISITOR_COUNT = 300
-FEW_VISITORS = 100  # outside the nightly tests: most of the time is that of the oracle
+FEW_VISITORS = 100  # in all but some nightly cases: most of the time is that of the oracle
 FUNNEL_COUNT = 40
 NOON = datetime(2026, 10, 5, 12)
 DAY = date(2026, 10, 5)
