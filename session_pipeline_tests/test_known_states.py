@@ -35,6 +35,22 @@ def compared(planner: Planner, monkeypatch: pytest.MonkeyPatch) -> set[tuple[str
     return asked
 
 
+def built_without_outdated(built: Built, of_settings: str, until: date) -> Known:
+    """Build what a plan has, without the outdated days; return the state, whose plan is empty."""
+    planner = built.planner(of_settings, until)
+    while items := planner.plan().items:
+        for item in items:
+            fingerprint = planner.fingerprints.of(item.step, item.day)
+            assert fingerprint is not None
+            built.recipes.update([planner.fingerprints.recipe(item.step)])
+            for name in item.step.tables:
+                key = Key(name, item.day)
+                values = {"fingerprint": fingerprint.value, "parts": fingerprint.parts, "is_damaged": False}
+                built.partitions[key] = built.partitions[key]._replace(**values)  # type: ignore[arg-type]
+    assert planner.plan().is_empty
+    return planner.state(planner.plan().outdated)
+
+
 def knowing(known: Known, built: Built, of_settings: str = "", until: date = UNTIL) -> Planner:
     """Return a planner that knows, from a text, that the plan of a state was empty."""
     planner = built.planner(of_settings, until)
@@ -96,6 +112,60 @@ def test_planner_sees_what_is_committed_after_it_looked(long_history: Built) -> 
     built.change(Key("sessions", DAY + ONE), sha256="other")
     assert before.first_change(planner.state()) == DAY + ONE
     assert {item.day for item in planner.plan().items if item.step.name == "session_outcomes"} == {DAY + ONE}
+
+
+OUTDATED = "[sessions]\ninactivity_minutes = 20"  # settings with which all days of a catalog are outdated
+
+
+@pytest.fixture(scope="module")
+def outdated() -> tuple[Built, Known]:
+    """A catalog of 80 days that all wait for an upgrade, and its state."""
+    built = Built(*(raw(DAY + number * ONE, quarter(12), f"f{number}") for number in range(80)), until=LAST)
+    return built, built_without_outdated(built, OUTDATED, LAST)
+
+
+def test_outdated_days_of_a_known_state_are_listed_and_not_compared(
+    outdated: tuple[Built, Known], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built, known = outdated
+    planner = knowing(known, built, OUTDATED, LAST)
+    assert compared(planner, monkeypatch) == UNDATED
+    found = planner.plan().outdated
+    assert found == built.planner(OUTDATED, LAST).plan().outdated
+    assert {item.day for item in found} == {*planner.frame.wanted}
+
+
+def test_outdated_days_of_a_known_state_are_built_by_an_upgrade_or_with_a_higher_limit(
+    outdated: tuple[Built, Known],
+) -> None:
+    built, known = outdated
+    expected = built.planner(OUTDATED, LAST).plan(upgrade=True).items
+    assert len(expected) > 80
+    assert knowing(known, built, OUTDATED, LAST).plan(upgrade=True).items == expected
+    assert knowing(known, built, f"max_rebuild_days = 200\n{OUTDATED}", LAST).plan().items == expected
+
+
+def test_plan_after_a_late_file_for_an_outdated_day_is_the_same_with_a_known_state(
+    outdated: tuple[Built, Known], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built, known = outdated[0].copy(), outdated[1]
+    late = raw(DAY + 75 * ONE, quarter(12), "late")
+    built.partitions[late.key] = late
+    planner = knowing(known, built, OUTDATED, LAST)
+    found, expected = planner.plan(), built.planner(OUTDATED, LAST).plan()
+    assert (found.items, found.outdated) == (expected.items, expected.outdated)
+    assert late.key.date not in found.outdated_days
+    assert DAY + 10 * ONE not in {day for _, day in compared(planner, monkeypatch)}
+
+
+def test_outdated_days_of_a_known_state_are_not_fresh(outdated: tuple[Built, Known]) -> None:
+    built, known = outdated
+    assert knowing(known, built, OUTDATED, LAST).fresh_days(STEP_OF_TABLE["events"]) == frozenset()
+
+
+def test_outdated_days_are_read_again_from_the_text_of_a_state() -> None:
+    known = replace(STATE, outdated={("b", DAY): "r", ("a", DAY + ONE): "r", ("a", DAY): "r", ("a", DAY - ONE): "s"})
+    assert known_of(known.text()) == known
 
 
 STATE = Known("code", UNTIL, {DAY: "a", DAY + 2 * ONE: "c"})
@@ -191,7 +261,8 @@ def histories() -> Mapping[str, Built]:
     return {name: history(*values) for name, values in HISTORIES.items()}
 
 
-OTHER_SETTINGS = ('timezone = "Asia/Tokyo"', "[sessions]\ninactivity_minutes = 20")
+LIMIT = "max_rebuild_days = 3\n"
+OTHER_SETTINGS = ('timezone = "Asia/Tokyo"', OUTDATED, LIMIT + OUTDATED, f"max_rebuild_days = 60\n{OUTDATED}")
 
 
 @pytest.mark.long
@@ -199,7 +270,8 @@ OTHER_SETTINGS = ('timezone = "Asia/Tokyo"', "[sessions]\ninactivity_minutes = 2
 @settings(max_examples=20 * effort())
 def test_plan_is_the_same_with_and_without_a_known_state(data: st.DataObject, histories: Mapping[str, Built]) -> None:
     built = histories[data.draw(st.sampled_from(sorted(HISTORIES)))].copy()
-    known = built.planner(built.settings, built.until).state()
+    of_known = data.draw(st.sampled_from([built.settings, f"{LIMIT}{built.settings}\n{OUTDATED}"]))
+    known = built_without_outdated(built, of_known, built.until)
     for _ in range(data.draw(st.integers(0, 3))):
         key = data.draw(st.sampled_from(sorted(built.partitions)))
         kind = data.draw(st.sampled_from(["change", "remove", "new"]))
@@ -212,8 +284,10 @@ def test_plan_is_the_same_with_and_without_a_known_state(data: st.DataObject, hi
             new = raw(DAY + data.draw(st.integers(-40, 80)) * ONE, quarter(data.draw(st.integers(0, 23))), "new")
             built.partitions[new.key] = new
     until = built.until + data.draw(st.integers(-40, 40)) * ONE
-    of_settings = data.draw(st.sampled_from([built.settings] * 4 + [*OTHER_SETTINGS]))
-    expected, found = built.planner(of_settings, until).plan(), knowing(known, built, of_settings, until).plan()
+    of_settings = data.draw(st.sampled_from([of_known] * 4 + [*OTHER_SETTINGS]))
+    upgrade = data.draw(st.sampled_from([False, False, True]))
+    expected = built.planner(of_settings, until).plan(upgrade=upgrade)
+    found = knowing(known, built, of_settings, until).plan(upgrade=upgrade)
     assert described(found) == described(expected)
     assert (found.unwanted, found.outdated) == (expected.unwanted, expected.outdated)
 

@@ -1,15 +1,15 @@
-"""Remembers the state in which nothing was stale, so that the next plan compares only days that a change can affect.
+"""Remembers the state in which the plan was empty, so that the next plan compares only days that a change can affect.
 
 A plan compares each day of each table with what it was built from. In a long history almost all days are as they were.
 Here, the state of each date is a hash. A day is left out if no date that it can depend on has another hash, that is, if
 it is further from the first changed date than its tables can read ahead. Days never depend on what comes later than
-that. planner.py computes the plan.
+that. Outdated days, which wait for an upgrade, are remembered with their reasons. planner.py computes the plan.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from session_pipeline.store.files import digest
@@ -25,22 +25,28 @@ WITHOUT_LIMIT = 10_000_000  # more days than a calendar has
 
 @dataclass(frozen=True)
 class Known:
-    """A state in which the plan was empty and nothing was outdated.
+    """A state in which the plan was empty.
 
     Attributes:
         code: The hash of what all days depend on: the version, models and settings.
         until: The last day of the plan.
         dates: The hash of the partitions of each date, and of the bounds of each day that is wanted.
+        outdated: Why a step's tables of a day were outdated, by the step's name and the day. All others were fresh.
     """
 
     code: str
     until: date
     dates: Mapping[date, str]
+    outdated: Mapping[tuple[str, date], str] = field(default_factory=dict)
 
     def text(self) -> str:
         """Return the state as JSON."""
         dates = {day.isoformat(): value for day, value in sorted(self.dates.items())}
-        return json.dumps({"code": self.code, "until": self.until.isoformat(), "dates": dates})
+        outdated: dict[str, dict[str, list[str]]] = {}  # by step and reason, because most days have the same reason
+        for (step, day), reason in sorted(self.outdated.items()):
+            outdated.setdefault(step, {}).setdefault(reason, []).append(day.isoformat())
+        values = {"code": self.code, "until": self.until.isoformat(), "dates": dates, "outdated": outdated}
+        return json.dumps(values)
 
     def first_change(self, now: "Known") -> date | None:
         """Return the first date that differs in another state; `date.min` if all can, None if none does."""
@@ -57,7 +63,13 @@ def known_of(text: str) -> Known | None:
     try:
         found = json.loads(text)
         dates = {date.fromisoformat(day): str(value) for day, value in found["dates"].items()}
-        return Known(str(found["code"]), date.fromisoformat(found["until"]), dates)
+        outdated = {
+            (step, date.fromisoformat(day)): reason
+            for step, days_of in found["outdated"].items()
+            for reason, days in days_of.items()
+            for day in days
+        }
+        return Known(str(found["code"]), date.fromisoformat(found["until"]), dates, outdated)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -70,19 +82,22 @@ class DateHashes:
         self._frame = frame
         self._kept: dict[date, tuple[list[Partition], str]] = {}
 
-    def present(self, partitions: Mapping[Key, Partition], code: str) -> Known:
+    def present(
+        self, partitions: Mapping[Key, Partition], code: str, outdated: Mapping[tuple[str, date], str]
+    ) -> Known:
         """Return the present state of a catalog.
 
         Args:
             partitions: The partitions of the catalog.
             code: The hash of what all days depend on.
+            outdated: Why a step's tables of a day are outdated.
         """
         of_date: dict[date, list[Partition]] = {day: [] for day in self._frame.wanted}
         for key, each in partitions.items():
             if key.date is not None:
                 of_date.setdefault(key.date, []).append(each)
         dates = {day: self._hash(day, found) for day, found in of_date.items()}
-        return Known(digest([code, self._frame.frozen_before]), self._frame.until, dates)
+        return Known(digest([code, self._frame.frozen_before]), self._frame.until, dates, outdated)
 
     def _hash(self, day: date, found: list[Partition]) -> str:
         before = self._kept.get(day)

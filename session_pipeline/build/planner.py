@@ -6,7 +6,7 @@ depend on the clock. fingerprints.py computes fingerprints, builder.py builds wh
 which dates of an input a day reads.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 
 from session_pipeline.build.explain import what_changed
@@ -47,7 +47,7 @@ class Planner:
                 it commits.
             recipes: The recipes of the catalog.
             frame: The settings, the days that are wanted and the horizon.
-            known: A `state` for which the plan was empty and nothing was outdated; None compares all days.
+            known: A `state` for which the plan was empty; None compares all days.
             version: The version of the package.
         """
         self.frame = frame
@@ -120,13 +120,11 @@ class Planner:
         Args:
             upgrade: Whether to build all items, without the limit max_rebuild_days.
         """
-        asked = self._asked()
-        found = {(step.name, day): self.staleness(step, day) for step, day in asked}
-        outdated_days = frozenset() if upgrade else _outdated_days(found, self.frame.settings.max_rebuild_days)
+        found, outdated_days = self._compared(upgrade=upgrade)
         items: list[Item] = []
         outdated: list[Item] = []
         stale: set[tuple[str, date | None]] = set()
-        for step, day in asked:
+        for step, day in self._in_order(found):
             staleness, stale_input = found[step.name, day], self._stale_input(step, day, stale)
             if staleness is not None and staleness.kind is Kind.LOGIC and day in outdated_days:
                 outdated.append(Item(step, day, Certainty.WILL, staleness.kind, staleness.reason))
@@ -140,18 +138,52 @@ class Planner:
             stale.add((step.name, day))
         return Plan(tuple(items), tuple(outdated), self._unwanted(), self.frame)
 
-    def state(self) -> Known:
-        """Return the state that the plan is computed from, to be given to a later planner if the plan is empty."""
+    def _compared(self, *, upgrade: bool) -> tuple[dict[tuple[str, date | None], Staleness | None], frozenset[date]]:
+        """Return the staleness of every day of a step that may not be fresh, and the days that wait for an upgrade.
+
+        Days that are known to be outdated are compared only if one of them is to be built now: then what reads it may
+        have to be built, too.
+        """
+        first = self._first_change()
+        found: dict[tuple[str, date | None], Staleness | None] = {}
+        while True:
+            for step, day in self._asked(first):
+                if (step.name, day) not in found:
+                    found[step.name, day] = self.staleness(step, day)
+            waiting = {key: value for key, value in self._known_outdated(first).items() if key not in found}
+            every = found | waiting
+            outdated_days = frozenset() if upgrade else _outdated_days(every, self.frame.settings.max_rebuild_days)
+            to_build = {day for _, day in waiting if day is not None} - outdated_days
+            if not to_build:
+                return every, outdated_days
+            first = min(to_build)
+
+    def _known_outdated(self, first: date | None) -> dict[tuple[str, date | None], Staleness]:
+        """Return what was outdated in the known state, if it is known of which date the first change is."""
+        if self._known is None or first == date.min:
+            return {}
+        days = set(self.frame.open_days)
+        return {key: Staleness(Kind.LOGIC, why) for key, why in self._known.outdated.items() if key[1] in days}
+
+    def state(self, outdated: Iterable[Item] = ()) -> Known:
+        """Return the state that the plan is computed from, to be given to a later planner if the plan is empty.
+
+        Args:
+            outdated: What is outdated by the plan.
+        """
+        reasons = {(item.step.name, item.day): item.reason for item in outdated if item.day is not None}
         recipes = [self.fingerprints.recipe(step).value for step in steps_of(self.frame.settings)]
         code = digest([self._version, sorted(TABLES), recipes])
-        return self._date_hashes.present(self._partitions, code)
+        return self._date_hashes.present(self._partitions, code, reasons)
 
     def fresh_days(self, step: Step) -> frozenset[date]:
         """Return the days to build whose tables of a step are fresh. Only days that can be stale are compared.
 
         A day of which an input is not built yet is not fresh: it cannot be built now, but it may have to be.
         """
-        can_be_stale = {day for each, day in self._asked() if each is step}
+        first = self._first_change()
+        can_be_stale = {day for each, day in self._asked(first) if each is step}
+        can_be_stale |= {day for name, day in self._known_outdated(first) if name == step.name}
         return frozenset(
             day
             for day in self.frame.open_days
@@ -163,11 +195,27 @@ class Planner:
         found = self.inputs.of(step, (day,)).values()
         return all(isinstance(each, Partition) for partitions in found for each in partitions)
 
-    def _asked(self) -> list[tuple[Step, date | None]]:
-        """Return the steps, each with the days that can be stale, in the order of the plan."""
+    def _first_change(self) -> date | None:
+        """Return the first date that is not as in the known state; `date.min` if all can differ, None if none does."""
+        return self._known.first_change(self.state()) if self._known else date.min
+
+    def _in_order(self, found: Collection[tuple[str, date | None]]) -> list[tuple[Step, date | None]]:
+        """Return steps and days in the order of the plan."""
+        in_order = (
+            (step, day)
+            for step in steps_of(self.frame.settings)
+            for day in (self.frame.open_days if step.is_daily else (None,))
+        )
+        return [(step, day) for step, day in in_order if (step.name, day) in found]
+
+    def _asked(self, first: date | None) -> list[tuple[Step, date | None]]:
+        """Return the steps, each with the days that can be stale, in the order of the plan.
+
+        Args:
+            first: The first date that is not as in the known state, as `_first_change` returns it.
+        """
         if not self.frame.wanted:
             return []
-        first = self._known.first_change(self.state()) if self._known else date.min
         # Days that depend on a table without days, such as identities, are always compared.
         ahead, changed = days_ahead(self.frame), (first or date.max).toordinal()
         asked: list[tuple[Step, date | None]] = []

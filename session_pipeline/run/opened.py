@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from session_pipeline.build.expiry import NOTHING, Expiry, find_expiry, has_expiry
 from session_pipeline.build.known import known_of
-from session_pipeline.build.plan import Plan
+from session_pipeline.build.plan import Item, Plan
 from session_pipeline.build.planner import Planner
 from session_pipeline.build.wanted import wanted_days
 from session_pipeline.data_folder import DataFolder
@@ -192,9 +192,9 @@ def _frozen_days(store: Store) -> list[date]:
     return sorted(day for day in there if day < frozen_before)
 
 
-def record_known(store: Store, planner: Planner) -> None:
-    """Record that the plan of the present state is empty, for later planners."""
-    text = planner.state().text()
+def record_known(store: Store, planner: Planner, outdated: Iterable[Item]) -> None:
+    """Record that the plan of the present state is empty except for what is outdated, for later planners."""
+    text = planner.state(outdated).text()
     if text != store.catalog.text(KNOWN):
         store.catalog.set_state(KNOWN, text)
 

@@ -314,8 +314,8 @@ class Run(OpenFolder):
             erasure.remove_from_logs(self, left)
         if self.expire():
             plan = self.plan()
-        if plan.is_empty and not plan.outdated:
-            record_known(self.store, self.planner)
+        if plan.is_empty:
+            record_known(self.store, self.planner, plan.outdated)
         if published_state.is_current(self.folder, self.store, plan):
             return "this state is already published"
         return publication.publish(
