@@ -30,7 +30,7 @@ PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- power: begin -->", "<!-- power: end -->"
 
 FIRST = date(2026, 1, 5)
-QUIET_DAYS, FAULTY_DAYS = 90, 28
+QUIET_DAYS, FAULTY_DAYS, MONTH = 90, 28, 30
 LOOKED_AT = (1, 2, 3, 4, 5, 7, 10, 14, 21, 28)  # days after the fault began
 SESSIONS_PER_VISITOR = 1.5
 SIZES = (150, 700, 2_000)  # sessions a day
@@ -151,6 +151,12 @@ def alerts(counts: Counts, asked_for: Collection[date]) -> Iterator[Mapping[str,
     yield from (row for row in progress_changes(rows).to_pylist() if row["is_alert"])
 
 
+def steps_with_an_alert(counts: Counts, days: Collection[date]) -> set[tuple[str, str, str, str]]:
+    """Return the steps with an alert on some days."""
+    names = ("dimension", "dimension_value", "action", "next_action")
+    return {tuple(row[name] for name in names) for row in alerts(counts, days)}
+
+
 def days_until_detection(planted: Planted, quiet: Counts, size: int, drop: float) -> int | None:
     """Return after how many days the first alert names a fault; None if none does within four weeks."""
     begin = FIRST + timedelta(days=QUIET_DAYS)
@@ -169,11 +175,11 @@ def days_until_detection(planted: Planted, quiet: Counts, size: int, drop: float
 def false_alerts(size: int) -> tuple[float, float]:
     """Return the number of steps, and of outcomes, with an alert in a quiet month, on average."""
     steps = outcomes = 0
-    days = {FIRST + timedelta(days=QUIET_DAYS + offset) for offset in range(30)}
+    days = {FIRST + timedelta(days=QUIET_DAYS + offset) for offset in range(MONTH)}
     for seed in QUIET_SEEDS:
-        counts = counts_of(size, QUIET_DAYS + 30, seed, FIRST)
-        steps += len({(row["dimension_value"], row["action"], row["next_action"]) for row in alerts(counts, days)})
-        rows = outcome_changes(outcome_counts(size, QUIET_DAYS + 30, seed, days)).to_pylist()
+        counts = counts_of(size, QUIET_DAYS + MONTH, seed, FIRST)
+        steps += len(steps_with_an_alert(counts, days))
+        rows = outcome_changes(outcome_counts(size, QUIET_DAYS + MONTH, seed, days)).to_pylist()
         bad = [row for row in rows if row["is_alert"] and is_worse(row, set(CONVERSIONS))]
         outcomes += len({(row["dimension_value"], row["outcome"]) for row in bad})
     return steps / len(QUIET_SEEDS), outcomes / len(QUIET_SEEDS)
@@ -199,11 +205,11 @@ def table() -> str:
     return "\n".join([*lines, "", *quiet_lines])
 
 
-def with_table(page: Path, text: str) -> str:
+def with_table(page: Path, text: str, begin: str, end: str) -> str:
     """Return the page with the table between its two marks."""
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    return f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}"
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    return f"{before}{begin}\n\n{text}\n\n{end}{rest.partition(end)[2]}"
 
 
 if __name__ == "__main__":
-    PAGE.write_text(with_table(PAGE, table()), encoding="utf-8")
+    PAGE.write_text(with_table(PAGE, table(), BEGIN, END), encoding="utf-8")
