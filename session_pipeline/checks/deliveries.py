@@ -1,7 +1,8 @@
 """Checks deliveries: no line is lost, files can be read, and expected files arrive."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
 from session_pipeline.checks.quarantine import SEPARATED, has_too_many_quarantined, too_many_quarantined
@@ -105,33 +106,35 @@ def rejected_files(folder: DataFolder, settings: Settings, store: Store, until: 
     """
     since = (until - WATCHED).isoformat()
     quarantined = {partition.key.file_id: partition for partition in store.of_table("quarantined_lines")}
-    present = files_there(folder, store)
+    present = cache(lambda: files_there(folder, store))  # lists raw/, which can have very many files
     recognized = recognized_presets(settings, store)
     problems = []
     for file_id, item in store.catalog.source_files().items():
         facts = item.facts
         if facts["status"] != "accepted":
-            if file_id in present:
+            if file_id in present():
                 problems.append(f"raw/{facts['path']}: {facts['reason']}{_how_to_fix(facts)}")
             continue
         lines = quarantined.get(file_id)
-        if lines is None or not (lines.built_at >= since or (file_id in present and not facts["accepted_count"])):
+        if lines is None:
+            continue
+        if lines.built_at < since and (facts["accepted_count"] or file_id not in present()):
             continue
         source = facts["source"]
         # The key format alone does not say where the fields are, so a preset can be missing.
         keys = settings.sources[source].model_fields_set if source in settings.sources else set()
         presets = recognized.get(source, []) if keys <= KEYS_OF_ANY_FORMAT | {"format"} else None
-        table = _table_read_as_log(folder, facts) if file_id in present else None
+        table = _table_read_as_log(folder, facts, present)
         if sentence := too_many_quarantined(facts, lines.counts, _first_lines(store, lines, facts), presets, table):
             problems.append(sentence)
     return problems
 
 
-def _table_read_as_log(folder: DataFolder, facts: FileFacts) -> str | None:
+def _table_read_as_log(folder: DataFolder, facts: FileFacts, present: Callable[[], Set[str]]) -> str | None:
     """Return csv or tsv for a table that was read as an access log because of its name, without an accepted line."""
     if facts["format"] != AccessLog.name or facts["accepted_count"] or not has_too_many_quarantined(facts):
         return None
-    return table_format(beginning_of(folder.raw / facts["path"]))
+    return table_format(beginning_of(folder.raw / facts["path"])) if facts["file_id"] in present() else None
 
 
 def _how_to_fix(facts: FileFacts) -> str:

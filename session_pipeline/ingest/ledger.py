@@ -73,7 +73,7 @@ class Ledger:
         """Return the format of a delivery: from the settings of its source, otherwise from its name."""
         _, file_id = self.known.get(delivery.name, ("", ""))
         try:
-            return kind_of(delivery.path, self._rules(delivery.source, file_id).format)[0]
+            return kind_of(delivery.location, self._rules(delivery.source, file_id).format)[0]
         except RefusedFileError:
             return NO_FORMAT
 
@@ -91,15 +91,17 @@ class Ledger:
         stamp, file_id = self.known.get(delivery.name, ("", ""))
         if stamp != delivery.stamp:
             return "changed since it was read" if stamp else NEW_FILE
-        if self._was_refused_for(NO_PERMISSION, file_id) and may_be_read(delivery.path):
+        reason = self._why_not_read(file_id)
+        if NO_PERMISSION in reason and may_be_read(delivery.path):
             return NOW_PERMITTED  # another user runs this, or the user is in another group: neither changes the stamp
-        if self._was_refused_for(UnreadableFileError.REASON, file_id) and can_be_read(delivery.path):
+        if UnreadableFileError.REASON in reason and can_be_read(delivery.path):
             return NOW_READABLE
         return self.why_stale(delivery.source, file_id)
 
-    def _was_refused_for(self, reason: str, file_id: str) -> bool:
-        """Whether a file was not read for a reason that can pass without a change of the file."""
-        return file_id in self.files and reason in (self.files[file_id].facts["reason"] or "")
+    def _why_not_read(self, file_id: str) -> str:
+        """Return why a file was not read; empty if it was. The reason can pass without a change of the file."""
+        file = self.files.get(file_id)
+        return file.facts["reason"] or "" if file is not None else ""
 
     def why_stale(self, source: str, file_id: str) -> str | None:
         """Return why the stored rows of a content are stale; None if they are not."""

@@ -39,15 +39,17 @@ def files_gone(folder: DataFolder, settings: Settings, store: Store) -> list[str
 
     Their rows stay as they were read.
     """
-    present = {delivery.name for delivery in deliveries(folder)}
     rules = _rules(folder, settings)
-    return sorted(
-        item.facts["path"]
+    changed = [
+        item
         for item in store.catalog.source_files().values()
         if item.facts["status"] == "accepted"
         and not rules(item.facts["source"], item.facts.get("preset")).gave(item.fingerprint)
-        and present.isdisjoint(store.catalog.paths_of(item.file_id))
-    )
+    ]
+    if not changed:
+        return []  # almost always, and a history can have very many files
+    present = {delivery.name for delivery in deliveries(folder)}
+    return sorted(item.facts["path"] for item in changed if present.isdisjoint(store.catalog.paths_of(item.file_id)))
 
 
 def lines_before_start(settings: Settings, store: Store) -> int:

@@ -118,23 +118,17 @@ class Catalog(CatalogFile):
         rows = self._connection.execute(
             "select file_id, min(path) as first_path, count(*) as delivery_count from deliveries group by file_id"
         )
-        delivered = {
-            row["file_id"]: {"path": row["first_path"], "delivery_count": row["delivery_count"]} for row in rows
-        }
+        delivered = {file_id: {"path": path, "delivery_count": count} for file_id, path, count in rows}
         never: Mapping[str, Any] = {"path": None, "delivery_count": 0}
         rows = self._connection.execute("select file_id, fingerprint, facts from source_files order by file_id")
         return {
-            row["file_id"]: SourceFile(
-                row["file_id"],
-                row["fingerprint"],
-                self._facts(json.loads(row["facts"]) | delivered.get(row["file_id"], never), row["file_id"]),
-            )
-            for row in rows
+            file_id: SourceFile(file_id, fingerprint, self._facts(file_id, facts, delivered.get(file_id, never)))
+            for file_id, fingerprint, facts in rows
         }
 
-    def _facts(self, values: dict[str, Any], file_id: str) -> FileFacts:
-        about = f"delivered file {values['path'] or file_id}"
-        return cast(FileFacts, damage.RecordedValues(values, self._path, about))
+    def _facts(self, file_id: str, facts: str, delivered: Mapping[str, Any]) -> FileFacts:
+        about = f"delivered file {delivered['path'] or file_id}"
+        return cast(FileFacts, damage.RecordedValues(json.loads(facts) | delivered, self._path, about))
 
     def put_source_file(self, source_file: SourceFile) -> None:
         """Record a delivered file. Call within a transaction."""

@@ -85,6 +85,6 @@ def _first_lines(path: Path) -> list[bytes]:
 
 def _format_of(path: Path) -> str | None:
     try:
-        return kind_of(path, None)[0]
+        return kind_of(str(path), None)[0]
     except RefusedFileError:
         return None

@@ -202,7 +202,7 @@ def _has_other_format(found: Trial, file: Path) -> bool:
 
 def _has_unknown_ending(file: Path) -> bool:
     try:
-        kind_of(Path(file.name), None)
+        kind_of(file.name, None)
     except RefusedFileError as error:
         return isinstance(error, UnknownEndingError)
     return False

@@ -128,7 +128,7 @@ def admit(
     """
     _check_way(path, root)
     try:
-        format, compression = kind_of(path, format)
+        format, compression = kind_of(str(path), format)
     except UnknownEndingError as error:
         raise RefusedFileError(why_refused(error.reason, beginning_of(path))) from error
     with (

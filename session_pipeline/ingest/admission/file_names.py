@@ -4,7 +4,6 @@ Whether the content agrees is checked in formats/.
 """
 
 import os
-from pathlib import Path
 
 from session_pipeline.errors import RefusedFileError, StoreError
 from session_pipeline.ingest.formats import FORMATS, Parquet, format_of_file_name
@@ -25,17 +24,17 @@ def is_called_like_a_file(name: str) -> bool:
     if "." not in name:
         return False  # files and folders can both be named access_log
     try:
-        format, _ = kind_of(Path(name), None)
+        format, _ = kind_of(name, None)
     except RefusedFileError:
         return False
     return format != Parquet.name or without_inner_ending(name.lower()) == name.lower()
 
 
-def kind_of(path: Path, format: str | None) -> tuple[str, Compression | None]:
+def kind_of(path: str, format: str | None) -> tuple[str, Compression | None]:
     """Return the format and the compression of a delivered file.
 
     Args:
-        path: The file. Only its name is used.
+        path: The path of the file. Only its name is used.
         format: The format from the settings of its source; None: the format given by the name.
 
     Raises:
@@ -44,8 +43,8 @@ def kind_of(path: Path, format: str | None) -> tuple[str, Compression | None]:
         StoreError: The name is UTF-8, but this process cannot read such names.
     """
     try:
-        name = path.name.lower()
-        str(path).encode()
+        name = os.path.basename(path).lower()
+        path.encode()
     except UnicodeEncodeError as error:
         _check_encoding_of_process(path)
         raise RefusedFileError("its name is not UTF-8; rename it") from error
@@ -63,7 +62,7 @@ def kind_of(path: Path, format: str | None) -> tuple[str, Compression | None]:
     return format, compression
 
 
-def _check_encoding_of_process(path: Path) -> None:
+def _check_encoding_of_process(path: str) -> None:
     """Check that a name that this process could not decode is not UTF-8.
 
     Otherwise the process uses another encoding. To refuse the file would remove its rows, if it was accepted before.

@@ -18,7 +18,7 @@ class Delivery:
     r"""A file under raw/, or something else there that will be refused.
 
     Attributes:
-        path: Its path.
+        location: Its path, as text.
         name: Its path relative to raw/. Bytes that are not UTF-8 are escaped, as \xff.
         source: The folder under raw/ that contains it; empty for files directly in raw/.
         stamp: A text that changes whenever the file changes.
@@ -26,12 +26,17 @@ class Delivery:
         changed_at: Time of its last change (ctime), in seconds since 1970, by the clock of the file system.
     """
 
-    path: Path
+    location: str
     name: str
     source: str
     stamp: str
     byte_count: int
     changed_at: float
+
+    @property
+    def path(self) -> Path:
+        """Its path. Made when it is needed, because a history has very many files, and most were read before."""
+        return Path(self.location)
 
 
 def deliveries(folder: DataFolder) -> Iterator[Delivery]:
@@ -59,13 +64,15 @@ def _delivery(raw: str, path: str) -> Delivery | None:
         state = os.lstat(path)
     except FileNotFoundError:
         return None  # it was just renamed or removed
-    name = os.fsencode(path.removeprefix(os.path.join(raw, ""))).decode(errors="backslashreplace")
+    name = path.removeprefix(os.path.join(raw, ""))
+    if not name.isascii():
+        name = os.fsencode(name).decode(errors="backslashreplace")
     is_folder = stat.S_ISDIR(state.st_mode)
     source = name.partition("/")[0] if "/" in name or is_folder else ""
     stamp = f"{state.st_size}-{state.st_mtime_ns}-{state.st_ctime_ns}-{state.st_ino}"
     if is_folder:
         stamp = f"folder-{state.st_ino}"  # new files in the folder do not change it
-    return Delivery(Path(path), name, source, stamp, state.st_size, state.st_ctime)
+    return Delivery(path, name, source, stamp, state.st_size, state.st_ctime)
 
 
 def _can_be_entered(path: str) -> bool:

@@ -141,11 +141,14 @@ COMPRESSIONS = (
     Compression("zstd", ".zst", (b"\x28\xb5\x2f\xfd", *SKIPPABLE_FRAMES), b"", _zstd_frame, zstd.ZstdError),
     *_of_standard_library(),
 )
+ENDINGS = tuple(each.ending for each in COMPRESSIONS)
 LONGEST_MAGIC_BYTES = max(len(magic) for each in COMPRESSIONS for magic in each.magic)
 
 
 def compression_of_name(name: str) -> Compression | None:
     """Return the compression that the ending of a file name gives; None if it gives none."""
+    if not name.endswith(ENDINGS):
+        return None  # asked first, because a history has very many files
     return next((each for each in COMPRESSIONS if name.endswith(each.ending)), None)
 
 

@@ -28,7 +28,8 @@ class Parquet(Format):
 
     def fits_name(self, name: str) -> bool:
         """Whether a name is that of Parquet, also with the ending of the compression within: a.parquet.sz."""
-        return super().fits_name(name) or super().fits_name(without_inner_ending(name))
+        inner = without_inner_ending(name)
+        return super().fits_name(name) or (inner != name and super().fits_name(inner))
 
     def other_kind(self, beginning: bytes) -> str | None:
         """Recognize everything that does not begin as Parquet does."""
@@ -58,5 +59,7 @@ class Parquet(Format):
 
 def without_inner_ending(name: str) -> str:
     """Return a name in lower case without an ending that can name the compression within Parquet."""
-    ending = next((each for each in INNER_ENDINGS if name.endswith(each)), "")
+    if not name.endswith(INNER_ENDINGS):
+        return name
+    ending = next(each for each in INNER_ENDINGS if name.endswith(each))
     return name.removesuffix(ending)
