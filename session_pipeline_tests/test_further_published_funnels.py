@@ -42,8 +42,11 @@ def funnels(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 
 @pytest.fixture(scope="module")
-def funnel_entries(funnels: Deployment) -> list[Row]:
-    return funnels.records("funnel_entries")
+def funnel_entries(funnels: Deployment) -> Mapping[str, list[Row]]:
+    """The rows of each funnel, of the visitors of all cases."""
+    columns = ["visitor_id", "entry_date", "step_reached", "is_excluded", "is_converted"]
+    by_funnel = funnels.table("funnel_entries").groupby("funnel")
+    return {str(name): rows[columns].to_dict("records") for name, rows in by_funnel}
 
 
 def test_cases_have_names_of_their_own() -> None:
@@ -51,7 +54,9 @@ def test_cases_have_names_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_funnels_of_other_products_give_their_results(case: FunnelCase, funnel_entries: list[Row]) -> None:
+def test_funnels_of_other_products_give_their_results(
+    case: FunnelCase, funnel_entries: Mapping[str, list[Row]]
+) -> None:
     events = oracle.sessionize(read_lines([delivery("file", case.lines)]), Rules())
     of_oracle = [
         (attempt.entry.line.visitor_id, attempt.step_reached, attempt.is_excluded)
@@ -59,8 +64,8 @@ def test_funnels_of_other_products_give_their_results(case: FunnelCase, funnel_e
     ]
     of_table = [
         (row["visitor_id"], row["step_reached"], row["is_excluded"])
-        for row in funnel_entries
-        if row["funnel"] == case.name and row["visitor_id"] in case.visitors
+        for row in funnel_entries.get(case.name, [])
+        if row["visitor_id"] in case.visitors
     ]
     assert funnel_levels(case.visitors, of_oracle) == case.levels
     assert funnel_levels(case.visitors, of_table) == case.levels
@@ -68,11 +73,11 @@ def test_funnels_of_other_products_give_their_results(case: FunnelCase, funnel_e
 
 @pytest.mark.parametrize(("case", "counts"), DAILY, ids=lambda case: getattr(case, "name", ""))
 def test_visitors_who_enter_and_convert_on_each_day(
-    case: FunnelCase, counts: Mapping[int, tuple[int, int]], funnel_entries: list[Row]
+    case: FunnelCase, counts: Mapping[int, tuple[int, int]], funnel_entries: Mapping[str, list[Row]]
 ) -> None:
     reached: dict[int, list[int]] = defaultdict(list)
-    for row in funnel_entries:
-        if row["funnel"] == case.name and row["visitor_id"] in case.visitors:
+    for row in funnel_entries.get(case.name, []):
+        if row["visitor_id"] in case.visitors:
             reached[(row["entry_date"] - FIRST_MOMENT.date()).days].append(row["step_reached"])
     last = len(case.funnel.steps)
     assert {day: (len(steps), steps.count(last)) for day, steps in reached.items()} == counts
@@ -80,9 +85,9 @@ def test_visitors_who_enter_and_convert_on_each_day(
 
 @pytest.mark.parametrize(("case", "conversions"), COMPLETED, ids=lambda case: getattr(case, "name", ""))
 def test_conversions_that_do_not_overlap(
-    case: FunnelCase, conversions: Mapping[str, int], funnel_entries: list[Row]
+    case: FunnelCase, conversions: Mapping[str, int], funnel_entries: Mapping[str, list[Row]]
 ) -> None:
-    converted = [row["visitor_id"] for row in funnel_entries if row["funnel"] == case.name and row["is_converted"]]
+    converted = [row["visitor_id"] for row in funnel_entries.get(case.name, []) if row["is_converted"]]
     assert {visitor: converted.count(visitor) for visitor in conversions} == conversions
 
 
