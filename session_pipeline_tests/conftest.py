@@ -151,7 +151,18 @@ def ingest(tmp_path: Path) -> Iterator[Ingest]:
 @pytest.fixture(params=["as a small file", "as a large file"])
 def each_way(request: pytest.FixtureRequest, ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> Ingest:
     """An ingest that reads every file in one of the two ways, whatever its size."""
-    if request.param == "as a large file":
+    return in_way(request.param, ingest, monkeypatch)
+
+
+@pytest.fixture(params=["as a small file", pytest.param("as a large file", marks=pytest.mark.long)])
+def each_way_of_columns(request: pytest.FixtureRequest, ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> Ingest:
+    """As `each_way`, for tests of what happens once the lines are read: in both ways, one query does it."""
+    return in_way(request.param, ingest, monkeypatch)
+
+
+def in_way(way: str, ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> Ingest:
+    """Let the ingest read every file in a way, and return it."""
+    if way == "as a large file":
         monkeypatch.setattr(small_files, "LARGEST_SMALL_BYTES", -1)
     return ingest
 

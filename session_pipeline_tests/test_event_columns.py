@@ -16,8 +16,8 @@ from session_pipeline_tests.ingesting import EVENT, RULES, Ingest, Row
 # From line to event
 
 
-def test_rows_have_columns_and_types_of_the_contracts(each_way: Ingest) -> None:
-    reading = each_way.take_lines(EVENT, "bad").reading
+def test_rows_have_columns_and_types_of_the_contracts(each_way_of_columns: Ingest) -> None:
+    reading = each_way_of_columns.take_lines(EVENT, "bad").reading
     assert reading.quarantine_path is not None
     for path, name in ((reading.days[0].path, "raw_events"), (reading.quarantine_path, "quarantined_lines")):
         assert [(each.name, each.type) for each in pq.read_schema(path)] == [
@@ -25,7 +25,7 @@ def test_rows_have_columns_and_types_of_the_contracts(each_way: Ingest) -> None:
         ]
 
 
-def test_every_delivered_column_is_kept(each_way: Ingest) -> None:
+def test_every_delivered_column_is_kept(each_way_of_columns: Ingest) -> None:
     given: Row = {name: f"{name} as given" for name in DELIVERED_COLUMNS}
     given |= {
         "event_time": "2024-03-01T12:00:00.123456Z",
@@ -37,7 +37,7 @@ def test_every_delivered_column_is_kept(each_way: Ingest) -> None:
         "referrer": "https://www.example.org/",
         "properties": {"plan": "pro"},
     }
-    event = each_way.event(**given)
+    event = each_way_of_columns.event(**given)
     line = json.dumps({**EVENT, **given})
     assert event == given | {
         "event_time": datetime(2024, 3, 1, 12, 0, 0, 123456),
@@ -57,28 +57,30 @@ def test_every_delivered_column_is_kept(each_way: Ingest) -> None:
     }
 
 
-def test_columns_are_found_by_name_also_inside_objects(each_way: Ingest) -> None:
+def test_columns_are_found_by_name_also_inside_objects(each_way_of_columns: Ingest) -> None:
     rules = replace(
         RULES,
         columns={"visitor_id": "user.ids.0", "event_time": "ts", "event_name": "type/of~it", "user_id": "User"},
     )
     line = {"user": {"ids": [12, 13]}, "ts": 1709294400, "type/of~it": "click", "User": "u", "user_id": "x"}
-    [event] = each_way.take_lines(line, rules=rules).events
+    [event] = each_way_of_columns.take_lines(line, rules=rules).events
     assert (event["visitor_id"], event["event_name"], event["user_id"]) == ("12", "click", "u")
     assert event["event_time"] == datetime(2024, 3, 1, 12)
     assert json.loads(event["properties"]) == {"user": {"ids": [12, 13]}, "user_id": "x"}
 
 
-def test_names_differing_in_case_or_used_twice(each_way: Ingest) -> None:
+def test_names_differing_in_case_or_used_twice(each_way_of_columns: Ingest) -> None:
     rules = replace(RULES, columns={"visitor_id": "id", "user_id": "ID", "element": "ID", "page_title": "Event_Name"})
-    [event] = each_way.take_lines({**EVENT, "id": "v", "ID": "u", "Event_Name": "t", "Id": "x"}, rules=rules).events
+    [event] = each_way_of_columns.take_lines(
+        {**EVENT, "id": "v", "ID": "u", "Event_Name": "t", "Id": "x"}, rules=rules
+    ).events
     assert (event["visitor_id"], event["user_id"], event["element"], event["page_title"]) == ("v", "u", "u", "t")
     assert json.loads(event["properties"]) == {"Id": "x", "visitor_id": "v"}
 
 
-def test_constants_fill_missing_fields(each_way: Ingest) -> None:
+def test_constants_fill_missing_fields(each_way_of_columns: Ingest) -> None:
     rules = replace(RULES, constants={"event_name": "page_view", "currency": "EUR", "value": "1"})
-    taken = each_way.take_lines(
+    taken = each_way_of_columns.take_lines(
         {"visitor_id": "v", "event_time": EVENT["event_time"], "currency": ""},
         {**EVENT, "event_name": "click", "currency": None},
         rules=rules,
@@ -94,16 +96,16 @@ def test_constants_fill_missing_fields(each_way: Ingest) -> None:
     }
 
 
-def test_numeric_ids_become_text_and_empty_text_becomes_null(each_way: Ingest) -> None:
-    event = each_way.event(visitor_id=123, user_id="", element=" ", client_session_id=1.5, page_title=True)
+def test_numeric_ids_become_text_and_empty_text_becomes_null(each_way_of_columns: Ingest) -> None:
+    event = each_way_of_columns.event(visitor_id=123, user_id="", element=" ", client_session_id=1.5, page_title=True)
     assert (event["visitor_id"], event["user_id"], event["element"]) == ("123", None, " ")
     assert (event["client_session_id"], event["page_title"]) == ("1.5", "true")
 
 
-def test_event_id_is_content_hash_and_occurrence_number(each_way: Ingest) -> None:
+def test_event_id_is_content_hash_and_occurrence_number(each_way_of_columns: Ingest) -> None:
     line = json.dumps(EVENT)
     other = json.dumps({**EVENT, "visitor_id": "w"})
-    taken = each_way.take_lines(line, other, {**EVENT, "event_id": "given"}, line, "", line)
+    taken = each_way_of_columns.take_lines(line, other, {**EVENT, "event_id": "given"}, line, "", line)
     content = md5(line.encode()).hexdigest()
     ids = {event["line_number"]: event["event_id"] for event in taken.events}
     assert ids == {
@@ -136,19 +138,19 @@ URLS: list[tuple[str, str, str | None, str]] = [
 ]
 
 
-def test_urls_are_divided_into_host_and_path(each_way: Ingest) -> None:
-    events = each_way.take_lines(*({**EVENT, "page_url": url, "referrer": url} for url, *_ in URLS)).events
+def test_urls_are_divided_into_host_and_path(each_way_of_columns: Ingest) -> None:
+    events = each_way_of_columns.take_lines(*({**EVENT, "page_url": url, "referrer": url} for url, *_ in URLS)).events
     found = [(event["page_url"], event["page_host"], event["page_path"]) for event in events]
     assert found == [each[1:] for each in URLS]
     assert [(event["referrer"], event["referrer_host"]) for event in events] == [each[1:3] for each in URLS]
 
 
-def test_campaigns_click_ids_and_searches_come_from_the_query(each_way: Ingest) -> None:
+def test_campaigns_click_ids_and_searches_come_from_the_query(each_way_of_columns: Ingest) -> None:
     query = (
         "xutm_source=no&utm_source=a%20b+c&utm_medium=&utm_campaign=%ff&utm_term=caf%C3%A9&utm_content=1&utm_content=2"
         "&gclid=&fbclid=123&gclid=456&query=red%26blue"
     )
-    event = each_way.event(page_url=f"https://shop.example/?{query}", utm_term="given")
+    event = each_way_of_columns.event(page_url=f"https://shop.example/?{query}", utm_term="given")
     assert event["utm_source"] == "a b c"
     assert event["utm_medium"] is None
     assert event["utm_campaign"] == "%ff"
@@ -158,19 +160,19 @@ def test_campaigns_click_ids_and_searches_come_from_the_query(each_way: Ingest) 
     assert event["search_term"] == "red&blue"
 
 
-def test_blank_search_term_is_no_search(each_way: Ingest) -> None:
+def test_blank_search_term_is_no_search(each_way_of_columns: Ingest) -> None:
     for query in ("q=", "q=+", "s=%20+%09"):
-        assert each_way.event(page_url=f"https://shop.example/?{query}")["search_term"] is None
+        assert each_way_of_columns.event(page_url=f"https://shop.example/?{query}")["search_term"] is None
 
 
-def test_campaign_parameters_of_matomo_are_read_without_utm_parameters(each_way: Ingest) -> None:
+def test_campaign_parameters_of_matomo_are_read_without_utm_parameters(each_way_of_columns: Ingest) -> None:
     pages = [
         "?pk_source=a&piwik_medium=b&mtm_campaign=c+d&matomo_kwd=e&mtm_content=f",
         "?pk_cpn=g&pk_keyword=h",
         "?utm_source=i&mtm_source=j&mtm_campaign=k",
         "?my_pk_campaign=l&mtm_campaign=&pk_campaigns=m",
     ]
-    events = each_way.take_lines(*({**EVENT, "page_url": f"/{page}"} for page in pages)).events
+    events = each_way_of_columns.take_lines(*({**EVENT, "page_url": f"/{page}"} for page in pages)).events
     names = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
     assert [[event[name] for name in names] for event in events] == [
         ["a", "b", "c d", "e", "f"],
@@ -180,10 +182,10 @@ def test_campaign_parameters_of_matomo_are_read_without_utm_parameters(each_way:
     ]
 
 
-def test_every_click_id_of_the_channels_is_found_in_any_case(each_way: Ingest) -> None:
+def test_every_click_id_of_the_channels_is_found_in_any_case(each_way_of_columns: Ingest) -> None:
     names = click_id_types()
     pages = [f"https://shop.example/?size=7&{written}=abc" for name in names for written in (name, name.upper())]
-    events = each_way.take_lines(*({**EVENT, "page_url": page} for page in pages)).events
+    events = each_way_of_columns.take_lines(*({**EVENT, "page_url": page} for page in pages)).events
     assert [event["click_id_type"] for event in events] == [name for name in names for _ in range(2)]
 
 
@@ -207,7 +209,7 @@ PROPERTIES: list[tuple[Row, Row | None]] = [
 ]
 
 
-def test_properties_hold_all_fields_without_a_column(each_way: Ingest) -> None:
-    taken = each_way.take_lines(*({**EVENT, **fields} for fields, _ in PROPERTIES))
+def test_properties_hold_all_fields_without_a_column(each_way_of_columns: Ingest) -> None:
+    taken = each_way_of_columns.take_lines(*({**EVENT, **fields} for fields, _ in PROPERTIES))
     found = [text if text is None else json.loads(text) for text in taken.column("properties")]
     assert found == [properties for _, properties in PROPERTIES]

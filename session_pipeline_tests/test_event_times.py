@@ -45,9 +45,9 @@ TIMES: list[tuple[object, str]] = [
 ]
 
 
-def test_time_is_iso_8601_or_epoch_number(each_way: Ingest) -> None:
+def test_time_is_iso_8601_or_epoch_number(each_way_of_columns: Ingest) -> None:
     lines = [{**EVENT, "event_time": written} for written, _ in TIMES]
-    taken = each_way.take_lines(*lines, rules=replace(RULES, earliest=datetime(1900, 1, 1)))
+    taken = each_way_of_columns.take_lines(*lines, rules=replace(RULES, earliest=datetime(1900, 1, 1)))
     assert [str(time) for time in taken.column("event_time")] == [meant for _, meant in TIMES]
 
 
@@ -61,8 +61,8 @@ NO_TIMES: list[object] = [
 ]  # fmt: skip
 
 
-def test_other_values_are_invalid_times(each_way: Ingest) -> None:
-    taken = each_way.take_lines(*({**EVENT, "event_time": written} for written in NO_TIMES))
+def test_other_values_are_invalid_times(each_way_of_columns: Ingest) -> None:
+    taken = each_way_of_columns.take_lines(*({**EVENT, "event_time": written} for written in NO_TIMES))
     assert taken.events == []
     assert taken.reading.reasons == {"invalid_event_time": len(NO_TIMES)}
     assert taken.quarantined[0]["detail"] == "event_time: yesterday"
@@ -79,31 +79,37 @@ FORMATS = [
 
 
 @pytest.mark.parametrize(("time_format", "written", "meant"), FORMATS)
-def test_time_in_the_format_of_its_source(each_way: Ingest, time_format: str, written: str, meant: str) -> None:
-    taken = each_way.take_lines({**EVENT, "event_time": written}, rules=replace(RULES, time_format=time_format))
+def test_time_in_the_format_of_its_source(
+    each_way_of_columns: Ingest, time_format: str, written: str, meant: str
+) -> None:
+    taken = each_way_of_columns.take_lines(
+        {**EVENT, "event_time": written}, rules=replace(RULES, time_format=time_format)
+    )
     assert [str(time) for time in taken.column("event_time")] == [meant]
 
 
-def test_time_in_another_format_is_invalid(each_way: Ingest) -> None:
+def test_time_in_another_format_is_invalid(each_way_of_columns: Ingest) -> None:
     times = ["2026-11-20T18:10:00Z", "11/20/2026 18:10:00", "31.02.2026 18:10:00", "20.11.2026", "infinity", 1795198200]
     lines = ({**EVENT, "event_time": time} for time in times)
-    taken = each_way.take_lines(*lines, rules=replace(RULES, time_format="%d.%m.%Y %H:%M:%S"))
+    taken = each_way_of_columns.take_lines(*lines, rules=replace(RULES, time_format="%d.%m.%Y %H:%M:%S"))
     assert taken.events == []
     found = [(row["reason"], row["detail"]) for row in taken.quarantined]
     assert found == [("invalid_event_time", f"event_time: {time}") for time in times]
 
 
-def test_time_in_a_format_is_local_to_the_source(each_way: Ingest) -> None:
+def test_time_in_a_format_is_local_to_the_source(each_way_of_columns: Ingest) -> None:
     rules = replace(RULES, time_format="%d.%m.%Y %H:%M:%S", timezone="Europe/Berlin")
     lines = [{**EVENT, "event_time": written} for written in ("27.10.2024 02:30:00", "31.03.2024 02:30:00")]
-    taken = each_way.take_lines(*lines, rules=rules)
+    taken = each_way_of_columns.take_lines(*lines, rules=rules)
     assert [str(time) for time in taken.column("event_time")] == ["2024-10-27 00:30:00", "2024-03-31 01:30:00"]
 
 
-def test_format_applies_to_the_value_of_an_expression(each_way: Ingest) -> None:
+def test_format_applies_to_the_value_of_an_expression(each_way_of_columns: Ingest) -> None:
     joined = "(line ->> 'day') || ' ' || (line ->> 'clock')"
     rules = replace(RULES, time_format="%d.%m.%Y %H:%M", expressions={"event_time": joined})
-    taken = each_way.take_lines({**EVENT, "event_time": None, "day": "20.11.2026", "clock": "18:10"}, rules=rules)
+    taken = each_way_of_columns.take_lines(
+        {**EVENT, "event_time": None, "day": "20.11.2026", "clock": "18:10"}, rules=rules
+    )
     assert [str(time) for time in taken.column("event_time")] == ["2026-11-20 18:10:00"]
 
 
@@ -122,9 +128,9 @@ LOCAL_TIMES = [
 ]
 
 
-def test_time_without_offset_is_local_to_the_source(each_way: Ingest) -> None:
+def test_time_without_offset_is_local_to_the_source(each_way_of_columns: Ingest) -> None:
     lines = [{**EVENT, "event_time": written} for written, _ in LOCAL_TIMES]
-    taken = each_way.take_lines(*lines, rules=replace(RULES, timezone="Europe/Berlin"))
+    taken = each_way_of_columns.take_lines(*lines, rules=replace(RULES, timezone="Europe/Berlin"))
     assert [str(time) for time in taken.column("event_time")] == [meant for _, meant in LOCAL_TIMES]
 
 

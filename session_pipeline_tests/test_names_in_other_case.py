@@ -45,13 +45,13 @@ def snowplow() -> ReadingRules:
 
 
 @pytest.mark.parametrize("kind", ["csv", pytest.param("parquet", marks=pytest.mark.long)])
-def test_export_of_snowflake_is_read_as_one_in_lower_case(each_way: Ingest, kind: str) -> None:
+def test_export_of_snowflake_is_read_as_one_in_lower_case(each_way_of_columns: Ingest, kind: str) -> None:
     taken = {}
     for is_upper in (False, True):
-        path = each_way.deliver(written(kind, is_upper=is_upper), f"a.{kind}")
+        path = each_way_of_columns.deliver(written(kind, is_upper=is_upper), f"a.{kind}")
         with path.open("rb") as file:
             assert recognized_preset(file, path, kind) == "snowplow"
-        taken[is_upper] = each_way.read(each_way.admit(path, snowplow()), snowplow())
+        taken[is_upper] = each_way_of_columns.read(each_way_of_columns.admit(path, snowplow()), snowplow())
     assert [len(each.events) for each in taken.values()] == [len(ROWS), len(ROWS)]
     lower, upper = (
         [{k: v for k, v in row.items() if k not in OTHER} for row in each.events] for each in taken.values()
@@ -70,9 +70,9 @@ def test_export_of_snowflake_is_read_as_one_in_lower_case(each_way: Ingest, kind
     ],
 )
 def test_case_is_ignored_only_if_nothing_could_be_read(
-    each_way: Ingest, header: str, event_name: str, page_url: str | None, properties: dict[str, str]
+    each_way_of_columns: Ingest, header: str, event_name: str, page_url: str | None, properties: dict[str, str]
 ) -> None:
-    taken = each_way.take(f"{header}\nv,2024-03-01,a,/p,x\n", "a.csv")
+    taken = each_way_of_columns.take(f"{header}\nv,2024-03-01,a,/p,x\n", "a.csv")
     [event] = taken.events
     assert (event["event_name"], event["page_url"], json.loads(event["properties"])) == (
         event_name,
@@ -82,8 +82,8 @@ def test_case_is_ignored_only_if_nothing_could_be_read(
 
 
 @pytest.mark.parametrize("header", ["VISITOR_ID,Visitor_Id,event_time,event_name", "VISITOR,x,EVENT_TIME,EVENT_NAME"])
-def test_lines_stay_in_quarantine_if_a_name_is_unclear_or_missing(each_way: Ingest, header: str) -> None:
-    taken = each_way.take(f"{header}\nv,w,2024-03-01,a\n", "a.csv")
+def test_lines_stay_in_quarantine_if_a_name_is_unclear_or_missing(each_way_of_columns: Ingest, header: str) -> None:
+    taken = each_way_of_columns.take(f"{header}\nv,w,2024-03-01,a\n", "a.csv")
     assert taken.reasons == {2: "missing_visitor_id"}
     assert header.split(",")[2] in taken.quarantined[0]["line"]
 
@@ -94,22 +94,22 @@ def test_names_are_those_that_are_asked_for() -> None:
     assert as_asked(["F_G"], ["f_g", "F_g"]) == ["F_G"]
 
 
-def test_fields_of_the_settings_are_found_in_other_case(each_way: Ingest) -> None:
+def test_fields_of_the_settings_are_found_in_other_case(each_way_of_columns: Ingest) -> None:
     rules = replace(
         RULES,
         columns={"visitor_id": "uid", "event_time": "at", "event_name": ("kind", "type")},
         expressions={"value": "cast(line ->> 'it''s' as decimal(18, 6))"},
         drop_fields=("secret",),
     )
-    taken = each_way.take("UID,AT,TYPE,IT'S,SECRET\nv,2024-03-01,a,3,s\n", "a.csv", rules)
+    taken = each_way_of_columns.take("UID,AT,TYPE,IT'S,SECRET\nv,2024-03-01,a,3,s\n", "a.csv", rules)
     [event] = taken.events
     assert (event["visitor_id"], event["event_name"], float(event["value"])) == ("v", "a", 3.0)
     assert json.loads(event["properties"]) == {"type": "a", "it's": "3"}
 
 
-def test_header_in_other_case_is_no_record(each_way: Ingest) -> None:
+def test_header_in_other_case_is_no_record(each_way_of_columns: Ingest) -> None:
     rules = replace(RULES, header=(*NATIVE, "plan"))
-    taken = each_way.take("EVENT_TIME,EVENT_NAME,VISITOR_ID\n2024-03-01,a,v\n", "a.csv", rules)
+    taken = each_way_of_columns.take("EVENT_TIME,EVENT_NAME,VISITOR_ID\n2024-03-01,a,v\n", "a.csv", rules)
     assert (taken.column("visitor_id"), taken.admitted.line_count) == (["v"], 1)
 
 
@@ -122,5 +122,5 @@ def test_usual_names_in_other_case_are_suggested(tmp_path: Path) -> None:
     assert (found["suggested_columns"], found["accepted_with_suggested"]) == (columns, 40)
 
 
-def test_other_formats_keep_the_case(each_way: Ingest) -> None:
-    assert each_way.take('{"VISITOR_ID": "v", "EVENT_TIME": "2024-03-01", "EVENT_NAME": "a"}\n').events == []
+def test_other_formats_keep_the_case(each_way_of_columns: Ingest) -> None:
+    assert each_way_of_columns.take('{"VISITOR_ID": "v", "EVENT_TIME": "2024-03-01", "EVENT_NAME": "a"}\n').events == []
