@@ -6,7 +6,8 @@ A run does the same as on the command line and in Dagster: it ingests, builds wh
 import json
 import os
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from functools import cache
 from itertools import groupby
@@ -18,6 +19,7 @@ import pandas as pd
 
 from session_pipeline.build.plan import Plan
 from session_pipeline.data_folder import DataFolder
+from session_pipeline.engines.sql import rows_of
 from session_pipeline.publish import reader
 from session_pipeline.publish.publication import Published
 from session_pipeline.run.pipeline import open_run, open_store
@@ -64,7 +66,9 @@ class Deployment:
     def copied_to(self, folder: Path) -> "Deployment":
         """Return a copy in another folder, which a test may change."""
         shutil.copytree(self.folder.path, folder)
-        return Deployment.at(folder)
+        copied = Deployment.at(folder)
+        copied.only = self.only
+        return copied
 
     def set(self, settings: Mapping[str, Any]) -> None:
         self.folder.settings.write_text(to_toml(settings))
@@ -134,6 +138,18 @@ class Deployment:
         """Return the rows of a query of the warehouse, read as users do."""
         with reader.connect(self.folder.path) as connection:
             return connection.execute(sql).fetchall()
+
+    @contextmanager
+    def stored(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the tables in `only` as those of a warehouse, which a run that builds only these does not publish."""
+        assert self.only is not None, "connect to the warehouse, which has all tables"
+        store = open_store(self.folder)
+        with duckdb.connect() as connection:
+            for name in self.only:
+                paths = [path for partition in store.of_table(name) for path in store.paths_of(partition)]
+                connection.execute(f"create view {name} as {rows_of(table(name), paths, with_date=True)}")
+            yield connection
+        store.close()
 
     def hashes(self) -> dict[str, str]:
         """Return the SHA-256 of every partition, except those of tables that log history."""

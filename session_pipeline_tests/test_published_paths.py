@@ -14,7 +14,6 @@ from typing import Any
 import duckdb
 import pytest
 
-from session_pipeline.publish import reader
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.oracles.published_cases import FIXTURES, NEEDS_FIXTURES, read_cases
 from session_pipeline_tests.oracles.published_paths import next_action_pattern, pattern_of, places_of_route, quoted
@@ -48,6 +47,7 @@ FURTHER_NEXT_ACTIONS = [
 NEXT_ACTIONS = [case for case in read_cases("sequence_cases.json") if "chain" in case] + FURTHER_NEXT_ACTIONS
 MATRICES = [case for case in read_cases("transition_cases.json") if "labels" in case]
 ROUTES = [case for case in read_cases("transition_cases.json") if case.get("kind") == "route"]
+TABLES = ("action_steps", "action_transitions", "session_actions", "session_paths", "session_patterns", "sessions")
 
 Line = dict[str, Any]
 
@@ -70,7 +70,7 @@ def asked_of(case: Mapping[str, Any]) -> tuple[str, str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
     """All cases in one data folder: each has visitors of its own, those of daily tables a day of their own."""
     patterns, lines = [], []
     for number, case in enumerate(SEQUENCES):
@@ -92,10 +92,12 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckD
             for place, action in enumerate(journey):
                 seconds, day = place * case["step_seconds"], len(MATRICES) + number + 1
                 lines.append(line(f"route {number} {visitor}", action, moment(seconds, day), place))
-    deployment = Deployment(tmp_path_factory.mktemp("paths"), {"start_date": FIRST_DAY, "patterns": patterns})
+    deployment = Deployment(
+        tmp_path_factory.mktemp("paths"), {"start_date": FIRST_DAY, "patterns": patterns}, only=TABLES
+    )
     deployment.deliver("cases", lines)
     deployment.run(FIRST_DAY + timedelta(days=len(MATRICES) + len(ROUTES) + 1))
-    with reader.connect(deployment.folder.path) as connection:
+    with deployment.stored() as connection:
         yield connection
 
 
@@ -114,10 +116,10 @@ def all_rows(connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[A
 
 
 @pytest.mark.parametrize("number", range(len(SEQUENCES)), ids=lambda number: SEQUENCES[number]["pattern"])
-def test_matches_equal_the_published_sequences(number: int, warehouse: duckdb.DuckDBPyConnection) -> None:
+def test_matches_equal_the_published_sequences(number: int, tables: duckdb.DuckDBPyConnection) -> None:
     case = SEQUENCES[number]
     found = all_rows(
-        warehouse,
+        tables,
         "select p.match_count, first.event_id, last.event_id from session_patterns as p"
         " join sessions as s using (session_id)"
         " join session_actions as first on p.session_id = first.session_id"
@@ -136,12 +138,12 @@ def test_matches_equal_the_published_sequences(number: int, warehouse: duckdb.Du
 
 
 @pytest.mark.parametrize("number", range(len(NEXT_ACTIONS)), ids=lambda number: str(number))
-def test_next_actions_equal_the_published_ones(number: int, warehouse: duckdb.DuckDBPyConnection) -> None:
+def test_next_actions_equal_the_published_ones(number: int, tables: duckdb.DuckDBPyConnection) -> None:
     case = NEXT_ACTIONS[number]
     place = next_action_pattern(*asked_of(case))[1]
     found = dict(
         all_rows(
-            warehouse,
+            tables,
             "select s.visitor_id, a.action from session_patterns as p join sessions as s using (session_id)"
             f" join session_actions as a on p.session_id = a.session_id and a.action_number = p.{place}"
             " where p.pattern = $1 and starts_with(s.visitor_id, $1 || ' ')",
@@ -161,14 +163,14 @@ def name_of(label: str) -> str:
 @pytest.mark.parametrize(
     "number", [number for number, case in enumerate(MATRICES) if "expected_counts" in case], ids=str
 )
-def test_transitions_equal_the_published_matrices(number: int, warehouse: duckdb.DuckDBPyConnection) -> None:
+def test_transitions_equal_the_published_matrices(number: int, tables: duckdb.DuckDBPyConnection) -> None:
     case = MATRICES[number]
     day = FIRST_DAY + timedelta(days=number + 1)
     found = Counter(
         {
             (row[0], row[1]): row[2]
             for row in all_rows(
-                warehouse,
+                tables,
                 "select from_action, to_action, sum(transition_count)::bigint from action_transitions"
                 " where session_date = $1 group by all",
                 [day],
@@ -178,19 +180,19 @@ def test_transitions_equal_the_published_matrices(number: int, warehouse: duckdb
     labels = list(map(name_of, case["labels"]))
     assert [[found[source, target] for target in labels] for source in labels] == case["expected_counts"]
     assert found.total() == case["total"]
-    [(paths,)] = all_rows(warehouse, "select sum(session_count) from session_paths where session_date = $1", [day])
+    [(paths,)] = all_rows(tables, "select sum(session_count) from session_paths where session_date = $1", [day])
     assert paths == case["paths"]
 
 
 @pytest.mark.parametrize(
     "number", [number for number, case in enumerate(MATRICES) if "expected_share" in case], ids=str
 )
-def test_shares_of_steps_equal_the_published_ones(number: int, warehouse: duckdb.DuckDBPyConnection) -> None:
+def test_shares_of_steps_equal_the_published_ones(number: int, tables: duckdb.DuckDBPyConnection) -> None:
     case = MATRICES[number]
     found = {
         (row[0], row[1]): row[2]
         for row in all_rows(
-            warehouse,
+            tables,
             "with steps as (from action_steps where session_date = $1),"
             " total as (select sum(session_count) as sessions from steps where step_number = 0)"
             " select action, step_number, sum(session_count) / any_value(total.sessions) from steps, total"
@@ -206,12 +208,12 @@ def test_shares_of_steps_equal_the_published_ones(number: int, warehouse: duckdb
 
 
 @pytest.mark.parametrize("number", range(len(ROUTES)), ids=lambda number: "-".join(ROUTES[number]["route"]))
-def test_figures_of_routes_equal_the_published_ones(number: int, warehouse: duckdb.DuckDBPyConnection) -> None:
+def test_figures_of_routes_equal_the_published_ones(number: int, tables: duckdb.DuckDBPyConnection) -> None:
     case = ROUTES[number]
     day = FIRST_DAY + timedelta(days=len(MATRICES) + number + 1)
     sessions: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for session_id, action_number, action in all_rows(
-        warehouse, "select session_id, action_number, action from session_actions where session_date = $1", [day]
+        tables, "select session_id, action_number, action from session_actions where session_date = $1", [day]
     ):
         sessions[session_id].append({"action_number": action_number, "action": action})
     places = [len(places_of_route(actions, case["route"])) for actions in sessions.values()]
@@ -219,14 +221,14 @@ def test_figures_of_routes_equal_the_published_ones(number: int, warehouse: duck
     assert sum(map(bool, places)) == case["unique_paths"]
     if "median_seconds" in case:
         found = all_rows(
-            warehouse,
+            tables,
             "select match_seconds from session_patterns where pattern = $1 and session_date = $2",
             [f"route {number}", day],
         )
         assert (median(seconds for (seconds,) in found) if found else None) == case["median_seconds"]
     if "probability" in case:
         moves = all_rows(
-            warehouse,
+            tables,
             "select from_action, to_action, sum(transition_count) from action_transitions where session_date = $1"
             " group by all",
             [day],

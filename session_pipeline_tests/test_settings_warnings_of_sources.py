@@ -10,7 +10,7 @@ from session_pipeline.settings import as_toml, parse_settings
 from session_pipeline.settings_warnings import window
 from session_pipeline.settings_warnings.sources import is_like_page_view
 from session_pipeline_tests.deployment import Deployment, to_toml
-from session_pipeline_tests.warned_deployments import DAY, line, visit, warnings_of
+from session_pipeline_tests.warned_deployments import DAY, OF_SOURCES, line, visit, warnings_of
 
 UNUSUAL_NAMES = {
     "titled": {"Page View": "page_view"},
@@ -31,7 +31,7 @@ DATES = {"midnight": "00:00", "later": "00:15"}  # the time of the first of ten 
 @pytest.fixture(scope="module")
 def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """A shop's pages, and its forms, which have no page views. Tests must not write to it."""
-    deployment = Deployment(tmp_path_factory.mktemp("two") / "data")
+    deployment = Deployment(tmp_path_factory.mktemp("two") / "data", only=OF_SOURCES)
     deployment.deliver("events", visit(DAY), source="web")
     deployment.deliver("events", [line(DAY, "ann", 5, "contact")], source="forms")
     deployment.run()
@@ -122,7 +122,7 @@ def one_site_each(tmp_path_factory: pytest.TempPathFactory) -> tuple[Deployment,
         sections[source]["null_values"] = [r"\N"]
     for source in DATES:
         sections[source]["timezone"] = "Europe/Berlin"
-    deployment = Deployment(tmp_path_factory.mktemp("warned") / "data", {"sources": sections})
+    deployment = Deployment(tmp_path_factory.mktemp("warned") / "data", {"sources": sections}, only=OF_SOURCES)
     for source, delivered in lines.items():
         deployment.deliver("events", delivered, source=source)
     deployment.run()
@@ -173,7 +173,7 @@ def test_source_that_reads_decimal_commas_is_not_named(
 
 def test_decimal_commas_count_only_in_files_of_recent_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(window, "MOST_DAYS", 2)
-    deployment = Deployment(tmp_path / "data")
+    deployment = Deployment(tmp_path / "data", only=OF_SOURCES)
     comma = line(DAY, "bob", 0, "purchase", value="1,5")
     deployment.deliver("before", [*visit(DAY), comma], source="old")
     deployment.deliver("now", [*visit(DAY + timedelta(window.MOST_DAYS + 1)), comma], source="recent")

@@ -6,9 +6,12 @@ from typing import Any
 
 from session_pipeline import settings_warnings
 from session_pipeline.settings import parse_settings
+from session_pipeline.settings_warnings import folders_of_sources
 from session_pipeline_tests.deployment import Deployment, to_toml
 
 DAY = date(2024, 5, 6)
+# The tables that warnings about sources are found in.
+OF_SOURCES = ("daily_summary", "events", "quarantined_lines", "sessions", "source_files", "user_agents")
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:125.0) Gecko/20100101 Firefox/125.0"
 
 
@@ -35,9 +38,11 @@ def visit(day: date, visitor: str = "ann") -> list[dict[str, Any]]:
 
 def found(deployment: Deployment, settings: Mapping[str, Any] | None = None) -> settings_warnings.Findings:
     """Return the findings for other settings than the deployment was built with."""
-    return settings_warnings.find_for_folder(
-        deployment.folder, parse_settings(to_toml({"start_date": DAY, **(settings or {})}))
-    )
+    parsed = parse_settings(to_toml({"start_date": DAY, **(settings or {})}))
+    if deployment.only is None:
+        return settings_warnings.find_for_folder(deployment.folder, parsed)
+    with deployment.stored() as connection:
+        return settings_warnings.find(connection, parsed, folders_of_sources(deployment.folder.raw))
 
 
 def warnings_of(deployment: Deployment, settings: Mapping[str, Any] | None = None) -> dict[str, str]:
