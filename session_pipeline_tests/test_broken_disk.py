@@ -75,6 +75,7 @@ def test_rows_that_the_disk_cannot_read_are_made_again(
     assert list(deployment.table("sessions")["event_count"]) == ([3, 1] if table == "raw_events" else [2, 2])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path_has", [pytest.param("no file", marks=pytest.mark.nightly), "other content"])
 def test_unreadable_raw_rows_without_their_file_are_named_and_kept(
     path_has: str, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
@@ -95,6 +96,7 @@ def test_unreadable_raw_rows_without_their_file_are_named_and_kept(
     assert list(deployment.table("sessions")["event_count"]) == [3, 1]
 
 
+@pytest.mark.long
 def test_erasure_keeps_unreadable_rows_whose_file_is_gone(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,6 +133,7 @@ def test_erasure_fails_if_the_disk_cannot_list_the_reports(tmp_path: Path, monke
         erasure.pages_with_ids(folder, Unfinished())
 
 
+@pytest.mark.long
 def test_unreadable_rows_are_kept_if_their_file_is_unreadable_too(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,6 +145,7 @@ def test_unreadable_rows_are_kept_if_their_file_is_unreadable_too(
     assert damaged(deployment) == []
 
 
+@pytest.mark.long
 def test_unreadable_log_is_named_and_kept(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     path, before = file_of(deployment, "session_changes"), len(deployment.table("session_changes"))
     deployment.deliver("late", LATE)
@@ -194,8 +198,7 @@ def statuses(deployment: Deployment) -> dict[str, tuple[str, str | None]]:
     ("ending", "after"),
     [
         ("jsonl", 0),
-        ("parquet", 8),
-        pytest.param("jsonl.gz", 8, marks=pytest.mark.long),
+        *(pytest.param(ending, 8, marks=pytest.mark.long) for ending in ("jsonl.gz", "parquet")),
         *(
             pytest.param(ending, after, marks=pytest.mark.nightly)
             for ending, after in (("jsonl", 8), ("jsonl.gz", 0), ("parquet", 0))
@@ -234,6 +237,7 @@ def test_unreadable_delivered_file_is_read_when_it_can_be(
     assert len(deployment.table("raw_events")) == 5
 
 
+@pytest.mark.long
 def test_rows_of_a_file_that_cannot_be_read_again_stay(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     deployment.only = ("raw_events", "source_files")
     path = deployment.folder.raw / "test" / "first.jsonl"
@@ -248,6 +252,7 @@ def test_rows_of_a_file_that_cannot_be_read_again_stay(deployment: Deployment, m
     assert sorted(deployment.table("source_files")["status"]) == ["accepted", "accepted"]
 
 
+@pytest.mark.long
 def test_damaged_rows_whose_file_the_disk_cannot_read_are_named(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

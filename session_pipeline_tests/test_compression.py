@@ -165,7 +165,9 @@ def test_same_content_in_bzip2_or_xz_is_the_same_file(ingest: Ingest, compress: 
     assert packed.plain_path.read_bytes() == content
 
 
-@pytest.mark.parametrize("compress", [bz2.compress, lzma.compress], ids=["bzip2", "xz"])
+@pytest.mark.parametrize(
+    "compress", [bz2.compress, pytest.param(lzma.compress, marks=pytest.mark.long)], ids=["bzip2", "xz"]
+)
 def test_python_without_bz2_or_lzma_says_that_it_cannot_read_such_a_file(compress: Callable[[bytes], bytes]) -> None:
     program = (
         "import sys; sys.modules['_bz2'] = sys.modules['_lzma'] = None;"

@@ -14,9 +14,9 @@ from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.built_week import UNTIL, clean, event
 from session_pipeline_tests.deployment import Deployment, damage, flipped
 
-# The usual tests have every eighth table, the nightly ones the others.
+# The usual tests have every 16th table, the long ones every eighth, and the nightly ones the others.
 DAMAGED = [
-    pytest.param(name, marks=[pytest.mark.nightly] if number % 8 else [])
+    pytest.param(name, marks=[pytest.mark.nightly] if number % 8 else [pytest.mark.long] if number % 16 else [])
     for number, name in enumerate(["raw_events", *sorted({name for step in STEPS for name in step.tables})])
 ]
 

@@ -43,6 +43,7 @@ def test_interrupt_during_import_of_commands_ends_with_130(module: str, command:
     assert interrupted(at_import(module), command) == (130, SENTENCE)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("module", ["sqlalchemy.engine", pytest.param("dagster", marks=pytest.mark.nightly)])
 def test_interrupt_during_import_of_dagster_ends_with_130(tmp_path: Path, module: str) -> None:
     deployment = Deployment(tmp_path / "data")
@@ -64,13 +65,16 @@ status._status = work
 @pytest.mark.parametrize(
     "work",
     [
-        "os.kill(os.getpid(), signal.SIGINT)",
+        pytest.param("os.kill(os.getpid(), signal.SIGINT)", marks=pytest.mark.long),
         "try: os.kill(os.getpid(), signal.SIGINT)\n    except KeyboardInterrupt as error: raise ImportError from error",
         pytest.param(
             "try: os.kill(os.getpid(), signal.SIGINT)\n    except KeyboardInterrupt: raise RuntimeError('stopped')",
             marks=pytest.mark.nightly,
         ),
-        "class Last: __del__ = lambda self: os.kill(os.getpid(), signal.SIGINT)\n    Last()\n    time.sleep(5)",
+        pytest.param(
+            "class Last: __del__ = lambda self: os.kill(os.getpid(), signal.SIGINT)\n    Last()\n    time.sleep(5)",
+            marks=pytest.mark.long,
+        ),
     ],
     ids=["plain", "as an import error", "as another error", "in a finalizer"],
 )
@@ -80,6 +84,7 @@ def test_interrupt_hidden_by_a_library_ends_with_130(tmp_path: Path, work: str) 
     assert interrupted(loaded, "status", "--data", str(tmp_path / "data")) == (130, SENTENCE)
 
 
+@pytest.mark.long
 def test_interrupt_in_a_connection_that_sqlalchemy_returns(tmp_path: Path) -> None:
     """SQLAlchemy logs the interrupt with its traceback before it raises it."""
     Deployment(tmp_path / "data")

@@ -70,6 +70,7 @@ def test_unknown_tables_are_removed_from_the_warehouse(deployment: Deployment) -
     assert names == {name for name, contract in TABLES.items() if contract.is_published}
 
 
+@pytest.mark.long
 def test_warehouse_without_internal_schema_is_rewritten(deployment: Deployment) -> None:
     """An older version stored its internal table next to the published tables."""
     with duckdb.connect(str(deployment.folder.warehouse)) as connection:
@@ -98,6 +99,7 @@ def test_commands_say_that_an_older_version_wrote_the_warehouse(deployment: Depl
     assert "run `session-pipeline run`" in " ".join(error.split())
 
 
+@pytest.mark.long
 def test_comments_are_those_of_the_version_that_published_last(deployment: Deployment) -> None:
     with duckdb.connect(str(deployment.folder.warehouse)) as connection:
         connection.execute("comment on column events.page_path is 'the meaning in an older version'")

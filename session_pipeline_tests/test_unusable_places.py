@@ -104,6 +104,7 @@ def test_folder_of_another_user_is_named(own_shop: Path, command: str) -> None:
     assert (ran.returncode, ran.stderr) == (1, said)
 
 
+@pytest.mark.long
 def test_settings_of_dagster_of_another_user_need_no_repair(own_shop: Path) -> None:
     settings = own_shop / "dagster_home" / "dagster.yaml"
     ran = with_modes({settings: 0}, "status", "--data", own_shop)
@@ -111,6 +112,7 @@ def test_settings_of_dagster_of_another_user_need_no_repair(own_shop: Path) -> N
     assert (ran.returncode, ran.stderr) == (1, said)
 
 
+@pytest.mark.long
 def test_status_leaves_out_files_that_may_not_be_seen(own_shop: Path) -> None:
     closed = own_shop / "raw" / "web" / "closed"
     closed.mkdir(parents=True)
