@@ -237,7 +237,8 @@ def test_rows_of_sessions_are_those_of_the_oracle(seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "seed", [seed if seed < 3 else pytest.param(seed, marks=pytest.mark.nightly) for seed in range(24)]
+    "seed",
+    [0, *(pytest.param(seed, marks=pytest.mark.long if seed < 3 else pytest.mark.nightly) for seed in range(1, 24))],
 )
 def test_rows_of_large_counts_are_those_of_the_oracle(seed: int) -> None:
     compare(random_counts(Random(f"counts {seed}")))

@@ -185,7 +185,9 @@ def random_days(seed: int, lowest: float, days_since: int) -> list[tuple[int, in
     ]
 
 
-@pytest.mark.parametrize("is_drop", [True, pytest.param(False, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(
+    "is_drop", [pytest.param(True, marks=pytest.mark.long), pytest.param(False, marks=pytest.mark.nightly)]
+)
 def test_periods_are_those_of_the_oracle(*, is_drop: bool) -> None:
     over_count = 0
     for seed in range(24):

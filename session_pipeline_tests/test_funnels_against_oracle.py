@@ -37,6 +37,7 @@ FUNNELS = {
     "within a window": Funnel((A, B, C), window=timedelta(seconds=3), exclusions=(X_AT_ALL,)),
     "of the visitor": Funnel((A, B, C), "visitor", timedelta(seconds=4), exclusions=(X_AT_ALL,)),
 }
+USUAL = ("two steps", "two exclusions", "of the visitor")
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,9 @@ def tried_by_brute_force(events: Sequence[Event], funnel: Funnel) -> list[Tried]
     return sorted(tried, key=lambda one: (-len(one.path), one.is_excluded, one.path[0].order))
 
 
-@pytest.mark.parametrize("name", FUNNELS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in USUAL else pytest.mark.long) for name in FUNNELS]
+)
 def test_oracle_equals_brute_force(name: str, events: list[Event]) -> None:
     funnel = FUNNELS[name]
     found = {

@@ -262,12 +262,13 @@ def test_each_moment_of_a_day_gives_one_example(engine: DuckDBEngine) -> None:
 
 # These have rows of each kind, such as 20 rows of a site, 30 sessions on one side, a lift that is null.
 SEEDS = (1, 5, 24, 28, 48, 103)
+SLOW = (5, 103)
 
 
 @pytest.mark.parametrize(
     "seed",
     [
-        *SEEDS,
+        *(pytest.param(seed, marks=pytest.mark.long if seed in SLOW else []) for seed in SEEDS),
         *(
             pytest.param(seed, marks=pytest.mark.nightly if seed % 10 else pytest.mark.long)
             for seed in sorted({*range(300)} - {*SEEDS})

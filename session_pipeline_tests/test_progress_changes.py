@@ -155,6 +155,7 @@ def test_rows_do_not_depend_on_the_order_of_the_input() -> None:
     assert changes(rows) == expected
 
 
+@pytest.mark.long
 def test_a_day_has_the_same_rows_alone_and_with_others() -> None:
     sessions = shop(130, drop_from=100, drop_in="m")
     # A value that some of the days do not read: their sentences must not count it among the others.

@@ -181,9 +181,8 @@ def lines_within_hours(random: Random) -> Iterator[dict[str, Any]]:
         yield {**kept, "event_time": f"{time.isoformat()}Z"}
 
 
-@pytest.mark.parametrize(
-    "tool", [pytest.param(tool, marks=[] if tool == "matomo" else pytest.mark.long) for tool in TOOLS]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("tool", TOOLS)
 def test_sessions_that_follow_a_definition_are_those_that_it_counts(tool: str, tmp_path: Path) -> None:
     settings = {"sessions": {"definition": tool}, "definitions": {"also": [tool]}}
     deployment = Deployment(tmp_path, settings, only=COUNTED)

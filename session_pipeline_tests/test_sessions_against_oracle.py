@@ -26,8 +26,8 @@ COMPARED = [name for name, contract in TABLES.items() if name != "warehouse_info
 EXPECTED = ("events", "duplicate_events", "recent_event_ids", "open_sessions", "sessions", "funnel_entries")
 LOG_COLUMNS = {"source_files": ["path"]}
 PIECEWISE = 1  # groups of which the tables with an oracle are also built piecewise there, which is long
-# Groups with a day of 25 hours, and without one of the days (generated_cases.PLACES).
-USUAL = (2, 7)
+# A group with a day of 25 hours (generated_cases.PLACES).
+USUAL = (7,)
 # Groups whose days are ordinary ones, or as long as those of another group.
 LIKE_OTHERS = (3, 4, 8)
 
