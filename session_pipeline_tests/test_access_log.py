@@ -274,6 +274,7 @@ def test_access_logs_are_recognized_by_file_name(ingest: Ingest, name: str) -> N
     admitted.discard()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "changes",
     [

@@ -51,6 +51,7 @@ def test_process_is_measured_with_its_children() -> None:
     assert 300 * 2**20 < measured.memory[0] < 400 * 2**20
 
 
+@pytest.mark.long
 def test_measured_memory_does_not_include_the_measuring_process() -> None:
     measured = Measured()
     ballast = bytearray(400 * 2**20)

@@ -42,6 +42,7 @@ def test_q_values_equal_the_calculation_by_hand() -> None:
     assert drop_q_values(np.array([3.0])).tolist() == [1]  # a gain; by the formula, it would be 0.99865
 
 
+@pytest.mark.long
 def test_q_values_equal_those_of_statsmodels() -> None:
     from scipy import stats  # takes seconds, which each worker of the tests would need
     from statsmodels.stats import multitest

@@ -78,10 +78,12 @@ def test_every_changed_part_of_a_recipe_is_named_by_its_settings() -> None:
 
 
 def _marks(number: int, key: str) -> list[pytest.MarkDecorator]:
-    """Return the marks of a setting: the usual tests have every sixth, the reliability tests the others."""
+    """Return the marks of a setting: the usual tests have every twelfth, the reliability tests most of the others."""
     if key == "engine.kind":
         return [pytest.mark.spark, pytest.mark.long]
-    return [pytest.mark.reliability] if number % 6 else []
+    if number % 6:
+        return [pytest.mark.reliability]
+    return [pytest.mark.long] if number % 12 else []
 
 
 KEYS = [pytest.param(key, marks=_marks(number, key)) for number, key in enumerate(CHANGES)]

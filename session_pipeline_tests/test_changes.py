@@ -143,6 +143,7 @@ def test_late_event_merges_a_session_into_the_day_before(late_on_the_day_before:
     assert late_on_the_day_before.file_names[changes["file_id"][0]] == "test/late.jsonl"
 
 
+@pytest.mark.long
 def test_late_separator_splits_a_session_and_keeps_its_id(deployment: Deployment) -> None:
     deployment.set({"sessions": {"separator": "new_visit"}})
     deployment.deliver("first", visits(event("08T10:00:00", "a"), event("08T10:10:00", "b"), event("08T10:20:00", "c")))

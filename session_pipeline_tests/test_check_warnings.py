@@ -85,6 +85,7 @@ def test_half_of_the_sessions_may_be_bot_sessions(deployment: Deployment) -> Non
     assert asked(deployment, checks.bot_share).holds
 
 
+@pytest.mark.long
 def test_more_bots_than_people_can_be_usual(deployment: Deployment) -> None:
     most = "select * replace (visitor_id <> 'visitor 0' as is_bot) from sessions"
     change(deployment, "sessions", most)

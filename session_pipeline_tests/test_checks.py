@@ -130,7 +130,13 @@ def test_cohorts_cover_visitors_names_both_counts(deployment: Deployment, name: 
     assert sentence in asked(deployment, checks.cohorts_cover_visitors).sentence
 
 
-@pytest.mark.parametrize("column", ["session_count", "session_difference", "utc_hour_difference"])
+@pytest.mark.parametrize(
+    "column",
+    [
+        "session_count",
+        *(pytest.param(f"{name}_difference", marks=pytest.mark.long) for name in ("session", "utc_hour")),
+    ],
+)
 def test_differences_of_definitions_must_add_up(deployment: Deployment, column: str) -> None:
     deployment.set({**SMALL, "definitions": {"also": ["umami"]}})
     deployment.run()

@@ -170,6 +170,7 @@ def test_status_lists_failed_checks_and_warnings(own_shop: Path, monkeypatch: py
     assert "bot_share: all are bots" in out
 
 
+@pytest.mark.long
 def test_status_names_a_report_that_does_not_show_what_is_published(own_shop: Path) -> None:
     reports = own_shop / "reports"
     assert "reports/" not in call("status", "--check", "--data", own_shop)[2]

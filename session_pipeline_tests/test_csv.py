@@ -141,9 +141,9 @@ def test_tidy_csv_is_left_to_duckdb(ingest: Ingest) -> None:
     assert not ingest.admit(ingest.deliver(as_csv(*rows) + '"v" ,2024-03-01,a,b', "c.csv")).is_tidy
 
 
-def test_dots_in_csv_names_are_part_of_the_name(each_way: Ingest) -> None:
+def test_dots_in_csv_names_are_part_of_the_name(each_way_of_columns: Ingest) -> None:
     rules = replace(RULES, columns={"visitor_id": "user.id"})
-    [event] = each_way.take("user.id,event_time,event_name,\nv,2024-03-01,a,x\n", "a.csv", rules).events
+    [event] = each_way_of_columns.take("user.id,event_time,event_name,\nv,2024-03-01,a,x\n", "a.csv", rules).events
     assert (event["visitor_id"], event["properties"]) == ("v", '{"column_4":"x"}')
 
 
@@ -166,19 +166,19 @@ def test_unusable_header_is_refused(each_way: Ingest, header: bytes, reason: str
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
 @pytest.mark.parametrize("target", ["/", "/search?q=a,b;c"])
-def test_access_log_called_like_a_table_is_refused(each_way: Ingest, name: str, target: str) -> None:
+def test_access_log_called_like_a_table_is_refused(each_way_of_columns: Ingest, name: str, target: str) -> None:
     line = combined(f"GET {target} HTTP/1.1")
-    admitted = each_way.admit(each_way.deliver(f"{line}\n{line}\n", name))
+    admitted = each_way_of_columns.admit(each_way_of_columns.deliver(f"{line}\n{line}\n", name))
     with pytest.raises(RefusedFileError, match=r'a line of an access log, not a header; .* format = "access_log"'):
-        each_way.read(admitted)
+        each_way_of_columns.read(admitted)
 
 
-def test_access_log_with_named_fields_is_read_as_a_table(each_way: Ingest) -> None:
+def test_access_log_with_named_fields_is_read_as_a_table(each_way_of_columns: Ingest) -> None:
     names = ["visitor_id", "a", "b", "time", "offset", "event_name", "status", "bytes", "referrer", "agent"]
     rules = replace(
         RULES, format="csv", delimiter=" ", header=names, columns={**RULES.columns, "event_time": ("time",)}
     )
-    taken = each_way.take(f"{combined()}\n", "a.csv", rules)
+    taken = each_way_of_columns.take(f"{combined()}\n", "a.csv", rules)
     assert len(taken.events) == 1
 
 

@@ -129,7 +129,7 @@ def header_with_a_name_twice(deployment: Deployment, raw: Path) -> None:
         pytest.param(device, "it is not a regular file", marks=pytest.mark.long),
         pytest.param(folder_called_like_a_file, "it is a folder that is called like a file", marks=pytest.mark.long),
         (file_without_source, "it is not in the folder of a source"),
-        (header_with_a_name_twice, "its header names 'visitor_id' more than once"),
+        pytest.param(header_with_a_name_twice, "its header names 'visitor_id' more than once", marks=pytest.mark.long),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )

@@ -187,6 +187,7 @@ def test_earlier_horizon_drops_no_frozen_day(copied: Deployment) -> None:
     assert {day for day in before if day < FROZEN_BEFORE} <= days_of(copied, "daily_summary")
 
 
+@pytest.mark.long
 def test_frozen_days_after_an_earlier_last_day_are_a_warning(copied: Deployment) -> None:
     def warnings(until: date) -> list[str]:
         shown = call("plan", "--json", "--until", str(until), "--data", copied.folder.path)[1]
@@ -330,6 +331,7 @@ def test_plan_names_no_frozen_days_that_a_run_does_not_record(tmp_path: Path) ->
         assert ("Frozen then" in call("plan", "--until", str(day), *data)[1]) == bool(planned["expiring"])
 
 
+@pytest.mark.long
 def test_plan_status_and_the_check_say_what_is_frozen(copied: Deployment) -> None:
     deliver(copied, UNTIL + ONE_DAY, 1)
     data = ("--data", copied.folder.path)
@@ -348,6 +350,7 @@ def test_plan_status_and_the_check_say_what_is_frozen(copied: Deployment) -> Non
     assert json.loads(call("status", "--json", *data)[1])["frozen_before"] == str(FROZEN_BEFORE)
 
 
+@pytest.mark.long
 def test_a_later_start_is_refused_because_frozen_days_would_be_lost(expired: Expired, tmp_path: Path) -> None:
     deployment = expired.deployment.copied_to(tmp_path / "data")
     before, visitors = deployment.hashes(), deployment.table("visitors")
@@ -397,6 +400,7 @@ def test_timezone_in_which_an_open_day_would_lose_events_is_refused(tmp_path: Pa
         deployment.plan(until)
 
 
+@pytest.mark.long
 def test_present_timezone_is_recorded_if_an_older_version_did_not(copied: Deployment) -> None:
     with closing(open_store(copied.folder)) as store, store.catalog.transaction(advances=False):
         store.catalog.set_state(FROZEN_TIMEZONE, "")

@@ -185,6 +185,7 @@ def test_each_delivery_is_counted_once(deployment: Deployment) -> None:
     assert ingest(deployment) == IngestSummary(found_count=3, redelivered_count=1)
 
 
+@pytest.mark.long
 def test_format_stays_after_all_names_are_gone(deployment: Deployment) -> None:
     path = put(deployment, CONTENTS["access_log"], "a.csv")
     ingest(deployment)
@@ -238,6 +239,7 @@ def test_refused_file_that_was_touched_loses_its_rows(deployment: Deployment, tm
     require_clean(deployment, tmp_path / "clean")
 
 
+@pytest.mark.long
 def test_header_made_unusable_by_settings_withdraws_all_names(deployment: Deployment, tmp_path: Path) -> None:
     content = b"visitor_id;event_time;event_name;x|y|y\nann;2026-10-05T10:00:00Z;page_view;1|2|3\n"
     put(deployment, content, "a.csv")

@@ -207,6 +207,7 @@ def test_nothing_is_published_while_something_is_stale(week: Deployment) -> None
         )
 
 
+@pytest.mark.long
 def test_multiline_records_use_the_delimiter_of_the_source(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path, {"sources": {"office": {"delimiter": ";"}}}, only=("events",))
     folder = deployment.folder.raw / "office"
@@ -243,6 +244,7 @@ def test_file_renamed_during_ingest_is_read_by_the_next_run(week: Deployment) ->
         assert run.ingest().read_count == 1
 
 
+@pytest.mark.long
 def test_bar_in_a_visitor_id_does_not_merge_sessions(tmp_path: Path) -> None:
     """Plain concatenation of the fields would give both sessions the same id."""
     deployment = Deployment(tmp_path, only=("sessions",))

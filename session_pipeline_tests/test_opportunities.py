@@ -248,6 +248,7 @@ def strata_counts(random: np.random.Generator, effect: float, signals: int) -> l
     return rows
 
 
+@pytest.mark.long
 def test_signals_at_random_are_not_significant(engine: DuckDBEngine) -> None:
     scores, significant = [], 0
     for seed in range(20):

@@ -18,6 +18,7 @@ def test_picture_shows_the_present_state(name: str, sample_deployment: Deploymen
     assert json.loads(HASHES.read_text())[name] == shown(sample_deployment.folder)[name], AGAIN
 
 
+@pytest.mark.long
 def test_changes_of_modules_and_settings_are_seen(
     sample_deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,8 @@ from session_pipeline_tests.oracles import progress as oracle
 from session_pipeline_tests.oracles.progress import GOAL, Session
 from session_pipeline_tests.test_progress_changes import SHIP, Row, changes, day, rows_of, shop, step_of
 
+SEEDS = [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3))]
+
 
 def test_quiet_days_raise_no_alert() -> None:
     found = changes(rows_of(shop(120, seed=7), range(60, 120, 3)))
@@ -178,7 +180,7 @@ def in_a_channel(one: Session) -> Session:
     return replace(one, segments=[*one.segments, ("channel", channel)])
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("action", ["cart", "ship"])
 def test_an_event_that_is_no_longer_sent_is_no_loss(action: str, seed: int) -> None:
     found = changes(rows_of(without_action(shop(100, seed=seed), action, since=86), range(88, 100, 3)))
@@ -186,7 +188,7 @@ def test_an_event_that_is_no_longer_sent_is_no_loss(action: str, seed: int) -> N
     assert not any(row["is_alert"] or row["explained_by"] for row in found)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_more_visits_that_do_not_buy_are_no_loss(seed: int) -> None:
     usual = map(in_a_channel, shop(100, seed=seed))
     found = changes(rows_of([*usual, *visits_of_a_campaign(86, 100)], range(88, 100, 3)))

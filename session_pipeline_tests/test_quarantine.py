@@ -29,9 +29,9 @@ def test_line_that_is_not_a_json_object_is_quarantined(each_way: Ingest) -> None
     assert taken.column("line_number") == [1, 2 + len(NOT_JSON) + len(NOT_OBJECTS)]
 
 
-def test_text_that_looks_like_lax_json_is_accepted(each_way: Ingest) -> None:
+def test_text_that_looks_like_lax_json_is_accepted(each_way_of_columns: Ingest) -> None:
     title = 'a:NaN, b: -inf,] "c":[nan], {,}'
-    event = each_way.event(page_title=title, tags=["a", "b"])
+    event = each_way_of_columns.event(page_title=title, tags=["a", "b"])
     assert (event["page_title"], event["properties"]) == (title, '{"tags":["a","b"]}')
 
 
@@ -62,27 +62,27 @@ UNUSABLE: list[tuple[Row, str, str]] = [
 ]
 
 
-def test_unusable_field_quarantines_the_line(each_way: Ingest) -> None:
-    taken = each_way.take_lines(*({**EVENT, **fields} for fields, _, _ in UNUSABLE))
+def test_unusable_field_quarantines_the_line(each_way_of_columns: Ingest) -> None:
+    taken = each_way_of_columns.take_lines(*({**EVENT, **fields} for fields, _, _ in UNUSABLE))
     assert taken.events == []
     assert [(row["reason"], row["detail"]) for row in taken.quarantined] == [each[1:] for each in UNUSABLE]
 
 
 @pytest.mark.long
-def test_accepted_limits_of_time_and_number(each_way: Ingest) -> None:
-    each_way.event(event_time="2020-01-01T00:00:00Z")
-    each_way.event(event_time="2100-12-31T23:59:59.999999Z")
-    each_way.event(received_at="2024-03-01T11:00:00Z")
-    assert each_way.event(value="999999999999.999999")["value"] == Decimal("999999999999.999999")
-    assert each_way.event(value=0.1 + 0.2)["value"] == Decimal("0.300000")
-    assert each_way.event(value="-1.5e3")["value"] == Decimal("-1500")
-    assert each_way.event(status_code=200.0)["status_code"] == 200
-    assert each_way.event(sequence="-9223372036854775808")["sequence"] == -(2**63)
+def test_accepted_limits_of_time_and_number(each_way_of_columns: Ingest) -> None:
+    each_way_of_columns.event(event_time="2020-01-01T00:00:00Z")
+    each_way_of_columns.event(event_time="2100-12-31T23:59:59.999999Z")
+    each_way_of_columns.event(received_at="2024-03-01T11:00:00Z")
+    assert each_way_of_columns.event(value="999999999999.999999")["value"] == Decimal("999999999999.999999")
+    assert each_way_of_columns.event(value=0.1 + 0.2)["value"] == Decimal("0.300000")
+    assert each_way_of_columns.event(value="-1.5e3")["value"] == Decimal("-1500")
+    assert each_way_of_columns.event(status_code=200.0)["status_code"] == 200
+    assert each_way_of_columns.event(sequence="-9223372036854775808")["sequence"] == -(2**63)
 
 
-def test_detail_uses_the_field_name_of_the_source(each_way: Ingest) -> None:
+def test_detail_uses_the_field_name_of_the_source(each_way_of_columns: Ingest) -> None:
     rules = replace(RULES, columns={"value": "price.net"})
-    assert each_way.reason(rules, price={"net": "free"}) == ("invalid_value", "value (price.net): free")
+    assert each_way_of_columns.reason(rules, price={"net": "free"}) == ("invalid_value", "value (price.net): free")
 
 
 @pytest.mark.parametrize(
@@ -104,17 +104,17 @@ def test_line_that_duckdb_rejects_is_quarantined_alone(each_way: Ingest, line: b
 
 
 @pytest.mark.long
-def test_event_with_too_many_values_is_quarantined(each_way: Ingest) -> None:
+def test_event_with_too_many_values_is_quarantined(each_way_of_columns: Ingest) -> None:
     numbers = [0] * 10_000
-    assert each_way.event(numbers=numbers)["properties"] is not None
-    assert each_way.event(numbers=numbers[1:], text="," * 20_000)["properties"] is not None
-    assert each_way.event(properties="0," * 20_000)["properties"] is not None  # a text is one value
+    assert each_way_of_columns.event(numbers=numbers)["properties"] is not None
+    assert each_way_of_columns.event(numbers=numbers[1:], text="," * 20_000)["properties"] is not None
+    assert each_way_of_columns.event(properties="0," * 20_000)["properties"] is not None  # a text is one value
     numbers.append(0)
     detail = ("too_many_values", "more than 10000 values")
-    assert each_way.reason(numbers=numbers) == detail
-    assert each_way.reason(properties={"numbers": numbers}) == detail
-    assert each_way.reason(properties=json.dumps({"numbers": numbers})) == detail
-    assert each_way.reason(numbers=numbers[:6_000], properties={"others": numbers[:6_000]}) == detail
+    assert each_way_of_columns.reason(numbers=numbers) == detail
+    assert each_way_of_columns.reason(properties={"numbers": numbers}) == detail
+    assert each_way_of_columns.reason(properties=json.dumps({"numbers": numbers})) == detail
+    assert each_way_of_columns.reason(numbers=numbers[:6_000], properties={"others": numbers[:6_000]}) == detail
 
 
 @pytest.mark.parametrize("blank", [b" ", b"\t"])
@@ -149,11 +149,13 @@ WITH_ZONES = [
 ]  # fmt: skip
 
 
-def test_quarantine_keeps_no_part_of_an_address_and_its_port(each_way: Ingest) -> None:
+def test_quarantine_keeps_no_part_of_an_address_and_its_port(each_way_of_columns: Ingest) -> None:
     addresses = [*WITH_PORTS, *WITH_ZONES]
     texts = [text for address in addresses for text in (f"at {address} it", f"<{address}>", f"x={address}&y=1")]
     values = [json.dumps({**EVENT, "value": f"<{address}>"}) for address in addresses]
-    _, *found = each_way.take("\n".join(["{}", *(f"no JSON: {text}" for text in texts), *values])).quarantined
+    _, *found = each_way_of_columns.take(
+        "\n".join(["{}", *(f"no JSON: {text}" for text in texts), *values])
+    ).quarantined
     without = ["at [address] it", "<[address]>", "x=[address]&y=1"] * len(addresses)
     shown = {text: row["line"] for text, row in zip(texts, found, strict=False)}
     assert shown == {text: f"no JSON: {kept}" for text, kept in zip(texts, without, strict=True)}
@@ -162,7 +164,7 @@ def test_quarantine_keeps_no_part_of_an_address_and_its_port(each_way: Ingest) -
     assert [row["detail"] for row in of_values] == ["value: <[address]>"] * len(addresses)
 
 
-def test_what_is_next_to_an_address_is_kept(each_way: Ingest) -> None:
+def test_what_is_next_to_an_address_is_kept(each_way_of_columns: Ingest) -> None:
     texts = {
         "203.0.113.7:51234 [05/Oct/2026:10:00:00 +0000] 12:34:56": "[address] [05/Oct/2026:10:00:00 +0000] 12:34:56",
         "http://[2001:db8::1]:8080/a?b=1": "http://[address]/a?b=1",
@@ -171,17 +173,19 @@ def test_what_is_next_to_an_address_is_kept(each_way: Ingest) -> None:
         "Chrome/119.0.0.0 Safari/537.36 00:1a:2b:3c:4d:5e": "Chrome/119.0.0.0 Safari/537.36 00:1a:2b:3c:4d:5e",
         "203.0.113.7/24, 5.": "[address]/24, 5.",
     }
-    taken = each_way.take("\n".join(["{}", *(f"no JSON: {text}" for text in texts)]))
+    taken = each_way_of_columns.take("\n".join(["{}", *(f"no JSON: {text}" for text in texts)]))
     assert [row["line"] for row in taken.quarantined[1:]] == [f"no JSON: {left}" for left in texts.values()]
 
 
-def test_quarantine_contains_no_address(each_way: Ingest) -> None:
-    taken = each_way.take_lines(*({**EVENT, "at": f"<{address}>", "value": f"<{address}>"} for address in ADDRESSES))
+def test_quarantine_contains_no_address(each_way_of_columns: Ingest) -> None:
+    taken = each_way_of_columns.take_lines(
+        *({**EVENT, "at": f"<{address}>", "value": f"<{address}>"} for address in ADDRESSES)
+    )
     assert {row["detail"] for row in taken.quarantined} == {"value: <[address]>"}
     assert {row["line"] for row in taken.quarantined} == {
         json.dumps({**EVENT, "at": "<[address]>", "value": "<[address]>"})
     }
     filler = "x" * 1990
-    taken = each_way.take("{}\n" + "\n".join(f"{filler} {address} {address}" for address in ADDRESSES))
+    taken = each_way_of_columns.take("{}\n" + "\n".join(f"{filler} {address} {address}" for address in ADDRESSES))
     taken.quarantined.pop(0)
     assert {row["line"] for row in taken.quarantined} == {f"{filler} [address] [address]"[:2000]}

@@ -82,7 +82,12 @@ def redelivered(raw: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "deliver", [two_files, parquet, requests, *further(json_lines, compressed, table_of_values, redelivered)]
+    "deliver",
+    [
+        two_files,
+        *(pytest.param(deliver, marks=pytest.mark.long) for deliver in (parquet, requests)),
+        *further(json_lines, compressed, table_of_values, redelivered),
+    ],
 )
 def test_result_is_the_same_as_without_reading_ahead(
     deliver: Write, with_and_without: tuple[Deployment, Deployment], readers: Readers

@@ -328,6 +328,7 @@ def test_wait_doubles_from_five_minutes_to_six_hours(letters: str, minutes: int,
         assert sensors._waits(instance, "build", "plan") is None
 
 
+@pytest.mark.long
 def test_failures_of_another_plan_cause_no_wait(deployment: Orchestrated) -> None:
     remember(deployment, "build", dg.DagsterRunStatus.FAILURE, **planned(deployment))
     deployment.deliver("late", shop_lines(date(2024, 5, 20)))

@@ -9,6 +9,7 @@ from session_pipeline.tables.statistics import about, of_hundred, percent, q_val
 from session_pipeline_tests.oracles import opportunity_rows as oracle
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(20))
 def test_q_values_are_those_of_statsmodels(seed: int) -> None:
     from statsmodels.stats import multitest  # takes seconds, which each worker of the tests would need

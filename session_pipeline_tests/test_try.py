@@ -123,10 +123,11 @@ def test_text_output_summarizes_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        (
+        pytest.param(
             "a.jsonl",
             json.dumps(EVENTS[0]) + "\n\n  \n",
             "1 line = 1 accepted + 0 quarantined; 2 blank lines not counted",
+            marks=pytest.mark.long,
         ),
         (
             "a.csv",
@@ -206,6 +207,7 @@ def test_bots_are_counted_apart_as_in_a_run(tmp_path: Path) -> None:
     assert "1 human session (1 bot session excluded) on 1 day" in call("try", file)[1]
 
 
+@pytest.mark.long
 def test_odd_lines_and_names_are_tried(tmp_path: Path) -> None:
     odd: list[dict[str, Any] | str] = [
         {"anonymousId": "a", "text": "x" * 3000},
@@ -249,6 +251,7 @@ def test_hidden_file_is_wrong_use(tmp_path: Path) -> None:
     assert "rename it" in err
 
 
+@pytest.mark.long
 def test_suggested_section_is_used_by_the_printed_command(tmp_path: Path) -> None:
     line = {"uid": "ann", "event_time": "2024-03-05T10:00:00Z", "event_name": "page_view"}
     file = write(tmp_path / "x.jsonl", line)
@@ -268,6 +271,7 @@ def test_unknown_source_is_named_with_those_of_the_settings(tmp_path: Path) -> N
     assert "Note: the settings have no source wbe; use `--source` with one of app, web." in out
 
 
+@pytest.mark.long
 def test_suggested_keys_include_those_of_the_present_section(tmp_path: Path) -> None:
     line = {"uid": "ann", "event_time": "2024-03-05T10:00:00Z", "event_name": "page_view", "url": "/", "amount": r"\N"}
     file = write(tmp_path / "x.jsonl", line, {**line, "amount": "5"})
@@ -311,6 +315,7 @@ def test_whole_sentence_says_how_to_read_a_log(tmp_path: Path) -> None:
     assert item["lines"][0][1].endswith("write the server's own LogFormat or log_format into sources.web.log_format")
 
 
+@pytest.mark.long
 def test_tsv_with_quotes_is_read_as_csv(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text('"uid"\t"ts"\t"event"\n' + '"u"\t"2026-05-04 10:00:00"\t"say ""hi"""\n' * 3)
     found = tried(tmp_path / "a.tsv")

@@ -170,7 +170,10 @@ def retention_cases() -> list[dict[str, Any]]:
 
 
 @NEEDS_FIXTURES
-@pytest.mark.parametrize("number", range(len(retention_cases())))
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(number, marks=pytest.mark.long if number else []) for number in range(len(retention_cases()))],
+)
 def test_retention_equals_the_published_cases(number: int, tmp_path: Path) -> None:
     """A visitor meets the first condition, and a later one: they are in the cohort of that day, and came again."""
     case = retention_cases()[number]
@@ -254,7 +257,10 @@ def test_documented_query_counts_cohorts_of_each_day_as_posthog(tmp_path: Path) 
     }
 
 
-@pytest.mark.parametrize(("splits", "days"), [(False, [FIRST]), (True, [FIRST, FIRST + timedelta(days=1)])])
+@pytest.mark.parametrize(
+    ("splits", "days"),
+    [(False, [FIRST]), pytest.param(True, [FIRST, FIRST + timedelta(days=1)], marks=pytest.mark.long)],
+)
 def test_session_over_midnight_is_on_two_days_only_if_it_ends_there(
     splits: bool, days: list[date], tmp_path: Path
 ) -> None:
