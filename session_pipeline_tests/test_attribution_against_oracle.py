@@ -230,7 +230,8 @@ def random_counts(random: Random) -> list[Row]:
 
 
 @pytest.mark.parametrize(
-    "seed", [0, pytest.param(8, marks=pytest.mark.long), pytest.param(15, marks=pytest.mark.nightly)]
+    "seed",
+    [*(pytest.param(seed, marks=pytest.mark.long) for seed in (0, 8)), pytest.param(15, marks=pytest.mark.nightly)],
 )
 def test_rows_of_sessions_are_those_of_the_oracle(seed: int) -> None:
     compare_random_sites(seed)

@@ -42,6 +42,7 @@ def test_generated_data_is_always_the_same(tmp_path: Path) -> None:
     assert len(texts[0].splitlines()) > len(set(texts[0].splitlines())) == 2_000, "it has copies of lines"
 
 
+@pytest.mark.long
 def test_process_is_measured_with_its_children() -> None:
     child = "b = bytearray(300 * 2**20); sum(range(3 * 10**6)); print(7)"
     measured = Measured()

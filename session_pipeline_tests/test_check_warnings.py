@@ -274,6 +274,7 @@ def test_source_arrived_names_a_late_source(deployment: Deployment) -> None:
     assert verdict.sentence == "test: no events of 2024-05-28 yet, expected by 06:00"
 
 
+@pytest.mark.long
 def test_source_has_arrived_whatever_old_days_it_delivered_too(deployment: Deployment) -> None:
     names = [f"source{number}" for number in range(6)]
     deployment.set({**SMALL, "sources": {name: {"expected_by": "06:00"} for name in names}})

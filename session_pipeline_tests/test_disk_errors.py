@@ -97,6 +97,7 @@ def test_values_in_an_error_of_spark_are_no_full_disk(tmp_path: Path) -> None:
         raise error_of_spark("[CAST_INVALID_INPUT] The value 'No space left on device' cannot be cast")
 
 
+@pytest.mark.long
 def test_event_that_cannot_be_stored_is_not_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -93,6 +93,7 @@ EXPECTED = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 def test_settings_of_exports_without_a_preset_read_them(tmp_path: Path) -> None:
     sources = {source: SOURCES[source] for source in LINES}
     made = Deployment(tmp_path / "data", {"start_date": date(2015, 5, 1), "sources": sources})

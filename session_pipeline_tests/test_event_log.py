@@ -124,6 +124,7 @@ def test_stored_events_are_as_dagster_serializes_them(tmp_path: Path) -> None:
             assert partition == (event.dagster_event.partition if event.dagster_event else None)
 
 
+@pytest.mark.long
 def test_columns_of_dagsters_tables_are_listed_once_for_each_question(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -215,6 +215,7 @@ def test_every_table_equals_a_clean_run(deployment: Deployment, tmp_path: Path) 
 # Files that settings refuse
 
 
+@pytest.mark.long
 def test_file_refused_by_settings_loses_its_rows(deployment: Deployment, tmp_path: Path) -> None:
     put(deployment, CONTENTS["csv"], "a.csv")
     put(deployment, gzip.compress(CONTENTS["csv"]), "b.csv.gz")

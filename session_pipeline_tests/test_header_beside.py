@@ -76,6 +76,7 @@ def test_csv_has_a_header_in_a_csv(tmp_path: Path) -> None:
     assert keys_of_header_beside(tmp_path / "a.csv") == {"header": ["the visitor", "when", "event"]}
 
 
+@pytest.mark.long
 def test_try_reads_a_table_with_the_header_beside_it(tmp_path: Path) -> None:
     code, out, _ = call("try", "--json", put(tmp_path, ROWS))
     found: dict[str, Any] = json.loads(out)

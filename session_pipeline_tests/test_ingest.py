@@ -97,7 +97,7 @@ def fixture(name: str) -> bytes:
     return path.read_bytes()
 
 
-def test_nasa_log_is_accepted_completely(each_way: Ingest) -> None:
+def test_nasa_log_is_accepted_completely(each_way_of_columns: Ingest) -> None:
     rules = ReadingRules(
         source="nasa",
         earliest=datetime(1990, 1, 1),
@@ -105,7 +105,7 @@ def test_nasa_log_is_accepted_completely(each_way: Ingest) -> None:
         constants={"event_name": "page_view"},
         visitor_key=KEY,
     )
-    taken = each_way.take(fixture("nasa_http_19950801/nasa_19950801.tsv"), "nasa.tsv", rules)
+    taken = each_way_of_columns.take(fixture("nasa_http_19950801/nasa_19950801.tsv"), "nasa.tsv", rules)
     assert (taken.admitted.line_count, taken.reading.accepted_count) == (30_969, 30_969)
     assert len({event["visitor_id"] for event in taken.events}) == 2_159  # of 2,365 hosts; addresses count by network
     assert [event["status_code"] for event in taken.events].count(404) == 221

@@ -196,6 +196,7 @@ def test_ad_hoc_funnel_needs_a_window_from_0(warehouse: Deployment, window: str)
     assert warehouse.query("select session_count from ad_hoc_funnel(['cart', 'purchase'], 0)") == [(3,), (0,)]
 
 
+@pytest.mark.long
 def test_export_has_the_macros(warehouse: Deployment, tmp_path: Path) -> None:
     from session_pipeline.cli.answers import export
 

@@ -54,6 +54,7 @@ def test_output_goes_into_a_pipe(data: Path, tmp_path: Path, form: str) -> None:
     assert received == [plain.read_bytes()]
 
 
+@pytest.mark.long
 def test_export_goes_through_links_and_into_pipes(data: Path, tmp_path: Path) -> None:
     link, pipe, copy = tmp_path / "link", tmp_path / "pipe", tmp_path / "copy.duckdb"
     link.symlink_to("behind.duckdb")

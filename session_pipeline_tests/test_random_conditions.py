@@ -114,6 +114,7 @@ ROWS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.long
 @settings(deadline=None)
 @given(WHOLE, ROWS)
 def test_condition_never_fails_on_a_row(database: duckdb.DuckDBPyConnection, text: str, row: dict[str, Any]) -> None:

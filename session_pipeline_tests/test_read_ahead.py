@@ -338,6 +338,7 @@ def test_lines_of_erased_visitors_are_left_out(
     assert found.summary.accepted_count == len(day_of_events(6)) - 3
 
 
+@pytest.mark.long
 def test_nothing_is_read_ahead_of_an_unfinished_erasure(
     with_and_without: tuple[Deployment, Deployment], readers: Readers
 ) -> None:

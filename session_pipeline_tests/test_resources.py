@@ -181,6 +181,7 @@ def test_memory_limit_follows_threads_and_memory_by_default(
     assert Limits("4GB", threads).memory_limit == "4GB"
 
 
+@pytest.mark.long
 def test_many_dimensions_of_long_lines_fit_into_little_memory(tmp_path: Path) -> None:
     names = [f"d{number}" for number in range(15)]
     settings = parse_settings("[dimensions]\n" + "\n".join(f"{name} = \"properties ->> '{name}'\"" for name in names))

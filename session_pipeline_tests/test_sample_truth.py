@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from session_pipeline.sample import SMALL, write_sample
 from session_pipeline_tests.deployment import Deployment
 
@@ -71,6 +73,7 @@ def test_every_line_is_accounted_for(sample_deployment: Deployment) -> None:
     }
 
 
+@pytest.mark.long
 def test_committed_sample_equals_the_generator_output(tmp_path: Path) -> None:
     write_sample(tmp_path / "raw", truth_folder=tmp_path / "truth", **SMALL)
     for folder, committed in ((tmp_path / "raw", DATA / "raw" / "sample"), (tmp_path / "truth", DATA / "truth")):

@@ -293,6 +293,7 @@ def test_plan_whose_process_its_code_server_saw_being_killed_waits(deployment: O
     )
 
 
+@pytest.mark.long
 def test_wait_doubles_with_each_failure_of_the_same_plan(
     deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -370,6 +371,7 @@ def test_missed_publication_is_launched_with_the_checks_of_its_days(built: Orche
     assert tick(built, "stale_days").skip_message == "all days are up to date"
 
 
+@pytest.mark.long
 def test_days_of_a_killed_run_are_checked_with_the_rest(built: Orchestrated) -> None:
     assert built.by_hand(DAY, "sessions").success
     with open_run(built.folder, run_id="test") as run:

@@ -37,6 +37,7 @@ def test_visitors_begin_with_the_session_of_their_first_event(tmp_path: Path) ->
     assert shop.table("visitors")["first_channel"].tolist() == 8 * ["paid_search"]
 
 
+@pytest.mark.long
 def test_part_of_max_hours_goes_on_after_midnight(tmp_path: Path) -> None:
     """Each day is built by itself, so the second one begins with the last event of the first, in a later part."""
     shop = Deployment(tmp_path, settings({"max_hours": 1}), only=("sessions",))

@@ -289,6 +289,7 @@ def test_problem_stays_the_same_when_days_are_added(shop: Deployment, tmp_path: 
     ]
 
 
+@pytest.mark.long
 def test_deployment_without_events_has_no_warning(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path)
     deployment.run(until=DAY)

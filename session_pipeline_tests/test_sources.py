@@ -61,6 +61,7 @@ def test_commands_warn_about_a_source_without_a_folder(
         assert "[sources.wbe] in settings.toml has no folder raw/wbe; did you mean [sources.web]?" in shown
 
 
+@pytest.mark.long
 def test_any_folder_can_have_settings(deployment: Deployment) -> None:
     folders = ["we b", "a.b", "a'b", 'a"b', "größe", "a\\b", "[x]*", "a\tb"]
     for number, folder in enumerate(folders):

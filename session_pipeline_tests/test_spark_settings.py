@@ -142,6 +142,7 @@ def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         SparkEngine(settings_of("local"), tmp_path)
 
 
+@pytest.mark.long
 def test_pyspark_is_imported_only_for_spark() -> None:
     code = "import sys, session_pipeline.run.pipeline; sys.exit('pyspark' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

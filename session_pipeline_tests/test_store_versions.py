@@ -69,6 +69,7 @@ def test_ledger_without_facts_that_earlier_versions_did_not_record_still_works(t
     assert to_read(deployment) == {"test/day.jsonl": CHANGED_SETTINGS}
 
 
+@pytest.mark.long
 def test_files_without_a_recorded_format_are_read_again_or_keep_their_rows(tmp_path: Path) -> None:
     """The first versions did not record the format. Their catalogs have no digests either."""
     deployment = Deployment(tmp_path, {"start_date": FIRST}, only=("sessions",))
