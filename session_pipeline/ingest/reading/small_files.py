@@ -26,6 +26,7 @@ from session_pipeline.tables import Table
 LARGEST_SMALL_BYTES = 2 << 20  # of content; a larger file is read by DuckDB itself
 MOST_FILES_TOGETHER = 500
 MOST_BYTES_TOGETHER = 16 << 20
+BYTES_OF_ROW_GROUP = 256 << 10
 # Without the Arrow schema and dictionaries, files of few rows take half the time and space.
 WRITTEN = {"compression": "zstd", "compression_level": 1, "store_decimal_as_integer": True, "store_schema": False,
            "use_dictionary": False}  # fmt: skip
@@ -85,6 +86,9 @@ def collect(files: Sequence[Admitted], path: Path, connection: duckdb.DuckDBPyCo
     """Write the lines of several files of one format to one Parquet file, one file after the other."""
     collected = Collected({}, {})
     with pq.ParquetWriter(path, LINES_SCHEMA, compression="zstd", compression_level=1) as writer:
+        # Rows of short files are written together: a row group of few rows takes longer to write and read than they do.
+        waiting: list[Row] = []
+        byte_count = 0
         for admitted in files:
             try:
                 rows = _rows(admitted, connection)
@@ -92,8 +96,13 @@ def collect(files: Sequence[Admitted], path: Path, connection: duckdb.DuckDBPyCo
                 collected.errors[admitted.file_id] = error
                 continue
             collected.row_counts[admitted.file_id] = len(rows)
-            if rows:
-                writer.write_table(table_of(rows))
+            waiting += rows
+            byte_count += admitted.byte_count
+            if waiting and byte_count >= BYTES_OF_ROW_GROUP:
+                writer.write_table(table_of(waiting))
+                waiting, byte_count = [], 0
+        if waiting:
+            writer.write_table(table_of(waiting))
     return collected
 
 
