@@ -74,7 +74,7 @@ OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 # Fixtures below that take seconds, each once in a process.
 SHARED = (
-    *("sample_deployment", "first_run", "published_controls", "four_weeks", "rebuilt_days", "with_canary"),
+    *("sample_deployment", "forked", "first_run", "published_controls", "four_weeks", "rebuilt_days", "with_canary"),
     *("reported_week", "built_week"),
 )
 
@@ -220,7 +220,12 @@ def no_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def first_run(tmp_path_factory: pytest.TempPathFactory) -> "FirstRun":
+def forked() -> None:
+    """Processes are forked from one that loads Dagster first; modules that start some follow each other."""
+
+
+@pytest.fixture(scope="session")
+def first_run(forked: None, tmp_path_factory: pytest.TempPathFactory) -> "FirstRun":
     """Two days of a shop, with one duplicate and one line of invalid JSON, run by the command line."""
     from session_pipeline_tests.shop_commands import run_first
 

@@ -19,6 +19,8 @@ from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.servers import answer, reserved_port, server, wait_for
 
+pytestmark = pytest.mark.usefixtures("forked")
+
 DEPLOY = ROOT / "docs" / "deploy"
 SYSTEMD = sorted((DEPLOY / "systemd").iterdir())
 COMPOSE: Any = yaml.safe_load((DEPLOY / "docker" / "compose.yaml").read_text())
@@ -37,7 +39,7 @@ def is_understood(command: Sequence[str]) -> bool:
 
 
 def test_unknown_option_is_detected() -> None:
-    assert not is_understood(["dagster-webserver", "--hostt", "127.0.0.1"])
+    assert not is_understood(["dagster-daemon", "run", "--workspacee", "workspace.yaml"])
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -74,7 +76,10 @@ def test_image_is_built_from_existing_files() -> None:
     assert [source for source in sources if not (ROOT / source).exists()] == []
 
 
-@pytest.mark.parametrize("path", SYSTEMD, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=pytest.mark.long if "webserver" in path.name else [], id=path.name) for path in SYSTEMD],
+)
 def test_systemd_units_name_existing_commands(path: Path) -> None:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment, method-assign]

@@ -22,6 +22,8 @@ from session_pipeline_tests.crashes.killed_runs import LONGEST_SECONDS, PROCESSE
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.reliability.figures import effort, record
 
+pytestmark = pytest.mark.usefixtures("forked")
+
 PROCESS_COUNT = 4
 DAYS = [date(2024, 3, day) for day in range(4, 10)]
 LAST = date(2024, 3, 10)
