@@ -1,6 +1,7 @@
 """Tests the portable SQL lint: it finds each construct, accepts its alternative, and accepts every model."""
 
 import re
+from collections.abc import Iterator
 from datetime import date, datetime
 
 import duckdb
@@ -279,13 +280,20 @@ def test_model_is_portable(model: str) -> None:
     assert sqlglot.parse_one(spark, read="spark").sql("spark", pretty=True, comments=False) == spark
 
 
-@pytest.mark.parametrize(("construct", "bad", "good"), CASES, ids=[case[0] for case in CASES])
-def test_construct_is_found_and_its_alternative_accepted(construct: str, bad: str, good: str) -> None:
-    assert {violation.construct for violation in find_violations(bad)} == {construct}
-    assert find_violations(good) == []
+@pytest.fixture(scope="module")
+def events() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         connection.execute(EVENTS)
-        connection.execute(good, {name: PARAMETERS[name] for name in re.findall(r"\$([a-z_]+)", good)})
+        yield connection
+
+
+@pytest.mark.parametrize(("construct", "bad", "good"), CASES, ids=[case[0] for case in CASES])
+def test_construct_is_found_and_its_alternative_accepted(
+    construct: str, bad: str, good: str, events: duckdb.DuckDBPyConnection
+) -> None:
+    assert {violation.construct for violation in find_violations(bad)} == {construct}
+    assert find_violations(good) == []
+    events.execute(good, {name: PARAMETERS[name] for name in re.findall(r"\$([a-z_]+)", good)})
     sqlglot.parse_one(to_spark(good), read="spark")
 
 
