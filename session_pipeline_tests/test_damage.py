@@ -109,6 +109,7 @@ def bytes_of(path: Path) -> bytes:
     return path.read_bytes()
 
 
+@pytest.mark.long
 def test_damaged_raw_rows_are_read_from_the_path_that_still_has_the_content(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path, only=("sessions",))
     lines = [event(f"v{day}", f"2026-10-{day:02}T10:00:00Z", day) for day in (5, 6)]

@@ -131,6 +131,7 @@ def test_interrupt_hidden_by_a_library_in_a_job_ends_with_130(tmp_path: Path, wo
     assert interrupted(loaded, "status", "--data", str(tmp_path / "data")) == (130, SENTENCE)
 
 
+@pytest.mark.long
 def test_interrupt_at_the_question_of_erase_ends_with_130(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     process = started("erase", "--visitor", "ann", "--data", str(tmp_path / "data"), stdin=subprocess.PIPE)

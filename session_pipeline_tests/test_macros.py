@@ -139,6 +139,7 @@ def test_arguments_can_be_named(warehouse: Deployment) -> None:
     assert found == [("cart", 3), ("purchase", 2)]
 
 
+@pytest.mark.long
 def test_bounds_are_those_of_the_wilson_interval(warehouse: Deployment) -> None:
     from statsmodels.stats.proportion import (
         proportion_confint,  # takes seconds, which each worker of the tests would need

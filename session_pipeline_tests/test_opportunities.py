@@ -196,6 +196,7 @@ def test_no_row_without_counts_or_days(engine: DuckDBEngine) -> None:
     assert compared(engine, [], DAYS) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(20))
 def test_score_is_that_of_statsmodels(seed: int) -> None:
     from statsmodels.stats import contingency_tables  # takes seconds, which each worker of the tests would need

@@ -132,6 +132,7 @@ def test_long_decimals_are_not_rounded(data: Path) -> None:
     assert written == '[\n{"a": 111111110295.111118, "b": 100}\n]\n'
 
 
+@pytest.mark.long
 def test_session_ids_are_whole_on_a_narrow_terminal(data: Path) -> None:
     [session, *_] = json.loads(call("sessions", "--json", "--data", data)[1])
     environment = {**os.environ, "COLUMNS": "50"}

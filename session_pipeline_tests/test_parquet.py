@@ -218,6 +218,7 @@ def test_parquet_within_another_compression_is_refused(ingest: Ingest, ending: s
         ingest.admit(path)
 
 
+@pytest.mark.long
 def test_parquet_and_json_give_the_same_sessions(tmp_path: Path) -> None:
     rows = [
         {"visitor_id": f"v{number % 3}", "event_id": str(number), "event_time": f"2024-03-01T{10 + number // 4}:00:00Z",

@@ -167,7 +167,7 @@ class TestWarehouse:
         "data",
         [
             pytest.param(b"", marks=pytest.mark.nightly, id="empty"),
-            pytest.param(b"not a warehouse at all" * 1000, id="another file"),
+            pytest.param(b"not a warehouse at all" * 1000, marks=pytest.mark.long, id="another file"),
         ],
     )
     def test_that_cannot_be_opened_is_rewritten(self, deployment: Deployment, data: bytes) -> None:

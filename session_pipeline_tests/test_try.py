@@ -290,7 +290,11 @@ def test_suggested_keys_include_those_of_the_present_section(tmp_path: Path) -> 
             "remove the lines before the header",
             marks=pytest.mark.nightly,
         ),
-        ("# Pages\n# All users\nPage path,Views,Active users\n/,12,9\n", "the file has counts"),
+        pytest.param(
+            "# Pages\n# All users\nPage path,Views,Active users\n/,12,9\n",
+            "the file has counts",
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_lines_before_the_header_are_named(text: str, said: str, tmp_path: Path) -> None:
@@ -330,6 +334,7 @@ def test_table_called_like_a_log_is_read_as_a_table(tmp_path: Path, delimiter: s
     assert found["suggested_columns"].keys() == {"visitor_id", "event_time", "event_name"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["a.csv", pytest.param("a.tsv", marks=pytest.mark.nightly)])
 def test_access_log_called_like_a_table_is_read_as_a_log(tmp_path: Path, name: str) -> None:
     found = tried(write(tmp_path / name, *[combined("GET /search?q=a,b HTTP/1.1")] * 3))

@@ -217,6 +217,7 @@ def test_commands_explain_too_many_open_files(own_shop: Path, monkeypatch: pytes
     assert (code, err.startswith(TOO_MANY.format("settings.toml"))) == (1, True)
 
 
+@pytest.mark.long
 def test_run_explains_too_many_open_files_within_dagster(own_shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def tags_of(*_: object) -> dict[str, str]:
         if calls.pop():
