@@ -196,13 +196,23 @@ def test_file_without_a_line_exits_with_1(tmp_path: Path, name: str, text: str) 
     assert (code, "has no lines, so it would give no events" in err) == (1, True)
 
 
-def test_bots_are_counted_apart_as_in_a_run(tmp_path: Path) -> None:
+def visits_of_a_person_and_a_bot(path: Path) -> Path:
     request = '192.0.2.{} - - [05/Mar/2024:10:00:0{} +0000] "GET /{} HTTP/1.1" 200 5 "-" "{}"'
     person = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
     bot = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
     lines = [request.format(1, 0, "", person), *(request.format(70, second, second, bot) for second in (1, 2))]
-    file = write(tmp_path / "access.log", *lines)
+    return write(path, *lines)
+
+
+def test_bots_are_counted_apart_as_in_a_run(tmp_path: Path) -> None:
+    file = visits_of_a_person_and_a_bot(tmp_path / "access.log")
     assert "1 human session (1 bot session excluded) on 1 day" in call("try", file)[1]
+
+
+@pytest.mark.long
+def test_outcomes_are_those_of_people(tmp_path: Path) -> None:
+    found = tried(visits_of_a_person_and_a_bot(tmp_path / "access.log"))
+    assert (found["outcomes"], found["bot_session_count"]) == ({"bounce": 1}, 1)
 
 
 @pytest.mark.long
