@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date
 from functools import cache
 from itertools import groupby
@@ -143,13 +143,11 @@ class Deployment:
     def stored(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the tables in `only` as those of a warehouse, which a run that builds only these does not publish."""
         assert self.only is not None, "connect to the warehouse, which has all tables"
-        store = open_store(self.folder)
-        with duckdb.connect() as connection:
+        with closing(open_store(self.folder)) as store, duckdb.connect() as connection:
             for name in self.only:
                 paths = [path for partition in store.of_table(name) for path in store.paths_of(partition)]
                 connection.execute(f"create view {name} as {rows_of(table(name), paths, with_date=True)}")
             yield connection
-        store.close()
 
     def hashes(self) -> dict[str, str]:
         """Return the SHA-256 of every partition, except those of tables that log history."""
