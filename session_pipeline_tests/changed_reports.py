@@ -45,9 +45,9 @@ STEP = {
 
 # The queries that pages show and that were run. Most pages show the same ones, which take as long as the page.
 _queries: set[str] = set()
-# The figures of the pages, by the warehouse, the query, and the rows that were added to the tables that it reads. To
-# plan the queries takes half the time of a page, and most pages have other rows in few tables.
-_figures: dict[tuple[Path, str, str], figures.Figure] = {}
+# The figures of the pages, by the warehouse and its time, the query, and the rows that were added to the tables that it
+# reads. To plan the queries takes half the time of a page, and most pages have other rows in few tables.
+_figures: dict[tuple[Path, int, str, str], figures.Figure] = {}
 
 
 def build_reported_week(folder: Path) -> Deployment:
@@ -89,12 +89,13 @@ def _written(folder: DataFolder, deployment: Deployment, rows: Mapping[str, list
     def once(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Scalar]) -> figures.Figure:
         sql = figures.filled(name, parameters)
         added = {table: new for table, new in rows.items() if re.search(rf"\b{table}\b", sql)}
-        key = deployment.folder.path, sql, repr(added)
+        key = warehouse_file, changed_at, sql, repr(added)
         if key not in _figures:
             _figures[key] = run_query(connection, name, parameters)
         return deepcopy(_figures[key])
 
-    run_query = figures.run_query
+    run_query, warehouse_file = figures.run_query, deployment.folder.warehouse
+    changed_at = warehouse_file.stat().st_mtime_ns
     with patch.object(figures, "run_query", once):
         return report.write(folder)
 
