@@ -27,6 +27,7 @@ FUNNEL_COUNT = 24
 @pytest.mark.parametrize(
     ("seed", "funnel_count"),
     [
+        (6, FUNNEL_COUNT // 6),
         pytest.param(4, FUNNEL_COUNT // 3, marks=pytest.mark.long),
         pytest.param(1, FUNNEL_COUNT, marks=pytest.mark.long),
         *(pytest.param(seed, FUNNEL_COUNT, marks=pytest.mark.nightly) for seed in (2, 3)),
