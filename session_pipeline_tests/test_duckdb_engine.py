@@ -101,6 +101,30 @@ def test_many_small_files_that_are_read_often_become_a_table(
             assert rows(engine, "given") == [(1,)]
 
 
+def test_many_small_files_behind_a_select_become_a_table_that_ends_with_its_job(
+    engine: DuckDBEngine, tmp_path: Path
+) -> None:
+    paths = [tmp_path / f"{number}.parquet" for number in range(MANY_FILES)]
+    for number, path in enumerate(paths):
+        engine.connection.execute(f"copy (select 's' as site, {number} as period) to '{path}' (format parquet)")
+    select = "select g.*, p.place from stored_given as g left join places as p on g.period = p.period"
+    places = SmallTable({"period": "VARCHAR", "place": "VARCHAR"}, [{"period": "1", "place": "a"}])
+    for used in (paths[:2], paths, paths[:2], paths):
+        with engine.job() as job:
+            job.add_rows("places", places)
+            job.add_input(RETENTION, used, name="given", select=select, is_read_often=True)
+            found = engine.connection.execute("select period, place from given").fetchall()
+            assert set(found) == {(str(number), "a" if number == 1 else None) for number in range(len(used))}
+            assert len(found) == len(used)
+            is_table = "select count(*) from duckdb_tables() where table_name = 'given'"
+            assert engine.connection.execute(is_table).fetchall() == [(int(used == paths),)]
+        with pytest.raises(duckdb.CatalogException):
+            rows(engine, "given")
+        with engine.job() as job:
+            job.add_input(RETENTION, paths[:1], name="given")  # a view that stays for later jobs
+            assert len(rows(engine, "given")) == 1
+
+
 def test_a_name_can_be_a_table_and_later_a_view(engine: DuckDBEngine) -> None:
     with engine.job() as job:
         job.add_rows("given", ONE)
