@@ -44,6 +44,6 @@ def test_counts_of_a_day_are_the_sums_of_its_cells() -> None:
 
 
 @pytest.mark.long
-def test_the_page_is_what_the_program_writes_but_for_the_figures() -> None:
+def test_the_page_is_what_the_program_writes_except_for_its_figures() -> None:
     written = with_table(drift.PAGE, drift.table(seeds=[1], size=200), drift.BEGIN, drift.END)
     assert re.sub(r"\d[\d.]*", "n", written) == re.sub(r"\d[\d.]*", "n", drift.PAGE.read_text(encoding="utf-8"))

@@ -159,7 +159,7 @@ class Planner:
             first = min(to_build)
 
     def _known_outdated(self, first: date | None) -> dict[tuple[str, date | None], Staleness]:
-        """Return what was outdated in the known state, if it is known of which date the first change is."""
+        """Return what was outdated in the known state; nothing if all days can have changed since."""
         if self._known is None or first == date.min:
             return {}
         days = set(self.frame.open_days)

@@ -99,7 +99,7 @@ class Ledger:
         return self.why_stale(delivery.source, file_id)
 
     def _why_not_read(self, file_id: str) -> str:
-        """Return why a file was not read; empty if it was. The reason can pass without a change of the file."""
+        """Return why a file was not read; empty if it was. Some reasons can pass without a change of the file."""
         file = self.files.get(file_id)
         return file.facts["reason"] or "" if file is not None else ""
 
