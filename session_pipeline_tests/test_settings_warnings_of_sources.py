@@ -1,14 +1,16 @@
 """Tests warnings about sources: their sites, names of events, page views, times and visitors."""
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from session_pipeline.settings import as_toml, parse_settings
 from session_pipeline.settings_warnings import window
-from session_pipeline.settings_warnings.sources import is_like_page_view
+from session_pipeline.settings_warnings.sources import growing_files, is_like_page_view
 from session_pipeline_tests.deployment import Deployment, to_toml
 from session_pipeline_tests.warned_deployments import DAY, OF_SOURCES, line, visit, warnings_of
 
@@ -263,3 +265,56 @@ def test_lines_of_visitors_who_are_not_known_are_set_aside_as_advised(tmp_path: 
     assert warnings_of(deployment, fixed) == {}
     assert set(deployment.table("sessions")["visitor_id"]) == {"ann"}
     assert set(deployment.table("quarantined_lines")["reason"]) == {"missing_visitor_id"}
+
+
+GROWING = [(1, day, 100 * day) for day in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    ("files", "is_named"),
+    [
+        pytest.param(GROWING, True, id="a file that grows for five days"),
+        pytest.param(GROWING[:4], False, id="four days may be a coincidence"),
+        pytest.param([(1, 1, 100 + each) for each in range(9)], False, id="files of one day"),
+        pytest.param([(day, day + 1, 100) for day in range(1, 9)], False, id="the days since the last export"),
+        pytest.param([*GROWING, (1, 6, 300)], False, id="a later file with fewer lines"),
+        pytest.param([*GROWING, (6, 6, 100)], False, id="only new lines since then"),
+        pytest.param([*GROWING, (3, 4, 100)], True, id="an earlier file of its own"),
+        pytest.param([*GROWING, (None, None, 0)], True, id="a file without events"),
+    ],
+)
+def test_files_that_contain_those_before_are_named(
+    files: Sequence[tuple[int | None, int | None, int]], is_named: bool
+) -> None:
+    """A file is the days of its first and its last event, and the number of its lines."""
+    with duckdb.connect() as connection:
+        connection.execute(
+            "create table source_files (file_id text, source text, path text, status text, line_count bigint,"
+            " first_event_time timestamp, last_event_time timestamp)"
+        )
+        for number, (first, last, line_count) in enumerate(files):
+            times = [each and datetime(2024, 5, each, 10) for each in (first, last)]
+            row = [str(number), "web", f"web/{number}.csv", "accepted", line_count, *times]
+            connection.execute("insert into source_files values ($1, $2, $3, $4, $5, $6, $7)", row)
+            refused = [f"r{number}", "forms", "forms/a.csv", "refused", line_count, *times]
+            connection.execute("insert into source_files values ($1, $2, $3, $4, $5, $6, $7)", refused)
+        warnings = list(growing_files(connection, ["web", "forms"]))
+        assert [warning.key for warning in warnings] == (["sources.web"] if is_named else [])
+        assert list(growing_files(connection, ["forms"])) == []
+
+
+@pytest.mark.long
+def test_files_with_the_lines_of_those_before_are_named_until_only_new_lines_are_delivered(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data", only=OF_SOURCES)
+    days = [DAY + timedelta(days=number) for number in range(6)]
+    for count in range(1, 6):
+        deployment.deliver(f"until {count}", [each for day in days[:count] for each in visit(day)], source="web")
+    deployment.run()
+    assert warnings_of(deployment)["sources.web"] == (
+        "each new file of raw/web contains the events of the files before: 5 files begin at 2024-05-06 10:00:00 UTC,"
+        " the last is 'web/until 5.jsonl'; with each of them, all of its days are built again, and runs become slower;"
+        " deliver only new lines"
+    )
+    deployment.deliver("new", visit(days[5]), source="web")
+    deployment.run()
+    assert warnings_of(deployment) == {}

@@ -2,8 +2,8 @@
 
 rules.py finds rules that match nothing, outcomes.py outcomes that no session can have, funnels.py exclusions that
 exclude all attempts or none, and breakdowns without effect. sources.py finds sources without page views or times of
-day, visitors who are not known, values with a decimal comma, folders that share a site by default, and event names that
-never occur.
+day, visitors who are not known, values with a decimal comma, folders that share a site by default, event names that
+never occur, and files that contain the files before.
 The settings themselves are valid; invalid ones are errors of settings/. Reads the warehouse only, so that all callers
 (check, run, the report and the asset check) give the same answer for the same publication.
 """
@@ -81,6 +81,7 @@ def find(connection: duckdb.DuckDBPyConnection, settings: Settings, folders: Map
             warnings += sources.without_times_of_day(connection, settings, window, folders)
             warnings += sources.nameless_visitors(connection, settings, window, folders)
             warnings += sources.decimal_commas(connection, settings, window, folders)
+            warnings += sources.growing_files(connection, folders)
             warnings += sources.unknown_event_names(connection, settings, window, folders)
     except duckdb.Error as error:
         why = warehouse.reason_and_fix(error)

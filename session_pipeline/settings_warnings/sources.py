@@ -1,4 +1,7 @@
-"""Warns about sources: no page views, times or visitors, decimal commas, one site by default, unused event names."""
+"""Warns about sources: no page views, times or visitors, decimal commas, one site by default, unused event names.
+
+It also warns about files that are delivered again with more lines.
+"""
 
 import os
 import re
@@ -21,6 +24,7 @@ from session_pipeline.settings_warnings.window import Window, on_days
 FEWEST_DATES = 10  # events from which on midnight is no coincidence
 MOST_FOLDERS = 6  # named in one warning
 MOST_NAMES = 500  # only the most frequent names are searched
+FEWEST_DAYS_OF_GROWTH = 5  # days on which files must end that may contain each other
 FEWEST_NAMELESS = 10  # events from which on a visitor id that names nobody is no single mistake
 PAGE_VIEW = "page_view"
 # The detail of quarantined lines whose value decimal_comma reads. In it, value can be followed by the names of fields.
@@ -206,6 +210,20 @@ def decimal_commas(
                 key,
                 f"raw/{source} has values with a decimal comma, whose lines are quarantined:",
                 f"{lines}, such as {written}; to accept them, set {key} = true",
+            )
+
+
+def growing_files(connection: duckdb.DuckDBPyConnection, folders: Container[str]) -> Iterator[SettingsWarning]:
+    """Yield a warning for each source whose files contain all events of the files before."""
+    asked = {"fewest_days": FEWEST_DAYS_OF_GROWTH}
+    rows = connection.execute(query_text(__package__, "growing_files"), asked).fetchall()
+    for source, first_time, count, path in rows:
+        if source in folders:
+            yield SettingsWarning(
+                path_of_source(source),
+                f"each new file of raw/{source} contains the events of the files before:",
+                f"{count:,} files begin at {first_time:%Y-%m-%d %H:%M:%S} UTC, the last is {shown(path)}; with each of"
+                " them, all of its days are built again, and runs become slower; deliver only new lines",
             )
 
 
