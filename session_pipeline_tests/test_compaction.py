@@ -1,14 +1,14 @@
 """Tests that compacted files replace the opening of many small files, and that they never change a row."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from session_pipeline import report
 from session_pipeline.build.compaction import Compaction
 from session_pipeline.engines.duckdb_jobs import Job
 from session_pipeline.errors import DiskFullError
@@ -54,6 +54,20 @@ def both(tmp_path_factory: pytest.TempPathFactory, first: Deployment) -> Deploym
     deliver(deployment, LAST, LAST)
     deployment.run(UNTIL)
     return deployment
+
+
+@pytest.fixture(scope="module")
+def clean_until(tmp_path_factory: pytest.TempPathFactory, small_blocks: None) -> Callable[[int], Mapping[str, str]]:
+    """A function that returns the hashes of a clean run over the days until one. It runs once for each."""
+
+    @cache
+    def hashes(last: int) -> Mapping[str, str]:
+        deployment = Deployment(tmp_path_factory.mktemp("clean"))
+        deliver(deployment, FIRST, last)
+        deployment.run(UNTIL, publishes=False)
+        return deployment.hashes()
+
+    return hashes
 
 
 @pytest.fixture
@@ -126,7 +140,9 @@ def partition(day: int, row_count: int = 1, table: str = "visitor_days") -> Part
 
 
 @pytest.mark.long
-def test_next_day_reads_compacted_files_and_gives_equal_tables(built: Deployment, tmp_path: Path, read: Read) -> None:
+def test_next_day_reads_compacted_files_and_gives_equal_tables(
+    built: Deployment, clean_until: Callable[[int], Mapping[str, str]], read: Read
+) -> None:
     deployment = built
     before = files(deployment)
     assert len(before) == 3
@@ -137,19 +153,19 @@ def test_next_day_reads_compacted_files_and_gives_equal_tables(built: Deployment
         assert read.compacted[table] >= 2, "one block can have a day that is built again"
         assert read.own[table] <= LAST + 2 - FIRST + 1 - 2 * 3, "and a day after the last events is built"
     assert before.items() <= files(deployment).items(), "a file is written once"
-    assert deployment.hashes() == clean(deployment, tmp_path / "clean")
+    assert deployment.hashes() == clean_until(LAST + 1)
 
 
 @pytest.mark.long
 def test_first_run_writes_compacted_files_of_what_it_has_in_memory(
-    first: Deployment, read: Read, tmp_path: Path
+    first: Deployment, read: Read, tmp_path: Path, clean_until: Callable[[int], Mapping[str, str]]
 ) -> None:
     assert len(files(first)) == 3
     deployment = first.copied_to(tmp_path / "days")
     deliver(deployment, LAST, LAST)
     deployment.run(UNTIL)
     assert all(read.compacted[table] >= 2 for table in TABLES_OF_ALL_DAYS)
-    assert deployment.hashes() == clean(deployment, tmp_path / "clean")
+    assert deployment.hashes() == clean_until(LAST)
 
 
 @pytest.mark.long
@@ -170,14 +186,16 @@ def test_late_data_replaces_the_compacted_file_of_its_days(built: Deployment, tm
     "harm",
     [pytest.param(harm, marks=pytest.mark.nightly if place else pytest.mark.long) for place, harm in enumerate(HARMS)],
 )
-def test_damaged_compacted_file_is_not_read_and_written_again(built: Deployment, tmp_path: Path, harm: str) -> None:
+def test_damaged_compacted_file_is_not_read_and_written_again(
+    built: Deployment, clean_until: Callable[[int], Mapping[str, str]], harm: str
+) -> None:
     deployment = built
     before = files(deployment)
     for name in before:
         do_harm(deployment.folder.store / compacted.FOLDER / name, harm)
     deliver(deployment, LAST + 1, LAST + 1)
     deployment.run(UNTIL)
-    assert deployment.hashes() == clean(deployment, tmp_path / "clean")
+    assert deployment.hashes() == clean_until(LAST + 1)
     deliver(deployment, LAST + 2, LAST + 2)
     deployment.run(UNTIL)
     assert before.items() <= files(deployment).items()
@@ -202,7 +220,7 @@ def test_other_files_in_the_folder_are_removed(built: Deployment) -> None:
     "point", ["compaction: file renamed", pytest.param("compaction: file removed", marks=pytest.mark.nightly)]
 )
 def test_run_that_dies_while_it_compacts_leaves_a_store_that_the_next_run_reads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_until: Callable[[int], Mapping[str, str]], point: str
 ) -> None:
     deployment = Deployment(tmp_path / "days")
     deliver(deployment, FIRST, LAST - 1)
@@ -221,7 +239,7 @@ def test_run_that_dies_while_it_compacts_leaves_a_store_that_the_next_run_reads(
     deliver(deployment, LAST, LAST)
     deployment.run(UNTIL)
     assert len(files(deployment)) == 3
-    assert deployment.hashes() == clean(deployment, tmp_path / "clean")
+    assert deployment.hashes() == clean_until(LAST)
 
 
 @pytest.mark.long
@@ -242,15 +260,13 @@ def test_erasure_removes_compacted_files_with_the_visitor(tmp_path: Path) -> Non
     deployment = Deployment(tmp_path, erasures.SETTINGS)
     for day in range(FIRST, LAST + 1):
         deployment.deliver(f"day-{day}", [*day_of_events(day), erasures.event(erasures.CANARY, day, 1)])
-        if day >= LAST - 1:
-            deployment.run(UNTIL)
+    deployment.run(UNTIL)
     before = files(deployment)
     folder = deployment.folder.store / compacted.FOLDER
     assert before
     assert any(erasures.CANARY in pq.read_table(folder / name).column("visitor_id").to_pylist() for name in before)
     erasures.begin(deployment, Person(erasures.CANARY, None, None), UNTIL)
     deployment.run(UNTIL)
-    report.write(deployment.folder)
     with open_run(deployment.folder, run_id="test", until=UNTIL) as run:
         left = unfinished_in(deployment.folder)
         assert left is not None
