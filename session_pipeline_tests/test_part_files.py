@@ -190,8 +190,8 @@ def test_pipeline_with_several_parts_gives_the_same_rows(tmp_path: Path, monkeyp
     with open_run(several.folder, run_id="test", until=UNTIL) as run:
         assert run.plan().is_empty
         for step in STEPS:
-            for day in run.planner.frame.wanted if step.is_daily else ():
-                assert run.recompute(step, day) == []
+            if step.is_daily:  # this day has events, and so has the day before
+                assert run.recompute(step, date(2026, 10, 5)) == []
 
 
 @pytest.mark.long
