@@ -147,7 +147,7 @@ def test_a_device_of_a_person_is_erased(tmp_path: Path) -> None:
     laptop = [event("laptop", 5, 1, user_id="u1"), event("laptop", 6, 2)]
     deployment = Deployment(tmp_path / "data", settings)
     deployment.deliver("first", [*laptop, *phone, *OTHERS])
-    deployment.run(UNTIL)
+    deployment.run(UNTIL, publishes=False)
     assert set(deployment.table("events")["visitor_id"]) == {"laptop", "ada", "bob"}
     held = begin(deployment, Person(CANARY, None, None))
     with open_folder(deployment.folder, until=UNTIL) as opened:
@@ -172,7 +172,7 @@ def test_an_erased_former_id_of_other_visitors_is_blanked(tmp_path: Path) -> Non
     late = [event("zeta", 7, 8, previousId=CANARY), event("zeta", 7, 9, previousId=CANARY, user_id="u2")]
     deployment = Deployment(tmp_path / "data", settings)
     deployment.deliver("first", [event(CANARY, 6, 0), *early])
-    deployment.run(UNTIL)
+    deployment.run(UNTIL, publishes=False)
     assert set(deployment.table("events")["visitor_id"]) == {"ada", "bob"}
     held = begin(deployment, Person(CANARY, None, None))
     assert (held.event_count, held.former_count, held.mention_count) == (1, 1, 0)
@@ -180,7 +180,7 @@ def test_an_erased_former_id_of_other_visitors_is_blanked(tmp_path: Path) -> Non
     complete(deployment)
     assert texts_left(deployment, [CANARY, *held.session_ids]) == []
     deployment.deliver("late", late)
-    deployment.run(UNTIL)
+    deployment.run(UNTIL, publishes=False)
     assert texts_left(deployment, [CANARY]) == []
     without = Deployment(tmp_path / "without", settings)
     without.deliver("first", [{**each, "previousId": ""} if "previousId" in each else each for each in early])
@@ -305,7 +305,7 @@ def test_later_arrivals_of_an_erased_visitor_are_left_out(erased: Erased, tmp_pa
 def test_reports_since_the_first_erased_day_are_deleted(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data", SETTINGS)
     deployment.deliver("a", [event(CANARY, 6, 1), event("ada", 7, 1)])
-    deployment.run(UNTIL)
+    deployment.run(UNTIL, publishes=False)
     deployment.folder.reports.mkdir()
     for day in ("2026-10-05", "2026-10-06", "2026-11-03", "2026-11-04"):
         (deployment.folder.reports / f"{day}.html").write_text("a report")
@@ -372,7 +372,7 @@ def test_erasure_whose_lock_file_is_deleted_changes_nothing(tmp_path: Path, monk
     """Otherwise it could replace erasures.json of another writer, or delete its reports."""
     deployment = Deployment(tmp_path, SETTINGS)
     deployment.deliver("first", [event(CANARY, 6, 1), event("ada", 6, 1)])
-    deployment.run(UNTIL)
+    deployment.run(UNTIL, publishes=False)
     folder = deployment.folder
     lock, refused = folder.store / "writer.lock", r"writer\.lock was deleted while"
     with open_run(folder, run_id="test", until=UNTIL) as run:
