@@ -1,7 +1,7 @@
 """Tests that days built together have the same bytes as days built alone, however the days are cut into stretches."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from random import Random
@@ -65,6 +65,8 @@ def test_five_years_of_few_events_are_one_stretch() -> None:
 
 DAY_COUNT = 16
 FEW_DAYS = 7
+ALONE = (1,)
+DAYS_AND_PAIRS = (1, 2)  # days alone and days that are built with the next one, both after other stretches
 SEED_COUNT = int(os.environ.get("SESSION_PIPELINE_STRETCH_SEEDS", "0"))  # with many days, which take minutes
 
 
@@ -101,6 +103,14 @@ def cut_after(lengths: Iterable[int]) -> Callable[..., tuple[date, ...]]:
     return cut
 
 
+def cuts(random: Random, seed: int, day_count: int) -> Sequence[tuple[Sequence[int], Mapping[str, int]]]:
+    """Return lengths of stretches, each with the limits of resources."""
+    if seed == 0 and day_count == FEW_DAYS:  # one build, for a test that is not nightly
+        return [(DAYS_AND_PAIRS, {"threads": 3})]
+    drawn = [(random.choices(range(1, 7), k=5), {"threads": n}) for n in ((1, 3) if day_count == DAY_COUNT else (3,))]
+    return [(ALONE, {}), *drawn]
+
+
 @pytest.mark.parametrize(
     ("seed", "day_count"),
     [
@@ -124,16 +134,12 @@ def test_any_cut_into_stretches_gives_the_same_bytes(
 
     together, lengths = build(tmp_path / "together", settings, files, until)
     assert lengths[0] > day_count // 2, "many days are built together"
-    monkeypatch.setattr(stale_days, "first_stretch", cut_after([1]))
-    alone, lengths = build(tmp_path / "alone", settings, files, until)
-    assert set(lengths) == {1}
-    assert together.hashes() == alone.hashes()
-    for threads in (1, 3) if day_count == DAY_COUNT else (3,):
-        monkeypatch.setattr(stale_days, "first_stretch", cut_after(random.choices(range(1, 7), k=5)))
-        cut, lengths = build(tmp_path / f"cut{threads}", {**settings, "resources": {"threads": threads}}, files, until)
-        assert len(set(lengths)) > 1
-        assert cut.hashes() == alone.hashes()
-    figures = {name: len(alone.table(name)) for name in ("duplicate_events", "open_sessions", "funnel_entries")}
+    for number, (cut, resources) in enumerate(cuts(random, seed, day_count)):
+        monkeypatch.setattr(stale_days, "first_stretch", cut_after(cut))
+        other, lengths = build(tmp_path / f"cut{number}", {**settings, "resources": resources}, files, until)
+        assert set(lengths) == {1} if cut == ALONE else len(set(lengths)) > 1
+        assert other.hashes() == together.hashes()
+    figures = {name: len(together.table(name)) for name in ("duplicate_events", "open_sessions", "funnel_entries")}
     assert all(figures.values()), figures
 
 
