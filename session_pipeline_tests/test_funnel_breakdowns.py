@@ -71,8 +71,8 @@ class Case:
     scope="module",
     params=[
         (22, FEW_VISITORS),
-        pytest.param((24, VISITOR_COUNT), marks=pytest.mark.long),
-        *(pytest.param((seed, VISITOR_COUNT), marks=pytest.mark.nightly) for seed in (26, 32)),
+        pytest.param((24, FEW_VISITORS), marks=pytest.mark.long),
+        *(pytest.param((seed, VISITOR_COUNT), marks=pytest.mark.nightly) for seed in (24, 26, 32)),
     ],
     ids=str,
 )
