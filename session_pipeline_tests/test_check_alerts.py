@@ -157,7 +157,7 @@ def test_checks_about_now_wait_for_the_last_range_of_days(tmp_path: Path) -> Non
     days = date(2024, 5, 6), date(2024, 12, 2)
     for day in days:
         deployment.deliver(str(day), shop_lines(day))
-    command_line(deployment)
+    deployment.run()
     change(deployment, "outcome_changes", outcome_alert("purchase"), days[1])
     for day in days:
         late = {"event_id": f"late {day}", "visitor_id": f"late {day}"}

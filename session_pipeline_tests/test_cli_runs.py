@@ -17,7 +17,7 @@ from session_pipeline.run.opened import open_folder, open_store
 from session_pipeline.run.outcome import FailedCheck, Outcome
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.store.records import Key
-from session_pipeline_tests.deployment import damage
+from session_pipeline_tests.deployment import Deployment, damage
 from session_pipeline_tests.shop_commands import (
     EVENTS,
     FirstRun,
@@ -79,7 +79,7 @@ def test_day_before_a_built_one_can_be_delivered_with_a_much_earlier_day(tmp_pat
 
     (tmp_path / "raw").mkdir()
     deliver(tmp_path, "first.jsonl", *views("03-10T10:00", "04-12T10:00"))
-    run(tmp_path)
+    Deployment.at(tmp_path).run()
     deliver(tmp_path, "second.jsonl", *views("03-10T11:00", "04-11T12:00", "04-12T13:00"))
     ran = run(tmp_path)
     assert "5 = 5 events + 0 duplicates + 0 not built yet" in ran.stdout
@@ -256,7 +256,7 @@ def test_run_prints_the_first_funnels_and_counts_the_rest(
 
 @pytest.mark.long
 def test_run_prints_one_sentence_on_failure(own_shop: Path) -> None:
-    deliver(own_shop, "more.jsonl", {**EVENTS[0], "event_id": "7"})
+    deliver(own_shop, "more.jsonl", "{broken\n")  # is published without a day to build
     (own_shop / "warehouse.duckdb.wal").touch()  # as if another process had opened the warehouse for writing
     result = run(own_shop)
     assert result.returncode == 1
