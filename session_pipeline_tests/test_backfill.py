@@ -97,7 +97,7 @@ def nightly(deployment: Orchestrated) -> list[str]:
 def test_backfill_can_be_canceled_without_a_signal_and_resumed(
     deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    canceled_and_resumed(deployment, monkeypatch, 3, is_signal_lost=True)
+    canceled_and_resumed(deployment, monkeypatch, 2, is_signal_lost=True)
 
 
 @pytest.mark.reliability

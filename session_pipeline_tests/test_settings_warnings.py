@@ -13,7 +13,7 @@ from session_pipeline.errors import StoreError
 from session_pipeline.settings import load_settings, parse_settings
 from session_pipeline.settings_warnings import similar, window
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.warned_deployments import DAY, found, line, visit, warnings_of
+from session_pipeline_tests.warned_deployments import DAY, OF_SOURCES, found, line, visit, warnings_of
 
 RARE_DAY = DAY - timedelta(weeks=1)
 
@@ -206,7 +206,7 @@ def test_packaged_funnel_is_reported_once_it_is_entered(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_only_the_last_28_days_with_events_count(tmp_path: Path) -> None:
-    deployment = Deployment(tmp_path, {"goals": [], "funnels": []})
+    deployment = Deployment(tmp_path, {"goals": [], "funnels": []}, only=OF_SOURCES)
     days = [DAY + timedelta(days=number + number // 10) for number in range(29)]  # two days have no events
     deployment.deliver("old", [line(days[0], "ann", 0, "sign_up")])
     deployment.deliver("new", [line(day, "ann", 0, "page_view") for day in days[1:]])
@@ -261,7 +261,7 @@ def test_expired_events_give_no_warning(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_no_warning_names_a_value_of_a_single_visitor(tmp_path: Path) -> None:
     texts = dict.fromkeys(("user_id", "client_session_id", "page_url", "referrer", "search_term"), "https://a.b/mine")
-    deployment = Deployment(tmp_path / "data")
+    deployment = Deployment(tmp_path / "data", only=OF_SOURCES)
     deployment.deliver("a", [line(DAY, "ann", 0, "page_view", **texts, properties={"whose": "mine"})], source="web")
     deployment.run()
     [event] = deployment.records("events")
