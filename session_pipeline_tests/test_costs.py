@@ -1,7 +1,7 @@
 """Limits of what a command does at most: how often it opens the store, computes the plan and parses the settings."""
 
-import shutil
 from collections import Counter
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +13,26 @@ from session_pipeline.cli import app
 from session_pipeline.settings import load
 from session_pipeline.store.store import Store
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.documents import ROOT
+from session_pipeline_tests.orchestration import SMALL, shop_lines
+
+DAYS = [date(2024, 5, day) for day in (6, 7)]
+
+
+def with_shop(folder: Path) -> Deployment:
+    """Two days of a shop that are delivered and not ingested."""
+    deployment = Deployment(folder, SMALL)
+    for day in DAYS:
+        deployment.deliver(str(day), shop_lines(day))
+    return deployment
 
 
 @pytest.fixture(scope="module")
-def built(sample_deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the committed sample and all its tables. It was run once, so that the copied files are known."""
-    folder = Path(shutil.copytree(sample_deployment.folder.path, tmp_path_factory.mktemp("sample") / "data"))
-    call(folder, "run")
-    return folder
-
-
-def with_sample(folder: Path) -> Path:
-    folder.mkdir()
-    shutil.copyfile(ROOT / "data" / "settings.toml", folder / "settings.toml")
-    shutil.copytree(ROOT / "data" / "raw" / "sample", folder / "raw" / "sample")
-    return folder
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same days, built without Dagster, and their report, which a run of the command then writes."""
+    deployment = with_shop(tmp_path_factory.mktemp("shop") / "data")
+    deployment.run()
+    call(deployment.folder.path, "run")
+    return deployment.folder.path
 
 
 @pytest.fixture
@@ -58,7 +62,7 @@ def call(data: Path, *arguments: str) -> str:
 
 @pytest.mark.long
 def test_run_with_new_data_computes_two_plans(tmp_path: Path, done: Counter[str]) -> None:
-    assert "14 new" in call(with_sample(tmp_path / "data"), "run")
+    assert "2 new" in call(with_shop(tmp_path / "data").folder.path, "run")
     assert done == {"stores opened": 1, "plans computed": 2, "settings parsed": 1}
 
 

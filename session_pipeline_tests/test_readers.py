@@ -7,7 +7,7 @@ that a mixed state is detected.
 import os
 import shutil
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
@@ -48,8 +48,8 @@ COUNTS = {
 class Shop:
     """A deployment whose deliveries each add a session to every day."""
 
-    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
-        self.deployment = Deployment(folder, settings)
+    def __init__(self, folder: Path, settings: dict[str, Any], *, only: Collection[str] | None = None) -> None:
+        self.deployment = Deployment(folder, settings, only=only)
         self.delivered = 0
         self.publish(FEWEST)
 
@@ -288,13 +288,22 @@ def test_self_check_detects_a_table_of_another_generation(
 
 @pytest.fixture(scope="module")
 def two_states(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Two warehouses of one deployment: the newest and the previous one."""
+    """The tables that are counted, in two states of one deployment: the newest and the previous one."""
     folder = tmp_path_factory.mktemp("states")
-    shop = Shop(folder / "data", NATIVE)
-    old = folder / "old.duckdb"
-    shutil.copyfile(shop.deployment.folder.warehouse, old)
+    shop = Shop(folder / "data", NATIVE, only=COUNTS)
+    old = with_tables(shop, folder / "old.duckdb")
     shop.publish()
-    return shop.deployment.folder.warehouse, old
+    return with_tables(shop, folder / "new.duckdb"), old
+
+
+def with_tables(shop: Shop, path: Path) -> Path:
+    """Write the counted tables and a generation as a warehouse has them. To publish all tables takes longer."""
+    with shop.deployment.stored() as connection:
+        connection.execute(f"attach '{path}' as written")
+        for name in COUNTS:
+            connection.execute(f"create table written.{name} as from {name}")
+        connection.execute("create table written.warehouse_info as select 1 as generation")
+    return path
 
 
 @pytest.mark.reliability
