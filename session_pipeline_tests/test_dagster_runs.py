@@ -23,6 +23,7 @@ from session_pipeline.defs.jobs import UNDATED
 from session_pipeline.defs.sensors import run_requests
 from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline.store.records import Key
+from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.built_tables import TABLES
 from session_pipeline_tests.orchestration import (
     SMALL,
@@ -104,6 +105,14 @@ def test_partition_has_the_figures_of_its_day_as_metadata(built: Orchestrated) -
     assert "| `checkout` | 1 | `cart` | 3 |" in built.seen("funnel_steps", MONDAY)["counts"]
 
 
+def test_report_and_tables_show_the_time_of_each_stage(built: Orchestrated) -> None:
+    for name in ("raw_events", "warehouse"):
+        assert built.seen(name)["seconds"] > 0
+    rows = built.seen("report")["seconds_by_stage"].splitlines()[2:]
+    shown = {row.split("|")[1].strip(" `") for row in rows}
+    assert shown >= {step.name for step in STEPS} | {"checks", "publish", "report"}
+
+
 def test_days_without_events_are_not_materialized(built: Orchestrated) -> None:
     for name in DAILY:
         assert built.instance.get_materialized_partitions(dg.AssetKey(name)) == set(map(str, BUILT)), name
@@ -167,7 +176,7 @@ def test_log_names_files_at_most_once_in_a_time(
 
 
 @pytest.mark.long
-def test_fresh_day_keeps_its_metadata(deployment: Orchestrated) -> None:
+def test_fresh_day_keeps_its_metadata_unless_its_run_failed(deployment: Orchestrated) -> None:
     before = deployment.seen("sessions", MONDAY)
     deployment.deliver("late", shop_lines(date(2024, 5, 14)))
     deployment.ingest()
@@ -177,15 +186,10 @@ def test_fresh_day_keeps_its_metadata(deployment: Orchestrated) -> None:
     labels = before.keys() - {"seconds", "file"}  # the file is in the copy
     assert {label: seen[label] for label in labels} == {label: before[label] for label in labels}
 
-
-@pytest.mark.long
-def test_day_of_a_run_that_failed_is_recorded_by_the_next(deployment: Orchestrated) -> None:
-    """A killed run can have committed days without recording them."""
-    (build,) = [run for run in deployment.instance.get_runs() if run.job_name == "build"]
+    # A killed run can have committed days without recording them: the next one records the days of a run that failed.
+    *_, build = [run for run in deployment.instance.get_runs() if run.job_name == "build"]
     deployment.instance.report_run_failed(build)
     deployment.instance.event_log_storage.succeeded.clear()  # type: ignore[attr-defined]
-    deployment.deliver("late", shop_lines(date(2024, 5, 14)))
-    deployment.ingest()
     assert deployment.execute("build", deployment.run_tags(MONDAY, NEXT_MONDAY)).success
     assert deployment.seen("sessions", MONDAY)["built_because"].startswith("up to date, not rebuilt; built at 20")
 
@@ -371,15 +375,14 @@ def published_days(deployment: Orchestrated) -> tuple[date, ...]:
 
 
 @pytest.mark.long
-def test_condition_without_matches_is_a_check_warning(tmp_path: Path) -> None:
+def test_condition_without_matches_is_a_check_warning(built: Orchestrated, tmp_path: Path) -> None:
     key = "funnels[checkout].steps[purchase].where"
     steps = [
         {"name": "cart", "where": "event_name = 'add_to_cart'"},
         {"name": "purchase", "where": "event_name = 'purchese'"},
     ]
-    with orchestrated(tmp_path / "data", {**SMALL, "funnels": [{"name": "checkout", "steps": steps}]}) as deployment:
-        deployment.deliver(str(MONDAY), shop_lines(MONDAY))
-        assert deployment.ingest().success
+    settings = {**SMALL, "funnels": [{"name": "checkout", "steps": steps}]}
+    with orchestrated(tmp_path / "data", settings, copy_of=built) as deployment:
         result = deployment.build()
         assert result.success, failures(result)
         [found] = [one for one in result.get_asset_check_evaluations() if one.check_name == "settings_match_data"]

@@ -1,4 +1,4 @@
-"""Tests the time of each stage: what a stage counts, what `run --profile` prints, and what Dagster shows."""
+"""Tests the time of each stage: what a stage counts, and what `run --profile` prints."""
 
 import json
 from datetime import date
@@ -14,7 +14,7 @@ from session_pipeline.run import profile
 from session_pipeline.run.profile import Profile
 from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.deployment import Deployment
-from session_pipeline_tests.orchestration import SMALL, orchestrated, shop_lines
+from session_pipeline_tests.orchestration import SMALL, shop_lines
 
 DAY = date(2024, 5, 6)
 
@@ -76,16 +76,3 @@ def test_run_prints_the_stages_of_a_build_and_their_sum(tmp_path: Path) -> None:
     assert [line.split()[0] for line in called.stdout.splitlines()[-3:]] == ["plan", "start,", "all"]
     called = CliRunner().invoke(app, ["run", "--data", str(deployment.folder.path)])
     assert "CPU" not in called.stdout
-
-
-@pytest.mark.long
-def test_dagster_shows_the_stages_of_a_run(tmp_path: Path) -> None:
-    with orchestrated(tmp_path / "data") as deployment:
-        deployment.deliver(str(DAY), shop_lines(DAY))
-        deployment.ingest()
-        assert deployment.seen("raw_events")["seconds"] > 0
-        assert deployment.build().success
-        assert deployment.seen("warehouse")["seconds"] > 0
-        rows = deployment.seen("report")["seconds_by_stage"].splitlines()[2:]
-    shown = {row.split("|")[1].strip(" `") for row in rows}
-    assert shown >= {step.name for step in STEPS} | {"checks", "publish", "report"}
