@@ -14,6 +14,7 @@ import pytest
 
 from session_pipeline.errors import StoreError
 from session_pipeline.publish import native_limit, reader, warehouse, warehouse_file
+from session_pipeline.publish.publication import Published
 from session_pipeline.run.pipeline import open_run
 from session_pipeline_tests.built_tables import TABLES
 from session_pipeline_tests.deployment import Deployment
@@ -34,6 +35,13 @@ def record_as_published_by_an_older_version(deployment: Deployment) -> None:
         run.store.catalog.set_state("warehouse_bytes", state.st_size)
         run.store.catalog.set_state("warehouse_written_at", state.st_mtime_ns)
         run.store.catalog.set_state("published_contracts", 1)
+
+
+def publish_again(deployment: Deployment) -> None:
+    """Publish a new state, in which no day was built again: a line that is no event is delivered."""
+    deployment.deliver("later", ["{"])
+    deployment.run(UNTIL)
+    assert isinstance(deployment.published, Published)
 
 
 @pytest.mark.parametrize(
@@ -64,8 +72,7 @@ def test_unknown_tables_are_removed_from_the_warehouse(deployment: Deployment) -
     with duckdb.connect(str(deployment.folder.warehouse)) as connection:
         connection.execute("create table session_moods as select 1 as mood")
         connection.execute("create view daily_moods as select 1 as mood")
-    deployment.deliver("later", lines(6, visitors=4)[-1:])
-    deployment.run(UNTIL)
+    publish_again(deployment)
     names = {row[0] for row in deployment.query("show tables")}
     assert names == {name for name, contract in TABLES.items() if contract.is_published}
 
@@ -120,8 +127,7 @@ def test_macros_are_those_of_the_version_that_published_last(deployment: Deploym
     record_as_published_by_an_older_version(deployment)
     assert deployment.run(UNTIL) == []
     assert deployment.query(added) == [(1,)]
-    deployment.deliver("later", lines(6, visitors=4)[-1:])
-    deployment.run(UNTIL)
+    publish_again(deployment)
     assert deployment.query(added) == [(1,)], "the copy of the next publication has them, too"
 
 
@@ -133,8 +139,7 @@ def test_only_own_unfinished_files_are_removed_next_to_the_warehouse(deployment:
     kept = ["before-upgrade", "swp", "wal", f"{os.getppid()}"]
     for ending in (*removed, *kept):
         deployment.folder.path.joinpath(f".warehouse.duckdb.{ending}").touch()
-    deployment.deliver("later", lines(6, visitors=4)[-1:])
-    deployment.run(UNTIL)
+    publish_again(deployment)
     left = {path.name for path in deployment.folder.path.glob(".warehouse.duckdb.*")}
     assert left == {f".warehouse.duckdb.{ending}" for ending in kept}
 
