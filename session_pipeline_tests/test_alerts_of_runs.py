@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from threading import Timer
 from time import monotonic
@@ -21,6 +22,7 @@ import pytest
 from dagster._core.events import EngineEventData
 from dagster._utils.error import serializable_error_info_from_exc_info
 
+from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import alerts as alert_history
 from session_pipeline.defs import local_runs, resources
 from session_pipeline.defs.dead_runs import MESSAGE, PROCESS, fail_dead_runs
@@ -28,6 +30,7 @@ from session_pipeline.errors import DiskFullError, MemoryTooSmallError, Settings
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.settings import AlertSettings, load_settings
 from session_pipeline_tests.commands import run_program
+from session_pipeline_tests.crashes.killed_runs import PROCESSES
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.listeners import Listener, received_alerts
 from session_pipeline_tests.orchestration import SMALL, Orchestrated, orchestrated, shop_lines
@@ -272,7 +275,9 @@ def test_alerts_are_sent_after_the_history_was_deleted(
         film.write_bytes(b"\0")
         assert begun.ingest().success
         film.unlink()  # so that only the first run has the problem
-        for _ in range(29 if are_ids_larger else 0):
+        if are_ids_larger:
+            while instance.event_log_storage.get_maximum_record_id() <= before:
+                instance.report_runless_asset_event(dg.AssetObservation("warehouse"))
             assert begun.ingest().success
         ended = dg.RunStatusChangeRecordsFilter(dg.DagsterEventType.RUN_SUCCESS)
         [record] = instance.fetch_run_status_changes(ended, limit=1).records
@@ -288,26 +293,26 @@ def test_alerts_are_sent_after_the_history_was_deleted(
         assert listener.heard() == []
 
 
+def look_in_this_process(path: Path, said: "SimpleQueue[str]") -> None:
+    folder = DataFolder(path)
+    with local_runs.instance_of(folder) as instance:
+        alert_history.send_new(instance, folder, load_settings(path).alerts, said.put)
+
+
 @pytest.mark.long
-def test_sent_alerts_are_remembered_after_a_restart(
-    deployment: Orchestrated, listener: Listener, tmp_path: Path
-) -> None:
+def test_sent_alerts_are_remembered_after_a_restart(deployment: Orchestrated, listener: Listener) -> None:
     (deployment.folder.raw / "test" / "picture.png").write_bytes(b"\x89PNG")
     assert deployment.ingest().success
     look_at(deployment)
     assert len(listener.heard()) == 1
-    look_in_another_process = (
-        "import sys; from pathlib import Path\n"
-        "from session_pipeline.data_folder import DataFolder\n"
-        "from session_pipeline.defs import alerts, local_runs\n"
-        "from session_pipeline.settings import load_settings\n"
-        "folder = DataFolder(Path(sys.argv[1]))\n"
-        "with local_runs.instance_of(folder) as instance:\n"
-        "    alerts.send_new(instance, folder, load_settings(folder.path).alerts, print)\n"
-    )
-    command = [sys.executable, "-c", look_in_another_process, str(deployment.folder.path)]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    assert [process.communicate(timeout=120)[0] for process in processes] == ["", ""]
+    said = PROCESSES.SimpleQueue()
+    processes = [PROCESSES.Process(target=look_in_this_process, args=(deployment.folder.path, said)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert said.empty()
     assert listener.heard() == []
 
 
@@ -318,69 +323,66 @@ def session_pipeline(*arguments: str | Path) -> "subprocess.CompletedProcess[str
     return run_program(*arguments, COLUMNS="200")
 
 
-@pytest.mark.long
-def test_sensor_does_not_repeat_alerts_of_a_command_line_run(tmp_path: Path, listener: Listener) -> None:
-    with orchestrated(tmp_path / "data", {**SMALL, "alerts": {"command": list(listener.command)}}) as deployment:
-        deployment.deliver(str(DAY), [*shop_lines(DAY), *["{"] * 40])
-        ran = session_pipeline("run", "--data", deployment.folder.path)
-        assert ran.returncode == 0, ran.stderr
-        [warned] = [one for one in listener.heard() if one["check"] == "set_aside_rate"]
-        assert "40 of 55 lines were quarantined" in warned["sentence"]
-        assert warned["launched_by"] == "command line"
-        assert tick(deployment) == "no new alert"
-        assert listener.heard() == []
+def run_with_nothing_to_do(deployment: Orchestrated) -> "subprocess.CompletedProcess[str]":
+    """Run the command after everything is published and the copied files are known."""
+    deployment.run()
+    before = deployment.instance.get_runs_count()
+    ran = session_pipeline("run", "--data", deployment.folder.path)
+    assert deployment.instance.get_runs_count() == before
+    return ran
 
 
 @pytest.mark.long
-def test_failed_alert_command_does_not_fail_the_run(tmp_path: Path, listener: Listener) -> None:
-    listener.answers(7)
-    deployment = Deployment(tmp_path / "data", {**SMALL, "alerts": {"command": list(listener.command)}})
-    deployment.deliver(str(DAY), [*shop_lines(DAY), *["{"] * 40])
+def test_sensor_does_not_repeat_alerts_of_a_command_line_run(deployment: Orchestrated, listener: Listener) -> None:
+    deployment.deliver("broken", ["{"] * 40)
     ran = session_pipeline("run", "--data", deployment.folder.path)
     assert ran.returncode == 0, ran.stderr
-    assert "[alerts] command ended with 7; the alert is: raw/test/2024-05-06.jsonl: " in ran.stdout + ran.stderr
+    [warned] = [one for one in listener.heard() if one["check"] == "set_aside_rate"]
+    assert "40 of 40 lines were quarantined" in warned["sentence"]
+    assert warned["launched_by"] == "command line"
+    assert tick(deployment) == "no new alert"
+    assert listener.heard() == []
+
+
+@pytest.mark.long
+def test_failed_alert_command_does_not_fail_the_run(deployment: Orchestrated, listener: Listener) -> None:
+    listener.answers(7)
+    deployment.deliver("broken", ["{"] * 40)
+    ran = session_pipeline("run", "--data", deployment.folder.path)
+    assert ran.returncode == 0, ran.stderr
+    assert "[alerts] command ended with 7; the alert is: raw/test/broken.jsonl: " in ran.stdout + ran.stderr
     assert "(it will be sent again)" in ran.stdout + ran.stderr
 
 
 @pytest.mark.long
-def test_failed_command_line_run_is_sent(tmp_path: Path, listener: Listener) -> None:
-    with orchestrated(tmp_path / "data", {**SMALL, "alerts": {"command": list(listener.command)}}) as deployment:
-        deployment.deliver(str(DAY), shop_lines(DAY))
-        deployment.run()
-        lose_a_line(deployment)
-        deployment.deliver("late", shop_lines(DAY, visitors=7)[-1:])
-        ran = session_pipeline("run", "--data", deployment.folder.path)
-        assert ran.returncode == 1
-        assert {("check_failed", "check ledger_closes"), ("run_failed", "job build")} <= set(received_alerts(listener))
+def test_failed_command_line_run_is_sent(deployment: Orchestrated, listener: Listener) -> None:
+    lose_a_line(deployment)
+    deployment.deliver("late", shop_lines(DAY, visitors=7)[-1:])
+    ran = session_pipeline("run", "--data", deployment.folder.path)
+    assert ran.returncode == 1
+    assert {("check_failed", "check ledger_closes"), ("run_failed", "job build")} <= set(received_alerts(listener))
 
 
 @pytest.mark.long
-def test_run_with_nothing_to_do_sends_waiting_alerts(tmp_path: Path, listener: Listener) -> None:
-    with orchestrated(tmp_path / "data", {**SMALL, "alerts": {"command": list(listener.command)}}) as deployment:
-        deployment.deliver(str(DAY), shop_lines(DAY))
-        assert session_pipeline("run", "--data", deployment.folder.path).returncode == 0
-        listener.heard()
-        run = deployment.instance.create_run_for_job(deployment.definitions().resolve_job_def("build"))
-        deployment.instance.report_run_failed(run, "it failed in the UI")
-        ran = session_pipeline("run", "--data", deployment.folder.path)
-        assert ran.returncode == 0, ran.stderr
-        assert received_alerts(listener) == [("run_failed", "job build")]
+def test_run_with_nothing_to_do_sends_waiting_alerts(deployment: Orchestrated, listener: Listener) -> None:
+    run = deployment.instance.create_run_for_job(deployment.definitions().resolve_job_def("build"))
+    deployment.instance.report_run_failed(run, "it failed in the UI")
+    ran = run_with_nothing_to_do(deployment)
+    assert ran.returncode == 0, ran.stderr
+    assert received_alerts(listener) == [("run_failed", "job build")]
 
 
 @pytest.mark.long
-def test_check_that_failed_before_fails_a_run_with_nothing_to_do(tmp_path: Path) -> None:
-    with orchestrated(tmp_path / "data", SMALL) as deployment:
-        deployment.deliver(str(DAY), shop_lines(DAY))
-        assert session_pipeline("run", "--data", deployment.folder.path).returncode == 0
-        failed = dg.AssetCheckEvaluation(
-            check_name="outcomes_add_up",
-            asset_key=dg.AssetKey("daily_summary"),
-            passed=False,
-            severity=dg.AssetCheckSeverity.ERROR,
-            description="2024-05-06: one session is missing",
-            metadata={},
-        )
-        deployment.instance.report_runless_asset_event(failed)
-        ran = session_pipeline("run", "--data", deployment.folder.path)
-        assert ran.returncode == 1
-        assert "1 check failed: outcomes_add_up: 2024-05-06: one session is missing" in ran.stderr.replace("\n", " ")
+def test_check_that_failed_before_fails_a_run_with_nothing_to_do(deployment: Orchestrated) -> None:
+    failed = dg.AssetCheckEvaluation(
+        check_name="outcomes_add_up",
+        asset_key=dg.AssetKey("daily_summary"),
+        passed=False,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="2024-05-06: one session is missing",
+        metadata={},
+    )
+    deployment.instance.report_runless_asset_event(failed)
+    ran = run_with_nothing_to_do(deployment)
+    assert ran.returncode == 1
+    assert "1 check failed: outcomes_add_up: 2024-05-06: one session is missing" in ran.stderr.replace("\n", " ")
