@@ -32,10 +32,21 @@ def test_status_names_a_warehouse_that_is_gone(own_shop: Path) -> None:
 
 
 @pytest.mark.long
-def test_status_names_a_publication_that_failed(own_shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More runs of ingest than are shown can follow it."""
+def test_run_explains_what_cannot_be_published_and_status_names_it(
+    own_shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deliver_one_more_line(own_shop)
     require_that_the_folder_is_named(own_shop)
+    warehouse = own_shop / "warehouse.duckdb"
+    ran = with_modes({warehouse: 0}, "run", "--data", own_shop)
+    assert ran.returncode == 1
+    assert f"{warehouse} cannot be read (Permission denied); make it readable" in ran.stderr
+    assert "Errno" not in ran.stderr
+    warehouse.rename(own_shop / "removed.duckdb")
+    require_that_the_folder_is_named(own_shop)
+    (own_shop / "removed.duckdb").rename(warehouse)
+
+    # More runs of ingest than are shown can follow it.
     monkeypatch.setattr("session_pipeline.cli.status.LAST_RUNS", 0)
     code, _, err = call("status", "--check", "--data", own_shop)
     assert (code, "the last build failed, and what is built is not published" in err) == (1, True)
@@ -126,23 +137,6 @@ def require_that_the_folder_is_named(shop: Path) -> None:
     ran = with_modes({shop: 0o555}, "run", "--data", shop)
     assert ran.returncode == 1
     assert f"{shop / 'warehouse.duckdb'} cannot be written (Permission denied); make {shop}" in ran.stderr
-    assert "Errno" not in ran.stderr
-
-
-@pytest.mark.long
-def test_run_explains_a_folder_that_may_not_be_written_without_a_warehouse(own_shop: Path) -> None:
-    deliver_one_more_line(own_shop)
-    (own_shop / "warehouse.duckdb").unlink()
-    require_that_the_folder_is_named(own_shop)
-
-
-@pytest.mark.long
-def test_run_explains_a_warehouse_that_may_not_be_read(own_shop: Path) -> None:
-    deliver_one_more_line(own_shop)
-    warehouse = own_shop / "warehouse.duckdb"
-    ran = with_modes({warehouse: 0}, "run", "--data", own_shop)
-    assert ran.returncode == 1
-    assert f"{warehouse} cannot be read (Permission denied); make it readable" in ran.stderr
     assert "Errno" not in ran.stderr
 
 
