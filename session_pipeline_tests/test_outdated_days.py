@@ -63,7 +63,7 @@ def warning_checks(deployment: Deployment) -> set[str]:
 
 
 @pytest.mark.long
-def test_outdated_days_do_not_block_new_days(deployment: Deployment, tmp_path: Path) -> None:
+def test_outdated_days_do_not_block_new_days_or_late_data(deployment: Deployment, tmp_path: Path) -> None:
     deployment.deliver("day-9", owls(9))
     built = deployment.run(UNTIL, upgrade=False)
     assert isinstance(deployment.published, Published)
@@ -72,6 +72,16 @@ def test_outdated_days_do_not_block_new_days(deployment: Deployment, tmp_path: P
     assert warning_checks(deployment) == {"built_by_current_rules"}
     assert deployment.run(UNTIL, upgrade=False) == []
     assert "already" in str(deployment.published)
+
+    deployment.deliver("late", [event("late", "2026-10-06T12:00:00Z", 1)])
+    built = deployment.run(UNTIL, upgrade=False)
+    assert isinstance(deployment.published, Published)
+    assert ("sessionize", date(2026, 10, 6)) in built, "late data for an outdated day is built at once"
+    assert "late" in set(deployment.table("sessions")["visitor_id"])
+    assert 6 not in outdated(deployment)
+    assert 5 in outdated(deployment), "what nothing new came for still waits"
+    assert warning_checks(deployment) == {"built_by_current_rules"}
+
     assert deployment.run(UNTIL, upgrade=True, publishes=False)
     assert outdated(deployment) == []
     assert deployment.hashes() == clean(deployment, tmp_path / "clean")
@@ -84,20 +94,6 @@ def test_last_outdated_day_gets_its_sessions_events_of_a_new_day(deployment: Dep
     deployment.deliver("day-10", owls(10))
     deployment.run(UNTIL, upgrade=False)
     assert warning_checks(deployment) == {"built_by_current_rules"}
-
-
-@pytest.mark.long
-def test_late_data_for_an_outdated_day_is_built_at_once(deployment: Deployment, tmp_path: Path) -> None:
-    deployment.deliver("late", [event("late", "2026-10-06T12:00:00Z", 1)])
-    built = deployment.run(UNTIL, upgrade=False)
-    assert isinstance(deployment.published, Published)
-    assert ("sessionize", date(2026, 10, 6)) in built
-    assert "late" in set(deployment.table("sessions")["visitor_id"])
-    assert 6 not in outdated(deployment)
-    assert 5 in outdated(deployment), "what nothing new came for still waits"
-    assert warning_checks(deployment) == {"built_by_current_rules"}
-    deployment.run(UNTIL, upgrade=True, publishes=False)
-    assert deployment.hashes() == clean(deployment, tmp_path / "clean")
 
 
 @pytest.mark.nightly
