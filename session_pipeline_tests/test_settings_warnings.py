@@ -1,6 +1,5 @@
 """Tests warnings about settings: each rule that matches nothing is named, and no other rule is."""
 
-import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -190,7 +189,7 @@ def test_value_is_not_reported_together_with_its_condition(shop: Deployment) -> 
 
 @pytest.mark.long
 def test_packaged_funnel_is_reported_once_it_is_entered(tmp_path: Path) -> None:
-    deployment = Deployment(tmp_path)
+    deployment = Deployment(tmp_path, only=OF_SOURCES)
     deployment.deliver("events", [line(DAY, "ann", 0, "page_view"), line(DAY, "ann", 1, "add_to_cart")])
     deployment.run()
     findings = found(deployment)
@@ -279,8 +278,8 @@ def test_hints_are_given_for_the_first_twenty_rules_only(shop: Deployment) -> No
 
 @pytest.mark.long
 def test_problem_stays_the_same_when_days_are_added(shop: Deployment, tmp_path: Path) -> None:
-    shutil.copytree(shop.folder.path, tmp_path / "data")
-    later = Deployment(tmp_path / "data")
+    later = shop.copied_to(tmp_path / "data")
+    later.only = OF_SOURCES
     later.deliver("later", [line(DAY + timedelta(days=1), "bob", 0, "page_view")], source="web")
     later.run()
     rule = {"goals": [{"name": "left", "where": "event_name = 'logout'"}]}
