@@ -18,7 +18,7 @@ from session_pipeline.errors import OpenFilesError, StoreError
 from session_pipeline.publish.warehouse_file import NewFile
 from session_pipeline.store.files import refusal_explained, replacing
 from session_pipeline.store.shortage import report_shortage
-from session_pipeline_tests.shop_commands import call, deliver_one_more_line, run, with_modes
+from session_pipeline_tests.shop_commands import call, deliver, deliver_one_more_line, run, with_modes
 
 
 def test_status_names_a_warehouse_that_is_gone(own_shop: Path) -> None:
@@ -35,7 +35,7 @@ def test_status_names_a_warehouse_that_is_gone(own_shop: Path) -> None:
 def test_run_explains_what_cannot_be_published_and_status_names_it(
     own_shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deliver_one_more_line(own_shop)
+    deliver(own_shop, "empty.jsonl", "\n")  # is published without a day to build
     require_that_the_folder_is_named(own_shop)
     warehouse = own_shop / "warehouse.duckdb"
     ran = with_modes({warehouse: 0}, "run", "--data", own_shop)
