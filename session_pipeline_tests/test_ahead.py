@@ -21,11 +21,12 @@ from session_pipeline.reference.days import Calendar
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEPS, steps_of
-from session_pipeline_tests.built_week import UNTIL, clean, day_of_events, event
+from session_pipeline_tests.built_week import clean, day_of_events, event
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.hostile_days import PLACES, TIMINGS, events_of, settings_of
 
 FIRST, LAST = 5, 8  # of October 2026
+UNTIL = date(2026, 10, 12)  # some days without events follow
 STEP_OF_NAME = {step.name: step for step in STEPS}
 compute = StepRunner.compute
 Days = Sequence[date | None]
@@ -40,11 +41,16 @@ def build_week(folder: Path) -> Deployment:
 
 
 @pytest.fixture(scope="module")
-def hashes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return the hashes of a week that is built in one thread."""
+def of_one_thread(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """Return a week that is built in one thread. Read only."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DuckDBEngine, "second_jobs", lambda self: None)
-        return build_week(tmp_path_factory.mktemp("one thread")).hashes()
+        return build_week(tmp_path_factory.mktemp("one thread") / "data")
+
+
+@pytest.fixture(scope="module")
+def hashes(of_one_thread: Deployment) -> dict[str, str]:
+    return of_one_thread.hashes()
 
 
 @pytest.fixture(autouse=True)
@@ -206,28 +212,25 @@ def test_failure_of_both_threads_is_that_of_the_first(tmp_path: Path, monkeypatc
 
 @pytest.mark.long
 def test_late_events_and_a_new_day_give_the_bytes_of_a_clean_run(
-    used: Used, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    of_one_thread: Deployment, used: Used, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow_first_thread(monkeypatch, 0.02)
-    week = build_week(tmp_path / "week")
-    used.steps.clear()
+    week = of_one_thread.copied_to(tmp_path / "week")
     week.deliver("late", [event("v1", "2026-10-07T11:25:00Z", 9999), event("w", "2026-10-08T23:59:50Z", 1)])
     week.deliver("day-9", day_of_events(9))
     week.run(UNTIL, publishes=False)
     assert used.steps
-    assert week.hashes() == clean(week, tmp_path / "clean")
+    assert week.hashes() == clean(week, tmp_path / "clean", UNTIL)
 
 
 @pytest.mark.long
-def test_damaged_input_is_repaired_while_the_second_thread_works(
-    hashes: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    week = build_week(tmp_path)
+def test_damaged_input_is_repaired_while_the_second_thread_works(of_one_thread: Deployment, tmp_path: Path) -> None:
+    week = of_one_thread.copied_to(tmp_path / "week")
     for path in sorted((week.folder.store / "session_actions").rglob("*.parquet")):
         path.write_bytes(b"damaged")
     week.deliver("day-9", day_of_events(9))
     week.run(UNTIL, publishes=False)
-    assert week.hashes() == clean(week, tmp_path / "clean")
+    assert week.hashes() == clean(week, tmp_path / "clean", UNTIL)
 
 
 @pytest.mark.nightly
@@ -321,7 +324,9 @@ def test_one_thread_in_the_settings_is_kept(used: Used, tmp_path: Path, monkeypa
 
 
 @pytest.mark.long
-def test_interrupt_ends_a_run_whose_second_thread_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupt_ends_a_run_whose_second_thread_works(
+    hashes: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     at_work = []
 
     def interrupted(runner: StepRunner, step: Step, days: Days, inputs: Mapping[str, Rows]) -> Computed:
@@ -342,4 +347,4 @@ def test_interrupt_ends_a_run_whose_second_thread_works(tmp_path: Path, monkeypa
     monkeypatch.undo()
     again = Deployment.at(tmp_path)
     again.run(UNTIL, publishes=False)
-    assert again.hashes() == clean(again, tmp_path / "clean")
+    assert again.hashes() == hashes  # of the same events
