@@ -66,11 +66,17 @@ def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
     )
 
 
+# One test for all queries: several could be run by two processes, and each would build both sites.
 @pytest.mark.long
-@pytest.mark.parametrize("block", SQL, ids=[block.heading.partition(".")[0] for block in SQL])
 def test_queries_distinguish_sites_or_add_them_up(
-    block: Block, sample_deployment: Deployment, two_sites: Deployment
+    sample_deployment: Deployment, two_sites: Deployment, subtests: pytest.Subtests
 ) -> None:
+    for block in SQL:
+        with subtests.test(block.heading):
+            require_both_sites(block, sample_deployment, two_sites)
+
+
+def require_both_sites(block: Block, sample_deployment: Deployment, two_sites: Deployment) -> None:
     one, two = rows_of(sample_deployment, block.code), rows_of(two_sites, block.code)
     found = {key_of(row): row for row in two}
     assert len(found) == len(two), "two rows look the same"
@@ -196,9 +202,10 @@ def day_of_bots(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.Duc
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("block", SQL, ids=[block.heading.partition(".")[0] for block in SQL])
-def test_queries_divide_by_no_zero(block: Block, day_of_bots: duckdb.DuckDBPyConnection) -> None:
-    assert not_numbers(day_of_bots, block.code) == []
+def test_queries_divide_by_no_zero(day_of_bots: duckdb.DuckDBPyConnection, subtests: pytest.Subtests) -> None:
+    for block in SQL:
+        with subtests.test(block.heading):
+            assert not_numbers(day_of_bots, block.code) == []
 
 
 def test_query_of_channels_works_with_all_dimensions(sample_deployment: Deployment) -> None:
