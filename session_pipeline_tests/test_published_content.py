@@ -18,7 +18,7 @@ from session_pipeline.publish import comparison, published_state
 from session_pipeline.run.opened import open_store
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.store.records import Key
-from session_pipeline_tests.deployment import flipped
+from session_pipeline_tests.deployment import Deployment, flipped
 from session_pipeline_tests.shop_commands import EVENTS, call, deliver, run
 
 pytestmark = pytest.mark.long  # each takes seconds
@@ -53,7 +53,7 @@ def test_damaged_copy_in_the_lake_is_found_and_written_again(own_shop: Path, har
     assert problems_of(own_shop) == []
     replace(path, harm(before))
     assert problems_of(own_shop) == [f"1 file of the lake is not as published: {path}; `run` writes the lake again"]
-    assert run(own_shop).returncode == 0
+    Deployment.at(own_shop).run()
     assert path.read_bytes() == before
     assert problems_of(own_shop) == []
 
@@ -88,7 +88,7 @@ def test_damaged_block_of_the_warehouse_is_found_and_written_again(own_shop: Pat
     [problem] = problems_of(own_shop)
     assert problem.startswith(f"{warehouse}: ")
     assert "cannot be read" in problem
-    assert run(own_shop).returncode == 0
+    Deployment.at(own_shop).run()
     assert problems_of(own_shop) == []
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         assert connection.execute("select * from events order by all").fetchall() == events
@@ -106,12 +106,12 @@ def test_warehouse_that_is_not_the_published_file_is_a_problem(own_shop: Path, i
     said = "is not the file that was published: its size or modification time differs; `run` writes it again"
     for _ in range(2):  # verify itself changes nothing about it
         assert problems_of(own_shop) == [f"{warehouse} {said}"]
-    assert run(own_shop).returncode == 0
+    Deployment.at(own_shop).run()
     assert problems_of(own_shop) == []
 
 
 def test_publication_of_an_earlier_day_or_other_settings_is_compared(own_shop: Path) -> None:
-    assert run(own_shop, "--until", "2024-03-06").returncode == 0
+    Deployment.at(own_shop).run(date(2024, 3, 6))
     text = (own_shop / "settings.toml").read_text()
     (own_shop / "settings.toml").write_text(text.replace("inactivity_minutes = 30", "inactivity_minutes = 20"))
     assert problems_of(own_shop) == []
@@ -166,6 +166,6 @@ def test_file_of_an_older_version_is_compared_by_its_rows(own_shop: Path) -> Non
 def test_links_of_the_lake_are_not_read_again(own_shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = DataFolder(own_shop)
     shutil.rmtree(folder.lake)
-    assert run(own_shop).returncode == 0
+    Deployment.at(own_shop).run()
     monkeypatch.setattr(comparison, "sha256_of", None)
     assert problems_of(own_shop) == []
