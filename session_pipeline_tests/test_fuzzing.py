@@ -30,7 +30,8 @@ from session_pipeline_tests.ingesting import RULES, Ingest
 from session_pipeline_tests.reliability.figures import amount, effort
 
 MOST_SECONDS = 20.0  # limit for one file of a few kilobytes, on a slow and busy machine
-EXAMPLES = 40  # per format, at effort 1
+EXAMPLES = 20  # per format, at effort 1
+MORE_EXAMPLES = 40  # per format and effort, at night
 
 TEXTS: Mapping[str, bytes] = {
     "jsonl": lines(8)
@@ -168,7 +169,7 @@ def test_damaged_file_is_read_completely_or_rejected(module_ingest: Ingest, name
     statuses: list[str] = []
 
     @hypothesis_settings(
-        max_examples=EXAMPLES * effort(),
+        max_examples=amount(EXAMPLES, MORE_EXAMPLES),
         deadline=None,
         derandomize=effort() == 1,
         database=None,
@@ -189,7 +190,7 @@ def test_damaged_file_is_read_completely_or_rejected(module_ingest: Ingest, name
 @pytest.mark.parametrize("name", ["x.jsonl", "x.csv", "x.tsv", "x.log", "x.jsonl.gz", "x.jsonl.zst", "x.parquet"])
 def test_random_bytes_are_read_completely_or_rejected(module_ingest: Ingest, name: str) -> None:
     @hypothesis_settings(
-        max_examples=amount(EXAMPLES // 4, EXAMPLES // 2),
+        max_examples=amount(EXAMPLES // 2, EXAMPLES),
         deadline=None,
         derandomize=effort() == 1,
         database=None,
