@@ -53,10 +53,10 @@ CONTENTS = {
     "parquet": parquet(),
     "access_log": LOG.encode(),
 }
-# The usual tests have each format in one of these pairs, the long ones some others, with more effort all of them.
+# CI has each format in one of these pairs, the nightly tests some others, with more effort all of them.
 USUAL_PAIRS = [("jsonl", "csv"), ("parquet", "access_log"), ("access_log", "tsv")]
 OTHER_PAIRS = [pair for pair in permutations(NAMES, 2) if pair not in USUAL_PAIRS][:: max(1, 6 // effort())]
-PAIRS = [*USUAL_PAIRS, *(pytest.param(*pair, marks=pytest.mark.long) for pair in OTHER_PAIRS)]
+PAIRS = [*USUAL_PAIRS, *(pytest.param(*pair, marks=pytest.mark.nightly) for pair in OTHER_PAIRS)]
 
 
 @pytest.fixture
@@ -296,7 +296,7 @@ def damaged_otherwise(path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("change", [fixed, removed, renamed, damaged_otherwise])
-@pytest.mark.parametrize("content", [CONTENTS["csv"], b"\x89PNG\r\n"])
+@pytest.mark.parametrize("content", [CONTENTS["csv"], pytest.param(b"\x89PNG\r\n", marks=pytest.mark.nightly)])
 def test_refused_row_is_removed_with_the_content_of_its_path(
     deployment: Deployment, tmp_path: Path, change: Any, content: bytes
 ) -> None:
