@@ -138,7 +138,7 @@ def found_paths(found: Reading) -> list[Path]:
 @pytest.mark.long
 @pytest.mark.parametrize("part_rows", [1, 333, 2_999])
 def test_parts_change_no_row(tmp_path: Path, lines: list[str], part_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = lines if part_rows > 1 else [*lines[:60], *(" " * 10_000 for _ in range(30))]
+    lines = lines if part_rows > 1 else [*lines[:40], *(" " * 60_000 for _ in range(5))]
     whole = read(tmp_path / "whole", lines)
     monkeypatch.setattr(read_large, "MOST_ROWS_OF_PART", part_rows)
     parts = read(tmp_path / "parts", lines)
@@ -220,7 +220,7 @@ def test_errors_of_a_query_keep_their_class(select: str, error: type[duckdb.Erro
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("failing", "error"),
-    [("error('no')", duckdb.InvalidInputException), ("repeat('x', 300000000)", duckdb.OutOfMemoryException)],
+    [("error('no')", duckdb.InvalidInputException), ("repeat('x', 100000000)", duckdb.OutOfMemoryException)],
 )
 def test_errors_of_the_rows_that_a_query_reads_keep_their_class(failing: str, error: type[duckdb.Error]) -> None:
     select = f"select if(i = 5000, {failing}, 'x') as x from range(300000) as numbers (i)"
