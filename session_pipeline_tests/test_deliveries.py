@@ -110,13 +110,17 @@ def header_with_a_name_twice(deployment: Deployment, raw: Path) -> None:
     (raw / "web" / "x.csv").write_text("visitor_id,visitor_id\na,b\n")
 
 
-# The usual tests have the kinds that differ most. The long ones have all others.
+NIGHTLY = [pytest.mark.long, pytest.mark.nightly]
+
+
+# The usual tests have the kinds that differ most. The long ones have all others, except those that are told from files
+# by the same look at their mode.
 @pytest.mark.parametrize(
     ("put", "reason"),
     [
         (link, "it is a link"),
         pytest.param(link_to_nothing, "it is a link", marks=pytest.mark.long),
-        pytest.param(link_upwards, "it is a link", marks=pytest.mark.long),
+        pytest.param(link_upwards, "it is a link", marks=NIGHTLY),
         pytest.param(linked_folder, "it is a link", marks=pytest.mark.long),
         pytest.param(
             linked_source,
@@ -125,8 +129,8 @@ def header_with_a_name_twice(deployment: Deployment, raw: Path) -> None:
         ),
         pytest.param(hard_link, "it is a hard link", marks=pytest.mark.long),
         pytest.param(pipe, "it is not a regular file", marks=pytest.mark.long),
-        pytest.param(plug, "it is not a regular file", marks=pytest.mark.long),
-        pytest.param(device, "it is not a regular file", marks=pytest.mark.long),
+        pytest.param(plug, "it is not a regular file", marks=NIGHTLY),
+        pytest.param(device, "it is not a regular file", marks=NIGHTLY),
         pytest.param(folder_called_like_a_file, "it is a folder that is called like a file", marks=pytest.mark.long),
         (file_without_source, "it is not in the folder of a source"),
         pytest.param(header_with_a_name_twice, "its header names 'visitor_id' more than once", marks=pytest.mark.long),
