@@ -191,7 +191,7 @@ def parquet_of_text(lines: list[Line]) -> bytes:
 
 def test_table_with_json_as_text_gives_the_rows_of_the_json_lines(tmp_path: Path) -> None:
     ingest = Ingest(tmp_path)
-    for preset in ("amplitude", "ga4", "mixpanel", "rudderstack", "segment"):
+    for preset in WITH_OBJECTS:
         rules = rules_of(parse_settings(f'[sources.web]\npreset = "{preset}"'), "web", KEY)
         lines = lines_of(preset)
         tables = {"a.csv": as_csv(with_text(lines)), "a.parquet": parquet_of_text(lines)}
@@ -216,11 +216,25 @@ def test_objects_of_parquet_keep_the_ids_of_their_lines(tmp_path: Path) -> None:
     assert ids[0] == ids[1]
 
 
-@pytest.mark.parametrize("preset", ["amplitude", "ga4", "mixpanel", "rudderstack", "segment"])
-def test_table_with_json_as_text_is_recognized(preset: str, tmp_path: Path) -> None:
-    path = tmp_path / "events.csv"
-    path.write_bytes(as_csv(with_text(lines_of(preset))))
-    found = read(tmp_path, None, path)
+WITH_OBJECTS = ("amplitude", "ga4", "mixpanel", "rudderstack", "segment")
+
+
+@pytest.fixture(scope="module")
+def of_tables(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, FileResult]:
+    """What tables with JSON as text tell. All are read in one folder, which takes little longer than one of them."""
+    folder = tmp_path_factory.mktemp("tables")
+    files = {}
+    for preset in WITH_OBJECTS:
+        (folder / preset).mkdir()
+        path = folder / preset / "events.csv"
+        path.write_bytes(as_csv(with_text(lines_of(preset))))
+        files[preset] = (None, path)
+    return read_files(folder / "data", files)
+
+
+@pytest.mark.parametrize("preset", WITH_OBJECTS)
+def test_table_with_json_as_text_is_recognized(preset: str, of_tables: Mapping[str, FileResult]) -> None:
+    found = of_tables[preset]
     assert (found.facts["preset"], found.quarantined, found.events) == (preset, [], events_of(preset))
     assert found.sessions == sessions_of(preset)
 
@@ -373,16 +387,18 @@ def test_posthog_parquet_has_its_properties_as_text(tmp_path: Path) -> None:
     assert found.sessions == sessions_of("posthog")
 
 
-@pytest.mark.parametrize("indent", [None, 2])
-def test_posthog_responses_of_the_api_tell_the_same_story(indent: int | None, tmp_path: Path) -> None:
+def test_posthog_responses_of_the_api_tell_the_same_story(tmp_path: Path) -> None:
     lines = lines_of("posthog")
     pages = [{"next": None, "results": lines[:9]}, {"next": "https://eu.posthog.com/api/...", "results": lines[9:]}]
-    path = tmp_path / "events.json"
-    path.write_text("\n".join(json.dumps(page, indent=indent) for page in pages))
-    found = read(tmp_path, "posthog", path)
-    assert (found.quarantined, found.facts["line_count"]) == ([], len(lines))
-    assert found.events == events_of("posthog")
-    assert found.sessions == sessions_of("posthog")
+    files = {}
+    for source, indent in (("compact", None), ("indented", 2)):
+        path = tmp_path / f"{source}.json"
+        path.write_text("\n".join(json.dumps(page, indent=indent) for page in pages))
+        files[source] = ("posthog", path)
+    for source, found in read_files(tmp_path / "data", files).items():
+        assert (found.quarantined, found.facts["line_count"]) == ([], len(lines)), source
+        assert found.events == events_of("posthog")
+        assert found.sessions == sessions_of("posthog")
 
 
 @pytest.mark.parametrize("missing", MISSING_VALUES)
