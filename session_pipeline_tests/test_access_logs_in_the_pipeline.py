@@ -65,6 +65,7 @@ def test_no_address_leaves_the_delivered_file(tmp_path: Path) -> None:
     done = run(data)
     assert done.returncode == 0, done.stderr
     assert "WARNING: " in done.stdout
+    assert "visitor_key" not in done.stdout, "the key of a first run replaces none"
     key = (data / "visitor_key").read_text().strip()
     said = [done.stdout, done.stderr, call("status", "--data", data)[1], call("plan", "--data", data)[1]]
     secrets = [*addresses[:3], addresses[4], *(quote(address, safe="") for address in addresses[:3])]
@@ -152,8 +153,7 @@ def test_run_says_that_it_replaced_a_lost_key(tmp_path: Path) -> None:
     path = deployment.folder.raw / "web" / "access.log"
     path.parent.mkdir(parents=True)
     path.write_text(combined() + "\n")
-    assert "visitor_key" not in run(deployment.folder.path).stdout
-    listener.heard()
+    deployment.run(date(2024, 10, 12), publishes=False)  # a first run of the command is in the first test
     deployment.folder.visitor_key.unlink()
     ran = run(deployment.folder.path)
     sentence = "visitor_key was missing or changed, so 1 file was read again with another key"
