@@ -218,8 +218,10 @@ def test_wrong_format_never_merges_visitors(tmp_path: Path) -> None:
     assert len(Deployment.at(data).table("raw_events")) == 0
     with (data / "settings.toml").open("a") as settings:
         settings.write('\n[sources.web]\nlog_format = "vhost_combined"\n')
-    assert run(data).returncode == 0
-    assert Deployment.at(data).table("raw_events")["visitor_id"].nunique() == 20
+    deployment = Deployment.at(data)
+    deployment.only = ()  # the test looks at what is ingested
+    deployment.run()
+    assert deployment.table("raw_events")["visitor_id"].nunique() == 20
 
 
 def test_warning_names_the_setting_or_another_source() -> None:
