@@ -37,10 +37,10 @@ def build_week(folder: Path) -> Deployment:
     return deployment
 
 
-def clean(deployment: Deployment, folder: Path, until: date = UNTIL) -> dict[str, str]:
+def clean(deployment: Deployment, folder: Path) -> dict[str, str]:
     """Return the hashes of a clean run over everything delivered."""
     again = Deployment(folder)
     shutil.copytree(deployment.folder.raw, folder / "raw")
     shutil.copyfile(deployment.folder.settings, folder / "settings.toml")
-    again.run(until, publishes=False)
+    again.run(UNTIL, publishes=False)
     return again.hashes()

@@ -21,12 +21,11 @@ from session_pipeline.reference.days import Calendar
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEPS, steps_of
-from session_pipeline_tests.built_week import clean, day_of_events, event
+from session_pipeline_tests.built_week import UNTIL, clean, day_of_events, event
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.hostile_days import PLACES, TIMINGS, events_of, settings_of
 
 FIRST, LAST = 5, 8  # of October 2026
-UNTIL = date(2026, 10, 12)  # some days without events follow
 STEP_OF_NAME = {step.name: step for step in STEPS}
 compute = StepRunner.compute
 Days = Sequence[date | None]
@@ -220,7 +219,7 @@ def test_late_events_and_a_new_day_give_the_bytes_of_a_clean_run(
     week.deliver("day-9", day_of_events(9))
     week.run(UNTIL, publishes=False)
     assert used.steps
-    assert week.hashes() == clean(week, tmp_path / "clean", UNTIL)
+    assert week.hashes() == clean(week, tmp_path / "clean")
 
 
 @pytest.mark.long
@@ -230,7 +229,7 @@ def test_damaged_input_is_repaired_while_the_second_thread_works(of_one_thread: 
         path.write_bytes(b"damaged")
     week.deliver("day-9", day_of_events(9))
     week.run(UNTIL, publishes=False)
-    assert week.hashes() == clean(week, tmp_path / "clean", UNTIL)
+    assert week.hashes() == clean(week, tmp_path / "clean")
 
 
 @pytest.mark.nightly
