@@ -290,7 +290,7 @@ def test_notes_name_the_section_of_their_keys(tmp_path: Path) -> None:
     [
         ("alb/alb.log", "cut 0.001 0.002"),
         ("w3c/cloudfront.log", "Log of 2026-05-04"),
-        ("w3c/u_ex260504.log", "cut 0.001 0.002"),
+        pytest.param("w3c/u_ex260504.log", "cut 0.001 0.002", marks=pytest.mark.nightly),
     ],
 )
 def test_preset_of_a_log_is_suggested_whatever_its_first_line_is(example: str, first: str, tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_records_that_are_lists_are_named_instead_of_keys(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("records", "keys"),
     [
-        (EVENTS, {"records_in": "page.results"}),
+        pytest.param(EVENTS, {"records_in": "page.results"}, marks=pytest.mark.nightly),
         (EVENTS * 300, {"records_in": "page.results"}),  # more than a line may have
         (RENAMED, {"records_in": "page.results", "columns": {"event_time": "at"}}),
         ([json.loads(line) for line in POSTHOG.read_text().splitlines()], {"preset": "posthog"}),
