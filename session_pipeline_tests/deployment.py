@@ -90,7 +90,10 @@ class Deployment:
         upgrade: bool = True,
         publishes: bool = True,
     ) -> list[tuple[str, date | None]]:
-        """Run once; return the (step, day) pairs that were built. With `days`, build only these and do not publish."""
+        """Run once; return the (step, day) pairs that were built. With `days`, build only these and do not publish.
+
+        A run that does not publish lets nothing expire, either.
+        """
         built = []
         needed = None if self.only is None else steps_of(frozenset(self.only))
         with open_run(self.folder, run_id="test", until=until, upgrade=upgrade, wait_seconds=60) as run:

@@ -159,7 +159,7 @@ def test_late_file_of_an_open_day_gives_what_it_gives_without_expiry(copied: Dep
     deliver(clean, FIRST, 18)
     for deployment in (copied, clean):
         deployment.deliver("late", lines(FROZEN_BEFORE, "late"))
-        assert deployment.run(UNTIL, publishes=False)
+        assert deployment.run(UNTIL)
     kept, all_of_them = copied.hashes(), clean.hashes()
     first_open = str(FROZEN_BEFORE)
     compared = {key for key in all_of_them if key.partition("[")[2][:10] >= first_open}
@@ -171,7 +171,7 @@ def test_late_file_of_an_open_day_gives_what_it_gives_without_expiry(copied: Dep
 def test_frozen_days_stay_when_settings_change_or_the_limit_is_removed(copied: Deployment) -> None:
     before = copied.hashes()
     copied.set({**settings(), "sessions": {"inactivity_minutes": 5}})
-    built = copied.run(UNTIL, publishes=False)
+    built = copied.run(UNTIL)
     assert min(day for _, day in built if day) == FROZEN_BEFORE
     now = copied.hashes()
     frozen = {key for key in before if "[" in key and key.partition("[")[2][:10] < str(FROZEN_BEFORE)}
@@ -183,7 +183,7 @@ def test_frozen_days_stay_when_settings_change_or_the_limit_is_removed(copied: D
 
 def test_earlier_horizon_drops_no_frozen_day(copied: Deployment) -> None:
     before = days_of(copied, "daily_summary")
-    copied.run(EVENTS_FROM, publishes=False)
+    copied.run(EVENTS_FROM)
     assert {day for day in before if day < FROZEN_BEFORE} <= days_of(copied, "daily_summary")
 
 
@@ -367,7 +367,7 @@ def test_a_later_start_is_refused_because_frozen_days_would_be_lost(copied: Depl
 def test_an_earlier_start_loses_no_frozen_day(copied: Deployment) -> None:
     before, visitors = copied.hashes(), copied.table("visitors")
     copied.set({**settings(**KEEP), "start_date": FIRST - ONE_DAY})
-    copied.run(UNTIL, publishes=False)
+    copied.run(UNTIL)
     assert copied.hashes().keys() >= before.keys()
     assert copied.table("visitors")["first_seen_at"].equals(visitors["first_seen_at"])
 

@@ -61,12 +61,12 @@ class Writers:
 
 
 @contextmanager
-def built_week(
+def built_days(
     folder: Path,
     wait_for: Event | None = None,
     events_of: Callable[[int], list[dict[str, Any]]] = day_of_events,
 ) -> Iterator[Run]:
-    """Yield a run that has built a week and not published it.
+    """Yield a run that has built two days and not published them.
 
     Args:
         folder: The data folder.
@@ -108,7 +108,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     folder = tmp_path_factory.mktemp("one thread")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DuckDBEngine, "second_jobs", lambda self: None)
-        with built_week(folder) as run:
+        with built_days(folder) as run:
             assert isinstance(run.publish(), Published)
     return contents(folder)
 
@@ -117,7 +117,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 def test_warehouse_that_was_written_ahead_is_published(
     writers: Writers, expected: dict[str, list[str]], tmp_path: Path
 ) -> None:
-    with built_week(tmp_path, writers.ended) as run:
+    with built_days(tmp_path, writers.ended) as run:
         assert not run.folder.warehouse.exists()
         published = run.publish()
         assert isinstance(published, Published)
@@ -133,7 +133,7 @@ def test_failure_of_the_second_thread_is_repaired_by_the_first(
     writers: Writers, expected: dict[str, list[str]], tmp_path: Path
 ) -> None:
     writers.error = OSError("the disk is full")
-    with built_week(tmp_path, writers.ended) as run:
+    with built_days(tmp_path, writers.ended) as run:
         assert isinstance(run.publish(), Published)
     assert writers.names == ["second", "first"]
     assert contents(tmp_path) == expected
@@ -144,7 +144,7 @@ def test_failure_of_the_second_thread_is_repaired_by_the_first(
 def test_warehouse_of_another_state_is_not_published(
     writers: Writers, expected: dict[str, list[str]], tmp_path: Path
 ) -> None:
-    with built_week(tmp_path, writers.ended) as run:
+    with built_days(tmp_path, writers.ended) as run:
         before = run.store.catalog.generation()
         run.build(STEP_OF_TABLE["session_facts"], [date(2026, 10, LAST)], force=True)
         published = run.publish()
@@ -157,7 +157,7 @@ def test_warehouse_of_another_state_is_not_published(
 
 @pytest.mark.long
 def test_warehouse_is_not_published_if_something_became_stale(writers: Writers, tmp_path: Path) -> None:
-    with built_week(tmp_path, writers.ended) as run:
+    with built_days(tmp_path, writers.ended) as run:
         run.store.commit([], run_id="test", drop=[run.store.of_table("session_facts")[0].key])
         assert "is stale" in str(run.publish())
     assert not run.folder.warehouse.exists()
@@ -166,7 +166,7 @@ def test_warehouse_is_not_published_if_something_became_stale(writers: Writers, 
 
 @pytest.mark.long
 def test_warehouse_that_another_program_opened_meanwhile_is_not_replaced(writers: Writers, tmp_path: Path) -> None:
-    with built_week(tmp_path, writers.ended) as run:
+    with built_days(tmp_path, writers.ended) as run:
         run.folder.warehouse.with_name("warehouse.duckdb.wal").touch()
         with pytest.raises(StoreError, match="something opened the warehouse for writing"):
             run.publish()
@@ -177,6 +177,6 @@ def test_warehouse_that_another_program_opened_meanwhile_is_not_replaced(writers
 
 @pytest.mark.nightly
 def test_run_that_does_not_publish_leaves_no_file(writers: Writers, tmp_path: Path) -> None:
-    with built_week(tmp_path, writers.ended) as run:
+    with built_days(tmp_path, writers.ended) as run:
         assert len(unfinished_files(run.folder.path)) == 1
     assert unfinished_files(tmp_path) == []
