@@ -23,7 +23,7 @@ from session_pipeline.run import written_ahead
 from session_pipeline.run.pipeline import Run
 from session_pipeline.settings_warnings import find_for_folder
 from session_pipeline_tests.built_week import day_of_events
-from session_pipeline_tests.test_warehouse_ahead import LAST, WAIT_SECONDS, built_week, unfinished_files
+from session_pipeline_tests.test_warehouse_ahead import LAST, WAIT_SECONDS, built_days, unfinished_files
 
 read, connect = figures.read, warehouse.connect
 BOT = "Googlebot/2.1 (+http://www.google.com/bot.html)"
@@ -115,7 +115,7 @@ def test_report_is_made_from_the_figures_that_were_read_ahead(
 ) -> None:
     if has_views:
         monkeypatch.setattr(native_limit, "_native_bytes", lambda *_: 10e12)
-    with built_week(tmp_path, readers.ended) as run:
+    with built_days(tmp_path, readers.ended) as run:
         publish(run)
         with duckdb.connect(str(run.folder.warehouse), read_only=True) as connection:
             sessions = connection.execute("select count(*) from duckdb_views() where view_name = 'sessions'")
@@ -129,7 +129,7 @@ def test_report_is_made_from_the_figures_that_were_read_ahead(
 
 @pytest.mark.nightly
 def test_report_without_visits_is_made_from_what_was_read_ahead(readers: Readers, tmp_path: Path) -> None:
-    with built_week(tmp_path, readers.ended, events_of=bot_events) as run:
+    with built_days(tmp_path, readers.ended, events_of=bot_events) as run:
         publish(run)
         run.write_report()
         assert readers.names == ["second"]
@@ -140,7 +140,7 @@ def test_report_without_visits_is_made_from_what_was_read_ahead(readers: Readers
 @pytest.mark.long
 def test_publishing_does_not_wait_for_the_figures(readers: Readers, tmp_path: Path) -> None:
     readers.may_read.clear()
-    with built_week(tmp_path, readers.opened) as run:
+    with built_days(tmp_path, readers.opened) as run:
         publish(run)
         assert not readers.ended.is_set()
         readers.may_read.set()
@@ -152,7 +152,7 @@ def test_publishing_does_not_wait_for_the_figures(readers: Readers, tmp_path: Pa
 @pytest.mark.nightly
 def test_warehouse_that_is_put_in_place_before_it_is_opened_is_read_there(readers: Readers, tmp_path: Path) -> None:
     readers.may_open.clear()
-    with built_week(tmp_path, readers.begun) as run:
+    with built_days(tmp_path, readers.begun) as run:
         publish(run)
         readers.may_open.set()
         run.write_report()
@@ -162,7 +162,7 @@ def test_warehouse_that_is_put_in_place_before_it_is_opened_is_read_there(reader
 
 @pytest.mark.long
 def test_report_reads_a_warehouse_that_was_changed_since(readers: Readers, tmp_path: Path) -> None:
-    with built_week(tmp_path, readers.ended) as run:
+    with built_days(tmp_path, readers.ended) as run:
         publish(run)
         with duckdb.connect(str(run.folder.warehouse)) as connection:
             connection.execute("update warehouse_info set timezone = 'Mars/Olympus'")
@@ -173,7 +173,7 @@ def test_report_reads_a_warehouse_that_was_changed_since(readers: Readers, tmp_p
 
 @pytest.mark.nightly
 def test_checks_use_what_was_read_ahead(readers: Readers, tmp_path: Path) -> None:
-    with built_week(tmp_path, readers.ended) as run:
+    with built_days(tmp_path, readers.ended) as run:
         run.publish()
         found = settings_match_data(run, ()), silent_sites(run, ())
         ahead = run.read_of_published()
@@ -188,7 +188,7 @@ def test_checks_use_what_was_read_ahead(readers: Readers, tmp_path: Path) -> Non
 
 @pytest.mark.nightly
 def test_settings_are_compared_again_after_a_delivery_of_another_source(readers: Readers, tmp_path: Path) -> None:
-    with built_week(tmp_path, readers.ended) as run:
+    with built_days(tmp_path, readers.ended) as run:
         run.publish()
         (run.folder.raw / "app").mkdir()
         (run.folder.raw / "app" / "events.jsonl").touch()
@@ -200,7 +200,7 @@ def test_settings_are_compared_again_after_a_delivery_of_another_source(readers:
 
 @pytest.mark.nightly
 def test_report_without_findings_reads_the_warehouse(readers: Readers, tmp_path: Path) -> None:
-    with built_week(tmp_path, readers.ended) as run:
+    with built_days(tmp_path, readers.ended) as run:
         run.publish()
         run.write_report()
         assert readers.names == ["second", "first"]
@@ -217,7 +217,7 @@ def test_report_without_findings_reads_the_warehouse(readers: Readers, tmp_path:
 )
 def test_error_of_the_second_thread_is_not_seen(error: Exception, readers: Readers, tmp_path: Path) -> None:
     readers.error = error
-    with built_week(tmp_path, readers.ended) as run:
+    with built_days(tmp_path, readers.ended) as run:
         publish(run)
         run.write_report()
         assert readers.names == ["second", "first"]
@@ -230,7 +230,7 @@ def test_error_of_the_first_thread_is_raised(readers: Readers, monkeypatch: pyte
         raise StoreError("damaged")
 
     readers.error = StoreError("not seen")
-    with built_week(tmp_path, readers.ended) as run:
+    with built_days(tmp_path, readers.ended) as run:
         publish(run)
         monkeypatch.setattr(figures, "read", fail)
         with pytest.raises(StoreError, match="damaged"):
@@ -240,7 +240,7 @@ def test_error_of_the_first_thread_is_raised(readers: Readers, monkeypatch: pyte
 @pytest.mark.long
 def test_figures_of_a_warehouse_that_is_not_published_are_not_used(readers: Readers, tmp_path: Path) -> None:
     readers.may_read.clear()  # so that its file is open while the first thread writes another one
-    with built_week(tmp_path, readers.opened) as run:
+    with built_days(tmp_path, readers.opened) as run:
         new = run._written_ahead._new
         write = NewWarehouse.write
 
@@ -264,7 +264,7 @@ def test_figures_of_a_warehouse_that_is_not_published_are_not_used(readers: Read
 @pytest.mark.long
 def test_failed_publication_leaves_no_file_and_no_figures(readers: Readers, tmp_path: Path) -> None:
     log = tmp_path / "warehouse.duckdb.wal"
-    with built_week(tmp_path, readers.ended) as run:
+    with built_days(tmp_path, readers.ended) as run:
         log.touch()
         with pytest.raises(StoreError, match="something opened the warehouse for writing"):
             run.publish()
@@ -280,7 +280,7 @@ def test_failed_publication_leaves_no_file_and_no_figures(readers: Readers, tmp_
 
 @pytest.mark.long
 def test_run_that_ends_meanwhile_waits_for_the_figures(readers: Readers, tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), built_week(tmp_path, readers.opened):
+    with pytest.raises(KeyboardInterrupt), built_days(tmp_path, readers.opened):
         raise KeyboardInterrupt
     assert readers.ended.is_set()
     assert unfinished_files(tmp_path) == []
@@ -291,7 +291,7 @@ def test_figures_of_big_days_are_not_read_ahead(
     readers: Readers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(ahead, "MOST_EVENTS", 1)
-    with built_week(tmp_path) as run:
+    with built_days(tmp_path) as run:
         publish(run)
         assert run.read_of_published() is None
         run.write_report()
