@@ -5,6 +5,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from session_pipeline.cli import app
 from session_pipeline_tests.commands import run_program
+from session_pipeline_tests.deployment import WITHOUT_PRIVILEGES
 
 EVENTS: list[dict[str, Any]] = [
     {"event_id": "1", "visitor_id": "ann", "event_time": "2024-03-05T23:50:00Z", "event_name": "page_view",
@@ -58,7 +60,8 @@ def with_modes(modes: Mapping[Path, int], *arguments: str | Path) -> subprocess.
     for path, mode in modes.items():
         path.chmod(mode)
     try:
-        return run_program(*arguments, respects_modes=True)
+        command = [*WITHOUT_PRIVILEGES, sys.executable, "-m", "session_pipeline", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     finally:
         for path, mode in before.items():
             path.chmod(mode)

@@ -1,7 +1,7 @@
 """Tests the report of unusual data: many settings, several sites, unmatched funnel steps, no visits, no warehouse."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from session_pipeline.errors import StoreError
 from session_pipeline.publish.publication import Published
 from session_pipeline.report import figures, formats, paths
 from session_pipeline.settings import load_settings
+from session_pipeline.settings_warnings import find_for_folder
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.report_pages import BROWSING, HOSTILE_STEP, LAST, Visits, written
 
@@ -128,6 +129,19 @@ def test_report_names_twenty_settings_and_counts_the_rest(tmp_path: Path) -> Non
     text = written(deployment).text
     assert text.count("goals[g") == 20
     assert "3 more. session-pipeline check lists all." in text
+
+
+@pytest.mark.long
+def test_files_that_contain_those_before_make_no_figure_wrong(tmp_path: Path) -> None:
+    visits = Visits()
+    deployment = Deployment(tmp_path)
+    for days in range(5, 0, -1):
+        visits.add(LAST - timedelta(days=days - 1), 1, BROWSING)
+        deployment.deliver(f"last {days}", visits.lines)
+    deployment.run(until=LAST)
+    [warning] = find_for_folder(deployment.folder, load_settings(tmp_path)).warnings
+    assert warning.key == "sources.test"
+    assert "Settings to check" not in written(deployment).text
 
 
 @pytest.mark.long

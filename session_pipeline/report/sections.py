@@ -54,13 +54,12 @@ class Room:
 
 def content_of(figures: Figures, settings: Settings, findings: Findings) -> content.Content:
     """Return the content that every report has."""
+    warnings = [warning for warning in findings.warnings if warning.is_in_report]
     return content.Content(
         published=figures.published,
         window=figures.window,
         timezone=settings.timezone,
-        warnings=content.Warnings(
-            findings.warnings[:MOST_WARNINGS], more=max(0, len(findings.warnings) - MOST_WARNINGS)
-        ),
+        warnings=content.Warnings(warnings[:MOST_WARNINGS], more=max(0, len(warnings) - MOST_WARNINGS)),
         quality=content.Quality(
             ledger=figures.rows("ledger")[0],
             files=figures.rows("files"),

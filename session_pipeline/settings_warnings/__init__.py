@@ -58,7 +58,8 @@ def find(connection: duckdb.DuckDBPyConnection, settings: Settings, folders: Map
     """Compare settings with a warehouse.
 
     The cost is bounded: at most the last 28 days with events and at most five million events are read, but always at
-    least one day. Most rules match on the newest day; only the others are tested on the days before.
+    least one day. Most rules match on the newest day; only the others are tested on the days before. Of each delivered
+    file, one row is read.
 
     Args:
         connection: The warehouse.

@@ -224,6 +224,7 @@ def growing_files(connection: duckdb.DuckDBPyConnection, folders: Container[str]
                 f"each new file of raw/{source} contains the events of the files before:",
                 f"{count:,} files begin at {first_time:%Y-%m-%d %H:%M:%S} UTC, the last is {shown(path)}; with each of"
                 " them, all of its days are built again, and runs become slower; deliver only new lines",
+                is_in_report=False,
             )
 
 
