@@ -81,12 +81,27 @@ def redelivered(raw: Path) -> None:
     shutil.copyfile(raw / "web" / "day-5.jsonl", raw / "web" / "again.jsonl")
 
 
+def two_sources(raw: Path) -> None:
+    json_lines(raw)
+    requests(raw)
+
+
+def two_formats(raw: Path) -> None:
+    json_lines(raw)
+    table_of_values(raw)
+
+
+def formats_in_turn(raw: Path) -> None:
+    two_formats(raw)
+    Deployment.at(raw.parent).deliver("day-7", day_of_events(7), "web")  # after day-6.csv
+
+
 @pytest.mark.parametrize(
     "deliver",
     [
         two_files,
-        *(pytest.param(deliver, marks=pytest.mark.long) for deliver in (parquet, requests)),
-        *further(json_lines, compressed, table_of_values, redelivered),
+        *(pytest.param(deliver, marks=pytest.mark.long) for deliver in (parquet, requests, two_sources)),
+        *further(json_lines, compressed, table_of_values, redelivered, two_formats, formats_in_turn),
     ],
 )
 def test_result_is_the_same_as_without_reading_ahead(
@@ -240,11 +255,6 @@ def outside_of_a_source(raw: Path) -> None:
     (raw / "web" / "day-6.jsonl").rename(raw / "day-6.jsonl")
 
 
-def two_sources(raw: Path) -> None:
-    json_lines(raw)
-    requests(raw)
-
-
 def one_content_twice(raw: Path) -> None:
     json_lines(raw)
     shutil.copyfile(raw / "web" / "day-6.jsonl", raw / "web" / "again.jsonl")
@@ -266,11 +276,6 @@ def many_bytes(raw: Path) -> None:
         Deployment.at(raw.parent).deliver(f"day-{day}", [*day_of_events(day), *["{broken" * 20] * 8_000], "web")
 
 
-def two_formats(raw: Path) -> None:
-    json_lines(raw)
-    table_of_values(raw)
-
-
 def without_a_key(raw: Path) -> None:
     json_lines(raw)
     (raw.parent / "visitor_key").unlink()
@@ -278,11 +283,10 @@ def without_a_key(raw: Path) -> None:
 
 UNUSUAL = [
     refused_file,
-    two_sources,
     one_content_twice,
     large,
     without_a_key,
-    *further(corrupt_file, refused_header, outside_of_a_source, large_when_decompressed, many_bytes, two_formats),
+    *further(corrupt_file, refused_header, outside_of_a_source, large_when_decompressed, many_bytes),
 ]
 
 

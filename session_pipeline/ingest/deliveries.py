@@ -236,7 +236,7 @@ class Ingest:
     def _take_admitted(self, delivery: Delivery, admitted: Admitted) -> None:
         file_id = admitted.file_id
         self._ledger.there[file_id][delivery.name] = admitted.format
-        if not self._fits_pending(delivery, admitted):
+        if not self._fits_pending(admitted):
             self._read_pending()
         if pending := self._pending.get(file_id):
             admitted.discard()
@@ -265,14 +265,13 @@ class Ingest:
         again, self._again = self._again, []
         self._recorder.redelivered(again)
 
-    def _fits_pending(self, delivery: Delivery, admitted: Admitted) -> bool:
+    def _fits_pending(self, admitted: Admitted) -> bool:
         """Whether a file can be read together with the pending files."""
         if not self._pending:
             return True
         others = [pending.admitted for pending in self._pending.values()]
         return (
-            (others[0].source, others[0].format, others[0].preset)
-            == (delivery.source, admitted.format, admitted.preset)
+            others[0].reading_group == admitted.reading_group
             and all(map(is_small, [*others[:1], admitted]))
             and len(others) < MOST_FILES_TOGETHER
             and sum(other.byte_count for other in others) + admitted.byte_count <= MOST_BYTES_TOGETHER

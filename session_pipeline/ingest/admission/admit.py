@@ -74,6 +74,11 @@ class Admitted:
     layout: Layout = NO_LAYOUT
     preset: str | None = None
 
+    @property
+    def reading_group(self) -> tuple[str, str, str | None]:
+        """What small files have in common that are read together: source, format and preset."""
+        return self.source, self.format, self.preset
+
     def check_unchanged(self) -> None:
         """Check that the file did not change since it was admitted.
 

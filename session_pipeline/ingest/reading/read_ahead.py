@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 import duckdb
@@ -74,9 +75,10 @@ class FilesAhead:
             rules_of = cache(lambda source: SourceRules(self._settings, source, key))
             reader = LocalReader(self._folder.raw, self._scratch, self._connection, rules_of)
             admitted = [reader.admit(delivery) for delivery in found]
-            if not _fit_together(admitted):
+            if not _are_small_and_different(admitted):
                 return
-            readings = [reading for reading in reader.read(admitted) if isinstance(reading, Reading)]
+            groups = [list(files) for _, files in groupby(admitted, key=lambda each: each.reading_group)]
+            readings = [each for files in groups for each in reader.read(files) if isinstance(each, Reading)]
             if len(readings) == len(found):
                 self._key = key
                 self._admitted = dict(zip(found, admitted, strict=True))
@@ -139,10 +141,6 @@ def _are_few(found: Sequence[Delivery]) -> bool:
     return len(found) <= MOST_FILES_TOGETHER and byte_count <= MOST_BYTES_AHEAD
 
 
-def _fit_together(admitted: Sequence[Admitted]) -> bool:
-    """Whether files can be read together: they are small, different, and of one source, format and preset."""
-    return (
-        all(map(is_small, admitted))
-        and len({each.file_id for each in admitted}) == len(admitted)
-        and len({(each.source, each.format, each.preset) for each in admitted}) == 1
-    )
+def _are_small_and_different(admitted: Sequence[Admitted]) -> bool:
+    """Whether all files are small, and no two are the same content of a source."""
+    return all(map(is_small, admitted)) and len({each.file_id for each in admitted}) == len(admitted)
