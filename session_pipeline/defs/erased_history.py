@@ -108,13 +108,14 @@ def _rows_with(path: Path, search: IdSearch) -> list[Row]:
     """
     found = []
     with closing(_opened(path)) as connection:
-        connection.create_function("has_id", -1, lambda *values: any(search.is_in(str(each)) for each in values))
+        # The values of a row are searched as one text, because most are too short to be worth a search of their own.
+        connection.create_function("has_id", -1, lambda *values: search.is_in("\0".join(map(str, values))))
         tables = connection.execute("select name from sqlite_master where type = 'table' and name not like 'sqlite_%'")
         for (name,) in tables.fetchall():
             columns = [row[1] for row in connection.execute(f"pragma table_info({quote(name)})")]
             condition = f"has_id({', '.join(map(quote, columns))})"
-            if name == "event_logs":
-                condition += f" and dagster_event_type is not {literal(MATERIALIZATION)}"
+            if name == "event_logs":  # first, because most rows are materializations
+                condition = f"dagster_event_type is not {literal(MATERIALIZATION)} and {condition}"
             run_id = "run_id" if "run_id" in columns else "null"
             rows = connection.execute(f"select rowid, {run_id} from {quote(name)} where {condition}")
             found += [Row(name, number, run) for number, run in rows]

@@ -24,7 +24,7 @@ from session_pipeline.errors import (
 from session_pipeline.ingest.admission.admit import Admitted, id_of_content
 from session_pipeline.ingest.admission.raw_folder import Delivery, deliveries
 from session_pipeline.ingest.erasing.erase_stored import erase_stored
-from session_pipeline.ingest.erasing.erased_rows import without_erased
+from session_pipeline.ingest.erasing.erased_rows import all_without_erased
 from session_pipeline.ingest.erasing.erasures import erasures_of
 from session_pipeline.ingest.ledger import DAMAGED_ROWS, NEW_FILE, OTHER_FORMAT, Ledger
 from session_pipeline.ingest.mapping.rule_changes import CHANGED_SETTINGS
@@ -288,11 +288,11 @@ class Ingest:
             self._make_visitor_key()
         rules = self._rules_of(first.source, first.preset)
         readings = self._reader.read([one.admitted for one in pending])
-        if self._erasures.entries:
-            readings = [
-                without_erased(each, self._erasures, rules.site) if isinstance(each, Reading) else each
-                for each in readings
-            ]
+        if self._erasures.kinds(rules.site):
+            ids = [one.admitted.file_id for one in pending]
+            found = {file_id: each for file_id, each in zip(ids, readings, strict=True) if isinstance(each, Reading)}
+            left = all_without_erased(found, self._erasures, rules.site)
+            readings = [left.get(file_id, each) for file_id, each in zip(ids, readings, strict=True)]
         crash_points.reached("ingest: file read")
         taken = [
             self._recorder.taken(one, reading, rules)

@@ -6,8 +6,9 @@ another content. erased_rows.py removes the rows; deliveries.py calls this at th
 
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from session_pipeline.ingest.erasing.erase_frozen import erase_frozen
+from session_pipeline.ingest.erasing.erased_days import Day, days_with_erased
 from session_pipeline.ingest.erasing.erased_rows import erased_events, erased_lines, without_erased
 from session_pipeline.ingest.erasing.erasures import Erasures
 from session_pipeline.ingest.reading.result import RawDay, Reading
@@ -51,12 +53,16 @@ def erase_stored(store: Store, erasures: Erasures, run_id: str, mark_damaged: Ca
         if key.file_id:
             of_file[key.file_id].append(partition)
     damaged = set()
-    for file_id, file in store.catalog.source_files().items():
+    files = store.catalog.source_files()
+    days = _days_with_erased(store, files.values(), of_file, erasures)
+    for file_id, file in files.items():
         site = file.facts["site"]
         if not erasures.kinds(site):
             continue
-        if any(_has_erased(store, each, erasures, site, mark_damaged) for each in of_file[file_id]):
-            _erase(store, file, of_file[file_id], erasures, run_id, mark_damaged)
+        possible = [each for each in of_file[file_id] if each.key.date is None or (file_id, each.key.date) in days]
+        if any(_has_erased(store, each, erasures, site, mark_damaged) for each in possible):
+            dates = {each.key.date for each in possible if each.key.date is not None}
+            _erase(store, file, of_file[file_id], dates, erasures, run_id, mark_damaged)
             crash_points.reached("erase: file written again")
         if any(_is_damaged(store, each) for each in of_file[file_id]):
             damaged.add(file_id)
@@ -66,6 +72,22 @@ def erase_stored(store: Store, erasures: Erasures, run_id: str, mark_damaged: Ca
     store.catalog.set_state(WAREHOUSE_BYTES, 0)
     crash_points.reached("erase: rows removed")
     return damaged
+
+
+def _days_with_erased(
+    store: Store, files: Iterable[SourceFile], of_file: Mapping[str, Sequence[Partition]], erasures: Erasures
+) -> set[Day]:
+    """Return the days of delivered files whose events have erased ids, or cannot be read."""
+    of_site: dict[str, dict[Day, Sequence[Path]]] = defaultdict(dict)
+    for file in files:
+        for partition in of_file[file.file_id]:
+            if partition.key.date is not None:
+                of_site[file.facts["site"]][file.file_id, partition.key.date] = store.paths_of(partition)
+    found: set[Day] = set()
+    for site, paths in of_site.items():
+        if erasures.kinds(site):
+            found |= days_with_erased(paths, erasures, site)
+    return found
 
 
 def _is_damaged(store: Store, partition: Partition) -> bool:
@@ -89,6 +111,7 @@ def _erase(
     store: Store,
     file: SourceFile,
     partitions: Sequence[Partition],
+    dates: Collection[date],
     erasures: Erasures,
     run_id: str,
     mark_damaged: Callable[[Partition], None],
@@ -98,7 +121,7 @@ def _erase(
             mark_damaged(partition)
             return
     before = _copied(store, file, partitions)
-    left = without_erased(before, erasures, file.facts["site"])
+    left = without_erased(before, dates, erasures, file.facts["site"])
     days = {Key("raw_events", day.utc_date, file.file_id): day for day in left.days}
     kept = set(days)
     changed = [

@@ -7,9 +7,10 @@ whether an erasure was recorded before a file arrived or after. erasures.py reco
 """
 
 import os
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from functools import reduce
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from session_pipeline.engines.parquet_files import ROW_GROUP_ROWS
+from session_pipeline.ingest.erasing.erased_days import days_with_erased
 from session_pipeline.ingest.erasing.erasures import Erasures, Kind
 from session_pipeline.ingest.erasing.former_ids import erased_former_ids, without_ids
 from session_pipeline.ingest.reading.day_files import WRITTEN
@@ -99,19 +101,31 @@ def _quarters_of(day: RawDay) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def without_erased(reading: Reading, erasures: Erasures, site: str) -> Reading:
+def all_without_erased(readings: Mapping[str, Reading], erasures: Erasures, site: str) -> dict[str, Reading]:
+    """Remove the erased rows and former ids of several readings of one site, given by file id; see without_erased."""
+    days = {
+        (file_id, day.utc_date): paths_at(day.path) for file_id, reading in readings.items() for day in reading.days
+    }
+    dates: dict[str, set[date]] = defaultdict(set)
+    for file_id, utc_date in days_with_erased(days, erasures, site):
+        dates[file_id].add(utc_date)
+    return {file_id: without_erased(reading, dates[file_id], erasures, site) for file_id, reading in readings.items()}
+
+
+def without_erased(reading: Reading, dates: Collection[date], erasures: Erasures, site: str) -> Reading:
     """Remove the erased rows and former ids from the files of a reading, and return what is left of it.
 
     The hash of a changed day is no longer known.
 
     Args:
         reading: The reading; its files are changed.
+        dates: The UTC dates whose events can have erased ids, from `days_with_erased`.
         erasures: The erasures.
         site: The site of the file.
     """
     if not erasures.kinds(site):
         return reading
-    found = [_day_without_erased(day, erasures, site) for day in reading.days]
+    found = [_day_without_erased(day, erasures, site) if day.utc_date in dates else day for day in reading.days]
     days = tuple(day for day in found if day is not None)
     event_count = sum(day.row_count for day in reading.days) - sum(day.row_count for day in days)
     line_count = 0

@@ -12,9 +12,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from session_pipeline.engines.connections import private_connection
-from session_pipeline.engines.sql import rows_of
+from session_pipeline.ingest.erasing.erased_days import look_at
 from session_pipeline.ingest.erasing.erasures import Erasures
-from session_pipeline.tables import table
 
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"(?P<of_key>\s*:)?|-?\d[\d.eE+-]*')  # a text, perhaps a key, or a number
 BLANK = '""'
@@ -25,8 +24,7 @@ def erased_former_ids(path: Path, erasures: Erasures, site: str) -> dict[int, st
     if not erasures.linking_events:
         return {}
     with private_connection(temp_directory="", threads=1) as connection:
-        connection.execute(f"create temp view raw_events as {rows_of(table('raw_events'), [path])}")
-        connection.execute(f"create temp view linking_events as {erasures.linking_events}")
+        look_at([path], erasures, connection)
         found = connection.execute("select distinct previous_id from linking_events where previous_id <> ''").fetchall()
         ids = [former for (former,) in found]
         erased = {*erasures.erased("visitor", site, ids), *erasures.erased("user", site, ids)}
