@@ -69,9 +69,10 @@ FUNNELS = """
 )
 def test_examples_come_out_as_they_say(settings: str, tmp_path: Path) -> None:
     same_settings = {f"example{n:02}": one for n, one in enumerate(EXAMPLES) if one.settings == settings}
-    deployment = Deployment(tmp_path, tomllib.loads(settings), only=TABLES)
+    given = tomllib.loads(settings)
+    deployment = Deployment(tmp_path, given, only=TABLES)
     for name, example in same_settings.items():
-        deployment.deliver(name, list(lines_of(name, example)))
+        deployment.deliver(name, list(lines_of(name, example)), next(iter(given.get("sources", {})), "test"))
     deployment.run(until=UNTIL)
     with open_run(deployment.folder, run_id="test", until=UNTIL) as run, run.engine.job() as job:
         for name in TABLES:
