@@ -27,7 +27,11 @@ pytestmark = pytest.mark.long  # further cases of what the usual tests cover
 
 
 def test_without_erasures_nothing_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((deliveries, "erase_stored"), (deliveries, "all_without_erased"), (erasure, "remove_from_logs")):
+    for module, name in (
+        (deliveries, "erase_stored"),
+        (deliveries, "all_without_erased"),
+        (erasure, "remove_from_logs"),
+    ):
         monkeypatch.setattr(module, name, Mock(side_effect=AssertionError))
     deployment = Deployment(tmp_path / "data", SETTINGS, only=("raw_events",))
     deployment.deliver("a", [event("ada", 6, 1)])
