@@ -378,8 +378,8 @@ def _cases() -> Mapping[str, WrongTable]:
         "many sessions": WrongTable(
             checks.volume_unusual,
             "sessions",
-            "select sessions.* from sessions, range(3)",
-            "15 sessions, 300% of the usual 5",
+            "select sessions.* from sessions, range(4)",
+            "20 sessions, 400% of the usual 5",
         ),
     }
 

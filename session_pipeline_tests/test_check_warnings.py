@@ -35,10 +35,10 @@ def times(count: int) -> str:
 
 @pytest.mark.long
 def test_volume_unusual_names_a_day_with_too_many_sessions(deployment: Deployment) -> None:
-    many = shop_lines(DAY, visitors=12)
+    many = shop_lines(DAY, visitors=15)
     deployment.deliver("many", many)
     deployment.run()
-    assert asked(deployment, checks.volume_unusual).sentence == "2024-05-27: 12 sessions, 240% of the usual 5"
+    assert asked(deployment, checks.volume_unusual).sentence == "2024-05-27: 15 sessions, 300% of the usual 5"
 
 
 def test_days_that_only_end_sessions_are_not_usual(deployment: Deployment) -> None:
@@ -57,9 +57,10 @@ def test_usual_volume_is_the_median_of_the_weeks_before(deployment: Deployment) 
 
 def test_usual_volume_comes_from_the_last_weeks_only(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     change(deployment, "sessions", "select * from sessions limit 1", WEEKS[2])
+    change(deployment, "sessions", times(2))
     assert asked(deployment, checks.volume_unusual).holds
     monkeypatch.setattr(unusual, "VOLUME_WEEKS", 1)
-    assert asked(deployment, checks.volume_unusual).sentence == "2024-05-27: 5 sessions, 500% of the usual 1"
+    assert asked(deployment, checks.volume_unusual).sentence == "2024-05-27: 10 sessions, 1000% of the usual 1"
 
 
 @pytest.mark.parametrize("count", [4, 16])
@@ -73,10 +74,19 @@ def test_half_and_double_volume_are_usual(deployment: Deployment, count: int) ->
 def test_few_sessions_differ_by_chance(deployment: Deployment) -> None:
     change(deployment, "sessions", "select * from sessions limit 1")
     assert asked(deployment, checks.volume_unusual).holds, "1 instead of 5 sessions"
-    change(deployment, "sessions", f"{times(12)} limit 11")
-    assert asked(deployment, checks.volume_unusual).holds, "11 instead of 5"
-    change(deployment, "sessions", f"{times(12)} limit 12")
-    assert not asked(deployment, checks.volume_unusual).holds, "12 instead of 5"
+    change(deployment, "sessions", f"{times(14)} limit 13")
+    assert asked(deployment, checks.volume_unusual).holds, "13 instead of 5"
+    change(deployment, "sessions", f"{times(14)} limit 14")
+    assert not asked(deployment, checks.volume_unusual).holds, "14 instead of 5"
+
+
+def test_more_differs_by_chance_if_few_weeks_say_what_is_usual(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(deployment, "sessions", f"{times(14)} limit 14")
+    assert not asked(deployment, checks.volume_unusual).holds, "14 instead of 5, 5 and 5"
+    monkeypatch.setattr(unusual, "VOLUME_WEEKS", 1)
+    assert asked(deployment, checks.volume_unusual).holds, "14 instead of 5"
 
 
 def test_half_of_the_sessions_may_be_bot_sessions(deployment: Deployment) -> None:
@@ -124,7 +134,10 @@ def test_conflicting_event_ids_counts_differing_lines(deployment: Deployment) ->
         verdict = checks.conflicting_event_ids(run, WEEKS)
     differ = "lines differ from the event that they repeat; see duplicate_events"
     assert verdict.sentence == f"3 {differ}"
-    assert verdict.problems == (f"{WEEKS[1]}: 2 {differ}", f"{DAY}: 1 {differ}"), "an alert is about one day"
+    assert verdict.problems == (
+        f"{WEEKS[1]}: 2 {differ}",
+        f"{DAY}: 1 line differs from the event that it repeats; see duplicate_events",
+    ), "an alert is about one day"
     assert asked(deployment, checks.conflicting_event_ids, day=WEEKS[0]).holds
 
 

@@ -87,10 +87,15 @@ def conflicting_event_ids(run: "Run", days: Sequence[date]) -> Verdict:
     counts = rows_of(run, query_text(__package__, "conflicting_lines"), ["duplicate_events"], days)
     if not counts:
         return Verdict(True, "all duplicates are copies", {"conflicting": 0})
-    differ = "{line_count} lines differ from the event that they repeat; see duplicate_events"
     total = sum(row["line_count"] for row in counts)
-    problems = tuple(f"{row['event_date']}: {differ.format_map(row)}" for row in counts)
-    return Verdict(False, differ.format(line_count=total), {"conflicting": total}, problems)
+    problems = tuple(f"{row['event_date']}: {_differing(row['line_count'])}" for row in counts)
+    return Verdict(False, _differing(total), {"conflicting": total}, problems)
+
+
+def _differing(line_count: int) -> str:
+    if line_count == 1:
+        return "1 line differs from the event that it repeats; see duplicate_events"
+    return f"{line_count} lines differ from the event that they repeat; see duplicate_events"
 
 
 def set_aside_rate(run: "Run", days: Sequence[date]) -> Verdict:

@@ -30,12 +30,15 @@ RENAME = "most are names of events: map them with event_names of their source, o
 VOLUME_WEEKS = 4
 SMALLEST_VOLUME, LARGEST_VOLUME = 0.5, 2.0
 CHANCE = 3.0  # standard deviations; that of a count is about its square root
+# Of the median of 1, 2, 3 and 4 counts, as a share of the variance of a count.
+VARIANCES_OF_MEDIAN = (1.0, 0.5, 0.449, 0.298)
 
 
 def volume_unusual(run: "Run", days: Sequence[date]) -> Verdict:
     """A day has between 50 % and 200 % of its usual sessions: the median of the same weekday in the four weeks before.
 
-    A difference that chance explains is usual, too: a shop with 5 sessions a day has a day with 2 or 11 now and then.
+    A difference that chance explains is usual, too: a shop with 5 sessions a day has a day with 2 or 12 now and then.
+    The fewer earlier days there are, the more of it is chance, because their median is one of few counts.
     Days without events are not checked here; source_arrived reports them. Earlier days without sessions do not count:
     on such a day, sessions of the day before end, and no source delivered. Today is not checked: it has few so far.
     """
@@ -51,7 +54,8 @@ def volume_unusual(run: "Run", days: Sequence[date]) -> Verdict:
             continue
         usual = median(counts)
         ratio = built.row_count / usual
-        is_chance = abs(built.row_count - usual) <= CHANCE * sqrt(usual)
+        deviation = sqrt(usual * (1 + VARIANCES_OF_MEDIAN[len(counts) - 1]))
+        is_chance = abs(built.row_count - usual) <= CHANCE * deviation
         if not SMALLEST_VOLUME <= ratio <= LARGEST_VOLUME and not is_chance:
             sessions = "session" if built.row_count == 1 else "sessions"
             problems.append(f"{day}: {built.row_count} {sessions}, {ratio:.0%} of the usual {usual:.0f}")
