@@ -212,6 +212,13 @@ def test_both_usual_paths_are_of_the_site_with_most_conversions() -> None:
     assert [(group.site, group.session_count) for group in groups] == [("blog", 1), ("blog", 90)]
 
 
+def test_site_with_most_conversions_can_have_rare_paths_only() -> None:
+    rare = {"rank": None, "path": None, "session_count": None, "share": None}
+    rows = [group_of("blog", "(converted)", 3), group_of("shop", "(converted)", 10) | rare]
+    group = paths.visit_groups(rows, [], [], has_several_sites=True)[0]
+    assert (group.site, group.session_count, group.paths) == ("shop", 10, [])
+
+
 def usual(outcome: str, window_days: int, on_path: int, visit_count: int) -> dict[str, Any]:
     row = group_of("main", outcome, visit_count) | {"window_days": window_days}
     return row | {"session_count": on_path, "share": on_path / visit_count}

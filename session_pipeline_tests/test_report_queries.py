@@ -154,6 +154,30 @@ def test_rows_of_several_windows_with_the_same_rank_have_one_order(name: str, fi
     assert orders == [[7, 28], [7, 28]]
 
 
+def test_visits_whose_paths_are_all_rare_are_counted_in_both_windows() -> None:
+    """The setting min_session_count leaves the paths of all but the visits without a conversion out."""
+    day = {"site": "main", "converted_count": 5, "bounce_count": 1}
+    path = {"window_days": 28, "outcome": "(not converted)", "rank": 1, "session_count": 2, "group_session_count": 7}
+    rows = {
+        "typical_paths": [path | {"segment": "(all)"}],
+        "daily_summary": [
+            day | {"session_count": 10},
+            day | {"session_count": 9, "session_date": LAST - 27 * DAY},
+            day | {"session_count": 9, "session_date": LAST - 28 * DAY},
+        ],
+        "daily_outcomes": [{"outcome": "purchase", "session_count": 3}, {"outcome": "bounce", "session_count": 0}],
+    }
+    columns = ("window_days", "outcome", "rank", "group_session_count")
+    assert [tuple(row[name] for name in columns) for row in rows_of("usual_paths", rows)] == [
+        (7, "(converted)", None, 5),
+        (7, "(not converted)", None, 4),
+        (7, "purchase", None, 3),
+        (28, "(converted)", None, 10),
+        (28, "(not converted)", 1, 7),
+        (28, "purchase", None, 3),
+    ]
+
+
 def test_retention_has_no_cell_of_a_week_that_is_not_over() -> None:
     """The visitors of the week before the last have no whole week after theirs yet."""
     rows = [

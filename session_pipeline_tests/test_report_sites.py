@@ -273,7 +273,7 @@ def test_path_that_takes_no_time_has_no_duration(seconds: float, reported_week: 
 def test_site_without_a_usual_path_of_other_visits_says_why(
     bounce_count: int, expected: str, reported_week: Deployment, tmp_path: Path
 ) -> None:
-    summary = OTHER_SITE | {"bounce_count": bounce_count}
+    summary = OTHER_SITE | {"converted_count": 10 - bounce_count, "bounce_count": bounce_count}
     rows = {"daily_summary": [summary], "typical_paths": [path_of("jp", "(converted)", "/jp/a > /jp/b")]}
     [said] = re.findall(
         "Visits without a conversion 0 ?, site jp (.*?[.])", page_with(reported_week, tmp_path, rows).text

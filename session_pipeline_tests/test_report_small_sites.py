@@ -178,6 +178,19 @@ def test_page_does_not_say_that_visits_whose_actions_are_all_rare_have_none(tmp_
 
 
 @pytest.mark.long
+def test_page_does_not_say_that_nobody_converted_if_all_paths_of_purchases_are_rare(tmp_path: Path) -> None:
+    visits = Visits()
+    for page in ("/a", "/b", "/c", "/d", "/e"):
+        visits.add(LAST, 1, [page, "purchase"])
+    deployment = Deployment(tmp_path, {"paths": {"min_session_count": 2}})
+    deployment.deliver("events", visits.lines)
+    deployment.run(until=LAST)
+    text = written(deployment).text
+    assert "Visits with a purchase 5 Each of their paths has fewer visits than [paths] min_session_count" in text
+    assert "Visits without a conversion 0 No such visits in this week." in text
+
+
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("missing", "said"),
     [

@@ -48,7 +48,8 @@ class VisitGroup:
         title: The group in words.
         end: How its visits end, in one word.
         session_count: The visits of the group.
-        paths: The most common paths, the usual one first: dictionaries with steps, share and medians.
+        paths: The most common paths, the usual one first: dictionaries with steps, share and medians. Empty if the
+            setting min_session_count leaves them all out.
         common: If hardly any visits take the same path, the actions that many of them do, with their shares.
         window_days: The days that the paths cover: 7, or 28 if in 7 hardly any visits of a group take the same path.
         site: The site whose paths are shown, if the report covers several; the same for both groups.
@@ -101,14 +102,15 @@ def visit_groups(
     groups = []
     for kind, days, of_kind in zip(kinds, _compared_days(rows), rows, strict=True):
         of_window = [row for row in of_kind if row["window_days"] == days]
-        is_varied = bool(of_window) and _is_rare(of_window[0])
+        shown = [row for row in of_window if row["rank"] is not None]
+        is_varied = bool(shown) and _is_rare(shown[0])
         groups.append(
             VisitGroup(
                 kind.name,
                 kind.title,
                 kind.end,
                 of_window[0]["group_session_count"] if of_window else 0,
-                [{**row, "steps": _steps(row["path"]), "is_cut": _is_cut(row["path"])} for row in of_window],
+                [{**row, "steps": _steps(row["path"]), "is_cut": _is_cut(row["path"])} for row in shown],
                 _common(common, site, kind.column) if is_varied else [],
                 days,
                 site if has_several_sites else "",
