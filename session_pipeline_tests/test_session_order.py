@@ -92,6 +92,27 @@ def test_sessions_are_in_the_order_of_their_events(sessions: dict[str, Any], tmp
     assert [neighbour(facts, "session_after") for facts in shown] == [*own[1:], None]
 
 
+@pytest.mark.long
+def test_show_says_that_sessions_overlap(tmp_path: Path) -> None:
+    """The second session lies within the first, so the visitor goes on after it."""
+    shop = Deployment(tmp_path, settings({"client_sessions": "key"}))
+    shop.deliver(
+        "lines",
+        [
+            {"visitor_id": "v", "event_id": f"e{minute}", "event_time": f"{FIRST.isoformat()[:-5]}{minute:02}:00Z"}
+            | {"event_name": "page_view", "client_session_id": key}
+            for minute, key in ((0, "a"), (5, "b"), (20, "a"))
+        ],
+    )
+    shop.run(until=FIRST.date() + timedelta(days=1))
+    a, b = shop.table("sessions").sort_values("started_at")["session_id"]
+    outer, inner = (" ".join(call("show", each, "--data", tmp_path)[1].split()) for each in (a, b))
+    assert "the visitor's first known session ended" in outer
+    assert f"overlaps with session {b[:8]} of the visitor, which started later" in outer
+    assert f"overlaps with session {a[:8]} of the visitor, which started before ended" in inner
+    assert f"overlaps with session {a[:8]} of the visitor, which ended later" in inner
+
+
 def neighbour(facts: dict[str, Any], which: str) -> str | None:
     return facts[which] and facts[which]["session_id"]
 

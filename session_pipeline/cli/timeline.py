@@ -59,6 +59,9 @@ def show(
             "dropped_copies": _rows(connection, query_text(__package__, "session_duplicates"), session),
             "session_before": next(iter(_rows(connection, query_text(__package__, "session_before"), session)), None),
             "session_after": next(iter(_rows(connection, query_text(__package__, "session_after"), session)), None),
+            "session_ended_later": next(
+                iter(_rows(connection, query_text(__package__, "session_ended_later"), session)), None
+            ),
         }
     if as_json:
         echo_json(facts)
@@ -98,6 +101,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, sql: str, session: Row) -> list
         "site": session["site"],
         "visitor": session["visitor_id"],
         "started": session["started_at"],
+        "ended": session["ended_at"],
         "number": session.get("day_session_number"),  # in a warehouse without it, the queries that read it say so
         "first": session["session_date"],
         "last": session["session_date"] + WITHIN,
@@ -191,20 +195,27 @@ def _start(facts: Row, settings: Settings) -> str:
     reason = _in_words(session["break_reason"], settings)
     if before is None:
         return f"{reason}; the visitor's first known session"
+    if before["ended_at"] > session["started_at"]:
+        return f"{reason}; overlaps with session {before['session_id'][:8]} of the visitor, which started before"
     pause = span((session["started_at"] - before["ended_at"]).total_seconds())
     return f"{reason}; the visitor's previous session, {before['session_id'][:8]}, ended {pause} earlier"
 
 
 def _end(facts: Row, settings: Settings) -> str:
-    session, outcome, after = facts["session"], facts["outcome"], facts["session_after"]
+    session, outcome = facts["session"], facts["outcome"]
+    after, later = facts["session_after"], facts["session_ended_later"]
     value = f", value {value_of(outcome)}" if outcome["value"] else ""
     deciding = _deciding(facts)
     why = f": decided by event {deciding['event_number']}" if deciding else ": decided by the session as a whole"
     text = f"{outcome['outcome']}{value}{why}"
     if not session["is_complete"]:
         return f"{text} so far; it can still continue, because the next day is not built"
-    if after is None:
+    if after is None and later is None:
         return f"{text}; the visitor did not return"
+    if after is None:
+        return f"{text}; overlaps with session {later['session_id'][:8]} of the visitor, which ended later"
+    if after["started_at"] < session["ended_at"]:
+        return f"{text}; overlaps with session {after['session_id'][:8]} of the visitor, which started later"
     pause = span((after["started_at"] - session["ended_at"]).total_seconds())
     because = "" if after["break_reason"] == "inactivity" else f" ({_in_words(after['break_reason'], settings)})"
     return f"{text}; the visitor's next session, {after['session_id'][:8]}, started {pause} later{because}"
