@@ -65,6 +65,13 @@ def test_first_action_that_is_the_conversion_is_no_finding(converted: int, is_fo
     assert bool(strengths(figures, WINDOW)) == is_found
 
 
+@pytest.mark.parametrize(("converted", "is_found"), [(100, False), (99, True)])
+def test_value_that_only_conversions_have_is_no_finding(converted: int, is_found: bool) -> None:
+    """Such as a way of paying, which the event of the purchase has."""
+    found = works_of(breakdowns=[group("payment_method", "card") | {"converted_count": converted}])
+    assert bool(found) == is_found
+
+
 def test_first_page_whose_rate_is_not_known_is_no_finding() -> None:
     first = {"action": "/cart", "site": "main", "session_count": 100, "converted_count": 60}
     rates = {"conversion_rate": None, "low": None, "high": None}

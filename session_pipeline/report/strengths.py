@@ -104,14 +104,14 @@ def _best_groups(figures: Figures, window: Window) -> list[Strength]:
 
     Chance must give so many conversions with a probability below CHANCE divided by the number of groups, so that it
     rarely causes any finding. Visits that begin late in a funnel, such as in the cart, convert more often for no other
-    reason. A first action with which all visits convert is left out: it is the conversion, such as an order that a
-    server sent. So are all first actions if rare ones are combined, because their rates are not known. A dimension with
-    a change in the week is left out: while mobile visits meet a fault, those on desktop convert more often than all
-    visits.
+    reason. A group of which all visits convert is left out: it is the conversion, such as an order that a server sent,
+    or a way of paying. So are all first actions if rare ones are combined, because their rates are not known. A
+    dimension with a change in the week is left out: while mobile visits meet a fault, those on desktop convert more
+    often than all visits.
     """
     changed = _changed_dimensions(figures, window)
     groups = {
-        figure: [group for group in large if group.dimension not in changed]
+        figure: [group for group in large if group.dimension not in changed and not _is_conversion(group)]
         for figure, large in _large(figures).items()
     }
     level = CHANCE / max(1, sum(map(len, groups.values())))
@@ -156,7 +156,7 @@ def _large(figures: Figures) -> dict[str, list[Group]]:
         "landing_pages": [
             Group(names.LANDING, row["action"], row)
             for row in figures.rows("landing_pages")
-            if row["conversion_rate"] is not None and row["converted_count"] < row["session_count"]
+            if row["conversion_rate"] is not None
         ],
     }
     return {figure: [group for group in found if _is_large(group)] for figure, found in groups.items()}
@@ -164,6 +164,10 @@ def _large(figures: Figures) -> dict[str, list[Group]]:
 
 def _is_large(group: Group) -> bool:
     return group.value not in (None, "(none)") and bool(group.row["session_count"] >= FEWEST)
+
+
+def _is_conversion(group: Group) -> bool:
+    return bool(group.row["converted_count"] == group.row["session_count"])
 
 
 def _changed_dimensions(figures: Figures, window: Window) -> set[str]:
