@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from session_pipeline.engines.sql import query_text
-from session_pipeline.reference.signals import HARD_TIME_SIGNALS
+from session_pipeline.reference.signals import COMPARISONS, HARD_TIME_SIGNALS
 from session_pipeline.report.figures import Figure, Figures
 from session_pipeline.report.formats import THIN_SPACE
+from session_pipeline.report.glossary import DIFFICULTIES, glossary
 from session_pipeline.report.hard_times import NAMED_FIRST, hard_times
 from session_pipeline.report.page import TEMPLATES
+from session_pipeline.settings import parse_settings
 from session_pipeline_tests.changed_reports import OTHER_SITE, flaws_of, page_with
 from session_pipeline_tests.deployment import Deployment
 
@@ -24,6 +26,31 @@ def test_each_signal_of_a_hard_time_is_counted_and_shown() -> None:
     assert set(re.findall(r"as (\w+_count)", query)) - others - {"observed_count"} == counts
     assert set(re.findall(r"row\.(\w+_count)", section)) - others == counts
     assert set(NAMED_FIRST) <= set(HARD_TIME_SIGNALS)
+
+
+@pytest.mark.parametrize(
+    ("friction", "hard_time", "difficulty"),
+    [
+        ('signals = ["error"]', "A visit with an error.", "An error. It is compared"),
+        (
+            'signals = ["rage_click", "error_loop"]\nrage_click_seconds = 5\nerror_loop_actions = 9',
+            "A visit with 3 clicks on one element within 5 seconds or two errors within 9 actions.",
+            "An error or repeated clicks. It is compared",
+        ),
+        ('signals = ["repeat", "back_track"]', "A visit that shows a difficulty.", "A step back or a repeated action."),
+        ("signals = []", "A visit that shows a difficulty.", "What is compared with the same moment of other visits."),
+    ],
+)
+def test_glossary_has_the_signals_and_thresholds_of_the_settings(
+    friction: str, hard_time: str, difficulty: str
+) -> None:
+    meanings = dict(glossary(parse_settings(f"[friction]\n{friction}").friction))
+    assert meanings["Hard time"].startswith(hard_time)
+    assert meanings["Difficulty"].startswith(difficulty)
+
+
+def test_glossary_has_every_compared_signal() -> None:
+    assert DIFFICULTIES.keys() == COMPARISONS.keys()
 
 
 def test_share_of_hard_times_names_the_days_that_can_show_one(reported_week: Deployment, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from session_pipeline.report.chance import FEWEST
 from session_pipeline.report.figures import Figures, Row
 from session_pipeline.report.flaws import Look
 from session_pipeline.report.funnels import funnel_views, unit
-from session_pipeline.report.glossary import GLOSSARY
+from session_pipeline.report.glossary import glossary
 from session_pipeline.report.retention import cohorts, has_first_weeks
 from session_pipeline.report.sites import has_several, only_name, with_change
 from session_pipeline.report.strengths import has_large_groups, strengths
@@ -68,7 +68,7 @@ def content_of(figures: Figures, settings: Settings, findings: Findings) -> cont
             can_expire=bool(settings.privacy.keep_days.events),
         ),
         reference=content.Reference(
-            glossary=GLOSSARY,
+            glossary=glossary(settings.friction),
             rules=[
                 (rule.name, " ".join((rule.where or rule.where_session or "").split())) for rule in settings.outcomes
             ],
