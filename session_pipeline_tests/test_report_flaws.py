@@ -6,6 +6,7 @@ The rows of the tables of changes are written into a copy of a small warehouse, 
 import re
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,6 +135,32 @@ def test_outcome_of_one_earlier_day_comes_after_what_lasts(reported_week: Deploy
     page = page_with(reported_week, tmp_path, rows)
     assert flaws_of(page) == ["Lasts.", "purchase.", "(converted)."]
     assert "bounce." in page.text.split("Changes found in")[1]
+
+
+@pytest.mark.parametrize(
+    ("of_desktop", "has_place"),
+    [
+        ({}, False),
+        ({"score": -7.0}, True),
+        ({"site": "jp"}, True),
+        ({"outcome": "(sessions)"}, True),
+        ({"since": LAST, "session_date": LAST}, True),
+    ],
+    ids=["part", "stronger", "other site", "other rate", "other days"],
+)
+def test_outcome_of_a_value_has_no_place_after_that_of_all_visits(
+    of_desktop: dict[str, Any], has_place: bool, reported_week: Deployment, tmp_path: Path
+) -> None:
+    """Purchases fell until the day before the last one. Of a device, conversions of all kinds are compared."""
+    row = {"site": "main", "rank": 1, "window_days": 7, "is_alert": True, "rate": 0.3, "usual_rate": 0.4}
+    row |= {"session_date": LAST - timedelta(days=1), "since": LAST - timedelta(days=4)}
+    purchases = {"dimension": "all", "dimension_value": "all", "outcome": "purchase", "score": -6.0}
+    desktop = {"dimension": "device", "dimension_value": "desktop", "outcome": "(converted)", "score": -5.0}
+    changes = [row | purchases | {"sentence": "All."}, row | desktop | of_desktop | {"sentence": "Desktop."}]
+    page = page_with(reported_week, tmp_path, {"outcome_changes": changes})
+    assert any("esktop." in flaw for flaw in flaws_of(page)) == has_place
+    assert any("ll." in flaw for flaw in flaws_of(page))
+    assert "esktop." in page.text.split("Changes found in")[1]
 
 
 @pytest.mark.long
