@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from session_pipeline.reference.channels import click_id_types
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
+from session_pipeline.settings import parse_settings
 from session_pipeline.tables import table
 from session_pipeline_tests.ingesting import EVENT, RULES, Ingest, Row
 
@@ -44,6 +45,7 @@ def test_every_delivered_column_is_kept(each_way_of_columns: Ingest) -> None:
         "received_at": datetime(2024, 3, 1, 12, 0, 5),
         "value": Decimal("12.5"),
         "properties": '{"plan":"pro"}',
+        "currency": "CURRENCY AS GIVEN",
         "page_host": "shop.example",
         "page_path": "/a",
         "referrer_host": "www.example.org",
@@ -148,7 +150,7 @@ def test_urls_are_divided_into_host_and_path(each_way_of_columns: Ingest) -> Non
 def test_campaigns_click_ids_and_searches_come_from_the_query(each_way_of_columns: Ingest) -> None:
     query = (
         "xutm_source=no&utm_source=a%20b+c&utm_medium=&utm_campaign=%ff&utm_term=caf%C3%A9&utm_content=1&utm_content=2"
-        "&gclid=&fbclid=123&gclid=456&query=red%26blue"
+        "&gclid=&fbclid=123&gclid=456&q=red%26blue"
     )
     event = each_way_of_columns.event(page_url=f"https://shop.example/?{query}", utm_term="given")
     assert event["utm_source"] == "a b c"
@@ -160,9 +162,44 @@ def test_campaigns_click_ids_and_searches_come_from_the_query(each_way_of_column
     assert event["search_term"] == "red&blue"
 
 
+def searched(ingest: Ingest, *queries: str, kept: tuple[str, ...]) -> list[str | None]:
+    """Return the search term of a page with each query, if some parameters are kept."""
+    lines = [{**EVENT, "page_url": f"https://shop.example/?{query}"} for query in queries]
+    return ingest.take_lines(*lines, rules=replace(RULES, keep_query_parameters=kept)).column("search_term")
+
+
 def test_blank_search_term_is_no_search(each_way_of_columns: Ingest) -> None:
-    for query in ("q=", "q=+", "s=%20+%09"):
-        assert each_way_of_columns.event(page_url=f"https://shop.example/?{query}")["search_term"] is None
+    assert searched(each_way_of_columns, "q=", "q=+", "s=%20+%09", kept=("q", "s")) == [None] * 3
+
+
+def test_search_term_comes_only_from_parameters_that_are_kept(each_way_of_columns: Ingest) -> None:
+    queries = [f"{name}=lamp" for name in ("q", "query", "s", "search", "keyword", "term")]
+    packaged = parse_settings("").privacy.keep_query_parameters
+    assert searched(each_way_of_columns, *queries, kept=packaged) == ["lamp"] * 5 + [None]
+    assert searched(each_way_of_columns, *queries, "s=pan&query=lamp", kept=("query",)) == [
+        None, "lamp", None, None, None, None, "lamp",
+    ]  # fmt: skip
+    assert searched(each_way_of_columns, *queries, kept=()) == [None] * 6
+
+
+def test_keyword_of_an_ad_is_no_search(each_way_of_columns: Ingest) -> None:
+    queries = ["keyword=lamp", "gclid=1&keyword=lamp", "keyword=lamp&q=pan&GCLID=1", "gclid=&keyword=lamp"]
+    assert searched(each_way_of_columns, *queries, kept=("q", "keyword")) == ["lamp", None, "pan", "lamp"]
+
+
+def test_column_without_a_field_is_not_read_from_the_page(each_way_of_columns: Ingest) -> None:
+    rules = replace(RULES, columns={"search_term": (), "utm_source": (), "utm_term": (), "utm_campaign": ()},
+                    constants={"utm_source": "shop"}, expressions={"utm_term": "upper(line ->> 'word')"})  # fmt: skip
+    page = "https://shop.example/?q=lamp&utm_source=a&utm_term=b&utm_campaign=c&utm_medium=d"
+    event = each_way_of_columns.event(rules, page_url=page, search_term="given", word="x")
+    names = ("search_term", "utm_source", "utm_term", "utm_campaign", "utm_medium")
+    assert [event[name] for name in names] == [None, "shop", "X", None, "d"]
+
+
+def test_currency_is_stored_in_capital_letters(each_way_of_columns: Ingest) -> None:
+    given = ("eur", "EUR", " Eur ", " ", None)
+    taken = each_way_of_columns.take_lines(*({**EVENT, "currency": each} for each in given))
+    assert taken.column("currency") == ["EUR", "EUR", "EUR", None, None]
 
 
 def test_campaign_parameters_of_matomo_are_read_without_utm_parameters(each_way_of_columns: Ingest) -> None:

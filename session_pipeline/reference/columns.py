@@ -95,7 +95,10 @@ CLICK_ID_TYPE = text(
     "of the first event. Null without one.",
 )
 SEARCH_TERM = text(
-    "search_term", "What the visitor searched for on the site; null if the event is no search.", is_personal=True
+    "search_term",
+    "What the visitor searched for on the site, given or from a parameter of page_url: q, query, s, search or keyword. "
+    "Null if the event is no search.",
+    is_personal=True,
 )
 ELEMENT = text("element", "Page element that the visitor used; null if the source gives none.")
 STATUS_CODE = count("status_code", "HTTP status, or the source's error number; null if the source gives none.")
@@ -104,7 +107,7 @@ EVENT_VALUE = Column(
 )
 CURRENCY = text(
     "currency",
-    "Currency of value, as the source writes it: an ISO 4217 code. In session_outcomes 'XXX' if there are several. "
+    "Currency of value in capital letters: an ISO 4217 code. In session_outcomes 'XXX' if there are several. "
     "Null without a currency.",
 )
 USER_AGENT = text(

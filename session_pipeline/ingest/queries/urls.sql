@@ -1,5 +1,6 @@
 -- One row is a distinct URL of a page or referrer: what is kept of it, and its parts. Parameters of
--- the query are read for pages only.
+-- the query are read for pages only. search_term comes only from parameters that are kept: it would
+-- otherwise store what was removed.
 -- Matomo's own campaign parameters are read where there is no utm parameter. Their names are those
 -- of Matomo's campaign_var_name and campaign_keyword_var_name, and of its plugin
 -- MarketingCampaignsReporting.
@@ -44,7 +45,13 @@ select
     ) as utm_content,
     nullif(lower(regexp_extract(_page_query, $click_ids, 1)), '') as click_id_type,
     nullif(
-        regexp_replace(first_query_value(_page_query, 'q|query|s|search|keyword'), '^\s+$', ''), ''
+        regexp_replace(
+            case
+                when click_id_type is null then first_query_value(_page_query, $search_parameters)
+                else first_query_value(_page_query, $search_parameters_of_ads)
+            end,
+            '^\s+$', ''
+        ), ''
     ) as search_term
 from hosted
 order by position

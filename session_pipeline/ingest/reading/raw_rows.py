@@ -4,7 +4,7 @@ Works on Arrow tables, in the order of the lines. Columns of texts are dictionar
 computed once for each distinct value (urls.sql). read.py reads the lines; day_files.py writes the rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import duckdb
 import pyarrow as pa
@@ -19,6 +19,9 @@ from session_pipeline.tables import table
 CODES = pa.int32()
 # Columns of texts that are all different.
 UNIQUE = ("event_id", "content_hash")
+# Query parameters of a page that have a search term. A page with a click id is that of an ad, and so is its keyword.
+SEARCH_PARAMETERS = ("q", "query", "s", "search", "keyword")
+SEARCH_PARAMETERS_OF_ADS = ("q", "query", "s", "search")
 PARTS_OF_REFERRER = ("kept_url", "host")
 OF_PAGE = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "search_term")
 PARTS = (*PARTS_OF_REFERRER, "path", "click_id_type", *OF_PAGE)
@@ -43,6 +46,7 @@ def rows_of(
         for name, column in given.items()
         if pa.types.is_string(column.type) and name not in UNIQUE
     }
+    texts["currency"] = _in_capitals(texts["currency"])
     texts, addressed = protected(texts, rules, connection)
     files = set() if addressed is None else set(pc.take(_dictionary(given["file_id"]), addressed).to_pylist())
     pages, referrers = _parts(texts["page_url"], texts["referrer"], rules, connection)
@@ -58,7 +62,8 @@ def rows_of(
         "referrer": referrers["kept_url"],
         "referrer_host": referrers["host"],
         "click_id_type": pages["click_id_type"],
-        **{name: _first_of(texts[name], pages[name]) for name in OF_PAGE},
+        # A column to which the settings give no field is not read from the page either.
+        **{name: _first_of(texts[name], pages[name]) for name in OF_PAGE if rules.fields_of(name)},
         "user_agent_id": _coded(agents.indices, _hashes(agents.dictionary, connection)),
     }
     if event_ids is not None:
@@ -147,6 +152,12 @@ def _first_of(given: pa.DictionaryArray, derived: pa.DictionaryArray) -> pa.Dict
     return pc.coalesce(given.dictionary_decode(), derived.dictionary_decode()).dictionary_encode()
 
 
+def _in_capitals(column: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Return a column of codes without spaces around them and in capital letters, so that eur and EUR are one."""
+    values = pc.utf8_upper(pc.utf8_trim_whitespace(column.dictionary))
+    return _coded(column.indices, pc.if_else(pc.equal(values, ""), None, values))
+
+
 def _parts(
     pages: pa.DictionaryArray, referrers: pa.DictionaryArray, rules: ReadingRules, connection: duckdb.DuckDBPyConnection
 ) -> tuple[Mapping[str, pa.DictionaryArray], Mapping[str, pa.DictionaryArray]]:
@@ -166,6 +177,8 @@ def _parts(
         parameters = {
             "keep_query_parameters": list(rules.keep_query_parameters),
             "click_ids": f"(?i)(?:^|&)({'|'.join(click_id_types())})=[^&]",
+            "search_parameters": _kept_names(SEARCH_PARAMETERS, rules),
+            "search_parameters_of_ads": _kept_names(SEARCH_PARAMETERS_OF_ADS, rules),
         }
         found = connection.sql(select, params=parameters).to_arrow_table()
     finally:
@@ -175,6 +188,11 @@ def _parts(
         {name: _coded(pages.indices, values.slice(0, page_count)) for name, values in parts.items()},
         {name: _coded(referrers.indices, parts[name].slice(page_count)) for name in PARTS_OF_REFERRER},
     )
+
+
+def _kept_names(names: Sequence[str], rules: ReadingRules) -> str | None:
+    """Return the pattern of those of some query parameters that are kept; None if none is."""
+    return "|".join(name for name in names if name in rules.keep_query_parameters) or None
 
 
 def _hashes(values: pa.Array, connection: duckdb.DuckDBPyConnection) -> pa.Array:
