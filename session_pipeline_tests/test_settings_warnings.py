@@ -203,6 +203,21 @@ def test_packaged_funnel_is_reported_once_it_is_entered(tmp_path: Path) -> None:
     }
 
 
+def test_packaged_form_is_reported_once_it_is_started(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path, only=OF_SOURCES)
+    names = ("page_view", "form_start", "form_submitted")
+    deployment.deliver("events", [line(DAY, "ann", minute, name) for minute, name in enumerate(names)])
+    deployment.run()
+    sentences = warnings_of(deployment)
+    assert sentences.keys() == {"friction.forms[0].submit"}
+    assert sentences["friction.forms[0].submit"].endswith(
+        "similar values of event_name: 'form_submitted'; write your own forms in [friction], or forms = [] for none"
+    )
+    deployment.deliver("lead", [line(DAY, "bob", 0, "generate_lead")])
+    deployment.run()
+    assert warnings_of(deployment) == {}
+
+
 @pytest.mark.long
 def test_only_the_last_28_days_with_events_count(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path, {"goals": [], "funnels": []}, only=OF_SOURCES)

@@ -1,12 +1,13 @@
 """Finds the rules of the settings that match nothing in the published events and sessions.
 
-Unchanged packaged rules are not reported, because most sites lack some of the events that they name. The exception is a
-packaged funnel that visitors enter, because the report shows its steps. similar.py finds values similar to those that a
+Unchanged packaged rules are not reported, because most sites lack some of the events that they name. The exceptions are
+a packaged funnel that visitors enter and a packaged form that they start, because the report shows its steps, and that
+all of them abandoned the form. similar.py finds values similar to those that a
 rule names.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from itertools import pairwise
@@ -42,6 +43,9 @@ SIGNALS_OF_CONDITIONS = {
     "submit": {"repeated_submit"},
     "error": {"error", "error_loop"},
 }
+# What to do about packaged rules.
+OWN_FUNNELS = "define your own [[funnels]], or write funnels = [] for none"
+OWN_FORMS = "write your own forms in [friction], or forms = [] for none"
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class Rule:
         step: Funnel and step number, for a funnel step.
         is_reported: Whether the user is warned; false for packaged rules.
         hint: Why the rule matches nothing, if that is known.
+        change: What to do.
     """
 
     key: str
@@ -71,6 +76,7 @@ class Rule:
     step: tuple[str, int] | None = None
     is_reported: bool = True
     hint: str | None = None
+    change: str = "correct it or remove it"
 
 
 def unmatched(connection: duckdb.DuckDBPyConnection, settings: Settings, window: Window) -> list[Rule]:
@@ -96,12 +102,9 @@ def warnings(connection: duckdb.DuckDBPyConnection, window: Window, rules: Seque
             if rule.step is None or rule.step[0] in missing_first | reported:
                 continue
             reported.add(rule.step[0])
-            change = "define your own [[funnels]], or write funnels = [] for none"
-        else:
-            change = "correct it or remove it"
         # Finding similar values takes some milliseconds per rule, and nobody reads hundreds of hints.
         similar = existing.hints(rule.named or rule.condition, rule.where[0]) if len(found) < MOST_HINTS else []
-        hints = [window.words, *filter(None, [rule.hint or _hint_on_like(rule.condition)]), *similar, change]
+        hints = [window.words, *filter(None, [rule.hint or _hint_on_like(rule.condition)]), *similar, rule.change]
         found.append(SettingsWarning(rule.key, f"{shortened(rule.text)} {rule.problem}", "; ".join(hints)))
     return found
 
@@ -205,9 +208,12 @@ def _of_friction(settings: Settings, packaged: Settings) -> Iterator[Rule]:
         if where != getattr(packaged.friction, name) and signals.intersection(friction.signals):
             yield _of_events(f"friction.{name}", where)
     for number, form in enumerate(friction.forms if "abandoned_form" in friction.signals else ()):
+        start = _of_events(f"friction.forms[{number}].start", form.start)
+        submit = _of_events(f"friction.forms[{number}].submit", form.submit)
         if form not in packaged.friction.forms:
-            yield _of_events(f"friction.forms[{number}].start", form.start)
-            yield _of_events(f"friction.forms[{number}].submit", form.submit)
+            yield from (start, submit)
+        else:
+            yield from (replace(start, is_reported=False), replace(submit, within=start.key, change=OWN_FORMS))
 
 
 def _of_persons(previous_id: str) -> Rule:
@@ -272,7 +278,8 @@ def _of_funnel(funnel: FunnelSettings, *, is_reported: bool) -> Iterator[Rule]:
     for number, step in enumerate(funnel.steps, start=1):
         key = f"funnels[{funnel.name}].steps[{step.name}].where"
         condition = parse_condition(step.where, EVENT_CONDITION_COLUMNS, key=key)
-        yield Rule(key, step.where, condition, step=(funnel.name, number), is_reported=is_reported)
+        rule = Rule(key, step.where, condition, step=(funnel.name, number), is_reported=is_reported)
+        yield rule if is_reported else replace(rule, change=OWN_FUNNELS)
     for number, exclusion in enumerate(funnel.exclusions):
         key = f"funnels[{funnel.name}].exclusions[{number}].where"
         condition = parse_condition(exclusion.where, EVENT_CONDITION_COLUMNS, key=key)

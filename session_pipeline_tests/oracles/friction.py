@@ -276,7 +276,7 @@ def observable(
             "error": has_errors,
             "error_loop": has_errors,
             "dead_end": most[key] >= options.dead_end_sessions,
-            "abandoned_form": any(any(map(mark, rows)) for form in options.forms for mark in form),
+            "abandoned_form": any(any(map(start, rows)) for start, _ in options.forms),
         }
         shown[key] = {signal for signal in options.signals if rows and can.get(signal, True)}
     return shown

@@ -1,5 +1,7 @@
 -- One row is a signal that the events of a site's sessions of a day can show.
 -- Without such a row, the counts of the signal are null: it may have occurred, but nobody can know.
+-- Only the start of a form can show an abandoned form: a submit is also an event of sites that do
+-- not track forms, such as sign_up.
 with kinds_seen as (
     select
         session_date,
@@ -8,7 +10,7 @@ with kinds_seen as (
         bool_or(search_term is not null) as has_searches,
         bool_or(is_submit) as has_submits,
         bool_or(is_error) as has_errors,
-        bool_or(form_marks is not null) as has_forms
+        bool_or(array_length(list_filter(form_marks, lambda mark: mark > 0)) > 0) as has_form_starts
     from friction_events
     where not is_bot
     group by session_date, site
@@ -55,6 +57,6 @@ where
         when 'error' then k.has_errors or t.site is not null
         when 'error_loop' then k.has_errors or t.site is not null
         when 'dead_end' then v.most_sessions >= $dead_end_sessions
-        when 'abandoned_form' then k.has_forms
+        when 'abandoned_form' then k.has_form_starts
         else true
     end
