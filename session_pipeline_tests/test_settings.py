@@ -98,7 +98,11 @@ def test_packaged_outcomes_match_common_events(event_name: str, page_path: str |
         ("error", None, None, ["error"]),
         ("payment_error", None, None, ["error"]),
         ("$exception", None, None, ["error"]),
+        ("Payment Error", None, None, ["error"]),
+        ("ERROR", None, None, ["error"]),
         ("terror", None, 200, []),
+        ("Errors", None, None, []),
+        ("PaymentError", None, None, []),
     ],
 )
 def test_packaged_kinds_of_friction_match_common_events(
