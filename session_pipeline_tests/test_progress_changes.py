@@ -126,9 +126,9 @@ def compare_window(rows: Mapping[StepKey, Row], tested: Mapping[StepKey, oracle.
 
 @pytest.mark.parametrize(("others", "is_tested"), [(0, True), (1000, False)])
 def test_a_step_is_tested_if_enough_of_all_conversions_depend_on_it(others: int, is_tested: bool) -> None:
-    """A session that converts with its first action has a conversion, but none after an action."""
+    """A session that converts before its first action has a conversion, but none after an action."""
     sessions = shop(60) + [
-        Session(day(offset), f"{offset:03}-b{number:03}", [(1, "buy")], 1.0)
+        Session(day(offset), f"{offset:03}-b{number:03}", [(2, "thanks")], 1.0)
         for offset in range(32, 60)
         for number in range(others)
     ]

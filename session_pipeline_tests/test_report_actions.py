@@ -224,7 +224,7 @@ def common_actions(
     Args:
         visits_of_week: The visits, those that convert, and the bounces.
         steps: Outcome, action, position and visits.
-        at: Action, visits there, those that convert after it, and those that neither convert nor bounce.
+        at: Action, visits there, those that convert with it or after it, and those that neither convert nor bounce.
     """
     sessions, converted, bounces = visits_of_week
     tables = {
@@ -243,11 +243,14 @@ def common_actions(
 
 
 def test_common_actions_leave_out_what_follows_a_conversion() -> None:
-    """Of 10 visits, 8 convert and then see /thanks; so does one of the others. All begin with /a."""
+    """Of 10 visits, 8 convert and then see /thanks; so does one of the others. All begin with /a.
+
+    The conversion itself is listed, as in usual paths.
+    """
     steps = [("purchase", "/a", 1, 8), ("engaged", "/a", 1, 2), ("purchase", "purchase", 2, 8)]
     steps += [("engaged", "/thanks", 2, 1), ("purchase", "/thanks", 3, 8)]
-    found = common_actions((10, 8, 0), steps, [("/a", 10, 8, 2), ("/thanks", 9, 0, 1)])
-    assert found == {"/a": (1.0, 1.0), "/thanks": (0.0, 0.5)}
+    found = common_actions((10, 8, 0), steps, [("/a", 10, 8, 2), ("purchase", 8, 8, 0), ("/thanks", 9, 0, 1)])
+    assert found == {"/a": (1.0, 1.0), "purchase": (1.0, 0.0), "/thanks": (0.0, 0.5)}
 
 
 def test_common_actions_leave_out_bounces() -> None:

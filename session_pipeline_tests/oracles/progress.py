@@ -104,7 +104,8 @@ def rows_of_counts(counts: Counts, asked_for: Collection[date], site: str = "mai
 
 
 def converts_after(session: Session, number: int) -> bool:
-    return session.converted_at is not None and session.converted_at > number
+    """Whether the last converting event is the event with this number or a later one."""
+    return session.converted_at is not None and session.converted_at >= number
 
 
 def stopped(sessions: Iterable[Session], day: date, action: str, segment: Segment) -> list[str]:

@@ -40,7 +40,7 @@ TABLES: tuple[Table, ...] = (
             ),
             c.ACTION,
             count("session_count", "Sessions that did the action, without bots."),
-            count("converted_count", "Of session_count: sessions with a conversion after their first such action."),
+            count("converted_count", "Those of session_count that convert with their first such action or later."),
             count(
                 "not_converted_count",
                 "Of session_count: sessions that neither converted nor bounced, as '(not converted)' in typical_paths.",
@@ -56,7 +56,7 @@ TABLES: tuple[Table, ...] = (
             text(
                 "stopped_session_ids",
                 "Up to three of the sessions that did no other action for the first time after this one and did not "
-                "convert after it: the smallest ids, separated by spaces; null if there is none.",
+                "convert with it or later: the smallest ids, separated by spaces; null if there is none.",
                 is_personal=True,
             ),
         ),
@@ -73,8 +73,10 @@ TABLES: tuple[Table, ...] = (
             c.ACTION,
             text("next_action", "Action that the sessions first did after their first `action`, at once or later."),
             count("session_count", "Sessions that first did next_action after they first did `action`, without bots."),
-            count("converted_count", "Of session_count: those with a conversion after their first `action`."),
-            count("converted_after_count", "Of session_count: those with a conversion after their first next_action."),
+            count("converted_count", "Those of session_count that convert with their first `action` or later."),
+            count(
+                "converted_after_count", "Those of session_count that convert with their first next_action or later."
+            ),
         ),
     ),
     Table(

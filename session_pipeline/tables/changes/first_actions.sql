@@ -1,7 +1,8 @@
 -- One row is a session of the day and an action that it did: when it first did it, and whether a
 -- conversion came after. Only the most visited actions of a day of a site are kept, and those of
 -- funnel steps: of each step, the action that met it most often. A session that converts as a whole
--- converts after all of its actions.
+-- converts after all of its actions. A conversion is also after its own action: otherwise, an event
+-- that is sent twice would look like a conversion that visits go on to.
 with firsts as (
     select
         s.session_number,
@@ -70,8 +71,8 @@ select
     f.session_number,
     f.label_number,
     f.event_number,
-    s.is_converted and coalesce(s.last_event_number > f.event_number, true) as is_converted,
-    case when coalesce(s.last_event_number > f.event_number, true) then s.value end as value,
+    s.is_converted and coalesce(s.last_event_number >= f.event_number, true) as is_converted,
+    case when coalesce(s.last_event_number >= f.event_number, true) then s.value end as value,
     f.event_number = l.event_number as is_last,
     a.place <= $most_followed_actions or a.is_of_a_step as is_followed
 from firsts as f
