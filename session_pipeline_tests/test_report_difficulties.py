@@ -1,6 +1,7 @@
 """Tests what the report says about hard times, and about difficulties that were or were not compared."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from session_pipeline.report.glossary import DIFFICULTIES, glossary
 from session_pipeline.report.hard_times import NAMED_FIRST, hard_times
 from session_pipeline.report.page import TEMPLATES
 from session_pipeline.settings import parse_settings
-from session_pipeline_tests.changed_reports import OTHER_SITE, flaws_of, page_with
+from session_pipeline_tests.changed_reports import LAST, OTHER_SITE, flaws_of, page_with
 from session_pipeline_tests.deployment import Deployment
 
 
@@ -51,6 +52,12 @@ def test_glossary_has_the_signals_and_thresholds_of_the_settings(
 
 def test_glossary_has_every_compared_signal() -> None:
     assert DIFFICULTIES.keys() == COMPARISONS.keys()
+
+
+def test_last_day_of_each_compared_signal_is_looked_up() -> None:
+    """Without its count, a difficulty would never be over."""
+    query = query_text("session_pipeline.report", "opportunities")
+    assert set(re.findall(r"when '(\w+)' then f\.\1_count", query)) == COMPARISONS.keys()
 
 
 def test_share_of_hard_times_names_the_days_that_can_show_one(reported_week: Deployment, tmp_path: Path) -> None:
@@ -117,9 +124,33 @@ def test_difficulties_have_a_table_of_their_own(reported_week: Deployment, tmp_p
     row |= {"action": "/pay", "signal": "error", "with_count": 60, "without_count": 138, "sentence": "An error."}
     page = page_with(reported_week, tmp_path, {"opportunities": [row]})
     header, found = (row for row in page.rows if row[0] in ("What", "An error."))
-    assert header == ["What", "With it", "Without it", "Visits with it", "Visits without it", "Days"]
+    assert header == ["What", "With it", "Without it", "Visits with it", "Visits without it", "Days", "Last seen"]
     assert [cell.replace(THIN_SPACE, " ") for cell in found[:5]] == ["An error.", "10.0 %", "50.0 %", "60", "138"]
     assert "Changes cannot be found yet. That takes 29 days with visits in eight weeks" in page.text
+
+
+@pytest.mark.parametrize(("days_ago", "is_first"), [(13, True), (14, False)])
+def test_difficulty_that_no_visit_had_for_two_weeks_is_only_in_the_table(
+    days_ago: int, is_first: bool, reported_week: Deployment, tmp_path: Path
+) -> None:
+    row = {"site": "main", "window_days": 84, "rank": 1, "rate_with": 0.1, "rate_without": 0.5, "is_significant": True}
+    row |= {"action": "/form", "signal": "error", "sentence": "An error."}
+    days = [{"site": "main", "action": "/form", "session_date": LAST - timedelta(days=days_ago), "error_count": 1}]
+    days.append({"site": "main", "action": "/form", "session_count": 9, "error_count": 0})
+    page = page_with(reported_week, tmp_path, {"opportunities": [row], "action_friction": days})
+    assert (flaws_of(page)[0] == "An error.") == is_first
+    [found] = [row for row in page.rows if row[0] == "An error."]
+    assert found[-1] == {13: "Sat 2 Mar", 14: "Fri 1 Mar"}[days_ago]
+
+
+def test_action_whose_difficulty_is_over_can_have_hard_times_of_another_kind(
+    reported_week: Deployment, tmp_path: Path
+) -> None:
+    row = {"site": "main", "window_days": 84, "rank": 1, "rate_with": 0.1, "rate_without": 0.5, "is_significant": True}
+    row |= {"action": "/pay", "signal": "rage_click", "sentence": "Clicks."}
+    day = {"site": "main", "action": "/pay", "session_date": LAST - timedelta(days=30), "rage_click_count": 1}
+    page = page_with(reported_week, tmp_path, {"opportunities": [row], "action_friction": [day]})
+    assert flaws_of(page)[0].endswith("At /pay, 6 of 6 visits had a hard time: 6 saw an error.")
 
 
 @pytest.mark.parametrize(("has_expired", "unit"), [(False, "visits"), (True, "page visits")])

@@ -150,7 +150,10 @@ def test_smallest_detectable_drop_of_each_window_comes_first() -> None:
 def test_rows_of_several_windows_with_the_same_rank_have_one_order(name: str, first: Row, second: Row) -> None:
     same = {"site": "main", "session_date": LAST, "rank": 1, "score": 5.0, "is_significant": True}
     rows: list[dict[str, Any]] = [same | first | {"window_days": 28}, same | second | {"window_days": 7}]
-    orders = [[row["window_days"] for row in answer(name, **{name: each})] for each in (rows, rows[::-1])]
+    orders = [
+        [row["window_days"] for row in answer(name, **{name: each, "action_friction": []})]
+        for each in (rows, rows[::-1])
+    ]
     assert orders == [[7, 28], [7, 28]]
 
 

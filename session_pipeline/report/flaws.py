@@ -70,8 +70,9 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     opportunities = currencies.ordered(opportunities, opportunity_values, "associated_lost_conversions")
     conversions = settings.conversions
     worse = [row for row in outcomes if is_worse(row, conversions)]
-    first = {(row["site"], row["action"]): row for row in reversed(opportunities)}  # one error can be several signals
-    moments = [row for row in opportunities if first[row["site"], row["action"]] is row]
+    present = [row for row in opportunities if not row["is_over"]]
+    first = {(row["site"], row["action"]): row for row in reversed(present)}  # one error can be several signals
+    moments = [row for row in present if first[row["site"], row["action"]] is row]
     found = lasting_silence(figures)
     silent_day = silence_of_the_last_day(figures)
     chosen = places.chosen(steps, worse, moments, window, MOST - len(found) - len(silent_day))

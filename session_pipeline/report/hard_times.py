@@ -64,16 +64,18 @@ def most_difficult(connection: duckdb.DuckDBPyConnection, figures: Figures, wind
 def _difficult_actions(figures: Figures) -> list[DifficultAction]:
     """Return the actions with enough difficulties, those that go with most missing conversions first.
 
-    Actions with a significant difficulty are left out, because they have a place of their own.
+    Actions with a significant difficulty are left out, because they have a place of their own unless it is over.
     """
     compared = {(row["site"], row["action"], row["signal"]): row for row in figures.rows("opportunities")}
-    significant = {(row["site"], row["action"]) for row in compared.values() if row["is_significant"]}
+    has_place = {
+        (row["site"], row["action"]) for row in compared.values() if row["is_significant"] and not row["is_over"]
+    }
     signals = dict.fromkeys((*NAMED_FIRST, *HARD_TIME_SIGNALS))
     found = []
     for row in figures.rows("friction_by_page"):
         place = row["site"], row["action"]
         is_of_all_others = row["action"] is None  # the last row
-        if is_of_all_others or row["hard_time_count"] < FEWEST_HARD_TIMES or place in significant:
+        if is_of_all_others or row["hard_time_count"] < FEWEST_HARD_TIMES or place in has_place:
             continue
         counts = {signal: row[f"{signal}_count"] or 0 for signal in signals}
         most = max(counts, key=lambda signal: counts[signal])
