@@ -10,7 +10,7 @@ import pytest
 from session_pipeline.report.figures import Figure, Figures
 from session_pipeline.report.strengths import chance_of, strengths
 from session_pipeline.report.window import Window
-from session_pipeline_tests.changed_reports import STEP, page_with
+from session_pipeline_tests.changed_reports import OTHER_SITE, STEP, page_with
 from session_pipeline_tests.deployment import Deployment
 
 LAST = date(2026, 4, 9)
@@ -231,3 +231,13 @@ def test_what_works_names_visitors_as_the_glossary_does(reported_week: Deploymen
     page = page_with(reported_week, tmp_path, {"daily_breakdowns": rows})
     works = page.text.split("What works")[1].split("Changes found")[0]
     assert "Visits of visitors who were also there the day before convert more often: 99.0 %" in works
+
+
+def test_conversions_that_ceased_are_not_missing_settings(reported_week: Deployment, tmp_path: Path) -> None:
+    """The purchases of the week are those of 14 March; after it, visits only engage."""
+    later = {"site": "main", "session_date": date(2024, 5, 1), "session_count": 10}
+    engaged = later | {"outcome": "engaged"}
+    page = page_with(reported_week, tmp_path, {"daily_summary": [OTHER_SITE | later], "daily_outcomes": [engaged]})
+    assert "No visit converted in 28 days. The last conversion was on Thu 14 Mar 2024." in page.text
+    assert "in settings.toml defines what counts" not in page.text
+    assert page.row("purchase")[:3] == ["purchase", "0", "0.0 %"]

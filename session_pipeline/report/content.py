@@ -129,11 +129,13 @@ class Works:
     Attributes:
         strengths: What works.
         has_large_groups: Whether any group of visits is large enough to be compared.
-        possible_conversions: Actions that are not pages, to be shown if no visit converted.
+        last_conversion_day: The last day with a conversion; None if no visit ever converted.
+        possible_conversions: Actions that are not pages, to be shown if no visit ever converted.
     """
 
     strengths: Sequence[Strength]
     has_large_groups: bool
+    last_conversion_day: date | None
     possible_conversions: Sequence[Row]
 
 

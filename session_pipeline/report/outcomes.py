@@ -18,10 +18,14 @@ TREND_WIDTH, TREND_HEIGHT = 92, 20
 
 
 def outcome_rows(figures: Figures, settings: Settings) -> list[Row]:
-    """Return the outcomes in the order of the settings, each with is_converted."""
+    """Return the outcomes of the two weeks in the order of the settings, each with is_converted.
+
+    A conversion that only earlier visits had is one of them, so that a form that broke keeps its row.
+    """
     conversions = settings.conversions
     rows = ordered(figures.rows("outcomes"), [rule.name for rule in settings.outcomes])
-    return [{**row, "is_converted": row["outcome"] in conversions} for row in rows]
+    rows = [{**row, "is_converted": row["outcome"] in conversions} for row in rows]
+    return [row for row in rows if row["is_converted"] or row["week_count"] or row["before_count"]]
 
 
 def shown_rows(outcomes: Sequence[Row], figures: Figures, room: int) -> list[Row]:

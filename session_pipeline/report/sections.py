@@ -83,6 +83,7 @@ def visit_content(
     """Return the content that a report has only if there are visits."""
     visits = {row["period"]: row for row in figures.rows("visits")}
     outcome_rows = outcomes.outcome_rows(figures, settings)
+    days_with_conversions = [row["last_seen_day"] for row in outcome_rows if row["is_converted"]]
     shown_outcomes = outcomes.shown_rows(outcome_rows, figures, room.outcomes)
     return content.VisitContent(
         visits=visits,
@@ -98,7 +99,10 @@ def visit_content(
         look=look,
         paths=_paths(figures, outcome_rows, room),
         works=content.Works(
-            strengths(figures, window), has_large_groups(figures), figures.rows("possible_conversions")
+            strengths(figures, window),
+            has_large_groups(figures),
+            last_conversion_day=max(days_with_conversions, default=None),
+            possible_conversions=figures.rows("possible_conversions"),
         ),
         sites=_sites(figures, room),
         found=content.Found(

@@ -1,5 +1,6 @@
 -- One row is an outcome: its visits and their share in the week, on its last day and in the week
--- before. change is the difference between the shares of the two weeks.
+-- before. change is the difference between the shares of the two weeks. An outcome that only
+-- earlier visits had also has a row, which the page shows if it is a conversion.
 with counted as (
     select
         outcome,
@@ -9,10 +10,17 @@ with counted as (
             as week_count,
         coalesce(cast(sum(session_count) filter (where session_date = $last_day) as bigint), 0)
             as day_count,
-        coalesce(cast(sum(session_count) filter (where session_date < $first_day) as bigint), 0)
-            as before_count
+        coalesce(
+            cast(
+                sum(session_count) filter (
+                    where session_date between $before_first_day and $before_last_day
+                ) as bigint
+            ),
+            0
+        ) as before_count,
+        max(session_date) as last_seen_day
     from daily_outcomes
-    where session_date between $before_first_day and $last_day and session_count > 0
+    where session_date <= $last_day and session_count > 0
     group by outcome
 ),
 
@@ -34,6 +42,7 @@ select
     day_share,
     before_count,
     before_share,
-    week_share - before_share as change
+    week_share - before_share as change,
+    last_seen_day
 from compared
 order by outcome
