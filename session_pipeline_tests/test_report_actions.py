@@ -84,6 +84,17 @@ def test_pages_of_a_folder_are_one_first_action_and_the_last_row_has_all_others(
     assert sum(row["session_count"] for row in found) == 90
 
 
+@pytest.mark.parametrize(("most", "expected"), [(5, [("/product/…", 10)]), (6, [("/product/a", 6), ("/product/b", 1)])])
+def test_page_with_most_visits_of_its_folder_has_its_own_row(most: int, expected: list[tuple[str, int]]) -> None:
+    counts = dict.fromkeys(SIX_PAGES, 1) | {"/product/a": most}
+    entries = [{"transition": "entry", "to_action": page, "session_count": count} for page, count in counts.items()]
+    tables = {"action_friction": [], "action_visits": []}
+    first = rows_of("landing_pages", {"action_transitions": [row | {"converted_count": 0} for row in entries]})
+    last = rows_of("exit_pages", tables | {"action_transitions": [exits(page, counts[page]) for page in SIX_PAGES]})
+    assert [(row["action"], row["session_count"]) for row in first][:2] == expected
+    assert [(row["action"], row["exit_count"]) for row in last][:2] == expected
+
+
 def test_step_between_two_pages_of_a_folder_is_a_common_step() -> None:
     """Going to the same page again is none: its transition is a loop."""
     steps = [

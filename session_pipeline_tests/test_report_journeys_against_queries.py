@@ -189,7 +189,7 @@ FIRST_PAGES = """
     ),
     folders as (
         select site, folder_of(action) as folder from pages where folder_of(action) != ''
-        group by all having count(*) > 5
+        group by all having count(*) > 5 and 2 * max(visits) <= sum(visits)
     ),
     named as (
         select p.site, coalesce(folder || '/…', action) as action, sum(visits) as visits, sum(converted) as converted,
@@ -228,7 +228,7 @@ LAST_PAGES = """
     ),
     folders as (
         select site, folder_of(action) as folder from pages where folder_of(action) != ''
-        group by all having count(*) > 5
+        group by all having count(*) > 5 and 2 * max(ended) <= sum(ended)
     )
     select coalesce(folder || '/…', action) as action, sum(ended) as ended,
         case when any_value(folder) is null then sum(visits) end

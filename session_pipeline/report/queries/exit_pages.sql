@@ -1,10 +1,11 @@
 -- One row is one of the most frequent last actions of a visit to a site without a conversion, in
 -- the week; the last row, without an action, is all others. Pages of a folder with more than five
--- pages are one action, named /folder/…; its visits are null, as a visit can be at several of its
--- pages. exit_rate is their share of all visits that were at the action. Visits at a page are
--- counted on each day, those at other actions only for the most visited ones; so they are null if
--- they are not known for a day on which a visit ended there. exit_rate is also null if rare steps
--- are combined: visits that ended there are missing then.
+-- pages are one action, named /folder/…, unless more than half of their visits end at one of them;
+-- its visits are null, as a visit can be at several of its pages. exit_rate is their share of all
+-- visits that were at the action. Visits at a page are counted on each day, those at other actions
+-- only for the most visited ones; so they are null if they are not known for a day on which a visit
+-- ended there. exit_rate is also null if rare steps are combined: visits that ended there are
+-- missing then.
 with exits as (
     select
         session_date,
@@ -67,7 +68,9 @@ folders as (
     from counted
     where folder != ''
     group by site, folder
-    having count(*) > $most_pages_of_folder
+    having
+        count(*) > $most_pages_of_folder
+        and 2 * max(exit_count) <= sum(exit_count)
 ),
 
 folded as (

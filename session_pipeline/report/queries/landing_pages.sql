@@ -1,8 +1,8 @@
 -- One row is one of the most frequent first actions of a visit to a site, in the week; the last
 -- row, without an action, is all others. Pages of a folder with more than five pages are one
--- action, named /folder/…. low and high are the bounds of the 95 % Wilson interval of the rate.
--- Rates are null if rare first actions are combined: they are by outcome, so mostly visits with the
--- rarer outcomes are missing.
+-- action, named /folder/…, unless more than half of their visits begin at one of them. low and high
+-- are the bounds of the 95 % Wilson interval of the rate. Rates are null if rare first actions are
+-- combined: they are by outcome, so mostly visits with the rarer outcomes are missing.
 with entries as (
     select
         site,
@@ -23,7 +23,9 @@ folders as (
     from entries
     where folder != ''
     group by site, folder
-    having count(*) > $most_pages_of_folder
+    having
+        count(*) > $most_pages_of_folder
+        and 2 * max(session_count) <= sum(session_count)
 ),
 
 folded as (
