@@ -48,6 +48,11 @@ def changed(dimension: str, value: str, action: str, next_action: str, *others: 
         (("utm_source", "a", "/a", "/b", "b"), ", for visits with source b it still is 50 %."),
         (("plan_of_the_customer", "free", "/a", "/b"), "visits with plan of the customer free at /a"),
         (("channel", "paid_search", "/a", "/b"), "visits with channel paid search at /a go on to /b: 20"),
+        (("channel", "direct", "/a", "/b", "paid_search"), ", for visits with channel paid search it still is 50 %."),
+        (
+            ("own_channel", "a", "/a", "/b", "paid_search"),
+            ", for visits with own channel paid_search it still is 50 %.",
+        ),
         (("landing_action", "/a", "/a", "/", "/"), ", for visits that begin with the home page it still is 50 %."),
         (("all", "all", quote(SHOES), "/b"), f"visits at \u2066{SHOES}\u2069 go on to /b: 20"),
         (("variant", "أ", "/a", "/b", "ب"), ", for \u2068visits with variant ب\u2069 it still is 50 %."),
@@ -56,6 +61,25 @@ def changed(dimension: str, value: str, action: str, next_action: str, *others: 
 )
 def test_sentence_has_the_names_of_the_report(step: tuple[str, str, str, str], expected: str) -> None:
     assert expected in changed(*step)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        (
+            "Most of the additional visits are visits with channel organic_social.",
+            "Most of the additional visits are visits with channel organic social.",
+        ),
+        (
+            "Most of the additional visits are visits with utm_source organic_social.",
+            "Most of the additional visits are visits with utm_source organic_social.",
+        ),
+        ("It follows from channel=paid_search: /a > /b.", "It follows from channel=paid search: /a > /b."),
+    ],
+)
+def test_channels_that_the_row_does_not_have_are_words(sentence: str, expected: str) -> None:
+    row = {"dimension": "all", "dimension_value": "all", "outcome": "(converted)", "sentence": sentence}
+    assert names.sentence(row) == expected
 
 
 def test_sentence_about_sessions_is_about_visits() -> None:

@@ -14,6 +14,12 @@ KINDS = {"(more)": "more actions", "(no action)": "no action", "(other event)": 
 ACTION_COLUMNS = ("action", "next_action", "at_action", "seen_action")
 LANDING = "landing_action"
 OWN_VOCABULARY = ("channel", "device", "lifecycle")  # the values of these dimensions are words of this package
+# Values of these dimensions that the row does not have: of the other visits, and of the change that it follows from.
+OTHER_WORDS = "|".join(
+    rf"(?<=\b{before})[a-z_]+(?![^\s,.;:])"
+    for dimension in OWN_VOCABULARY
+    for before in (f"visits with {dimension} ", f"follows from {dimension}=")
+)
 OTHERS, OTHERS_END = ", for ", re.compile(" it (?:still is|went from) ")  # around a value that the row does not have
 PERCENT = r"(?<=\d) (?=%)"  # a line does not break between a number and its unit
 SESSIONS = re.compile(r"^Sessions\b")
@@ -72,8 +78,8 @@ def value_in_sentence(dimension: str, value: str) -> str:
 def sentence(row: Row) -> str:
     """Return the sentence of a row in the words of the report: visits instead of sessions, and its names for people.
 
-    Only whole names of the row are replaced, so a name that contains `/` or "session" stays as it is. The time grows
-    with the length of the sentence, whatever words its names have.
+    Only whole names of the row are replaced, and other values that are words of this package, so a name that contains
+    `/` or "session" stays as it is. The time grows with the length of the sentence, whatever words its names have.
     """
     written = {row[column]: action_in_sentence(row[column]) for column in ACTION_COLUMNS if row.get(column)}
     if row.get("outcome"):
@@ -85,8 +91,13 @@ def sentence(row: Row) -> str:
         written["/"] = action_in_sentence("/")  # of the other visits
     text = SESSIONS.sub("Visits", row["sentence"])
     names = "|".join(re.escape(name) for name in sorted(written, key=lambda name: (-len(name), name)))
-    pattern = rf"(?<![^\s=])(?:{names})(?![^\s,.;:])|{PERCENT}" if names else PERCENT
-    text = re.sub(pattern, lambda found: written.get(found[0], formats.THIN_SPACE), text)
+    pattern = rf"(?<![^\s=])(?:{names})(?![^\s,.;:])|" if names else ""
+    pattern += rf"(?P<word>{OTHER_WORDS})|{PERCENT}"
+
+    def for_people(found: re.Match[str]) -> str:
+        return written.get(found[0]) or (formats.words(found[0]) if found["word"] else formats.THIN_SPACE)
+
+    text = re.sub(pattern, for_people, text)
     return _others_isolated(text)
 
 
