@@ -94,7 +94,7 @@ def test_lines_are_accepted_after_the_named_setting_changes(tmp_path: Path, reas
     key = str(key_to_change(reason, "web"))
     assert set(counts) == {reason}
     if reason.startswith("log_format_is_"):
-        assert str(sentence).endswith('set sources.web.log_format = "common" in settings.toml to accept them')
+        assert str(sentence).endswith('set sources.web.log_format = "common" in settings.toml to accept such lines')
     else:
         assert f"for {reason}; see quarantined_lines, then change {key} in settings.toml" in str(sentence)
     assert key.split(".")[0] in after
@@ -241,7 +241,7 @@ def test_setting_of_every_reason_exists(reason: str) -> None:
 def test_other_setting_that_can_decide_is_named(reason: str, other: str) -> None:
     facts = {"path": "web/a.csv", "source": "web", "format": "csv"}
     counts = {"line_count": 10, "accepted_count": 0, "set_aside_count": 10}
-    assert str(too_many_quarantined({**facts, **counts}, {reason: 10})).endswith(f"to accept them; {other}")
+    assert str(too_many_quarantined({**facts, **counts}, {reason: 10})).endswith(f"to accept such lines; {other}")
 
 
 @pytest.mark.parametrize(("delimiter", "format"), [(",", "csv"), ("\t", "tsv")])
@@ -296,7 +296,7 @@ def test_delimiter_is_named_if_a_table_has_one_column(header: str, sign: str | N
         (without("") + ",", "fix them at their source: write no comma after an object"),
         ("\ufeff" + without(""), "fix them at their source: remove the byte order marks within the file"),
         ("{'visitor_id': 'v'}", "fix them at their source: write each line as one complete JSON object"),
-        ("v,2024-03-01,a", "change sources.web.format in settings.toml to accept them"),
+        ("v,2024-03-01,a", "change sources.web.format in settings.toml to accept such lines"),
     ],
 )
 def test_what_is_wrong_with_json_is_named(line: str, what: str) -> None:

@@ -262,16 +262,30 @@ def test_only_the_first_five_problems_are_named(deployment: Deployment) -> None:
     assert len(verdict.problems) == 7
 
 
-def test_file_without_a_valid_line_is_named_until_removed(deployment: Deployment) -> None:
+@pytest.mark.parametrize("is_old", [True, False])
+def test_file_without_a_valid_line_is_named_until_removed(deployment: Deployment, is_old: bool) -> None:
     file = deployment.deliver("foreign", ['{"who": "ann"}', '{"who": "bob"}'])
     deployment.only = ("raw_events",)
     deployment.run()
-    _make_older(deployment, "quarantined_lines", "2024-06-01 00:00:00")
+    if is_old:
+        _make_older(deployment, "quarantined_lines", "2024-06-01 00:00:00")
     assert (
         "raw/test/foreign.jsonl: 2 of 2 lines were quarantined, " in asked(deployment, checks.set_aside_rate).sentence
     )
     file.unlink()
-    assert asked(deployment, checks.set_aside_rate).holds
+    assert asked(deployment, checks.set_aside_rate).holds, "there is nothing left to do about it"
+
+
+def test_rows_of_a_gone_file_stay_and_the_check_says_so(deployment: Deployment) -> None:
+    file = deployment.deliver("bad", [*shop_lines(DAY, visitors=1), '{"who": "ann"}', '{"who": "bob"}'])
+    deployment.only = ("raw_events",)
+    deployment.run()
+    before = asked(deployment, checks.set_aside_rate)
+    assert before.sentence.endswith("change sources.test.columns.visitor_id in settings.toml to accept such lines")
+    file.unlink()
+    after = asked(deployment, checks.set_aside_rate)
+    assert after.sentence == before.sentence + "; the file is gone, so its own rows stay as they were read"
+    assert after.problems == before.problems, "it is no new problem, so there is no second alert"
 
 
 def _make_older(deployment: Deployment, name: str, built_at: str) -> None:

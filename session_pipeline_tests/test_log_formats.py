@@ -232,4 +232,4 @@ def test_warning_names_the_setting_or_another_source() -> None:
         ' not that of the source; deliver them in a separate folder, as a source with log_format = "vhost_combined"'
     )
     sentence = too_many_quarantined({**facts, "accepted_count": 0, "set_aside_count": 10}, reasons)
-    assert str(sentence).endswith('set sources.web.log_format = "vhost_combined" in settings.toml to accept them')
+    assert str(sentence).endswith('set sources.web.log_format = "vhost_combined" in settings.toml to accept such lines')

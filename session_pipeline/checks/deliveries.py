@@ -1,6 +1,7 @@
 """Checks deliveries: no line is lost, files can be read, and expected files arrive."""
 
 from collections.abc import Callable, Sequence, Set
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ if TYPE_CHECKING:  # slow to load; commands that only look need no run
     from session_pipeline.run.pipeline import Run
 
 WATCHED = timedelta(days=7)
+OF_GONE_FILE = "; the file is gone, so its own rows stay as they were read"
 
 
 def ledger_closes(run: "Run", days: Sequence[date]) -> Verdict:
@@ -101,13 +103,16 @@ def _differing(line_count: int) -> str:
 def set_aside_rate(run: "Run", days: Sequence[date]) -> Verdict:
     """No file that was read in the last week has more than 20 % of its lines quarantined, and all files can be read."""
     problems = rejected_files(run.folder, run.settings, run.store, run.until)
-    return verdict(problems, "all files were read, and few lines were quarantined")
+    found = verdict(problems, "all files were read, and few lines were quarantined")
+    # An alert is sent once as long as the problem is the same, also if the file is removed.
+    return replace(found, problems=tuple(problem.removesuffix(OF_GONE_FILE) for problem in problems))
 
 
 def rejected_files(folder: DataFolder, settings: Settings, store: Store, until: date) -> list[str]:
     """Return a sentence about each file that was not read, or of which too many lines were quarantined.
 
-    Files without an accepted line are reported as long as they are under raw/, all others for a week.
+    Files without an accepted line are reported as long as they are under raw/. All others are reported for a week, also
+    if they are gone, because their rows stay.
     """
     since = (until - WATCHED).isoformat()
     quarantined = {partition.key.file_id: partition for partition in store.of_table("quarantined_lines")}
@@ -123,7 +128,7 @@ def rejected_files(folder: DataFolder, settings: Settings, store: Store, until: 
         lines = quarantined.get(file_id)
         if lines is None:
             continue
-        if lines.built_at < since and (facts["accepted_count"] or file_id not in present()):
+        if lines.built_at < since if facts["accepted_count"] else file_id not in present():
             continue
         source = facts["source"]
         # The key format alone does not say where the fields are, so a preset can be missing.
@@ -131,7 +136,7 @@ def rejected_files(folder: DataFolder, settings: Settings, store: Store, until: 
         presets = recognized.get(source, []) if keys <= KEYS_OF_ANY_FORMAT | {"format"} else None
         table = _table_read_as_log(folder, facts, present)
         if sentence := too_many_quarantined(facts, lines.counts, _first_lines(store, lines, facts), presets, table):
-            problems.append(sentence)
+            problems.append(sentence if file_id in present() else sentence + OF_GONE_FILE)
     return problems
 
 

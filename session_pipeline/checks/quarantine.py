@@ -177,7 +177,7 @@ def _fix_of_reason(facts: FileFacts, reason: str) -> str:
         return OF_RAGGED_ROWS.get(facts["format"], "").format(source=source) + at_source
     if key is None or (reason in OF_WHOLE_FILES and facts["accepted_count"]):
         return at_source
-    change = f"change {key} in settings.toml to accept them"
+    change = f"change {key} in settings.toml to accept such lines"
     if reason in OF_WHOLE_FILES:
         return f"{change}; if it is right, {at_source}"
     other = HEADER if _is_unread_table(facts) and reason.startswith("missing_") else ""
@@ -239,7 +239,7 @@ def _other_log_format(facts: FileFacts, log_format: str, count: int) -> str:
     fix = (
         f"deliver them in a separate folder, as a source with {setting}"
         if facts["accepted_count"] > count
-        else f"set {source}.{setting} in settings.toml to accept them"
+        else f"set {source}.{setting} in settings.toml to accept such lines"
     )
     return (
         f"raw/{facts['path']}: {facts['set_aside_count']:,} of {facts['line_count']:,} lines were quarantined,"
