@@ -331,6 +331,19 @@ def test_plan_names_no_frozen_days_that_a_run_does_not_record(tmp_path: Path) ->
         assert ("Frozen then" in call("plan", "--until", str(day), *data)[1]) == bool(planned["expiring"])
 
 
+def test_plan_names_the_first_gone_files_whose_rows_have_not_expired(
+    copied: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("session_pipeline.cli.planned.SHOWN_FILES", 3)
+    copied.set({**settings(**KEEP), "sources": {"test": {"event_names": {"page_view": "page_opened"}}}})
+    for path in (copied.folder.raw / "test").iterdir():
+        path.unlink()
+    shown = call("plan", "--until", str(UNTIL), "--data", copied.folder.path)[1]
+    named = re.findall(r"^raw/test/([\d-]+).jsonl is missing", shown, re.MULTILINE)
+    assert named == [str(FROZEN_BEFORE + number * ONE_DAY) for number in range(3)]
+    assert "and 7 more files like this" in shown
+
+
 @pytest.mark.long
 def test_plan_status_and_the_check_say_what_is_frozen(copied: Deployment) -> None:
     deliver(copied, UNTIL + ONE_DAY, 1)

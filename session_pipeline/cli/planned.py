@@ -28,7 +28,7 @@ class Preview:
     Attributes:
         plan: What is stale, outdated or unwanted.
         files_to_read: The delivered files that are read first, each with the reason.
-        files_gone: Files whose rows stay as they are, because they are missing while their settings changed.
+        files_gone: Files whose events stay as they are, because they are missing while their settings changed.
         expiry: What has expired, and is removed when nothing is stale.
         is_published: Whether readers have the present state.
         problems: What a person should look at.
@@ -109,8 +109,10 @@ def _show_files(to_read: Mapping[str, str], gone: Sequence[str]) -> None:
         rows = [(f"  raw/{plain(name)}", reason) for name, reason in list(to_read.items())[:SHOWN_FILES]]
         more = [(f"  and {len(to_read) - SHOWN_FILES} more", "")] if len(to_read) > SHOWN_FILES else []
         stdout.print(grid("", "", rows=[*rows, *more]))
-    for name in gone:
+    for name in gone[:SHOWN_FILES]:
         echo(f"raw/{plain(name)} is missing, and the settings that it is read with changed: its rows stay unchanged")
+    if len(gone) > SHOWN_FILES:
+        echo(f"and {counted(len(gone) - SHOWN_FILES, 'more file')} like this")
 
 
 def _show_dropped(unwanted: Sequence[Key]) -> None:

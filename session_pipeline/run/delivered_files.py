@@ -35,7 +35,7 @@ def files_there(folder: DataFolder, store: Store) -> set[str]:
 
 
 def files_gone(folder: DataFolder, settings: Settings, store: Store) -> list[str]:
-    """Return the accepted files that are gone from raw/ and whose source's settings changed.
+    """Return the accepted files that are gone from raw/, have events in the store, and whose source's settings changed.
 
     Their rows stay as they were read.
     """
@@ -44,6 +44,7 @@ def files_gone(folder: DataFolder, settings: Settings, store: Store) -> list[str
         item
         for item in store.catalog.source_files().values()
         if item.facts["status"] == "accepted"
+        and item.facts["accepted_count"] > item.facts.get("expired_count", 0)
         and not rules(item.facts["source"], item.facts.get("preset")).gave(item.fingerprint)
     ]
     if not changed:
