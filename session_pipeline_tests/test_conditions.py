@@ -189,6 +189,7 @@ REFUSED = [
     ("properties ->> '*' = 'b'", "no quote, backslash or index"),
     ("properties ->> '$.\"$browser\"' = 'b'", "no quote, backslash or index"),
     ("event_name ->> 'a' = 'b'", "only properties contains JSON"),
+    ("properties -> 'a' ->> 'b' = 'c'", "write properties ->> 'key', or '$.key.inner' for a nested one"),
     ("line ->> 'a' = 'b'", "write properties ->> 'key'"),
     ("'a' || properties ->> 'b' = 'ab'", "put properties ->> 'b' in parentheses: (properties ->> 'b')"),
     ("event_name", "is not a condition"),

@@ -92,6 +92,11 @@ BUY, MISSPELLED = "event_name = 'purchase'", "event_name = 'purchese'"
             "is null or empty for every event so far; similar keys of properties: 'variant'",
         ),
         (
+            {"dimensions": {"total": "properties ->> 'order.total'"}},
+            "dimensions.total",
+            "is null or empty for every event so far; if total is a key in order, write '$.order.total';",
+        ),
+        (
             {"dimensions": {"clicked": "case when event_name = 'click' then '' end"}},
             "dimensions.clicked",
             "is null or empty for every event so far",

@@ -11,6 +11,7 @@ import duckdb
 from sqlglot import exp
 
 from session_pipeline.engines.sql import query_text
+from session_pipeline.settings.conditions.shape import JSON_PATH
 from session_pipeline.settings.values import shown
 from session_pipeline.settings_warnings.window import Window, is_on, on_days
 from session_pipeline.tables import table
@@ -65,8 +66,10 @@ class Existing:
             keys = self._property_keys()
             if key in keys:
                 continue
-            alike = near(key, keys)
-            if alike:
+            outer, _, inner = key.partition(".")
+            if outer in keys and JSON_PATH.fullmatch(nested := f"$.{key}"):
+                yield f"if {inner} is a key in {outer}, write {shown(nested)}"
+            elif alike := near(key, keys):
                 yield f"similar keys of properties: {listed(alike)}"
             else:
                 yield f"existing keys of properties: {listed(keys)}" if keys else "no event has properties"

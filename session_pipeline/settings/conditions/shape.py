@@ -14,6 +14,10 @@ from session_pipeline.settings.shortening import excerpt
 
 COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
 JSON_COLUMNS = ("line", "properties")  # a line of a file, and an event
+_VALUES_IN = {  # how to write a value in each
+    "line": "line ->> 'field', or 'object.field' for a nested one",
+    "properties": "properties ->> 'key', or '$.key.inner' for a nested one",
+}
 OPERATORS = (exp.Binary, exp.Between, exp.In, exp.Not)
 
 # The allowed nodes, each with the arguments that may contain other nodes.
@@ -133,7 +137,7 @@ def _other_notation(node: exp.Expr, json: str) -> str | None:
         case exp.Add() | exp.Sub() | exp.Mod():
             return "use columns as they are: arithmetic can overflow"
         case exp.JSONExtract() | exp.Bracket() if isinstance(node.this, exp.Column) and node.this.name.lower() == json:
-            return f"write {json} ->> 'key'"
+            return f"write {_VALUES_IN[json]}"
     return None
 
 
@@ -185,16 +189,16 @@ def _differing_value(node: exp.JSONExtractScalar, json: str) -> str | None:
         if column := _last_json(node.this):
             value = f"{column} ->> {shown(node.expression)}"
             return f"put {value} in parentheses: ({value})"
-        return f"only {json} contains JSON: write {json} ->> 'key'"
+        return f"only {json} contains JSON: write {_VALUES_IN[json]}"
     key = node.expression.name if is_literal(node.expression) else ""
     match node.this.name.lower():
         case "line":
-            return None if _FIELD.fullmatch(key) else "write line ->> 'field', or 'object.field'"
+            return None if _FIELD.fullmatch(key) else f"write {_VALUES_IN['line']}"
         case "properties" if _JSON_KEY.fullmatch(key) or JSON_PATH.fullmatch(key):
             return None
         case "properties":
-            return "write properties ->> 'key', or '$.key.inner'; a key has no quote, backslash or index"
-    return f"only {json} contains JSON: write {json} ->> 'key'"
+            return f"write {_VALUES_IN['properties']}; a key has no quote, backslash or index"
+    return f"only {json} contains JSON: write {_VALUES_IN[json]}"
 
 
 def _key_of(column: exp.Column, json: str) -> str:
