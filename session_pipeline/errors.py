@@ -64,8 +64,8 @@ class UnreadableFileError(CorruptFileError):
 class RefusedFileError(SessionPipelineError):
     """A delivered file is intact but is not accepted in its present form. The reason also says what to do."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"the file is refused ({reason})")
+    def __init__(self, reason: str, problem: str = "the file is refused") -> None:
+        super().__init__(f"{problem} ({reason})")
         self.reason = reason
 
 

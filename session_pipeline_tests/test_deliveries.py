@@ -170,6 +170,11 @@ def test_unreadable_file_is_refused_until_readable(deployment: Deployment) -> No
     refused = files[files["status"] == "refused"]
     assert sorted(refused.index) == ["app", "web/locked.jsonl", "web/nested"]
     assert all("its permissions do not let it be read" in reason for reason in refused["reason"])
+    assert [reason.partition(" (")[0] for reason in refused.sort_index()["reason"]] == [
+        "the folder cannot be read",
+        "the file is refused",
+        "the folder cannot be read",
+    ]
     assert len(deployment.table("events")) == 1
 
     deployment.run(UNTIL)

@@ -236,7 +236,8 @@ def _check_way(path: Path, root: Path) -> None:
         raise RefusedFileError("it is a link, and links are not followed; put the file itself there")
     state = path.lstat()
     if not may_be_read(path):
-        raise RefusedFileError(f"{NO_PERMISSION}; make it readable for the user that runs this")
+        problem = "the folder cannot be read" if stat.S_ISDIR(state.st_mode) else "the file is refused"
+        raise RefusedFileError(f"{NO_PERMISSION}; make it readable for the user that runs this", problem)
     if stat.S_ISDIR(state.st_mode):
         raise RefusedFileError("it is a folder that is called like a file; rename it")
     if not stat.S_ISREG(state.st_mode):
