@@ -21,12 +21,21 @@ LOG_LINE = f'192.0.2.7 - - [04/May/2026:10:00:00 +0000] "GET /p HTTP/1.1" 200 51
         ({"page_url": "/p"}, "page_view"),
         ({"title": "Lamp"}, "page_view"),
         ({"revenue": "5"}, "purchase"),
+        ({"Summe": "5"}, "purchase"),
     ],
 )
 def test_lines_without_a_name_can_be_one_event(line: Mapping[str, Any], event: str) -> None:
     found = of_log({"visitor_id": "v", "event_time": AT, **line})
     said = f'if every line is a {event}, set constants = {{ event_name = "{event}" }}'
     assert (found.remarks, list(found.missing)) == ([said], ["event_name"])
+
+
+def test_name_for_all_lines_is_suggested_if_only_names_are_missing() -> None:
+    said = 'if every line is the same kind of event, name it, as in constants = { event_name = "purchase" }'
+    line = {"visitor_id": "v", "event_time": AT, "n": 1}
+    assert of_log(line).remarks == [said]
+    assert of_log({**line, "event_name": "sign_up"}).remarks == []
+    assert of_log({**line, "event_time": None}).remarks == []  # not likely a file of events
 
 
 def test_session_that_stands_for_the_visitor_is_named() -> None:

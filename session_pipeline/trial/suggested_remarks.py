@@ -104,6 +104,8 @@ def _about_names(
         yield f"{named} has the names of some events: write {both} into columns to use them"
     if "event_name" in missing and (event := _only_event(fields, rules, columns)):
         yield f'if every line is a {event}, set constants = {{ event_name = "{event}" }}'
+    elif list(missing) == ["event_name"]:
+        yield 'if every line is the same kind of event, name it, as in constants = { event_name = "purchase" }'
 
 
 def remarks_about_pages(

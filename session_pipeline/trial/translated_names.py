@@ -44,9 +44,9 @@ TRANSLATED_NAMES: Mapping[str, tuple[str, ...]] = {
         "titolodellapagina", "titulodapagina", "paginatitel",
     ),
     "value": (
-        "umsatz", "gesamtbetrag", "gesamtsumme", "bestellwert", "betrag", "chiffredaffaires", "montanttotal", "montant",
-        "importetotal", "importe", "importototale", "importo", "fatturato", "valortotal", "faturamento", "omzet",
-        "totaalbedrag", "bedrag",
+        "umsatz", "gesamtbetrag", "gesamtsumme", "summe", "bestellwert", "betrag", "chiffredaffaires", "montanttotal",
+        "montant", "importetotal", "importe", "importototale", "importo", "fatturato", "valortotal", "faturamento",
+        "omzet", "totaalbedrag", "bedrag",
     ),
     "currency": (
         "wahrung", "waehrung", "wahrungscode", "devise", "codedevise", "monnaie", "moneda", "codigomoneda",
