@@ -47,7 +47,7 @@ MOST: Mapping[str, Mapping[str, int]] = {
         "files written": 104,
         "rows written": 405,
         "scans of events": 18,
-        "statements of publishing and report": 72,
+        "statements of publishing and report": 73,
         "statements of the engine": 596,
     },
     "stretch": {
@@ -59,7 +59,7 @@ MOST: Mapping[str, Mapping[str, int]] = {
         "files written": 519,
         "rows written": 2_871,
         "scans of events": 15,
-        "statements of publishing and report": 73,
+        "statements of publishing and report": 74,
         "statements of the engine": 662,
     },
     "big_day": {
