@@ -138,6 +138,21 @@ def test_a_step_is_tested_if_enough_of_all_conversions_depend_on_it(others: int,
     assert any(row["window_days"] == 28 for row in changes(rows_of(sessions, [59]))) == is_tested
 
 
+@pytest.mark.parametrize(("days_before", "is_tested"), [(6, False), (7, True)])
+def test_a_step_is_tested_if_a_week_before_has_visits_at_it(days_before: int, is_tested: bool) -> None:
+    """Fewer visits at a new page convert in the 7 days after its first days."""
+    old, new = (oracle.WHOLE, "home", GOAL), (oracle.WHOLE, "sale", GOAL)
+    counts = {
+        day(offset): {old: (100, 80, 0)} | ({new: (100, 20 if offset >= 56 else 40, 0)} if offset >= first else {})
+        for first in [56 - days_before]
+        for offset in range(63)
+    }
+    tested = oracle.tested_steps(counts, day(62), oracle.daily_of(counts))
+    assert ((7, new) in {(each.window_days, each.step) for each in tested}) == is_tested
+    found = {(row["window_days"], row["action"]): row for row in changes(oracle.rows_of_counts(counts, {day(62)}))}
+    assert ((7, "sale") in found) == is_tested
+
+
 def test_a_site_with_conversions_and_no_actions_has_no_rows() -> None:
     sessions = [Session(day(offset), f"{offset}", [], math.inf) for offset in range(60)]
     assert changes(rows_of(sessions, [59])) == []
@@ -200,4 +215,4 @@ def test_logic_version_stands_for_this_source() -> None:
         *sorted(path for path in folder.glob("*.py") if path.stem not in apart),
     ]
     source = "".join("".join(path.read_text().split()) for path in modules)
-    assert (steps.LOGIC_VERSION, hashlib.sha256(source.encode()).hexdigest()[:16]) == ("27", "d22fcc6b832a946b")
+    assert (steps.LOGIC_VERSION, hashlib.sha256(source.encode()).hexdigest()[:16]) == ("28", "a4a71e4f53f90ec7")

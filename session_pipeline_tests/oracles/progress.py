@@ -165,6 +165,8 @@ def _tested(
     rows = []
     for step in steps:
         n0, k0, g0, kg0 = sums(daily, step, before)
+        if sum(1 for day in before if daily(step, day)[0]) < 7:
+            continue
         if n0 < 20 or kg0 < 5 or (step[2] != GOAL and kg0 == k0):
             continue
         n1, k1, _, _ = sums(daily, step, window)

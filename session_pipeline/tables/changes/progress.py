@@ -15,6 +15,7 @@ from session_pipeline.tables.changes.scores import WEEK_PRIOR, Counts, Floats, d
 from session_pipeline.tables.parameters import DAYS_OF_WEEK
 
 LEAST_SESSIONS, LEAST_USUAL_SESSIONS = 5, 20  # at risk
+LEAST_USUAL_DAYS = DAYS_OF_WEEK  # with sessions at risk: weekdays alone would be compared with a weekend
 LEAST_STAKE, LEAST_STAKE_SHARE = 5.0, 0.02  # conversions that depend on the step in the window, and of all of its
 COMPARED_DIGITS = 9  # of conversions, so that 5 are not fewer than 5 because a factor was rounded
 DIGITS = 6
@@ -107,6 +108,7 @@ def _tested(counts: SiteCounts, window: Window) -> Tested:
     enough = (
         (window.at_risk >= LEAST_SESSIONS)
         & (window.usual_at_risk >= LEAST_USUAL_SESSIONS)
+        & (counts.day_sums.between(window.first_usual, window.first - 1) >= LEAST_USUAL_DAYS)
         & (window.usual_progressed_and_converted >= LEAST_USUAL_CONVERSIONS)
         & ~is_conversion
         & ~_is_whole(counts, window)
