@@ -84,6 +84,38 @@ def test_event_name_that_a_source_does_not_have_is_named(
         assert of_names[f"sources.forms.event_names[{name}]"].startswith(start)
 
 
+def test_settings_are_not_compared_with_events_that_were_read_with_others(tmp_path: Path) -> None:
+    """The store has events of the old name only, although each delivered file has the name that the setting names."""
+
+    def named(**event_names: str) -> dict[str, Any]:
+        return {"sources": {"web": {"event_names": event_names}}}
+
+    deployment = Deployment(tmp_path / "data", named(page_opened="page_view"))
+    path = deployment.deliver("events", [line(DAY, "ann", 0, "page_opened")], source="web")
+    deployment.run()
+    changed = {
+        **named(page_opened="screen"),
+        "outcomes": [{"name": "seen", "where": "event_name = 'screen'"}],
+    }
+    assert warnings_of(deployment, changed) == {
+        "sources.web": "the settings that raw/web is read with have changed: the next run reads its files again, and"
+        " then compares the settings with their events"
+    }
+    path.unlink()  # its rows stay as they were read
+    assert warnings_of(deployment, changed).keys() == {
+        "sources.web.event_names[page_opened]",
+        "outcomes[seen].where",
+    }
+
+
+def test_first_event_names_are_compared_before_files_are_read_again(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data")
+    deployment.deliver("events", visit(DAY), source="web")
+    deployment.run()
+    wrong = {"sources": {"web": {"event_names": {"bought": "purchase", "clicked": "tap", "page_view": "view"}}}}
+    assert "sources.web.event_names[clicked]" in warnings_of(deployment, wrong)
+
+
 def test_event_names_of_a_packaged_preset_are_not_compared(two_sources: Deployment) -> None:
     sources = {"forms": {"preset": "plausible", "site": "main"}, "web": {"site": "main"}}
     parsed = parse_settings(to_toml({"sources": sources}))

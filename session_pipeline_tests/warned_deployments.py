@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from session_pipeline import settings_warnings
-from session_pipeline.settings import parse_settings
+from session_pipeline.settings import load_settings, parse_settings
 from session_pipeline.settings_warnings import folders_of_sources
 from session_pipeline_tests.deployment import Deployment, to_toml
 
@@ -37,8 +37,9 @@ def visit(day: date, visitor: str = "ann") -> list[dict[str, Any]]:
 
 
 def found(deployment: Deployment, settings: Mapping[str, Any] | None = None) -> settings_warnings.Findings:
-    """Return the findings for other settings than the deployment was built with."""
-    parsed = parse_settings(to_toml({"start_date": DAY, **(settings or {})}))
+    """Return the findings for other settings than the deployment was built with, but with its start."""
+    start_date = load_settings(deployment.folder.path).start_date  # with another one, all files are read again
+    parsed = parse_settings(to_toml({"start_date": start_date, **(settings or {})}))
     if deployment.only is None:
         return settings_warnings.find_for_folder(deployment.folder, parsed)
     with deployment.stored() as connection:

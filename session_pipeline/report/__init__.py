@@ -140,7 +140,7 @@ def _page(
     from session_pipeline.publish import warehouse
     from session_pipeline.report import figures, flaws, page
     from session_pipeline.settings import load_settings
-    from session_pipeline.settings_warnings import find, folders_of_sources
+    from session_pipeline.settings_warnings import find, folders_of_sources, sources_to_read_again
 
     settings = settings or load_settings(folder.path)
     if findings is not None and ahead is not None and ahead.is_of(folder):
@@ -151,7 +151,8 @@ def _page(
     ):
         found = figures.read(connection, settings.timezone, last_day)
         if findings is None:
-            findings = find(connection, settings, folders_of_sources(folder.raw))
+            folders = folders_of_sources(folder.raw)
+            findings = find(connection, settings, folders, lambda: sources_to_read_again(folder, settings))
         look = flaws.look_first(connection, found, settings)
     return page.render(found, settings, findings, look)
 

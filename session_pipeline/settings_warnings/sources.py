@@ -116,8 +116,8 @@ def shared_sites(settings: Settings, names: Iterable[str]) -> Iterator[SettingsW
     for site, sharing in by_site.items():
         undecided = [name for name in sharing if not settings.has_own_site(name)]
         if len(sharing) > 1 and undecided:
-            folders = _first_of([f"raw/{name}" for name in sharing], "folders")
-            keys = _first_of([path_of_source(name, "site") for name in undecided], "keys")
+            folders = first_of([f"raw/{name}" for name in sharing], "folders")
+            keys = first_of([path_of_source(name, "site") for name in undecided], "keys")
             yield SettingsWarning(
                 path_of_source(undecided[0], "site"),
                 f"{folders} share one site, {shown(site)}, by default: equal visitor ids in them count as one person;",
@@ -286,7 +286,7 @@ def is_like_page_view(name: str) -> bool:
     return letters in ("page", "screenview") or ("page" in letters and VIEW.search(name) is not None)
 
 
-def _first_of(names: list[str], what: str) -> str:
+def first_of(names: list[str], what: str) -> str:
     """Return names as words; of many, only the first ones, because a warning is one line."""
     if len(names) > MOST_FOLDERS:
         names = [*names[:MOST_FOLDERS], f"{len(names) - MOST_FOLDERS} more {what}"]

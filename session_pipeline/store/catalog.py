@@ -6,12 +6,13 @@ build/planner.py finds what is stale.
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
-from session_pipeline.store import damage
-from session_pipeline.store.catalog_file import CatalogFile
+from session_pipeline.store import damage, read_only
+from session_pipeline.store.catalog_file import BUSY_SECONDS, CatalogFile
 from session_pipeline.store.catalog_rows import (
     OF_KEY,
     PARTITION,
@@ -23,6 +24,32 @@ from session_pipeline.store.catalog_rows import (
 )
 from session_pipeline.store.file_facts import FileFacts
 from session_pipeline.store.records import Key, Partition, Publication, Recipe, SourceFile
+
+READ_WITH = """
+select
+    deliveries.path,
+    source_files.fingerprint,
+    json_extract(source_files.facts, '$.preset'),
+    json_extract(source_files.facts, '$.rules')
+from deliveries
+join source_files using (file_id)
+where deliveries.stamp <> '' and json_extract(source_files.facts, '$.status') = 'accepted'
+order by deliveries.path
+"""
+
+
+def deliveries_in(path: Path) -> list[tuple[str, str, str | None, dict[str, str]]]:
+    """Return how the present content of each path was read, from a catalog file, which can be of another version.
+
+    Changes no table. Files that were not accepted are left out.
+
+    Returns:
+        The path below raw/, the fingerprint, the recognized preset, and the recorded rules, which earlier versions did
+        not record.
+    """
+    with closing(read_only.connect_to_read(path, BUSY_SECONDS)) as connection:
+        rows = connection.execute(READ_WITH).fetchall()
+    return [(name, fingerprint, preset, json.loads(rules or "{}")) for name, fingerprint, preset, rules in rows]
 
 
 class Catalog(CatalogFile):
