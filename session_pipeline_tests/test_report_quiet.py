@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from session_pipeline.report.quiet import visits_needed
-from session_pipeline_tests.changed_reports import LAST, STEP, known_until, page_with, weeks_of_visits
+from session_pipeline_tests.changed_reports import LAST, QUIET_STEP, known_until, page_with, weeks_of_visits
 from session_pipeline_tests.deployment import Deployment
 
 
 def test_quiet_report_says_what_would_have_been_found(reported_week: Deployment, tmp_path: Path) -> None:
-    row = STEP | {"dimension": "all", "dimension_value": "all", "is_alert": False, "detectable_rate": 0.5}
+    row = QUIET_STEP | {"dimension": "all", "dimension_value": "all", "detectable_rate": 0.5}
     page = page_with(reported_week, tmp_path, {"progress_changes": [row]})
     assert (
         "Of 100 visits at /shipping in 7 days, usually 77.0 % go on to /payment. A fault that costs conversions would"
@@ -21,7 +21,7 @@ def test_quiet_report_says_what_would_have_been_found(reported_week: Deployment,
 
 def test_fault_of_a_segment_would_have_been_found(reported_week: Deployment, tmp_path: Path) -> None:
     """If no step of all visits has a row, that of a segment says what would have been found."""
-    row = STEP | {"is_alert": False, "detectable_rate": 0.5}
+    row = QUIET_STEP | {"detectable_rate": 0.5}
     text = page_with(reported_week, tmp_path, {"progress_changes": [row]}).text
     assert (
         "Of 100 visits at /shipping with device mobile in 7 days, usually 77.0 % go on to /payment. A fault that costs"
@@ -30,7 +30,7 @@ def test_fault_of_a_segment_would_have_been_found(reported_week: Deployment, tmp
 
 
 def test_smallest_fault_of_visits_without_a_value_is_in_words(reported_week: Deployment, tmp_path: Path) -> None:
-    row = STEP | {"is_alert": False, "detectable_rate": 0.5, "dimension": "plan", "dimension_value": "(none)"}
+    row = QUIET_STEP | {"detectable_rate": 0.5, "dimension": "plan", "dimension_value": "(none)"}
     text = page_with(reported_week, tmp_path, {"progress_changes": [row]}).text
     assert "Of 100 visits at /shipping without plan in 7 days," in text
 
@@ -38,14 +38,14 @@ def test_smallest_fault_of_visits_without_a_value_is_in_words(reported_week: Dep
 def test_fault_of_visits_that_begin_with_a_page_would_have_been_found(
     reported_week: Deployment, tmp_path: Path
 ) -> None:
-    row = STEP | {"is_alert": False, "detectable_rate": 0.5, "dimension": "landing_action", "dimension_value": "/"}
+    row = QUIET_STEP | {"detectable_rate": 0.5, "dimension": "landing_action", "dimension_value": "/"}
     text = page_with(reported_week, tmp_path, {"progress_changes": [row]}).text
     assert "Of 100 visits at /shipping that begin with the home page in 7 days, usually 77.0 % go on to" in text
 
 
 def test_fault_after_an_action_would_have_been_found(reported_week: Deployment, tmp_path: Path) -> None:
     """On a small site, only conversions after an action can have a row that says what would have been found."""
-    row = STEP | {"is_alert": False, "dimension": "all", "dimension_value": "all"}
+    row = QUIET_STEP | {"dimension": "all", "dimension_value": "all"}
     goal = row | {"action": "/pay", "next_action": "(goal)", "detectable_rate": 0.7}
     assert (
         "Of 100 visits at /pay in 7 days, usually 77.0 % convert afterwards. A fault that costs conversions would"
@@ -57,7 +57,7 @@ def test_fault_after_an_action_would_have_been_found(reported_week: Deployment, 
 
 def test_compared_steps_without_a_fault_to_find_say_what_is_needed(reported_week: Deployment, tmp_path: Path) -> None:
     """The steps with rows have too few visits for any drop of them to be found."""
-    day = {"progress_changes": [STEP | {"is_alert": False}], "daily_summary": weeks_of_visits("main", 0)}
+    day = {"progress_changes": [QUIET_STEP], "daily_summary": weeks_of_visits("main", 0)}
     text = page_with(reported_week, tmp_path / "enough", day).text
     assert "No change for the worse was found." in text
     assert "are needed" not in text, "all of 48 visits take the step: about 10 are enough"
@@ -69,7 +69,7 @@ def test_compared_steps_without_a_fault_to_find_say_what_is_needed(reported_week
 
 
 def test_few_visits_are_no_reason_if_steps_were_compared(reported_week: Deployment, tmp_path: Path) -> None:
-    rows = {"progress_changes": [STEP | {"is_alert": False}], "daily_summary": weeks_of_visits("main", 0)}
+    rows = {"progress_changes": [QUIET_STEP], "daily_summary": weeks_of_visits("main", 0)}
     text = page_with(reported_week, tmp_path, rows).text
     assert "No change for the worse was found." in text
     assert "too few visits" not in text
@@ -77,7 +77,7 @@ def test_few_visits_are_no_reason_if_steps_were_compared(reported_week: Deployme
 
 def test_quiet_report_says_until_when_there_were_visits(reported_week: Deployment, tmp_path: Path) -> None:
     """Visits ended so long ago that it is no news."""
-    row = STEP | {"is_alert": False}
+    row = QUIET_STEP
     rows = {"progress_changes": [row], "warehouse_info": [known_until(LAST + timedelta(days=40))]}
     assert "No change for the worse was found through Fri 15 Mar." in page_with(reported_week, tmp_path, rows).text
 

@@ -12,7 +12,7 @@ import pytest
 from session_pipeline.report.figures import Figure, Figures
 from session_pipeline.report.funnels import last_steps
 from session_pipeline.report.sites import has_several
-from session_pipeline_tests.changed_reports import LAST, OTHER_SITE, STEP, flaws_of, page_with
+from session_pipeline_tests.changed_reports import LAST, OTHER_SITE, QUIET_STEP, STEP, flaws_of, page_with
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.report_pages import Page
 from session_pipeline_tests.report_tables import ReportTables, share, wilson
@@ -181,7 +181,7 @@ def test_every_sentence_names_its_site_if_there_are_several(reported_week: Deplo
 
 
 def test_quiet_report_of_several_sites_names_the_site_of_a_fault(reported_week: Deployment, tmp_path: Path) -> None:
-    row = STEP | {"dimension": "all", "dimension_value": "all", "is_alert": False, "detectable_rate": 0.5}
+    row = QUIET_STEP | {"dimension": "all", "dimension_value": "all", "detectable_rate": 0.5}
     page = page_with(reported_week, tmp_path, {"progress_changes": [row], "daily_summary": [OTHER_SITE]})
     assert "Of 100 visits at /shipping on site main in 7 days, usually 77.0 % go on" in page.text
 

@@ -1,6 +1,7 @@
 -- One row is a window in which steps were tested on the last day, with the step whose smallest
 -- detectable drop is the smallest: a rate at or below detectable_rate would have had the score and
--- the size of an alert. Of equal drops, those of all visits come first, and then of most visits.
+-- the size of an alert. Rows with such a rate are left out: they show a drop already, as of a page
+-- that was renamed. Of equal drops, those of all visits come first, and then of most visits.
 -- Conversions after an action come after all steps.
 with steps as (
     select
@@ -19,6 +20,7 @@ with steps as (
     where
         session_date = $last_day
         and detectable_rate is not null
+        and progress_rate > detectable_rate
 ),
 
 numbered as (
