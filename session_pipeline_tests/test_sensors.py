@@ -10,7 +10,9 @@ from uuid import uuid4
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.definitions.sensor_definition import SensorExecutionData
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus
 
 from session_pipeline import report
 from session_pipeline.checks import CHECKS
@@ -205,6 +207,49 @@ def test_rebuild_for_changed_settings_has_the_reason_upgraded(built: Orchestrate
     built.set({**SMALL, **changed})
     requests = tick(built, "stale_days").run_requests or []
     assert {request.tags[tags.REASON] for request in requests} == {tags.UPGRADED}
+
+
+RULES_AND_SITE = {**SMALL, "sessions": {"inactivity_minutes": 10}, "sources": {"test": {"site": "shop"}}}
+READ_FIRST = "the settings of delivered files changed; the files are read again first"
+
+
+def test_files_are_read_again_before_one_build(built: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
+    built.set(RULES_AND_SITE)
+    assert tick(built, "stale_days").skip_message == READ_FIRST
+    [request] = tick(built, "landing").run_requests or []
+    assert built.execute("ingest", request.tags).success
+    requests = tick(built, "stale_days").run_requests or []
+    assert [range_of(request) for request in requests] == RUNS_OF_RANGES
+
+
+def test_build_waits_for_no_ingest_that_is_not_coming(built: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
+    built.set(RULES_AND_SITE)
+    assert tick(built, "stale_days").run_requests, "the files are not settled, so landing may wait for long"
+    monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
+    landing = code_location.origin().get_instigator_origin("landing")
+    built.instance.add_instigator_state(InstigatorState(landing, InstigatorType.SENSOR, InstigatorStatus.STOPPED))
+    assert tick(built, "stale_days").run_requests, "a user switched landing off"
+    built.instance.update_instigator_state(InstigatorState(landing, InstigatorType.SENSOR, InstigatorStatus.RUNNING))
+    assert tick(built, "stale_days").skip_message == READ_FIRST
+    [request] = tick(built, "landing").run_requests or []
+    remember(built, "ingest", dg.DagsterRunStatus.SUCCESS, **request.tags)
+    assert tick(built, "stale_days").run_requests, "an ingest could not read the files"
+    remember(built, "ingest", dg.DagsterRunStatus.FAILURE)
+    assert tick(built, "stale_days").run_requests, "the last ingest failed"
+
+
+@pytest.mark.parametrize("content", [None, b"no gzip"], ids=["gone", "corrupt"])
+def test_file_that_cannot_be_read_again_prevents_no_build(
+    built: Orchestrated, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
+    for path in (built.folder.raw / "test").iterdir():
+        path.unlink()
+        if content is not None:
+            path.with_name(f"{path.name}.gz").write_bytes(content)
+    built.set(RULES_AND_SITE)
+    assert tick(built, "stale_days").run_requests
 
 
 @pytest.mark.long

@@ -2,17 +2,19 @@
 
 Both look at the current state, not at past events. Missed ticks, gaps and late files are therefore caught up regardless
 of their age. This is also how a build follows an ingest, however the ingest was launched: a sensor on its success would
-add nothing to the plan. Neither sensor launches anything while a run is queued or in progress. A third sensor sends
-alerts; `defs.alerts` finds them.
+add nothing to the plan. Neither sensor launches anything while a run is queued or in progress, and a build waits for
+files that are to be read again. A third sensor sends alerts; `defs.alerts` finds them.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import InstigatorStatus
 
 from session_pipeline import report
 from session_pipeline.build.plan import Certainty, Kind, Plan
@@ -31,6 +33,7 @@ from session_pipeline.settings import AlertSettings, Settings, load_settings
 from session_pipeline.store.catalog_file import CATALOG_FILE
 from session_pipeline.store.files import digest
 
+LANDING = "landing"
 LANDING_SECONDS = 60
 BUILD_SECONDS = 10  # a tick is cheap if the state has not changed
 SETTLED_SECONDS = 10  # a file that changed more recently may be incomplete
@@ -61,7 +64,7 @@ def make_sensors(
 
 def _landing_sensor(folder: DataFolder, ingest: Any) -> dg.SensorDefinition:
     @dg.sensor(
-        name="landing",
+        name=LANDING,
         job=ingest,
         minimum_interval_seconds=LANDING_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -74,7 +77,7 @@ def _landing_sensor(folder: DataFolder, ingest: Any) -> dg.SensorDefinition:
         with closing(pipeline.open_store(folder)) as store:
             files = delivered_files.files_to_read(folder, load_settings(folder.path), store)
         settled = _settled(folder, files)
-        landed = digest(settled)[:12]
+        landed = _files_id(settled)
         if not settled:
             yield dg.SkipReason("files are still being delivered" if files else "no new file under raw/")
         elif waits := _waits(context.instance, INGEST, landed):
@@ -107,6 +110,9 @@ def _build_sensor(folder: DataFolder, build: Any, days: BuiltDays) -> dg.SensorD
         state = _state(folder, settings, until, upgrade)
         if context.cursor == state:
             yield dg.SkipReason("all days are up to date, and nothing has changed since the last tick")
+            return
+        if reads_first := _reads_first(context.instance, folder, settings):
+            yield dg.SkipReason(reads_first)
             return
         plan = pipeline.current_plan(folder, settings, until, upgrade=upgrade)
         if days.is_outdated(plan.frame.wanted, settings, until):
@@ -249,6 +255,42 @@ def _settled(folder: DataFolder, files: Iterable[str]) -> dict[str, float]:
     now = datetime.now(UTC).timestamp()
     times = {name: changed.get(name, 0.0) for name in files}
     return {name: time for name, time in times.items() if abs(now - time) >= SETTLED_SECONDS}
+
+
+def _files_id(settled: Mapping[str, float]) -> str:
+    """Return a hash of the settled files that are to be read, to recognize an ingest of the same files."""
+    return digest(settled)[:12]
+
+
+def _reads_first(instance: dg.DagsterInstance, folder: DataFolder, settings: Settings) -> str | None:
+    """Return why to wait for an ingest of files whose source's settings changed; None if none is coming.
+
+    A build before it would publish the new settings with the old rows of these files, and would be done again after it.
+    Nothing waits if the last ingest failed, or the same files were read just now, or `landing` is switched off: a file
+    that cannot be read again must not prevent builds.
+    """
+    with closing(pipeline.open_store(folder)) as store:
+        changed = delivered_files.files_of_other_settings(folder, settings, store)
+        if not changed:
+            return None
+        files = delivered_files.files_to_read(folder, settings, store)
+    settled = _settled(folder, files)
+    if changed.isdisjoint(settled) or _is_off(instance, LANDING):
+        return None
+    last = instance.get_runs(dg.RunsFilter(job_name=INGEST, statuses=FINISHED), limit=1)
+    if any(run.status is not dg.DagsterRunStatus.SUCCESS for run in last):
+        return None
+    if _waits(instance, INGEST, _files_id(settled)):
+        return None
+    return "the settings of delivered files changed; the files are read again first"
+
+
+def _is_off(instance: dg.DagsterInstance, sensor: str) -> bool:
+    """Return whether a user switched a sensor off. Dagster stores the state only of one that was switched."""
+    off = instance.all_instigator_state(
+        instigator_type=InstigatorType.SENSOR, instigator_statuses={InstigatorStatus.STOPPED}
+    )
+    return any(state.instigator_name == sensor for state in off)
 
 
 def _busy(instance: dg.DagsterInstance, folder: DataFolder) -> str | None:

@@ -15,6 +15,7 @@ from session_pipeline.ingest.mapping.source_rules import rules_of
 from session_pipeline.ingest.mapping.visitors import find_key
 from session_pipeline.reference.days import Calendar
 from session_pipeline.settings import Settings, key_of_source
+from session_pipeline.store.records import SourceFile
 from session_pipeline.store.store import Store
 
 
@@ -39,18 +40,31 @@ def files_gone(folder: DataFolder, settings: Settings, store: Store) -> list[str
 
     Their rows stay as they were read.
     """
+    changed = _read_with_other_settings(folder, settings, store)
+    if not changed:
+        return []  # almost always, and a history can have very many files
+    present = {delivery.name for delivery in deliveries(folder)}
+    return sorted(item.facts["path"] for item in changed if present.isdisjoint(store.catalog.paths_of(item.file_id)))
+
+
+def files_of_other_settings(folder: DataFolder, settings: Settings, store: Store) -> set[str]:
+    """Return the paths below raw/ of the accepted files whose source's settings changed, also of those that are gone.
+
+    It is fast if there are none, which is almost always so.
+    """
+    changed = _read_with_other_settings(folder, settings, store)
+    return {path for item in changed for path in store.catalog.paths_of(item.file_id)}
+
+
+def _read_with_other_settings(folder: DataFolder, settings: Settings, store: Store) -> list[SourceFile]:
     rules = _rules(folder, settings)
-    changed = [
+    return [
         item
         for item in store.catalog.source_files().values()
         if item.facts["status"] == "accepted"
         and item.facts["accepted_count"] > item.facts.get("expired_count", 0)
         and not rules(item.facts["source"], item.facts.get("preset")).gave(item.fingerprint)
     ]
-    if not changed:
-        return []  # almost always, and a history can have very many files
-    present = {delivery.name for delivery in deliveries(folder)}
-    return sorted(item.facts["path"] for item in changed if present.isdisjoint(store.catalog.paths_of(item.file_id)))
 
 
 def lines_before_start(settings: Settings, store: Store) -> int:
