@@ -37,11 +37,13 @@ def sources_to_read_again(folder: DataFolder, settings: Settings) -> Mapping[str
         return {}
     rules = cache(lambda source, preset: rules_of(settings, source, key, preset))
     found: dict[str, bool] = {}
-    for name, fingerprint, preset, before in delivered:
-        source = name.partition("/")[0]
-        present = rules(source, preset)
-        if found.get(source) is not False and not present.gave(fingerprint) and (folder.raw / name).is_file():
-            after = recorded(present)
+    for name, (fingerprint, facts) in delivered.items():
+        source = facts["source"]
+        if facts["status"] != "accepted" or found.get(source) is False:
+            continue
+        present = rules(source, facts.get("preset"))
+        if not present.gave(fingerprint) and (folder.raw / name).is_file():
+            before, after = facts.get("rules", {}), recorded(present)
             found[source] = NAMES not in before and {**before, NAMES: after.get(NAMES)} == after
     return found
 

@@ -25,31 +25,17 @@ from session_pipeline.store.catalog_rows import (
 from session_pipeline.store.file_facts import FileFacts
 from session_pipeline.store.records import Key, Partition, Publication, Recipe, SourceFile
 
-READ_WITH = """
-select
-    deliveries.path,
-    source_files.fingerprint,
-    json_extract(source_files.facts, '$.preset'),
-    json_extract(source_files.facts, '$.rules')
-from deliveries
-join source_files using (file_id)
-where deliveries.stamp <> '' and json_extract(source_files.facts, '$.status') = 'accepted'
-order by deliveries.path
-"""
 
+def deliveries_in(path: Path) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """Return the fingerprint and the facts of the present content of each path, from a file of any version.
 
-def deliveries_in(path: Path) -> list[tuple[str, str, str | None, dict[str, str]]]:
-    """Return how the present content of each path was read, from a catalog file, which can be of another version.
-
-    Changes no table. Files that were not accepted are left out.
-
-    Returns:
-        The path below raw/, the fingerprint, the recognized preset, and the recorded rules, which earlier versions did
-        not record.
+    Changes no table.
     """
     with closing(read_only.connect_to_read(path, BUSY_SECONDS)) as connection:
-        rows = connection.execute(READ_WITH).fetchall()
-    return [(name, fingerprint, preset, json.loads(rules or "{}")) for name, fingerprint, preset, rules in rows]
+        rows = connection.execute(
+            "select path, fingerprint, facts from deliveries join source_files using (file_id) where stamp <> ''"
+        ).fetchall()
+    return {name: (fingerprint, json.loads(facts)) for name, fingerprint, facts in rows}
 
 
 class Catalog(CatalogFile):
