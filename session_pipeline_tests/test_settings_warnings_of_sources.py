@@ -1,5 +1,6 @@
 """Tests warnings about sources: their sites, names of events, page views, times and visitors."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from session_pipeline.settings import as_toml, parse_settings
 from session_pipeline.settings_warnings import window
-from session_pipeline.settings_warnings.sources import growing_files, is_like_page_view
+from session_pipeline.settings_warnings.sources import growing_files, is_like_page_view, missing_columns
 from session_pipeline_tests.deployment import Deployment, to_toml
 from session_pipeline_tests.warned_deployments import DAY, OF_SOURCES, line, visit, warnings_of
 
@@ -300,6 +301,59 @@ def test_lines_of_visitors_who_are_not_known_are_set_aside_as_advised(tmp_path: 
 
 
 GROWING = [(1, day, 100 * day) for day in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    ("days", "is_named"),
+    [
+        ("v" * 10 + "...", True),
+        ("v" * 10 + "." * 9, True),
+        ("v" * 9 + "...", False),
+        ("v" * 10 + "..", False),
+        ("v" * 10 + "...v", False),
+        ("vvvvv.vvvvv...", False),
+        (".....", False),
+    ],
+)
+def test_column_whose_field_is_gone_is_named(days: str, is_named: bool) -> None:
+    """A v is a day with a file that has a value and one that has none, a dot is a day with two files that have none."""
+    settings = parse_settings(to_toml({"sources": {"web": {"columns": {"value": "Summe"}}}}))
+    with duckdb.connect() as connection:
+        connection.execute(
+            "create table source_files (file_id text, source text, path text, status text, mapping text,"
+            " last_event_time timestamp)"
+        )
+        for number, mapping in enumerate(days):
+            for part, known in (("a", {"value": "Summe"} if mapping == "v" else {}), ("b", {})):
+                path = f"web/{number:02}-{part}.csv"
+                row = [path, "web", path, "accepted", json.dumps(known), datetime(2024, 5, 1) + timedelta(days=number)]
+                connection.execute("insert into source_files values ($1, $2, $3, $4, $5, $6)", row)
+        warnings = list(missing_columns(connection, settings, ["web"]))
+        assert list(missing_columns(connection, settings, [])) == []
+    assert [warning.key for warning in warnings] == (["sources.web.columns.value"] if is_named else [])
+    for warning in warnings:
+        assert warning.problem == "no value of 'Summe' in the files since 'web/10-a.csv';"
+
+
+@pytest.mark.long
+def test_renamed_field_of_a_column_is_named_until_its_new_name_is_in_the_settings(tmp_path: Path) -> None:
+    def named(*names: str) -> dict[str, Any]:
+        return {"sources": {"web": {"columns": {"value": list(names)}}}}
+
+    deployment = Deployment(tmp_path / "data", named("Summe"), only=OF_SOURCES)
+    for number in range(13):
+        day = DAY + timedelta(days=number)
+        amount = {"Summe" if number < 10 else "Betrag": 20}
+        deployment.deliver(f"orders-{day}", [line(day, "ann", 0, "page_view", **amount)], source="web")
+    deployment.run()
+    assert warnings_of(deployment, named("Summe")) == {
+        "sources.web.columns.value": "no value of 'Summe' in the files since 'web/orders-2024-05-16.jsonl'; 3 files"
+        " have none, but each of the 10 days with files before had one; if the field was renamed, add its new name,"
+        " which try shows, to sources.web.columns.value"
+    }
+    deployment.set(named("Summe", "Betrag"))
+    deployment.run()
+    assert warnings_of(deployment, named("Summe", "Betrag")) == {}
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 rules.py finds rules that match nothing, outcomes.py outcomes that no session can have, funnels.py exclusions that
 exclude all attempts or none, and breakdowns without effect. sources.py finds sources without page views or times of
 day, visitors who are not known, values with a decimal comma, folders that share a site by default, event names that
-never occur, and files that contain the files before. read_again.py finds sources whose events are not compared, because
-the next run reads them with other settings.
+never occur, columns whose field is gone, and files that contain the files before. read_again.py finds sources whose
+events are not compared, because the next run reads them with other settings.
 The settings themselves are valid; invalid ones are errors of settings/. Reads the warehouse, and how files were read,
 so that all callers (check, run, the report and the asset check) give the same answer for the same publication.
 """
@@ -115,6 +115,7 @@ def _of_events(
         *sources.without_times_of_day(connection, settings, window, compared),
         *sources.nameless_visitors(connection, settings, window, compared),
         *sources.decimal_commas(connection, settings, window, compared),
+        *sources.missing_columns(connection, settings, compared),
         *sources.unknown_event_names(connection, settings, window, with_delivered_names),
     ]
 
