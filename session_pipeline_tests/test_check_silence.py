@@ -42,7 +42,7 @@ def test_it_names_a_site_that_is_silent_and_since_when(deployment: Deployment) -
     publish(deployment, [("de", 0), ("fr", 4)])
     verdict = asked(deployment, checks.silent_sites)
     assert verdict == Verdict(
-        False, "site fr: no visits since 2024-06-11; usually there are 80 in these 4 days", {"silent": 1}
+        False, "site fr: no visits since 2024-06-11; usually there are 80 in these 4 days", {"silent": 1, "gaps": 0}
     )
     assert verdict.problems == ("site fr: no visits since 2024-06-11",)
 
@@ -59,7 +59,9 @@ def test_problem_stays_the_same_while_the_silence_goes_on(deployment: Deployment
 
 def test_one_silent_day_is_not_yet_named(deployment: Deployment) -> None:
     publish(deployment, [("de", 0), ("fr", 1)])
-    assert asked(deployment, checks.silent_sites) == Verdict(True, "no site is without visits", {"silent": 0})
+    assert asked(deployment, checks.silent_sites) == Verdict(
+        True, "no site is without visits", {"silent": 0, "gaps": 0}
+    )
     publish(deployment, [("de", 0), ("fr", 2)])
     assert not asked(deployment, checks.silent_sites).holds
 
@@ -74,6 +76,26 @@ def test_silence_of_all_sites_is_one_problem(deployment: Deployment) -> None:
 def test_site_is_named_when_the_others_lack_one_day(deployment: Deployment) -> None:
     publish(deployment, [("de", 1), ("fr", 6)])
     assert asked(deployment, checks.silent_sites).problems == ("site fr: no visits since 2024-06-09",)
+
+
+def test_missing_days_between_others_are_a_problem_each_time(deployment: Deployment) -> None:
+    publish(deployment, [("de", 0), ("fr", 0)])
+    missing = [LAST - timedelta(days=days) for days in (2, 4, 5)]
+    with duckdb.connect(str(deployment.folder.warehouse)) as warehouse:
+        warehouse.execute("delete from daily_summary where site = 'fr' and list_contains(?, session_date)", [missing])
+    assert asked(deployment, checks.silent_sites).problems == (
+        "site fr: no visits from 2024-06-09 to 2024-06-10",
+        "site fr: no visits on 2024-06-12",
+    )
+    with duckdb.connect(str(deployment.folder.warehouse)) as warehouse:
+        warehouse.execute("delete from daily_summary where list_contains(?, session_date)", [missing])
+    assert asked(deployment, checks.silent_sites) == Verdict(
+        False,
+        "no visits from 2024-06-09 to 2024-06-10; usually there are 80 in these 2 days; no visits on 2024-06-12;"
+        " usually there are 40",
+        {"silent": 0, "gaps": 2},
+        ("no visits from 2024-06-09 to 2024-06-10", "no visits on 2024-06-12"),
+    )
 
 
 def test_many_silent_sites_are_all_problems_and_five_are_named(deployment: Deployment) -> None:

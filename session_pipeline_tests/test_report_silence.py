@@ -1,4 +1,4 @@
-"""Tests when the report says that a site has no visits any more: only if no visits are surprising."""
+"""Tests when the report says that a site has no visits any more, or on some days: only if that is surprising."""
 
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta
@@ -8,7 +8,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from session_pipeline.report.figures import run_query
+from session_pipeline.report.figures import Row, run_query
+from session_pipeline.report.window import Window
 from session_pipeline_tests.changed_reports import LAST, STEP, flaws_of, known_until, page_with, weeks_of_visits
 from session_pipeline_tests.deployment import Deployment
 
@@ -17,14 +18,27 @@ ALL_DAYS = range(7)
 
 def silent(counts: Mapping[str, Mapping[int, int]]) -> list[tuple[str | None, date, int, float]]:
     """Return the silent sites, from the visits of each site by the number of days before LAST."""
+    rows = answer("silent_sites", counts)
+    return [(row["silent_site"], row["since"], row["day_count"], row["usual_count"]) for row in rows]
+
+
+def gaps(counts: Mapping[str, Mapping[int, int]]) -> list[tuple[str | None, int, int, float]]:
+    """Return the days without visits between others, from the first to the last day of each gap, before LAST."""
+    return [
+        (row["silent_site"], *((LAST - row[day]).days for day in ("first_day", "last_day")), row["usual_count"])
+        for row in answer("missing_days", counts)
+    ]
+
+
+def answer(query: str, counts: Mapping[str, Mapping[int, int]]) -> list[Row]:
+    """Return the rows of a query, from the visits of each site by the number of days before LAST."""
     with duckdb.connect() as connection:
         connection.execute("create table daily_summary (site varchar, session_date date, session_count bigint)")
         for site, of_days in counts.items():
             for days_ago, count in of_days.items():
                 row = [site, LAST - timedelta(days=days_ago), count]
                 connection.execute("insert into daily_summary values (?, ?, ?)", row)
-        found = run_query(connection, "silent_sites", {"known_until": LAST}).rows
-    return [(row["silent_site"], row["since"], row["day_count"], row["usual_count"]) for row in found]
+        return run_query(connection, query, Window((LAST,), LAST, LAST, is_full=True).parameters).rows
 
 
 def visits(
@@ -78,6 +92,49 @@ def test_site_is_named_for_four_weeks_if_it_had_four_weeks() -> None:
     assert not silent({"a": visits(0), "b": visits(1, weeks=3)})
 
 
+def test_days_without_visits_between_others_are_gaps() -> None:
+    assert gaps({"a": visits(0), "b": visits(0, weeks=8, without=[1, 2, 5])}) == [("b", 5, 5, 20.0), ("b", 2, 1, 40.0)]
+
+
+def test_gap_of_all_sites_is_not_one_of_each() -> None:
+    """Site b lacks one more day than a."""
+    found = gaps({"a": visits(0, weeks=8, without=[2, 3]), "b": visits(0, weeks=8, without=[2, 3, 4])})
+    assert found == [(None, 3, 2, 80.0), ("b", 4, 4, 20.0)]
+
+
+@pytest.mark.parametrize(
+    "of_site",
+    [
+        visits(0, weeks=8, weekdays=range(5)),  # closed at weekends
+        visits(0, weeks=8, without=[14, 15]),  # too old
+        visits(0, 9, weeks=8, without=[3]),  # fewer than 10 visits
+        visits(0, weeks=8, without=[3, 12, 19, 26]),  # irregular
+        visits(0, weeks=4, without=[3]),  # no four weeks before
+        visits(3, weeks=8),  # no visits after it
+    ],
+)
+def test_usual_days_without_visits_are_no_gap(of_site: Mapping[int, int]) -> None:
+    assert gaps({"a": visits(0, weeks=8), "b": of_site}) == []
+
+
+def test_closed_weekdays_are_not_a_part_of_a_gap() -> None:
+    """LAST is a Friday. The Monday after the weekend is missing."""
+    assert gaps({"a": visits(0), "b": visits(0, weeks=8, weekdays=range(5), without=[4])}) == [("b", 4, 4, 20.0)]
+
+
+def test_missing_days_are_named_first(reported_week: Deployment, tmp_path: Path) -> None:
+    missing = [LAST - timedelta(days=days) for days in (2, 4, 5, 6)]
+    rows = [row for row in weeks_of_visits("jp", 0, 350) if row["session_date"] not in missing]
+    rows += weeks_of_visits("main", 2)
+    changes = {"daily_summary": rows, "progress_changes": [STEP | {"sentence": "Fewer go on."}]}
+    page = page_with(reported_week, tmp_path, changes)
+    assert flaws_of(page)[:2] == [
+        "There were no visits on site jp from 9 to 11 March and on 13 March; usually there are about 1,400 in these"
+        " 4 days. Check the tracking and the delivery of events.",
+        "On site main: fewer go on.",
+    ]
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(("site_count", "ending"), [(3, ""), (4, " And 1 more site."), (5, " And 2 more sites.")])
 def test_three_silent_sites_are_named_and_the_others_counted(
@@ -91,7 +148,8 @@ def test_three_silent_sites_are_named_and_the_others_counted(
 
 
 def test_site_without_visits_comes_first(reported_week: Deployment, tmp_path: Path) -> None:
-    rows = {"daily_summary": weeks_of_visits("jp", 4), "progress_changes": [STEP | {"sentence": "Fewer go on."}]}
+    days = [*weeks_of_visits("jp", 4), *weeks_of_visits("main", 2)]
+    rows = {"daily_summary": days, "progress_changes": [STEP | {"sentence": "Fewer go on."}]}
     page = page_with(reported_week, tmp_path, rows)
     assert flaws_of(page)[:2] == [
         "No visits on site jp since Tue 12 Mar; usually there are 200 in these 4 days."

@@ -39,8 +39,9 @@ def volume_unusual(run: "Run", days: Sequence[date]) -> Verdict:
 
     A difference that chance explains is usual, too: a shop with 5 sessions a day has a day with 2 or 12 now and then.
     The fewer earlier days there are, the more of it is chance, because their median is one of few counts.
-    Days without events are not checked here; source_arrived reports them. Earlier days without sessions do not count:
-    on such a day, sessions of the day before end, and no source delivered. Today is not checked: it has few so far.
+    Days without events are not checked here; silent_sites and source_arrived report them. Earlier days without sessions
+    do not count: on such a day, sessions of the day before end, and no source delivered. Today is not checked: it has
+    few so far.
     """
     problems = []
     present_day = today_in(run.settings.timezone)

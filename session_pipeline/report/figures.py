@@ -30,6 +30,7 @@ VISIT_QUERIES = (
     "outcome_days",
     "days",
     "silent_sites",
+    "missing_days",
     "comparisons",
     "changed_steps",
     "changed_outcomes",
@@ -121,8 +122,8 @@ def read(connection: duckdb.DuckDBPyConnection, timezone: str, last_day: date | 
     return Figures(published, window, figures)
 
 
-def silent_sites(connection: duckdb.DuckDBPyConnection, timezone: str) -> list[Row]:
-    """Return the sites that have no visits any more on the last full day, as the newest report names them.
+def silence(connection: duckdb.DuckDBPyConnection, timezone: str) -> dict[str, list[Row]]:
+    """Return the rows of silent_sites and of missing_days, as the newest report has them.
 
     Args:
         connection: A connection to the warehouse.
@@ -132,7 +133,8 @@ def silent_sites(connection: duckdb.DuckDBPyConnection, timezone: str) -> list[R
         StoreError: warehouse_info is empty.
     """
     window = _window(connection, _published(connection), timezone, None)
-    return [] if window is None else run_query(connection, "silent_sites", window.parameters).rows
+    names = ("silent_sites", "missing_days")
+    return {name: run_query(connection, name, window.parameters).rows if window else [] for name in names}
 
 
 def _published(connection: duckdb.DuckDBPyConnection) -> Row:

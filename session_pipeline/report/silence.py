@@ -1,10 +1,11 @@
-"""Finds the sites without visits, for days or on the last day."""
+"""Finds the sites without visits, for days or on the last day, and days without visits between others."""
 
 from collections.abc import Sequence
 
 from session_pipeline.report import formats
 from session_pipeline.report.figures import FEWEST_SILENT_DAYS, Figures, Row
 from session_pipeline.report.flaw import MOST, Flaw
+from session_pipeline.tables.changes.phrases import days_text
 
 
 def lasting_silence(figures: Figures) -> list[Flaw]:
@@ -18,6 +19,26 @@ def lasting_silence(figures: Figures) -> list[Flaw]:
     if not sentences:
         return []
     return [_no_visits(figures, [*_first(sentences), "Check the tracking and the delivery of events."])]
+
+
+def missing_days(figures: Figures) -> list[Flaw]:
+    """Return one flaw about the days without visits between days with visits, of each site or of all together."""
+    gaps: dict[str | None, list[Row]] = {}  # by site, in the order of the rows: all sites come first
+    for row in figures.rows("missing_days"):
+        gaps.setdefault(row["silent_site"], []).append(row)
+    sentences = []
+    for of_site in gaps.values():
+        *days, last = [days_text(row["first_day"], row["last_day"]) for row in of_site]
+        when = f"{', '.join(days)} and {last}" if days else last
+        day_count = sum(row["day_count"] for row in of_site)
+        usual = formats.number(sum(row["usual_count"] for row in of_site))
+        in_days = f" in these {day_count} days" if day_count > 1 else ""
+        sentences.append(
+            f"There were no visits{_of_site(of_site[0])} {when}; usually there are about {usual}{in_days}."
+        )
+    if not sentences:
+        return []
+    return [_no_visits(figures, [*_first(sentences), "Check the tracking and the delivery of events."], "missing_days")]
 
 
 def silence_of_the_last_day(figures: Figures) -> list[Flaw]:
@@ -35,8 +56,10 @@ def silence_of_the_last_day(figures: Figures) -> list[Flaw]:
     return [_no_visits(figures, [*_first(sentences), "Files of the last day often arrive later."], is_mild=True)]
 
 
-def _no_visits(figures: Figures, sentences: Sequence[str], *, is_mild: bool = False) -> Flaw:
-    return Flaw("No visits", " ".join(sentences), figures.query("silent_sites"), is_mild=is_mild)
+def _no_visits(
+    figures: Figures, sentences: Sequence[str], figure: str = "silent_sites", *, is_mild: bool = False
+) -> Flaw:
+    return Flaw("No visits", " ".join(sentences), figures.query(figure), is_mild=is_mild)
 
 
 def _all_or_each(rows: Sequence[Row]) -> Sequence[Row]:
