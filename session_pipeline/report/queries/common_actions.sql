@@ -1,7 +1,7 @@
 -- One row is an action of a site in the week: the share of the visits with a conversion that did it
 -- up to then, and of the visits without a conversion that are no bounces, each with its usual
--- position in the visit. Visits that do it only after their conversion are in neither. Of each day, the 200
--- most visited actions count.
+-- position in the visit. Visits that do it only after their conversion are in neither. Of each day,
+-- the 200 most visited actions count.
 with totals as (
     select
         site,
