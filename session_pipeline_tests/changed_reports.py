@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import ExitStack
 from copy import deepcopy
 from datetime import date, timedelta
 from html import unescape
@@ -15,7 +16,7 @@ import duckdb
 from session_pipeline import report
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.publish import warehouse
-from session_pipeline.report import figures, formats
+from session_pipeline.report import figures, flaws, formats, hard_times, lost_values
 from session_pipeline.tables import TABLES
 from session_pipeline.tables.parameters import Scalar
 from session_pipeline_tests.deployment import Deployment
@@ -97,7 +98,9 @@ def _written(folder: DataFolder, deployment: Deployment, rows: Mapping[str, list
 
     run_query, warehouse_file = figures.run_query, deployment.folder.warehouse
     changed_at = warehouse_file.stat().st_mtime_ns
-    with patch.object(figures, "run_query", once):
+    with ExitStack() as stack:
+        for module in (figures, flaws, hard_times, lost_values):  # each has the function under a name of its own
+            stack.enter_context(patch.object(module, "run_query", once))
         return report.write(folder)
 
 

@@ -19,7 +19,9 @@ from session_pipeline_tests.test_attribution_against_oracle import compare
 def test_a_step_on_which_exactly_5_conversions_depend_is_tested(session_count: int, is_tested: bool) -> None:
     """The value of the step is 0.5. In floating-point numbers, 7.5 / 13 - 1 / 13 is less."""
     days = {FIRST + timedelta(days=offset): {(WHOLE, "x", GOAL): (9, 0, 0)} for offset in range(84)}
-    days[FIRST + timedelta(days=50)] |= {(WHOLE, "a", GOAL): (24, 8, 0), (WHOLE, "a", "b"): (12, 7, 7)}
+    for offset in range(44, 50):  # at least 7 days before have sessions
+        days[FIRST + timedelta(days=offset)] |= {(WHOLE, "a", GOAL): (1, 0, 0)}
+    days[FIRST + timedelta(days=50)] |= {(WHOLE, "a", GOAL): (18, 8, 0), (WHOLE, "a", "b"): (12, 7, 7)}
     days[FIRST + timedelta(days=83)] |= {(WHOLE, "a", GOAL): (session_count, 6, 0), (WHOLE, "a", "b"): (9, 6, 6)}
     rows = [row for row in compare(rows_of_counts(days, {FIRST + timedelta(days=83)})) if row["window_days"] == 7]
     assert {row["tested_count"] for row in rows} == {1 + is_tested}
@@ -28,7 +30,9 @@ def test_a_step_on_which_exactly_5_conversions_depend_is_tested(session_count: i
 @pytest.mark.parametrize(("usual_count", "is_tested"), [(20, True), (19, False)])
 def test_a_step_with_at_least_20_usual_sessions_is_tested(usual_count: int, is_tested: bool) -> None:
     days = {FIRST + timedelta(days=offset): {(WHOLE, "x", GOAL): (9, 9, 0)} for offset in range(84)}
-    days[FIRST + timedelta(days=50)] |= {(WHOLE, "a", GOAL): (usual_count, 9, 0)}
+    for offset in range(44, 50):
+        days[FIRST + timedelta(days=offset)] |= {(WHOLE, "a", GOAL): (1, 0, 0)}
+    days[FIRST + timedelta(days=50)] |= {(WHOLE, "a", GOAL): (usual_count - 6, 9, 0)}
     days[FIRST + timedelta(days=83)] |= {(WHOLE, "a", GOAL): (30, 9, 0)}
     rows = [row for row in compare(rows_of_counts(days, {FIRST + timedelta(days=83)})) if row["window_days"] == 7]
     assert {row["tested_count"] for row in rows} == {1 + is_tested}

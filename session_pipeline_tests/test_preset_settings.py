@@ -154,7 +154,7 @@ def test_errors_name_file_and_key(tmp_path: Path) -> None:
         (
             "expressions = { page_url = \"page_title ->> 'host'\" }",
             "sources.web.expressions.page_url",
-            "only line contains JSON: write line ->> 'key'",
+            "only line contains JSON: write line ->> 'field', or 'object.field' for a nested one",
         ),
         ("events = [{ name = 'a', where = 'event_name' }]", "sources.web.events[0].where", "is not a condition"),
         ("time_format = '%d.%m.%Y %H:%M:%S %z'", "sources.web.time_format", "which contains %z; use %d, %m, %Y"),
