@@ -93,4 +93,10 @@ def test_files_that_are_large_are_not_read_together(
     monkeypatch.setattr(erased_days, "MOST_BYTES_TOGETHER", 1)
     paths = files(tmp_path, {(FIRST, MONDAY): [BOB], (SECOND, MONDAY): [BOB, {"visitor_id": "ann"}]})
     assert days_with_erased(paths, NOBODY.with_visitor("main", "ann"), "main") == {(SECOND, MONDAY)}
-    assert len(query_count) == 2
+    assert len(query_count) == 3
+
+
+@pytest.mark.parametrize("other", [{"file_id": "c" * 32}, {"event_time": datetime.combine(TUESDAY, time())}])
+def test_erased_id_in_a_row_of_another_file_or_day_is_not_missed(tmp_path: Path, other: dict[str, Any]) -> None:
+    paths = files(tmp_path, {(FIRST, MONDAY): [{"visitor_id": "ann", **other}], (SECOND, MONDAY): [BOB]})
+    assert days_with_erased(paths, NOBODY.with_visitor("main", "ann"), "main") == set(paths)

@@ -97,9 +97,18 @@ def test_days_without_visits_between_others_are_gaps() -> None:
 
 
 def test_gap_of_all_sites_is_not_one_of_each() -> None:
-    """Site b lacks one more day than a."""
-    found = gaps({"a": visits(0, weeks=8, without=[2, 3]), "b": visits(0, weeks=8, without=[2, 3, 4])})
-    assert found == [(None, 3, 2, 80.0), ("b", 4, 4, 20.0)]
+    """Sites b and c lack more days than a."""
+    missing = {"a": [3, 4], "b": [3, 4, 5], "c": [2, 3, 4, 5]}
+    found = gaps({site: visits(0, weeks=8, without=days) for site, days in missing.items()})
+    assert found == [(None, 4, 3, 120.0), ("b", 5, 3, 60.0), ("c", 5, 2, 80.0)]
+
+
+def test_gap_has_the_same_figures_for_two_weeks() -> None:
+    """Its weekday was missing the week before, too; that day is older, so it is left out earlier."""
+    for later in range(14):
+        of_site = visits(0, weeks=10, without=[later + days for days in (1, 2, 3, 10)])
+        found = gaps({"a": visits(0, weeks=10), "b": of_site})
+        assert (("b", later + 3, later + 1, 60.0) in found) == (later < 13), later
 
 
 @pytest.mark.parametrize(

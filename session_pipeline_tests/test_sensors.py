@@ -210,7 +210,7 @@ def test_rebuild_for_changed_settings_has_the_reason_upgraded(built: Orchestrate
 
 
 RULES_AND_SITE = {**SMALL, "sessions": {"inactivity_minutes": 10}, "sources": {"test": {"site": "shop"}}}
-READ_FIRST = "the settings of delivered files changed; the files are read again first"
+READ_FIRST = "delivered files were read with other settings, or by another version; they are read again first"
 
 
 def test_files_are_read_again_before_one_build(built: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,8 +99,8 @@ def test_settings_are_not_compared_with_events_that_were_read_with_others(tmp_pa
         "outcomes": [{"name": "seen", "where": "event_name = 'screen'"}],
     }
     assert warnings_of(deployment, changed) == {
-        "sources.web": "the settings that raw/web is read with have changed: the next run reads its files again, and"
-        " then compares the settings with their events"
+        "sources.web": "raw/web was read with other settings, or by another version: the next run reads its files"
+        " again, and then compares the settings with their events"
     }
     path.unlink()  # its rows stay as they were read
     assert warnings_of(deployment, changed).keys() == {

@@ -282,7 +282,7 @@ def _reads_first(instance: dg.DagsterInstance, folder: DataFolder, settings: Set
         return None
     if _waits(instance, INGEST, _files_id(settled)):
         return None
-    return "the settings of delivered files changed; the files are read again first"
+    return "delivered files were read with other settings, or by another version; they are read again first"
 
 
 def _is_off(instance: dg.DagsterInstance, sensor: str) -> bool:

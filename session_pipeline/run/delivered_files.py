@@ -48,12 +48,14 @@ def files_gone(folder: DataFolder, settings: Settings, store: Store) -> list[str
 
 
 def files_of_other_settings(folder: DataFolder, settings: Settings, store: Store) -> set[str]:
-    """Return the paths below raw/ of the accepted files whose source's settings changed, also of those that are gone.
+    """Return the paths below raw/ of the accepted files that were read with other settings or by another version.
 
-    It is fast if there are none, which is almost always so.
+    Also of those that are gone. It is fast if there are none, which is almost always so.
     """
-    changed = _read_with_other_settings(folder, settings, store)
-    return {path for item in changed for path in store.catalog.paths_of(item.file_id)}
+    changed = {item.file_id for item in _read_with_other_settings(folder, settings, store)}
+    return (
+        {path for path, (_, file_id) in store.catalog.delivered().items() if file_id in changed} if changed else set()
+    )
 
 
 def _read_with_other_settings(folder: DataFolder, settings: Settings, store: Store) -> list[SourceFile]:

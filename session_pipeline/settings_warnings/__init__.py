@@ -68,7 +68,7 @@ def find(
 
     The cost is bounded: at most the last 28 days with events and at most five million events are read, but always at
     least one day. Most rules match on the newest day; only the others are tested on the days before. Of each delivered
-    file, one row is read.
+    file, one row is read, and once more for each source with `columns` of its own.
 
     Args:
         connection: The warehouse.

@@ -51,10 +51,10 @@ def sources_to_read_again(folder: DataFolder, settings: Settings) -> Mapping[str
 def not_compared(names: Sequence[str]) -> SettingsWarning:
     """Return the warning that events of these sources are not compared with the settings."""
     folders = first_of([f"raw/{name}" for name in names], "folders")
-    verb, whose = ("is", "its") if len(names) == 1 else ("are", "their")
+    verb, whose = ("was", "its") if len(names) == 1 else ("were", "their")
     return SettingsWarning(
         path_of_source(names[0]),
-        f"the settings that {folders} {verb} read with have changed:",
+        f"{folders} {verb} read with other settings, or by another version:",
         f"the next run reads {whose} files again, and then compares the settings with their events",
         is_in_report=False,
     )

@@ -2,8 +2,7 @@
 
 Unchanged packaged rules are not reported, because most sites lack some of the events that they name. The exceptions are
 a packaged funnel that visitors enter and a packaged form that they start, because the report shows its steps, and that
-all of them abandoned the form. similar.py finds values similar to those that a
-rule names.
+all of them abandoned the form. similar.py finds values similar to those that a rule names.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -29,7 +29,8 @@ Day = tuple[str, date]  # the id of a delivered file, and a UTC date
 def days_with_erased(paths: Mapping[Day, Sequence[Path]], erasures: Erasures, site: str) -> set[Day]:
     """Return the days of which an event has an erased visitor, user or former id.
 
-    Days whose files cannot be read together, because one of them is damaged, are all returned.
+    Days whose files cannot be read together, because one of them is damaged, are all returned. So are all of them if
+    one has an erased id in a row of another file or day.
 
     Args:
         paths: The files of raw_events of each day.
@@ -37,12 +38,14 @@ def days_with_erased(paths: Mapping[Day, Sequence[Path]], erasures: Erasures, si
         site: The site of the files.
     """
     found: set[Day] = set()
-    for days in _groups(paths):
-        files = [path for day in days for path in paths[day]]
+    for group in _groups(paths):
+        days = {day for day, _ in group}
         try:
-            found |= _found_in(files, erasures, site).intersection(days)
+            with_erased = _found_in([path for _, path in group], erasures, site)
         except (OSError, duckdb.Error):
-            found.update(days)
+            with_erased = days
+        # Rows of other days are damaged, so nobody knows whose they are.
+        found |= with_erased if with_erased <= days else days
     return found
 
 
@@ -53,19 +56,17 @@ def look_at(paths: Sequence[Path], erasures: Erasures, connection: duckdb.DuckDB
     connection.execute(f"create temp view linking_events as {linking}")
 
 
-def _groups(paths: Mapping[Day, Sequence[Path]]) -> Iterator[list[Day]]:
-    """Yield days whose files are read together."""
-    group: list[Day] = []
-    file_count = byte_count = 0
-    for day, files in paths.items():
-        bytes_of_day = sum(_size(path) for path in files)
-        is_full = file_count + len(files) > MOST_FILES_TOGETHER or byte_count + bytes_of_day > MOST_BYTES_TOGETHER
+def _groups(paths: Mapping[Day, Sequence[Path]]) -> Iterator[list[tuple[Day, Path]]]:
+    """Yield files that are read together, each with its day."""
+    group: list[tuple[Day, Path]] = []
+    byte_count = 0
+    for day, path in ((day, path) for day, files in paths.items() for path in files):
+        is_full = len(group) == MOST_FILES_TOGETHER or byte_count + _size(path) > MOST_BYTES_TOGETHER
         if group and is_full:
             yield group
-            group, file_count, byte_count = [], 0, 0
-        group.append(day)
-        file_count += len(files)
-        byte_count += bytes_of_day
+            group, byte_count = [], 0
+        group.append((day, path))
+        byte_count += _size(path)
     if group:
         yield group
 

@@ -1,9 +1,10 @@
 -- One row is a gap: days without visits of a site (null: all sites) between days with visits, with
 -- the number of visits that there usually are. The last day of a gap is one of the last 14 days.
--- What is usual is the median of the weekday in the four weeks before the first gap; a weekday
--- counts if it has visits in each of them. A row needs 10 usual visits, and more days than there
--- were other days without visits on weekdays that have some. Days on which no site has visits count
--- for all sites only.
+-- What is usual is the median of the weekday in the four weeks before the gap, or before the first
+-- of the gaps that end up to 12 days before it; a weekday counts if it has visits in each of them.
+-- So a gap has the same figures on each of its 14 days. A row needs 10 usual visits, and more days
+-- than there were other days without visits on weekdays that have some. A gap of all sites is not
+-- one of each.
 with days as (
     select
         site as silent_site,
@@ -24,46 +25,59 @@ followed as (
     from days
 ),
 
-gaps as (
-    select *
+recent as (
+    select
+        *,
+        min(first_day) over (
+            partition by silent_site
+            order by last_day asc
+            range between interval 12 days preceding and current row
+        ) as usual_until
     from followed
-    where last_day between greatest(first_day, $alerts_first_day) and first_day + 27
+    where last_day between greatest(first_day, $alerts_first_day - 12) and first_day + 27
 ),
 
-first_gaps as (
-    select
+gaps as (
+    select *
+    from recent
+    where last_day >= $alerts_first_day and usual_until - 28 >= first_visit_day
+),
+
+baselines as (
+    select distinct
         silent_site,
-        min(first_day) as first_day
+        usual_until
     from gaps
-    group by silent_site
-    having min(first_day) - 28 >= min(first_visit_day)
 ),
 
 weekdays as (
     select
         g.silent_site,
+        g.usual_until,
         isodow(d.session_date) as weekday,
         count(*) as week_count,
         median(d.session_count) as usual_count
-    from first_gaps as g
+    from baselines as g
     inner join days as d
         on
             g.silent_site is not distinct from d.silent_site
-            and d.session_date between g.first_day - 28 and g.first_day - 1
-    group by g.silent_site, isodow(d.session_date)
+            and d.session_date between g.usual_until - 28 and g.usual_until - 1
+    group by g.silent_site, g.usual_until, isodow(d.session_date)
 ),
 
 pauses as (
     select
         silent_site,
+        usual_until,
         sum(4 - week_count) as day_count
     from weekdays
-    group by silent_site
+    group by silent_site, usual_until
 ),
 
 gap_days as (
     select
         silent_site,
+        usual_until,
         first_day as gap,
         cast(
             unnest(generate_series(first_day, last_day, interval 1 day)) as date
@@ -81,13 +95,18 @@ from gap_days as d
 inner join weekdays as w
     on
         d.silent_site is not distinct from w.silent_site
+        and d.usual_until = w.usual_until
         and isodow(d.gap_day) = w.weekday
         and w.week_count = 4
 inner join pauses as p
-    on d.silent_site is not distinct from p.silent_site
+    on
+        d.silent_site is not distinct from p.silent_site
+        and d.usual_until = p.usual_until
 left join gap_days as a
     on d.silent_site is not null and a.silent_site is null and d.gap_day = a.gap_day
-where a.gap_day is null
 group by d.silent_site, d.gap, p.day_count
-having sum(w.usual_count) >= $fewest_usual_visits and count(*) > p.day_count
+having
+    sum(w.usual_count) >= $fewest_usual_visits
+    and count(*) > p.day_count
+    and bool_or(a.gap_day is null)
 order by d.silent_site is not null, d.silent_site asc, min(d.gap_day) asc
