@@ -102,3 +102,12 @@ def test_nothing_is_quiet_if_nothing_was_compared(reported_week: Deployment, tmp
 )
 def test_visits_needed_to_find_a_drop(rate: float, drop: float, needed: int) -> None:
     assert visits_needed(rate, drop) == pytest.approx(needed, rel=0.05, abs=1)
+
+
+def test_action_that_is_the_conversion_itself_is_not_named(reported_week: Deployment, tmp_path: Path) -> None:
+    """All visits with it convert at it, so no fault could be found there."""
+    row = QUIET_STEP | {"dimension": "all", "dimension_value": "all", "next_action": "(goal)", "detectable_rate": 0.5}
+    changes = [row, row | {"action": "subscribe", "progress_rate": 1.0, "usual_rate": 1.0, "detectable_rate": 0.9}]
+    page = page_with(reported_week, tmp_path, {"progress_changes": changes})
+    assert "visits at /shipping" in page.text
+    assert "visits at subscribe" not in page.text

@@ -2,7 +2,7 @@
 -- detectable drop is the smallest: a rate at or below detectable_rate would have had the score and
 -- the size of an alert. Rows with such a rate are left out: they show a drop already, as of a page
 -- that was renamed. Of equal drops, those of all visits come first, and then of most visits.
--- Conversions after an action come after all steps.
+-- Conversions after an action come after all steps, without actions that are the conversion itself.
 with steps as (
     select
         site,
@@ -21,6 +21,7 @@ with steps as (
         session_date = $last_day
         and detectable_rate is not null
         and progress_rate > detectable_rate
+        and not (next_action = '(goal)' and usual_rate = 1)
 ),
 
 numbered as (
