@@ -147,6 +147,16 @@ def test_urls_are_divided_into_host_and_path(each_way_of_columns: Ingest) -> Non
     assert [(event["referrer"], event["referrer_host"]) for event in events] == [each[1:3] for each in URLS]
 
 
+def test_page_path_has_one_spelling_of_percent_encoding(each_way_of_columns: Ingest) -> None:
+    """Only what RFC 3986 calls equivalent is equal: the case of digits, and unreserved characters."""
+    paths = ["/caf%c3%a9/%7e%41", "/caf%C3%A9/~A", "/a%2fb%2F", "/a/b", "/é", "/100%/%zz%4", "/%2D%2e%5F%30"]
+    taken = each_way_of_columns.take_lines(*({**EVENT, "page_url": f"https://shop.example{path}"} for path in paths))
+    assert taken.column("page_path") == [
+        "/caf%C3%A9/~A", "/caf%C3%A9/~A", "/a%2Fb%2F", "/a/b", "/é", "/100%/%zz%4", "/-._0",
+    ]  # fmt: skip
+    assert taken.column("page_url") == [f"https://shop.example{path}" for path in paths]
+
+
 def test_campaigns_click_ids_and_searches_come_from_the_query(each_way_of_columns: Ingest) -> None:
     query = (
         "xutm_source=no&utm_source=a%20b+c&utm_medium=&utm_campaign=%ff&utm_term=caf%C3%A9&utm_content=1&utm_content=2"

@@ -56,7 +56,8 @@ PAGE_URL = text(
 PAGE_HOST = text("page_host", "Host of page_url, lower case; null if page_url has none.")
 PAGE_PATH = text(
     "page_path",
-    "Path of page_url; '/' if it has none. A page_url without // before the host is a path. Null without page_url.",
+    "Path of page_url; '/' if it has none. A page_url without // before the host is a path. Percent-encoding is in one"
+    " spelling: digits in capitals, and letters, digits and -._~ as themselves. Null without page_url.",
 )
 PAGE_TITLE = text("page_title", "Title of the page; null if the source gives none.")
 REFERRER = text(

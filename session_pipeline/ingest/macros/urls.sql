@@ -36,6 +36,22 @@ case
     else coalesce(nullif(substr(url, strpos(url, '//') + 2 + length(authority)), ''), '/')
 end;
 
+-- A path in one spelling of percent-encoding, as in RFC 3986, section 6.2.2: hexadecimal digits are
+-- capitals, and letters, digits and -._~ are not encoded. Text that is not encoded is left as it is.
+create or replace temp macro normalized_path(path) as
+case
+    when contains(path, '%') then array_to_string(list_transform(
+        regexp_extract_all(path, '%[0-9A-Fa-f]{2}|[^%]+|%'),
+        lambda part: case
+            when not regexp_matches(part, '^%[0-9A-Fa-f]{2}$') then part
+            when regexp_matches(part, '^%(?:2[DEde]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff]|7[Ee])$')
+                then url_decode(part)
+            else upper(part)
+        end
+    ), '')
+    else path
+end;
+
 -- A query with only the parameters in kept_parameters, after a '?'; '' if there are none, also for
 -- null.
 create or replace temp macro kept_query(query, kept_parameters) as

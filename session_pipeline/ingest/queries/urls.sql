@@ -27,7 +27,7 @@ hosted as (
 select
     kept_url(_page, _query, $keep_query_parameters) as kept_url,
     host_of(_authority) as host,
-    path_of(_page, _authority) as path,
+    normalized_path(path_of(_page, _authority)) as path,
     coalesce(
         query_value(_page_query, 'utm_source'), matomo_value(_matomo_query, 'source')
     ) as utm_source,
