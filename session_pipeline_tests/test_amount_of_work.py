@@ -39,7 +39,7 @@ DAYS = [FIRST + timedelta(days=number) for number in range(12)]
 # Bytes are those of the versions in constraints.txt.
 MOST: Mapping[str, Mapping[str, int]] = {
     "small_day": {
-        "Dagster transactions": 627,
+        "Dagster transactions": 630,
         "bytes written": 139_702,
         "catalog transactions": 41,
         "files of the store opened by Python": 617,
@@ -48,10 +48,10 @@ MOST: Mapping[str, Mapping[str, int]] = {
         "rows written": 405,
         "scans of events": 18,
         "statements of publishing and report": 75,
-        "statements of the engine": 596,
+        "statements of the engine": 597,
     },
     "stretch": {
-        "Dagster transactions": 690,
+        "Dagster transactions": 693,
         "bytes written": 830_784,
         "catalog transactions": 42,
         "files of the store opened by Python": 2_171,
@@ -60,19 +60,19 @@ MOST: Mapping[str, Mapping[str, int]] = {
         "rows written": 2_871,
         "scans of events": 15,
         "statements of publishing and report": 76,
-        "statements of the engine": 662,
+        "statements of the engine": 663,
     },
     "big_day": {
-        "Dagster transactions": 690,
+        "Dagster transactions": 693,
         "bytes written": 168_141,
         "catalog transactions": 74,
         "files of the store opened by Python": 565,
-        "files read by statements": 350,
+        "files read by statements": 352,
         "files written": 96,
         "rows written": 1_348,
         "scans of events": 29,
         "statements of publishing and report": 296,
-        "statements of the engine": 1_103,
+        "statements of the engine": 1_104,
     },
 }
 

@@ -38,6 +38,7 @@ def test_only_these_checks_warn_and_only_one_blocks(four_weeks: Deployment) -> N
         "bot_share",
         "built_by_current_rules",
         "conflicting_event_ids",
+        "doubled_page_views",
         "outcome_alerts",
         "progress_alerts",
         "set_aside_rate",

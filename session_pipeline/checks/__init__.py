@@ -14,6 +14,7 @@ from session_pipeline.checks.deliveries import (
     source_arrived,
     visitor_key_kept,
 )
+from session_pipeline.checks.doubled import doubled_page_views
 from session_pipeline.checks.quarantine import LARGEST_QUARANTINED_RATE
 from session_pipeline.checks.settings import settings_match_data
 from session_pipeline.checks.silence import silent_sites
@@ -56,6 +57,7 @@ CHECKS: tuple[Check, ...] = (
     Check("source_arrived", "source_files", source_arrived, is_error=False),
     Check("visitor_key_kept", "source_files", visitor_key_kept, is_error=False),
     Check("volume_unusual", "sessions", volume_unusual, is_error=False),
+    Check("doubled_page_views", "events", doubled_page_views, is_error=False),
     Check("bot_share", "sessions", bot_share, is_error=False),
     Check("unfolded_actions", "session_actions", unfolded_actions, is_error=False),
     Check("built_by_current_rules", "warehouse", built_by_current_rules, is_error=False),

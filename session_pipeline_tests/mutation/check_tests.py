@@ -26,7 +26,7 @@ from session_pipeline_tests.mutation.model_tests import CANNOT_RUN, InvalidMutan
 from session_pipeline_tests.test_check_sums import CASES
 
 # Modules that read queries.
-READERS: Sequence[ModuleType] = (changes, deliveries, tables, unusual, verdict, visitors)
+READERS: Sequence[ModuleType] = (changes, deliveries, doubled, tables, unusual, verdict, visitors)
 # The check of each query that adds up tables of a day.
 CHECK_OF_QUERY: Mapping[str, Callable[[Run, Sequence[date]], Verdict]] = {
     "bot_shares": checks.bot_share,
