@@ -150,6 +150,67 @@ def test_far_fewer_sessions_are_an_alert() -> None:
     assert row["expected_count"] == median(sessions(99 - 7 * week) for week in range(1, 9))
 
 
+def numbers(counts: Sequence[Row], asked_for: Iterable[int]) -> dict[tuple[int, str], Row]:
+    """Return the rows of numbers of sessions in windows of a week, by day and value."""
+    rows = changes([{**row, "is_asked_for": row["session_date"] in set(map(day, asked_for))} for row in counts])
+    weekly = [row for row in rows if (row["outcome"], row["window_days"]) == ("(sessions)", 7)]
+    return {((row["session_date"] - FIRST).days, row["dimension_value"]): row for row in weekly}
+
+
+def few_visits(offset: int, usual_count: int = 30) -> int:
+    """Return about 30 sessions, by a fixed pattern that is the same in no two weeks."""
+    return usual_count + (offset * 7919) % 11 - 5
+
+
+def halved(offset: int, first: int = 90, end: int = 200) -> int:
+    return few_visits(offset) // (2 if first <= offset < end else 1)
+
+
+def test_a_lasting_fall_of_few_visits_is_an_alert_of_the_week() -> None:
+    rows = rows_of([(halved(offset), 2) for offset in range(110)], [])
+    found = numbers(rows, range(84, 110))
+    alerts = {offset: row for (offset, _), row in found.items() if row["is_alert"]}
+    assert list(alerts) == list(range(95, 105)), "later, the week is compared with many days after the fall"
+    row = alerts[97]
+    expected = sum(median(halved(day - 7 * week) for week in range(1, 9)) for day in range(91, 98))
+    assert (row["session_count"], row["expected_count"]) == (sum(map(halved, range(91, 98))), expected)
+    assert (row["since"], row["over_since"], row["rate"]) == (day(90), None, None)
+    counts = f"{row['session_count']} instead of about {expected:.0f}"
+    assert row["sentence"] == f"In the 7 days to 8 April, fewer visits came than usual: {counts}."
+
+
+def test_a_fall_that_is_over_for_three_days_is_no_alert() -> None:
+    found = numbers(rows_of([(halved(offset, 90, 104), 2) for offset in range(110)], []), range(97, 110))
+    assert found[103, "all"]["is_alert"]
+    assert not any(row["is_alert"] for (offset, _), row in found.items() if offset >= 106)
+
+
+def test_days_without_sessions_are_no_fall_of_the_week() -> None:
+    days = [(0 if offset in (97, 98, 99) else few_visits(offset), 2) for offset in range(102)]
+    found = numbers(rows_of([(n, min(n, k)) for n, k in days], []), [100, 101])
+    assert not any(row["is_alert"] for row in found.values())
+
+
+@pytest.mark.parametrize(
+    ("of_desktop", "of_phone", "alerts"), [(0.5, 0.5, {"all"}), (0.7, 0.1, {"all", "phone"}), (1, 0.3, {"phone"})]
+)
+def test_a_value_is_an_alert_beside_all_sessions_only_if_it_fell_more(
+    of_desktop: float, of_phone: float, alerts: set[str]
+) -> None:
+    """Half of the sessions are of phones, or in the last case a seventh; from day 95 on, a share of them is left."""
+    rows = []
+    for offset in range(104):
+        desktop, phone = few_visits(offset, 60 if of_desktop < 1 else 360), few_visits(offset + 3, 60)
+        if offset >= 95:
+            desktop, phone = round(desktop * of_desktop), round(phone * of_phone)
+        for segment, n in ((("all", "all"), desktop + phone), (("device", "desktop"), desktop),
+                           (("device", "phone"), phone)):  # fmt: skip
+            place = {"session_date": day(offset), "dimension": segment[0], "dimension_value": segment[1]}
+            rows += [{**row, **place} for row in rows_of([(n, 3)], [])]
+    found = numbers(rows, [103])
+    assert {value for (_, value), row in found.items() if row["is_alert"]} == alerts
+
+
 @pytest.mark.parametrize(("of_weekend", "alerts"), [(0, []), (60, [day(121)]), (600, [day(121)])])
 def test_weekends_with_few_or_no_sessions_neither_cause_nor_hide_alerts(of_weekend: int, alerts: list[date]) -> None:
     """Days differ by 10 %. Day 118, a Wednesday, has three fifths of its usual sessions, and day 121 a fifth."""
@@ -168,7 +229,7 @@ def test_the_deviation_is_of_weekdays_with_half_to_twice_the_sessions(other_week
     """One weekday has 1000 sessions each week. The others have 100 more and 100 fewer than their median in turn."""
     counts = [1000 if offset % 7 == 0 else other_weekdays + (-1) ** (offset // 7) * 100 for offset in range(56)]
     found = changes(rows_of([(n, n // 20) for n in [*counts, 400]], [56]))
-    [row] = [row for row in found if row["outcome"] == "(sessions)"]
+    [row] = [row for row in found if (row["outcome"], row["window_days"]) == ("(sessions)", 1)]
     assert row["is_alert"] == is_alert
 
 
@@ -231,7 +292,7 @@ def test_a_value_that_has_all_sessions_is_not_tested_twice(count: int, tested_co
 @pytest.mark.parametrize(("count", "is_alert"), [(9000, True), (9001, False)])
 def test_the_deviation_of_even_days_is_2_percent(count: int, is_alert: bool) -> None:
     rows = changes(rows_of([(10000, 500)] * 56 + [(count, count // 20)], [56]))
-    [row] = [row for row in rows if row["outcome"] == "(sessions)"]
+    [row] = [row for row in rows if (row["outcome"], row["window_days"]) == ("(sessions)", 1)]
     assert row["score"] == (count - 10000) / 200
     assert row["is_alert"] == is_alert
 

@@ -42,9 +42,11 @@ def rows_of_day(counts: Sequence[Row], day: date) -> dict[Key, dict[str, Any]]:
                 in_window = [(sessions[segment].get(each, 0), found[segment, outcome].get(each, 0)) for each in window]
                 if scores := _rate_scores(of_day, k, in_window):
                     tested[width, *segment, outcome] = scores
-            if width == 1 and segment[1] != "(none)":
-                here = sessions[segment].get(day, 0)
-                if scores := _count_scores(of_day, here):
+            if width < 28 and segment[1] != "(none)":
+                here = [sessions[segment].get(each, 0) for each in window]
+                is_open = [any(counts.get(each) for counts in sessions.values()) for each in [*window, *before]]
+                scores = _count_scores(of_day, here[0]) if width == 1 else _week_scores(of_day, here, is_open)
+                if scores:
                     tested[width, *segment, SESSIONS] = scores
         largest = min(tested, key=lambda key: (-abs(tested[key]["score"]), *_place(key)), default=None)
         for key, scores in tested.items():
@@ -61,6 +63,12 @@ def rows_of_day(counts: Sequence[Row], day: date) -> dict[Key, dict[str, Any]]:
                     "since": since,
                     "over_since": over_since,
                 }
+    for key, row in rows.items():
+        of_all = rows.get((key[0], *WHOLE, SESSIONS))
+        if key[-1] == SESSIONS and key[1:3] != WHOLE and of_all and of_all["is_alert"]:
+            more = abs(_change(row)) - abs(_change(of_all))
+            if (row["score"] > 0) == (of_all["score"] > 0) and more < Fraction(1, 4):
+                row.update(is_alert=False, since=None)
     order = sorted(rows, key=lambda key: (not rows[key]["is_alert"], -abs(rows[key]["score"]), key[0], *_place(key)))
     return {key: {**rows[key], "rank": rank} for rank, key in enumerate(order, start=1)}
 
@@ -82,13 +90,35 @@ def _days_of_change(
     is_count = outcome == SESSIONS
     if abs(scores["score"]) < (5 if is_count else 3.5) or abs(scores["outcome_count"] - scores["expected_count"]) < 5:
         return None, None
-    if is_count:
+    if is_count and width == 1:
         return latest[0], None
+    if is_count:
+        return latest[_days_since(key, sessions, latest, sign=1 if scores["score"] > 0 else -1)], None
     n, k = sessions[segment[0], segment[1]], found[(segment[0], segment[1]), outcome]
     days = list(reversed(latest))
     counts = [(k.get(day, 0), n.get(day, 0)) for day in days]
     first, end = period(counts, len(days) - width, scores["spread"], sign=1 if scores["score"] < 0 else -1)
     return days[first], None if end is None else days[end]
+
+
+def _change(row: Mapping[str, Any]) -> Fraction:
+    return row["outcome_count"] / Fraction(row["expected_count"]) - 1
+
+
+def _days_since(key: Key, sessions: Mapping[Segment, Mapping[date, int]], latest: Sequence[date], *, sign: int) -> int:
+    """Return how many days ago the sessions of a segment began to differ; latest are the days, the latest first."""
+    counts = [sessions[key[1], key[2]].get(each, 0) for each in latest]
+    while not counts[-1]:
+        counts.pop()
+    usual = [Fraction(median(counts[7:][day::7])) for day in range(7)]
+    sizes = {}
+    for ago in range(len(counts)):
+        days = [day for day in range(ago + 1) if any(each.get(latest[day]) for each in sessions.values())]
+        expected = sum(usual[day % 7] for day in days)
+        difference = sign * (sum(counts[day] for day in days) - expected)
+        if days and days[-1] == ago and difference > 0 and expected:
+            sizes[ago] = difference**2 / expected
+    return max(sizes, key=lambda ago: (sizes[ago], ago))
 
 
 def _days(last: date, count: int) -> list[date]:
@@ -165,4 +195,41 @@ def _count_scores(before: Sequence[int], here: int) -> dict[str, Any] | None:
         "expected_count": expected,
         "spread": deviation**2 / expected,
         "score": round((here - expected) / deviation, 6),
+    }
+
+
+def _week_scores(before: Sequence[int], here: Sequence[int], is_open: Sequence[bool]) -> dict[str, Any] | None:
+    """Return the scores of the sessions of seven days; all days have the latest first."""
+    past = list(before)
+    while past and not past[-1]:
+        past.pop()
+    if len(past) < 28:
+        return None
+    usual = [Fraction(median(past[day::7])) for day in range(7)]
+    open_here, open_before = is_open[:7], is_open[7:]
+    expected = sum(each for each, is_day in zip(usual, open_here, strict=True) if is_day)
+    if expected < 5:
+        return None
+    count = sum(here)
+    usual_latest = sum(each for each, is_day in zip(usual[:3], open_here, strict=False) if is_day)
+    change = count / expected - 1
+    if usual_latest and change and (sum(here[:3]) / usual_latest - 1) / change < Fraction(1, 2):
+        return None
+    weeks = []
+    for start in range(0, len(past) - 6, 7):
+        of_usual = sum(usual[day] for day in range(7) if open_before[start + day])
+        if of_usual:
+            weeks.append(sum(past[start : start + 7]) / of_usual - 1)
+    of_weeks = 1.4826 * float(median(map(abs, weeks)))
+    days = [abs(past[day] - usual[day % 7]) for day in range(len(past)) if open_before[day] and usual[day % 7]]
+    variance = (len(weeks) * of_weeks**2 + 4 * 0.1**2) / (len(weeks) + 4)
+    deviation = max(
+        math.sqrt(expected), math.sqrt(7) * 1.4826 * float(median(days)), float(expected) * math.sqrt(variance)
+    )
+    return {
+        "session_count": count,
+        "outcome_count": count,
+        "expected_count": expected,
+        "spread": deviation**2 / float(expected),
+        "score": round(float(count - expected) / deviation, 6),
     }

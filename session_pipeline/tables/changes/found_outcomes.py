@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence, Set
 from datetime import date
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,17 +24,20 @@ from session_pipeline.tables.changes.outcome_scores import (
     OutcomeCounts,
     Scores,
     rate_scores,
-    session_scores,
 )
 from session_pipeline.tables.changes.outcome_sentences import ended_outcome_sentence, outcome_sentence
 from session_pipeline.tables.changes.periods import Period, period_of_change
 from session_pipeline.tables.changes.phrases import NO_VALUE
 from session_pipeline.tables.changes.rows import KEPT_SCORE, Row, days_of, ranked, table_of
+from session_pipeline.tables.changes.session_scores import day_scores, first_changed_day, week_scores
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# Numbers of sessions change with the seasons, so they are not compared in windows of four weeks.
+SESSION_SCORES = {1: day_scores, 7: week_scores}
 RATE_ALERT_SCORE, COUNT_ALERT_SCORE = 3.5, 5.0
+UNLIKE_ALL = Fraction(1, 4)  # of the usual sessions, by which a value has lost or gained more than all sessions
 COUNT_DIGITS = 3
 MADE_BY_SQL = frozenset(("low", "high", "example_session_ids"))
 
@@ -91,12 +95,12 @@ def _rows_of_day(counts: OutcomeCounts, day: int) -> Sequence[Row]:
         scores = rate_scores(n, k, window_days)
         rate_places = np.flatnonzero(scores.is_tested & is_read & ~is_count)
         tested = [(scores, place) for place in rate_places.tolist()]
-        if window_days == 1:
-            count_scores = session_scores(n)
+        if window_days in SESSION_SCORES:
+            count_scores = SESSION_SCORES[window_days](n)
             tested += [
                 (count_scores, place) for place in np.flatnonzero(count_scores.is_tested & is_read & is_count).tolist()
             ]
-        rows += _rows(counts, day, window_days, tested, largest)
+        rows += _without_parts(list(_rows(counts, day, window_days, tested, largest)))
     return ranked(rows, _place)
 
 
@@ -133,6 +137,22 @@ def _rows(
     for number, (scores, place) in enumerate(tested):
         if sizes[number] >= KEPT_SCORE or number == largest:
             yield {**_row(counts, day, window_days, scores, place, compared), "tested_count": len(tested)}
+
+
+def _without_parts(rows: Sequence[Row]) -> Sequence[Row]:
+    """Make numbers of sessions of values no alert that only follow an alert of all sessions in the same direction."""
+    alerts = [row for row in rows if row["outcome"] == SESSIONS and row["is_alert"]]
+    whole = next((row for row in alerts if (row["dimension"], row["dimension_value"]) == WHOLE), None)
+    for row in alerts:
+        if whole is None or row is whole or (row["score"] < 0) != (whole["score"] < 0):
+            continue
+        if abs(_relative_change(row)) - abs(_relative_change(whole)) < UNLIKE_ALL:
+            row.update(is_alert=False, since=None)
+    return rows
+
+
+def _relative_change(row: Row) -> Fraction:
+    return row["outcome_count"] / Fraction(row["expected_count"]) - 1
 
 
 def _row(counts: OutcomeCounts, day: int, window_days: int, scores: Scores, place: int, compared: Set[Segment]) -> Row:
@@ -185,11 +205,14 @@ def _is_worse(outcome: str, score: float) -> bool:
 
 
 def _period(counts: OutcomeCounts, day: int, window_days: int, place: int, scores: Scores) -> Period:
-    """Return the days of a change, among those of its window and of the days before it; of a number, the day itself."""
-    if counts.series[place][2] == SESSIONS:
-        return Period(day)
+    """Return the days of a change, among those of its window and of the days before it; of one day, the day itself."""
     window = day - window_days + 1
     first = window - BASE_DAYS
+    if counts.series[place][2] == SESSIONS:
+        if window_days == 1:
+            return Period(day)
+        is_drop = bool(scores.score[place] < 0)
+        return Period(first + first_changed_day(counts.with_outcome[first : day + 1], place, is_drop=is_drop))
     return period_of_change(
         counts.with_outcome[first : day + 1, place],
         counts.sessions[first : day + 1, place],

@@ -1,13 +1,12 @@
-"""Scores outcome rates and numbers of sessions against the same weekdays of the 56 days before a window.
+"""Scores outcome rates against the same weekdays of the 56 days before a window.
 
-found_outcomes.py makes the rows of the table. docs/changes.md defines the terms.
+session_scores.py scores numbers of sessions, and found_outcomes.py makes the rows of the table. docs/changes.md defines
+the terms.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +19,6 @@ PRIOR_SESSIONS = 50.0  # a weekday's own rate counts as much as this many sessio
 LEAST_COUNT = 5.0
 DIGITS = 6
 EXPECTED_DIGITS = 9  # so that 5 expected sessions are not fewer than 5 because a rate was rounded
-DEVIATION_OF_MEDIAN = 1.4826  # standard deviation of a normal variable in median absolute deviations
-ALIKE = 2  # two weekdays are alike if neither usually has more than this many times the sessions of the other
-LEAST_RELATIVE_DEVIATION = 0.02  # of a number of sessions, so that very even days raise no alert
-
-NOT_TESTED = (math.nan, math.nan, math.nan)
 
 Series = tuple[str, str, str]  # dimension, value and outcome
 
@@ -126,37 +120,6 @@ def _spread_of_weeks(sessions: Counts, differences: Floats, variance: Floats) ->
     pearson = _in_order(np.where(v > 0, d**2 / np.where(v > 0, v, 1.0), 0.0))
     spread: Floats = (pearson + WEEK_PRIOR) / (week_count - 1 + WEEK_PRIOR)
     return spread
-
-
-def session_scores(sessions: Counts) -> Scores:
-    """Score the sessions of the last day against the median of its weekday, by the deviations of the days alike.
-
-    Args:
-        sessions: The sessions of the 56 days before and of the day: a row for each day.
-    """
-    found = [_session_score(column) for column in sessions.T.tolist()]
-    return Scores(*(np.array(each, np.float64) for each in zip(*found, strict=True)))
-
-
-def _session_score(sessions: Sequence[int]) -> tuple[float, float, float]:
-    """Return the count to expect, the spread and the score of the last day of a series."""
-    start = next((place for place, count in enumerate(sessions[:-1]) if count), BASE_DAYS)
-    past = sessions[start:-1][::-1]  # from yesterday on
-    if len(past) < LEAST_BASE_DAYS:
-        return NOT_TESTED
-    usual = [float(median(past[weekday::DAYS_OF_WEEK])) for weekday in range(DAYS_OF_WEEK)]
-    expected = usual[DAYS_OF_WEEK - 1]  # the weekday of a week ago
-    if expected < LEAST_COUNT:
-        return NOT_TESTED
-    # Days on which a site is closed or has few sessions say nothing about how much the sessions of the others differ.
-    is_alike = [expected <= ALIKE * each and each <= ALIKE * expected for each in usual]
-    differences = [
-        abs(count - usual[place % DAYS_OF_WEEK]) for place, count in enumerate(past) if is_alike[place % DAYS_OF_WEEK]
-    ]
-    deviation = max(
-        DEVIATION_OF_MEDIAN * float(median(differences)), LEAST_RELATIVE_DEVIATION * expected, math.sqrt(expected)
-    )
-    return expected, deviation**2 / expected, round((sessions[-1] - expected) / deviation, DIGITS)
 
 
 def _likelihood_root(k: Floats, expected: Floats, n: Floats, is_tested: NDArray[np.bool_]) -> Floats:

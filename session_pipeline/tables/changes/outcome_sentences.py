@@ -52,7 +52,7 @@ def outcome_sentence(
     """
     window = window_text(window_days, last_day)
     if outcome is None:
-        return f"{capitalized(window)}, {_number_text(segment, last_day, count, expected)}"
+        return f"{capitalized(window)}, {_number_text(segment, window_days, last_day, count, expected)}"
     rate, usual_rate = count / session_count, expected / session_count
     if since is None or (window_days == 1 and since == last_day):  # nothing says yet that it goes on
         beginning, verb, part = window, past_verb(outcome), ""
@@ -75,13 +75,13 @@ def ended_outcome_sentence(segment: Segment, outcome: str, ended: "Ended") -> st
     return ended_text(f"{visits_of(segment)} {past_verb(outcome)} {often}", ended)
 
 
-def _number_text(segment: Segment, day: date, count: int, expected: float) -> str:
-    """Return how many visits came, compared with what is usual on the weekday."""
-    visits, weekday = visits_of(segment), WEEKDAYS[day.weekday()]
+def _number_text(segment: Segment, window_days: int, day: date, count: int, expected: float) -> str:
+    """Return how many visits came, compared with what is usual; on a day, on its weekday."""
+    visits, usual = visits_of(segment), f"usual on a {WEEKDAYS[day.weekday()]}" if window_days == 1 else "usual"
     if f"{count:,}" == f"{expected:,.0f}":
-        return f"about as many {visits} came as usual on a {weekday}: {count:,}."
+        return f"about as many {visits} came as {usual}: {count:,}."
     many = "fewer" if count < expected else "more"
-    return f"{many} {visits} came than usual on a {weekday}: {count:,} instead of about {expected:,.0f}."
+    return f"{many} {visits} came than {usual}: {count:,} instead of about {expected:,.0f}."
 
 
 def _shares(rate: float, usual_rate: float) -> tuple[str, str]:
