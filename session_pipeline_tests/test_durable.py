@@ -33,6 +33,17 @@ def test_only_temporary_files_of_dead_processes_are_removed(tmp_path: Path) -> N
     assert sorted(tmp_path.iterdir()) == sorted([path, written])
 
 
+def test_backup_with_a_date_is_no_temporary_file(tmp_path: Path) -> None:
+    path, backup = tmp_path / "settings [1].toml", tmp_path / ".settings [1].toml.20261201"
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    backup.touch()
+    (tmp_path / f".settings [1].toml.{dead.pid}").touch()
+    with replacing(path) as temporary:
+        temporary.write_text("after")
+    assert sorted(tmp_path.iterdir()) == sorted([path, backup])
+
+
 def test_full_disk_keeps_the_file_and_names_it(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     path.write_text("before")

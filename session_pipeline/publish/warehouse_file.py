@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from glob import escape
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,9 +130,9 @@ class NewFile:
     def _prepare_folder(self) -> None:
         """Remove the temporary files of dead processes, and check that the folder can be written to."""
         with refusal_explained(self._link):
-            remove_temporaries(self._path.parent, f".{self._path.name}.*")
+            remove_temporaries(self._path.parent, f".{escape(self._path.name)}.*")
             for end in ("", ".wal"):  # of a dead process with the same number
-                for leftover in self._path.parent.glob(f".{self._path.name}*.{os.getpid()}{end}"):
+                for leftover in self._path.parent.glob(f".{escape(self._path.name)}*.{os.getpid()}{end}"):
                     leftover.unlink(missing_ok=True)
             self._temporary.touch()  # here, so that the error of the copy is about the file that is read
             self._temporary.unlink()

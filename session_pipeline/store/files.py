@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,6 +20,7 @@ from session_pipeline.store import crash_points
 
 DIGEST_LENGTH = 32
 SYNCING_THREADS = 8
+LARGEST_PROCESS_ID = 2**22  # of Linux
 
 T = TypeVar("T")
 
@@ -138,11 +140,16 @@ def entries_of(folder: Path) -> list[Path]:
 
 
 def remove_temporaries(folder: Path, pattern: str) -> None:
-    """Remove temporary files whose process is dead: those of `replacing`, and databases with their logs."""
+    """Remove temporary files whose process is dead: those of `replacing`, and databases with their logs.
+
+    Args:
+        folder: The folder of the files.
+        pattern: A glob pattern of their names. Names in it are given with `glob.escape`.
+    """
     for leftover in folder.glob(pattern):
-        # Files of other programs, such as .latest.html.swp, have no number there.
+        # Other files, such as .latest.html.swp, have no number there, and the date of a backup is no id of a process.
         number = leftover.name.removesuffix(".wal").rpartition(".")[2]
-        if number.isdecimal() and not _is_alive(number):
+        if number.isdecimal() and int(number) <= LARGEST_PROCESS_ID and not _is_alive(number):
             leftover.unlink(missing_ok=True)
 
 
@@ -154,7 +161,7 @@ def replacing(path: Path) -> Iterator[Path]:
     the same time; the last one wins. Temporary files of dead processes are removed.
     """
     path = Path(os.path.realpath(path))
-    remove_temporaries(path.parent, f".{path.name}.*")
+    remove_temporaries(path.parent, f".{escape(path.name)}.*")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield temporary
