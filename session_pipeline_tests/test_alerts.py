@@ -53,6 +53,14 @@ class TestLook:
             }
         ]
 
+    @pytest.mark.parametrize("record", ["", "5", '{"cursor": null, "open": [], "waiting": []}', '{"other": 1}'])
+    def test_starts_again_after_a_damaged_record(
+        self, tmp_path: Path, listener: Listener, happens: Any, record: str
+    ) -> None:
+        (tmp_path / "alerts.json").write_text(record)
+        assert happens(self.BAD) == ["a line is lost"]
+        assert self.said == []
+
     def test_sends_an_alert_once_until_resolved(self, happens: Any) -> None:
         assert happens(self.BAD) == ["a line is lost"]
         assert happens(self.BAD) == []

@@ -19,6 +19,8 @@ from pathlib import Path
 from time import monotonic, time
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from session_pipeline.settings import AlertSettings
 from session_pipeline.store.files import replacing
 
@@ -219,10 +221,11 @@ def _locked(folder: Path) -> Iterator[Path]:
 
 
 def _read(path: Path) -> _State:
+    """Return the record; a new one if there is none, or if it is damaged: then start again, as at the first look."""
     try:
-        return _State(**json.loads(path.read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
-        return _State()  # none yet, or damaged: then start again, as at the first look
+        return TypeAdapter(_State).validate_json(path.read_bytes(), strict=True)
+    except (FileNotFoundError, ValueError):
+        return _State()
 
 
 def _write(path: Path, state: _State) -> None:
