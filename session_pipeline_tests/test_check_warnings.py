@@ -12,7 +12,7 @@ import pytest
 
 from session_pipeline import checks, defs
 from session_pipeline.checks import Verdict, unusual
-from session_pipeline.errors import DiskFullError, MemoryTooSmallError
+from session_pipeline.errors import DiskFullError, MemoryTooSmallError, StoreError
 from session_pipeline.reference.days import ONE_DAY
 from session_pipeline.run.pipeline import Run
 from session_pipeline.store.records import Key
@@ -115,6 +115,20 @@ def test_damaged_sessions_of_an_earlier_week_do_not_stop_bot_share(deployment: D
         partition = run.store.partitions[Key("sessions", WEEKS[0])]
         damage(run.store.path_of(partition), b"no Parquet")
     assert asked(deployment, checks.bot_share).holds
+
+
+def test_unreadable_sessions_of_an_earlier_week_do_not_stop_bot_share(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(deployment, "sessions", "select * replace (visitor_id <> 'visitor 0' as is_bot) from sessions")
+    for error in (OSError(errno.EACCES, "denied"), StoreError("cannot be read")):
+        with opened(deployment) as run:
+            monkeypatch.setattr(type(run.store), "is_intact", lambda store, partition, error=error: _raise(error))
+            assert not checks.bot_share(run, [DAY]).holds
+
+
+def _raise(error: Exception) -> bool:
+    raise error
 
 
 def test_volume_of_an_unfinished_day_is_not_checked(deployment: Deployment) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from session_pipeline.checks.verdict import Verdict, add_input, has_events, rows_of, verdict
 from session_pipeline.engines.sql import fill, query_text
+from session_pipeline.errors import StoreError
 from session_pipeline.reference.days import day_ranges
 from session_pipeline.run.opened import today_in
 from session_pipeline.settings.shortening import shortened
@@ -90,9 +91,12 @@ def bot_share(run: "Run", days: Sequence[date]) -> Verdict:
 
 
 def _is_intact(run: "Run", day: date) -> bool:
-    """Whether the sessions of a day are built, and their files are as they were written."""
+    """Whether the sessions of a day are built, and their files can be read and are as they were written."""
     built = run.store.get(Key("sessions", day))
-    return built is not None and run.store.is_intact(built)
+    try:
+        return built is not None and run.store.is_intact(built)
+    except (OSError, StoreError):
+        return False
 
 
 def _bot_shares(run: "Run", days: Sequence[date]) -> dict[date, tuple[int, int]]:
