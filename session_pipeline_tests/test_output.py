@@ -161,6 +161,7 @@ def test_sql_comes_from_a_file_or_standard_input(data: Path, tmp_path: Path) -> 
     assert call("query", "-", "-f", "csv", "--data", data, stdin="select 2 as a\n")[:2] == (0, "a\n2\n")
     for arguments, sentence in (
         (("query", "select 1", "--file", str(file)), "is given twice"),
+        (("query", "--tables", "--file", str(file)), "remove --file or --tables"),
         (("query", "-"), "standard input contains no SQL"),
         (("query", "select 1", "--raw"), "--raw applies only to CSV"),
         (("query", "select 1", "-f", "parquet"), "Parquet cannot be printed; name a file with --output"),

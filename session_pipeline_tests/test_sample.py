@@ -313,6 +313,13 @@ def test_sizes_below_one_are_refused(tmp_path: Path, size: dict[str, int]) -> No
         write_sample(tmp_path / "raw", visitors=size["visitors"], days=size["days"], seed=0)
 
 
+def test_days_after_the_last_date_are_refused(tmp_path: Path) -> None:
+    for days, start in ((3, date(9999, 12, 29)), (4_000_000, date(2026, 1, 1))):
+        with pytest.raises(WrongUseError, match="the last possible day is 9999-12-30"):
+            write_sample(tmp_path / "raw", visitors=1, days=days, seed=0, start=start)
+    assert not (tmp_path / "raw").exists()
+
+
 def test_non_empty_folder_is_refused_and_unchanged(tmp_path: Path) -> None:
     folder = tmp_path / "raw" / "sample"
     folder.mkdir(parents=True)

@@ -25,7 +25,7 @@ SHOWN_ID = 12  # `show` accepts the beginning of an id
 Row = Mapping[str, Any]
 Column = tuple[str, Callable[[Row], str]]  # the heading, and the text of a session
 
-_DAYS = "select min(session_date), max(session_date) from sessions"
+_DAYS = "select min(session_date) as first_day, max(session_date) as last_day from sessions"
 _OUTCOMES = "select distinct outcome from session_outcomes order by outcome"
 
 
@@ -44,7 +44,8 @@ def sessions(
     settings = load_settings(folder.path)
     with reader.connect(folder.path) as connection:
         found = _find(connection, day, outcome, limit + 1)
-        first_day, last_day = connection.execute(_DAYS).fetchone() or (None, None)
+        [days] = fetch(connection, _DAYS)
+    first_day, last_day = days["first_day"], days["last_day"]
     listed, has_more = found[:limit], len(found) > limit
     if as_json:
         echo_json(listed)
@@ -58,7 +59,7 @@ def _find(
     connection: duckdb.DuckDBPyConnection, day: datetime | None, outcome: str | None, limit: int
 ) -> Sequence[Row]:
     if outcome is not None:
-        known = [name for (name,) in connection.execute(_OUTCOMES).fetchall()]
+        known = [row["outcome"] for row in fetch(connection, _OUTCOMES)]
         if outcome not in known:
             hint = closest(outcome, known) if known else "there are no sessions"
             raise WrongUseError(f"no session has the outcome {outcome!r}; {hint}")
@@ -86,7 +87,9 @@ def print_visitor(visitor_id: str, listed: Sequence[Row], settings: Settings, *,
         echo(f"only the latest {listed_words}; use --limit for more", style="dim")
 
 
-def fetch(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+def fetch(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
     """Return the rows of a query, each by the names of its columns.
 
     Raises:

@@ -53,6 +53,8 @@ def query(
     """
     if sql and file:
         raise WrongUseError("the SQL is given twice; remove --file or the SQL")
+    if tables and file:
+        raise WrongUseError("--tables lists tables instead of running SQL; remove --file or --tables")
     if not sql and not file and not tables:
         raise WrongUseError(f"there is no SQL; write it in quotes, such as {EXAMPLE}, or use --tables")
     _refuse_other_output(form, output, is_raw=is_raw)

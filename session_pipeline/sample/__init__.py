@@ -16,6 +16,7 @@ from random import Random
 from typing import Final, TypedDict
 
 from session_pipeline.errors import WrongUseError
+from session_pipeline.reference.days import ONE_DAY
 from session_pipeline.sample.deliveries import LONGEST_LATENCY, DeliveredFile, Deliveries
 from session_pipeline.sample.faults import Fault
 from session_pipeline.sample.times import DAY, day_number
@@ -79,11 +80,13 @@ def write_sample(
         faults: Planted faults. The days before the first of them are the same without them.
 
     Raises:
-        WrongUseError: A folder is not empty, a number is below 1, or a fault begins before the first day or after the
-            last.
+        WrongUseError: A folder is not empty, a number is below 1, the last day is after the last date, or a fault
+            begins before the first day or after the last.
     """
     truth_folder = truth_folder or folder.parent.parent / "truth"
     _check(visitors=visitors, days=days)
+    if days > (date.max - start).days:  # the last events are delivered on the day after
+        raise WrongUseError(f"{days} days from {start} on are too many; the last possible day is {date.max - ONE_DAY}")
     _check_days(faults, start, start + timedelta(days=days - 1))
     for target in (folder, truth_folder):
         _make_empty(target)

@@ -129,5 +129,5 @@ def _holder(path: Path) -> str:
     try:
         holder = json.loads(path.read_text())
         return f"process {holder['pid']} since {holder['since'][:19]} UTC"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "another process"
