@@ -64,6 +64,16 @@ def test_matomo_actions_without_any_id_stay_different_events(ingest: Ingest) -> 
     assert len(identities(rows)) == 2
 
 
+def test_matomo_content_that_is_only_shown_is_no_action_of_the_visitor(ingest: Ingest) -> None:
+    content = {"type": 13, "timestamp": 1714979300, "url": "https://shop.example/", "contentName": "Banner"}
+    details = [{**content, "contentInteraction": done} for done in (None, "", "click")]
+    nested = events(ingest, "matomo", {**visit(1), "actionDetails": details})
+    flat = events(ingest, "matomo", *({**visit(1), "actionDetails": None, **each} for each in details))
+    for rows in (nested, flat):
+        assert [row["event_name"] for row in rows] == ["request", "request", "click"]
+        assert {row["element"] for row in rows} == {"Banner"}
+
+
 def test_matomo_links_and_events_have_the_names_and_values_of_other_tools(ingest: Ingest) -> None:
     action = {"timestamp": 1714979300, "url": "https://other.example/a.pdf?x=1"}
     details = [

@@ -110,6 +110,34 @@ def test_cloudfront_encodes_words_once_or_twice(each_way: Ingest) -> None:
     assert taken.column("page_url") == ["https://shop.example/"] * 2
 
 
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        ("x-edge-location", ("/m%C3%BCnchen", "Café Sale", "50% off", "www.example.org")),
+        ("cs-bytes", ("/m%25C3%25BCnchen", "Caf%C3%A9%20Sale", "50%25%20off", "www.example.org")),
+    ],
+    ids=["CloudFront", "another server"],
+)
+def test_urls_of_cloudfront_have_their_percent_signs_encoded(
+    each_way: Ingest, field: str, expected: tuple[str]
+) -> None:
+    names = ["date", "time", "c-ip", "cs-method", "cs-uri-stem", "cs-uri-query", "cs(Referer)", field]
+    query = "utm_campaign=Caf%25C3%25A9%2520Sale&q=50%2525%2520off"
+    values = [
+        "2024-03-01",
+        "12:00:00",
+        "192.0.2.1",
+        "GET",
+        "/m%25C3%25BCnchen",
+        query,
+        "http://www.example.org/%2525",
+        "1",
+    ]
+    [event] = each_way.take(f"#Fields: {' '.join(names)}\n" + "\t".join(values), "a.log", RULES).events
+    found = (event["page_path"], event["utm_campaign"], event["search_term"], event["referrer_host"])
+    assert found == expected
+
+
 AGENTS = [
     "Mozilla/5.0%20(Windows%20NT%2010.0)%20A/1",
     "Mozilla/5.0%2520(a)",

@@ -13,7 +13,7 @@ from contextlib import suppress
 from io import StringIO
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from session_pipeline.ingest.admission.wrapped_records import wrapped_records
 from session_pipeline.ingest.formats import JsonLines, Parquet
@@ -29,6 +29,9 @@ from session_pipeline.ingest.formats.records import (
 from session_pipeline.ingest.formats.separated import Csv, Tsv
 from session_pipeline.reference.column_groups import REQUIRED_COLUMNS
 from session_pipeline.settings import Preset, Recognition, packaged_preset, packaged_recognitions
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MOST_LINES = 20
 _BETWEEN_OBJECTS = re.compile(r"[\s,\[]*")
@@ -243,5 +246,16 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
 
     with suppress(pa.ArrowException, OSError, ValueError), pq.ParquetFile(path) as file:
         for batch in file.iter_batches(MOST_LINES):
-            yield from batch.to_pylist()
+            columns = map(_values, batch.columns)
+            yield from (dict(zip(batch.schema.names, row, strict=True)) for row in zip(*columns, strict=True))
             return
+
+
+def _values(column: "pa.Array") -> list[Any]:
+    """Return the values of a column; nulls if Python has no such values, as times after the year 9999."""
+    import pyarrow as pa
+
+    try:
+        return column.to_pylist()
+    except (pa.ArrowException, ValueError, OverflowError, KeyError):  # a KeyError is an unknown time zone
+        return [None] * len(column)

@@ -18,6 +18,9 @@ DIRECTIVE = re.compile(rb"\n#")
 NO_VALUE = ("-", "")
 # Fields with words in which servers replace spaces, because a space separates fields.
 WORDS = re.compile(r"(?i)cs\((user-agent|cookie)\)")
+# CloudFront, the only one of these servers with such fields, also encodes the % of these.
+OF_CLOUDFRONT = re.compile(r"(?i)x-edge-.+")
+URLS = re.compile(r"(?i)cs-uri-stem|cs-uri-query|cs\(referer\)")
 # Spaces of Unicode, such as a no-break space, separate no fields: servers write paths decoded.
 PLAIN_FIELD = re.compile(r"\S+", re.ASCII)
 # A field in quotes can contain the separator. A quote that is not closed before a separator has no meaning.
@@ -74,8 +77,13 @@ def _row(text: str, names: Sequence[str], date: str | None) -> Row:
         return text, "ragged_row", f"{len(values)} fields instead of {len(names)}, which #Fields names"
     fields = {"date": date} if date and "date" not in names else {}
     for name, value in zip(names, values, strict=True):
-        if value not in NO_VALUE:
-            fields[name] = _words(value, is_tabbed) if WORDS.fullmatch(name) else value
+        if value in NO_VALUE:
+            continue
+        if WORDS.fullmatch(name):
+            value = _words(value, is_tabbed)
+        elif "%25" in value and URLS.fullmatch(name) and any(map(OF_CLOUDFRONT.fullmatch, names)):
+            value = value.replace("%25", "%")
+        fields[name] = value
     return json.dumps(fields, ensure_ascii=False), None, None
 
 
