@@ -88,6 +88,26 @@ def test_local_times_are_suggested_with_their_format(keys: Keys) -> None:
     )
 
 
+@pytest.mark.parametrize("other", ["Summe", "13.05.2026", "05.13.2026 10:00:00"])
+def test_local_times_are_suggested_although_one_value_is_no_such_time(keys: Keys, other: str) -> None:
+    times = [f"{day:02}.05.2026 10:00:00" for day in range(1, 31)]
+    lines = [{"event_time": time} for time in times]
+    assert keys(*lines, {"event_time": other}) == ({"time_format": "%d.%m.%Y %H:%M:%S"}, [])
+    assert keys({"event_time": other}, *lines) == ({"time_format": "%d.%m.%Y %H:%M:%S"}, [])
+    assert keys(*lines[:3], {"event_time": other}) == ({}, [])
+
+
+def test_date_and_time_of_day_are_joined_although_one_value_is_neither(keys: Keys) -> None:
+    lines = [{"date": f"{day:02}.11.2026", "time": "10:00"} for day in range(1, 31)]
+    suggested = {"expressions": {"event_time": JOINED}, "time_format": "%d.%m.%Y %H:%M"}
+    assert keys(*lines, {"date": "Total", "time": "(none)"}) == (suggested, [])
+
+
+def test_rare_day_after_the_12th_shows_the_order(keys: Keys) -> None:
+    lines = [{"event_time": f"0{day}/05/2026 10:00"} for day in range(1, 10)] * 10
+    assert keys(*lines, {"event_time": "13/05/2026 10:00"}) == ({"time_format": "%d/%m/%Y %H:%M"}, [])
+
+
 def test_decimal_comma_is_suggested(keys: Keys) -> None:
     time = {"event_time": "2026-11-20T10:00:00Z", "visitor_id": "v", "event_name": "a"}
     assert keys({**time, "value": "155,55"}, {**time, "value": "7"}) == ({"decimal_comma": True}, [])

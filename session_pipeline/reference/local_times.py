@@ -12,19 +12,26 @@ DATES = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d",
          "%b %d, %Y")  # fmt: skip
 CLOCKS = ("%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M:%S %p", "%I:%M %p")
 BETWEEN = (" ", ", ")
+BEGINNING = re.compile(r"\s?\d{1,4}[./-]\s?\d{1,2}[./-]|[^\W\d]+\s+\d{1,2},")  # of a text that could fit one of DATES
 USUAL_FORMATS = (*DATES, *("".join(parts) for parts in product(DATES, BETWEEN, CLOCKS)))
 PARTS_OF_DATES = (("%Y", "%y"), ("%m", "%b", "%B"), ("%d",))
 KNOWN_PARTS = frozenset("YymbBdHIMSfp%")
 
 
-def formats_of(texts: Sequence[str]) -> tuple[str, ...]:
-    """Return the usual formats that all of some texts fit. Several fit if no day after the 12th shows the order."""
-    found = USUAL_FORMATS if texts else ()
-    for text in texts:
-        if not found:
-            break
-        found = tuple(format for format in found if _fits(text, format))
-    return found
+def formats_of(texts: Sequence[str], least: float) -> tuple[str, ...]:
+    """Return the usual formats that most of some texts fit: those that fit the most texts, at least the share `least`.
+
+    Several fit equally many if no day after the 12th shows the order.
+    """
+    dates = [text for text in texts if BEGINNING.match(text)]
+    needed = least * len(texts)
+    if not dates or len(dates) < needed:
+        return ()  # other values, as most fields have: trying all formats takes long
+    first = dates[: int(len(dates) - needed) + 1]  # a format that fits none of them does not fit enough
+    likely = [format for format in USUAL_FORMATS if any(_fits(text, format) for text in first)]
+    counts = {format: sum(_fits(text, format) for text in dates) for format in likely}
+    most = max(counts.values(), default=0)
+    return tuple(format for format, count in counts.items() if count == most >= needed)
 
 
 def has_time_of_day(format: str) -> bool:

@@ -62,11 +62,11 @@ class FieldValues:
 
     @cached_property
     def formats(self) -> tuple[str, ...]:
-        """The formats of local times that all values fit; see local_times.py."""
-        return formats_of([str(value) for value in self.values])
+        """The formats of local times that nearly all values fit; see local_times.py."""
+        return formats_of([str(value) for value in self.values], MOST)
 
     def is_date(self) -> bool:
-        """Whether all values are dates without a time of day."""
+        """Whether nearly all values are dates without a time of day."""
         if self.formats:
             return not any(map(has_time_of_day, self.formats))
         return self.is_mostly(BARE_DATE.fullmatch)

@@ -76,7 +76,7 @@ def _with_time_of_day(day: FieldValues, fields: Sequence[FieldValues]) -> tuple[
     keys: dict[str, Any] = {"expressions": {"event_time": joined}}
     if not day.formats:
         return keys, []
-    lengths = {len(str(text)) for text in clocks[name].values}
+    lengths = {len(str(text)) for text in clocks[name].values if CLOCK.fullmatch(str(text))}
     clock = {frozenset((5,)): "%H:%M", frozenset((8,)): "%H:%M:%S"}.get(frozenset(lengths), "%H:%M:%S.%f")
     further, sentences = _with_format([f"{format} {clock}" for format in day.formats], f"the dates in {day.name}")
     return {**keys, **further}, sentences
