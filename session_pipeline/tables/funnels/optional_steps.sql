@@ -72,6 +72,8 @@ stream as (
 with_first as (
     select
         funnel,
+        site,
+        unit_id,
         attempt_id,
         last_value(candidate_number ignore nulls) over (
             partition by funnel, site, unit_id
@@ -82,30 +84,50 @@ with_first as (
 ),
 
 -- Each other step of the funnel can use one event, so one of as many events as steps is free.
+-- The group keeps this join before the one with candidates. A join of attempts and candidates
+-- without the number has a row for each pair of them: too many if one visitor has many events.
+wanted as (
+    select
+        w.funnel,
+        w.site,
+        w.unit_id,
+        w.attempt_id,
+        o.is_one_event_per_step,
+        w.first_number + o.step_number - 1 as candidate_number
+    from with_first as w
+    inner join funnel_step_rules as o
+        on w.funnel = o.funnel and (o.step_number = 1 or o.is_one_event_per_step)
+    where w.attempt_id is not null and w.first_number is not null
+    group by
+        w.funnel,
+        w.site,
+        w.unit_id,
+        w.attempt_id,
+        o.is_one_event_per_step,
+        w.first_number,
+        o.step_number
+),
+
 free as (
     select
-        a.funnel,
-        a.attempt_id,
+        w.funnel,
+        w.attempt_id,
         c.event_time,
         c.session_id,
         c.event_number,
         c.stops
-    from attempts as a
-    inner join with_first as w
-        on a.funnel = w.funnel and a.attempt_id = w.attempt_id
-    inner join funnel_step_rules as o
-        on a.funnel = o.funnel and (o.step_number = 1 or a.is_one_event_per_step)
+    from wanted as w
     inner join candidates as c
         on
-            a.funnel = c.funnel and a.site = c.site and a.unit_id = c.unit_id
-            and w.first_number + o.step_number - 1 = c.candidate_number
+            w.funnel = c.funnel and w.site = c.site and w.unit_id = c.unit_id
+            and w.candidate_number = c.candidate_number
     left join reached_steps as u
         on
-            a.funnel = u.funnel and a.attempt_id = u.attempt_id and a.is_one_event_per_step
+            w.funnel = u.funnel and w.attempt_id = u.attempt_id and w.is_one_event_per_step
             and c.session_id = u.step_session_id and c.event_number = u.step_event_number
     where u.attempt_id is null
     qualify
-        row_number() over (partition by a.funnel, a.attempt_id order by c.candidate_number) = 1
+        row_number() over (partition by w.funnel, w.attempt_id order by c.candidate_number) = 1
 )
 
 select
