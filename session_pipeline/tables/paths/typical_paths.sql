@@ -33,8 +33,9 @@ daily as (
     from counted_paths
 ),
 
--- One row is a shown path, a number of actions and a duration.
-measured as (
+-- One row is a path that is folded into a shown path, on a day of the window. All rows are distinct:
+-- the group by only keeps DuckDB from joining folded_paths with all days that have the path.
+dated_paths as (
     select
         t.session_date,
         t.window_days,
@@ -42,9 +43,8 @@ measured as (
         t.outcome,
         t.segment,
         t.path_rank,
-        d.action_count,
-        d.rounded_seconds,
-        sum(d.session_count) as session_count
+        f.path_number,
+        w.counted_date
     from shown_paths as t
     inner join folded_paths as f
         on
@@ -54,13 +54,6 @@ measured as (
             and t.folded_path = f.folded_path
     inner join window_dates as w
         on t.session_date = w.session_date and t.window_days = w.window_days
-    inner join daily as d
-        on
-            w.counted_date = d.counted_date
-            and f.site = d.site
-            and f.outcome = d.outcome
-            and f.path_number = d.path_number
-            and t.segment = d.segment
     group by
         t.session_date,
         t.window_days,
@@ -68,6 +61,37 @@ measured as (
         t.outcome,
         t.segment,
         t.path_rank,
+        f.path_number,
+        w.counted_date
+),
+
+-- One row is a shown path, a number of actions and a duration.
+measured as (
+    select
+        p.session_date,
+        p.window_days,
+        p.site,
+        p.outcome,
+        p.segment,
+        p.path_rank,
+        d.action_count,
+        d.rounded_seconds,
+        sum(d.session_count) as session_count
+    from dated_paths as p
+    inner join daily as d
+        on
+            p.counted_date = d.counted_date
+            and p.site = d.site
+            and p.outcome = d.outcome
+            and p.path_number = d.path_number
+            and p.segment = d.segment
+    group by
+        p.session_date,
+        p.window_days,
+        p.site,
+        p.outcome,
+        p.segment,
+        p.path_rank,
         d.action_count,
         d.rounded_seconds
 ),
