@@ -282,6 +282,25 @@ def test_changing_file_is_waited_for_beside_one_of_the_future(
     assert waits == [pytest.approx(0.05)]
 
 
+def test_hidden_files_and_markers_of_spark_are_skipped(deployment: Deployment) -> None:
+    folder = deployment.folder.raw / "web" / "dt=2026-10-05"
+    folder.mkdir()
+    skipped = ("_SUCCESS", "_started_123", "_committed_123", "_metadata", "_common_metadata", ".part-0.parquet.crc")
+    for name in skipped:
+        (folder / name).write_bytes(b"")
+    for name in ("_events.jsonl", "_SUCCESS.jsonl", "_started_"):
+        (folder / name).write_text(json.dumps({**LINE, "visitor_id": name}) + "\n")
+    deployment.run(UNTIL)
+    found = deployment.table("source_files")
+    names = [path.rpartition("/")[2] for path in found["path"]]
+    assert dict(zip(names, found["status"], strict=True)) == {
+        "good.jsonl": "accepted",
+        "_events.jsonl": "accepted",
+        "_SUCCESS.jsonl": "accepted",
+        "_started_": "refused",
+    }
+
+
 def test_nested_folders_and_several_sources(deployment: Deployment) -> None:
     for name in ("a/b/c/deep", "a/other"):
         deployment.deliver(name, [{**LINE, "visitor_id": name}], "app")

@@ -4,6 +4,7 @@ Handles names, links and permissions. It opens no files; admit.py does.
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.ingest.admission.file_names import is_called_like_a_file
+
+MARKER = re.compile(r"_SUCCESS|_(started|committed)_\d+|_(common_)?metadata")
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,9 @@ class Delivery:
 
 
 def deliveries(folder: DataFolder) -> Iterator[Delivery]:
-    """Yield everything under raw/, sorted by name within each folder. Names that begin with a dot are skipped.
+    """Yield everything under raw/, sorted by name within each folder. Hidden files and markers are skipped.
 
+    Names that begin with a dot are hidden. Spark and Databricks write markers next to their files.
     Links are not followed. Folders that are named like files, or that cannot be read, are not entered. All of these are
     yielded as deliveries, which are then refused.
     """
@@ -53,9 +57,9 @@ def deliveries(folder: DataFolder) -> Iterator[Delivery]:
         entered = [name for name in folders if is_top or not is_called_like_a_file(name)]
         entered = sorted(name for name in entered if _can_be_entered(os.path.join(parent, name)))
         for name in sorted({*names, *folders} - set(entered)):
-            if not name.startswith(".") and (delivery := _delivery(raw, os.path.join(parent, name))) is not None:
+            if not _is_hidden(name) and (delivery := _delivery(raw, os.path.join(parent, name))) is not None:
                 yield delivery
-        folders[:] = [name for name in entered if not name.startswith(".")]
+        folders[:] = [name for name in entered if not _is_hidden(name)]
 
 
 def _delivery(raw: str, path: str) -> Delivery | None:
@@ -73,6 +77,10 @@ def _delivery(raw: str, path: str) -> Delivery | None:
     if is_folder:
         stamp = f"folder-{state.st_ino}"  # new files in the folder do not change it
     return Delivery(path, name, source, stamp, state.st_size, state.st_ctime)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or (name.startswith("_") and MARKER.fullmatch(name) is not None)
 
 
 def _can_be_entered(path: str) -> bool:
