@@ -6,6 +6,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from session_pipeline.checks import rejected_files
@@ -223,3 +225,22 @@ def test_run_says_what_it_recognized(tmp_path: Path) -> None:
     assert 'raw/web/ read with preset = "ga4", recognized from its files' in " ".join(out.split())
     code, out, _ = call("run", "--json", "--data", made.folder.path, "--until", "2026-05-06")
     assert json.loads(out)["recognized"] == {"web": ["ga4"]}
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([253402300799999999], pa.timestamp("us", tz="Europe/Berlin")),
+        pa.array([-62135596800000000], pa.timestamp("us", tz="America/New_York")),
+        pa.array([1714816800000000000], pa.timestamp("us")),
+        pa.array([3_000_000], pa.date32()),
+        pa.array([2**62], pa.duration("us")),
+        pa.array([0], pa.timestamp("us", tz="Nowhere/Town")),
+    ],
+    ids=["the end of year 9999", "year 1", "nanoseconds as microseconds", "a late date", "long", "unknown time zone"],
+)
+def test_value_that_python_cannot_hold_stops_neither_its_file_nor_others(column: pa.Array, tmp_path: Path) -> None:
+    made = deployment(tmp_path, json.dumps(NATIVE) + "\n")
+    file = {name: pa.array([value]) for name, value in NATIVE.items()} | {"valid_to": column}
+    pq.write_table(pa.table(file), made.folder.raw / "web" / "b.parquet")
+    assert [(each["status"], each["accepted_count"]) for each in facts(made)] == [("accepted", 1), ("accepted", 1)]

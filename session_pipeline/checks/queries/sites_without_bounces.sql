@@ -1,5 +1,5 @@
--- One row is a day of a site on which at least $fewest_sessions sessions of people have a page view,
--- and at most $largest_share of them have a single one.
+-- One row is a day of a site on which at least $fewest_sessions sessions of people have a page
+-- view, and at most $largest_share of them have a single one.
 select
     session_date,
     site

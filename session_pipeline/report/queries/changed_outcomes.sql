@@ -1,7 +1,7 @@
 -- One row is an outcome, or the number of visits, that left its usual range in the last 14 days,
 -- with the figures of the last day on which it did. Of a number of visits on a single day, since is
--- the first of the days with visits that are all alerts in the same direction. A change that is over
--- has the day from which on the rate is usual again.
+-- the first of the days with visits that are all alerts in the same direction. A change that is
+-- over has the day from which on the rate is usual again.
 with alerts as (
     select
         *,
