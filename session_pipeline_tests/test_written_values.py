@@ -108,6 +108,22 @@ def test_value_with_a_comma_is_invalid_without_the_setting(ingest: Ingest) -> No
     assert ingest.reason(replace(RULES, decimal_comma=True), value="1,2,3") == ("invalid_value", "value: 1,2,3")
 
 
+@pytest.mark.parametrize("written", ["20261025T120000Z", "2026-10-25T12:00:00,5Z", " 2026-10-25T12:00:00Z "])
+def test_other_forms_of_iso_8601_are_invalid(ingest: Ingest, written: str) -> None:
+    assert ingest.reason(event_time=written) == ("invalid_event_time", f"event_time: {written}")
+
+
+def test_other_forms_of_iso_8601_are_read_as_the_definitions_say(ingest: Ingest) -> None:
+    rules = replace(RULES, time_format="%Y%m%dT%H%M%SZ")
+    basic = ingest.take_lines({**EVENT, "event_time": "20261025T120000Z"}, rules=rules)
+    assert str(basic.events[0]["event_time"]) == "2026-10-25 12:00:00"
+    rules = replace(
+        RULES, columns={"event_time": "at"}, expressions={"event_time": "trim(replace(line ->> 'at', ',', '.'))"}
+    )
+    comma = ingest.take_lines({**EVENT, "at": " 2026-10-25T12:00:00,5Z "}, rules=rules)
+    assert str(comma.events[0]["event_time"]) == "2026-10-25 12:00:00.500000"
+
+
 TIMES = [
     ("1709294400123456789", "2024-03-01 12:00:00.123456"),
     (1709294400999999999, "2024-03-01 12:00:00.999999"),
