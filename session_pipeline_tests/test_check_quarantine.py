@@ -233,7 +233,11 @@ def test_setting_of_every_reason_exists(reason: str) -> None:
 @pytest.mark.parametrize(
     ("reason", "other"),
     [
-        ("invalid_value", "if numbers are written as 12,50, set sources.web.decimal_comma = true"),
+        (
+            "invalid_value",
+            "if numbers are written as 12,50, set sources.web.decimal_comma = true; if they have the sign of a"
+            " currency, remove it with sources.web.expressions.value",
+        ),
         ("invalid_event_time", "if times are written as 20.11.2026 18:10:00, set sources.web.time_format"),
         ("missing_visitor_id", "if the file has no header, set sources.web.header"),
     ],

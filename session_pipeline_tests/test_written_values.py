@@ -4,6 +4,7 @@ import io
 import json
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -101,6 +102,24 @@ def test_decimal_comma_counts_in_the_expression_of_value(ingest: Ingest, express
     lines = [event(1, n={"price": written}) for written in VALUE_EXPRESSIONS[expression]]
     taken = ingest.take_lines(*lines, rules=rules)
     assert [float(value) for value in taken.column("value")] == [1234.5, 12.567, 1.234, 1234]
+
+
+@pytest.mark.parametrize(
+    ("written", "expression", "decimal_comma"),
+    [
+        ("$1,234.50", "cast(replace(replace(line ->> 'value', '$', ''), ',', '') as decimal(18, 6))", False),
+        ("1.234,50 €", "trim(replace(line ->> 'value', '€', ''))", True),
+    ],
+)
+def test_sign_of_a_currency_is_removed_by_an_expression_of_the_docs(
+    ingest: Ingest, written: str, expression: str, decimal_comma: bool
+) -> None:
+    page = Path(__file__).parent.parent / "docs" / "sources" / "README.md"
+    assert f"`{expression}`" in page.read_text(encoding="utf-8")
+    rules = replace(RULES, decimal_comma=decimal_comma)
+    assert ingest.reason(rules, value=written) == ("invalid_value", f"value: {written}")
+    taken = ingest.take_lines(event(1, value=written), rules=replace(rules, expressions={"value": expression}))
+    assert [float(value) for value in taken.column("value")] == [1234.5]
 
 
 def test_value_with_a_comma_is_invalid_without_the_setting(ingest: Ingest) -> None:

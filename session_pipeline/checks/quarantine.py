@@ -51,7 +51,8 @@ OF_RAGGED_ROWS: Mapping[str, str] = {
 }
 # Another setting that can decide, and when it does.
 OTHER_KEYS: Mapping[str, str] = {
-    "invalid_value": "; if numbers are written as 12,50, set {source}.decimal_comma = true",
+    "invalid_value": "; if numbers are written as 12,50, set {source}.decimal_comma = true; if they have the sign of a"
+    " currency, remove it with {source}.expressions.value",
     "invalid_event_time": "; if times are written as 20.11.2026 18:10:00, set {source}.time_format",
 }
 HEADER = "; if the file has no header, set {source}.header"  # of CSV and TSV, if no line was accepted
