@@ -217,6 +217,9 @@ def error_of(text: str) -> tuple[str, str]:
             "write 'jsonl', 'csv', 'tsv', 'parquet', 'access_log' or 'w3c'",
         ),
         ("[sources.web]\nsite = 'a b'", "sources.web.site", "use A-Z, a-z, 0-9"),
+        ("[sources.web]\nhost = 'www.münchen.example'", "sources.web.host", "; write www.xn--mnchen-3ya.example"),
+        ("[sources.web]\nhost = 'straße.example'", "sources.web.host", "use A-Z, a-z, 0-9"),
+        ("[sources.web]\nhost = 'ü..example'", "sources.web.host", "use A-Z, a-z, 0-9"),
         ("[sources.web]\ncolumns = { evnt_id = 'id' }", "sources.web.columns.evnt_id", "did you mean event_id?"),
         (
             "[sources.web]\ncolumns = { is_bot = 'bot' }",

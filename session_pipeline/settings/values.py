@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import cache, partial
 from importlib.resources import files
@@ -147,6 +148,18 @@ def _like(pattern: str, problem: str, hint: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _site(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", text):
+        hint = "use A-Z, a-z, 0-9, ., _ and -, such as shop.example"
+        with suppress(UnicodeError):
+            encoded = text.encode("idna").decode()
+            # Browsers encode a few letters in another way than Python: those of IDNA 2008, such as ß.
+            is_certain = "xn--" in encoded and not re.search("[ßẞς\u200c\u200d]", text)
+            hint = f"write {encoded}" if is_certain and re.fullmatch(r"[a-z0-9.-]{1,100}", encoded) else hint
+        raise refusal(f"is {shown(text)}, which is not a valid site", hint)
+    return text
+
+
 def parsed_by(parse: Callable[[str], object]) -> AfterValidator:
     """Return a validator that refuses a text with the error of its parser."""
 
@@ -251,7 +264,7 @@ Name = Annotated[str, _like(r"[a-z][a-z0-9_]{0,62}", "name", "use a-z, 0-9 and _
 _LABEL = r"[^\x00-\x1f]{1,100}"
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 Label = Annotated[str, _like(_LABEL, "label", "write 1 to 100 characters on one line")]
-Site = Annotated[str, _like(r"[A-Za-z0-9._-]{1,100}", "site", "use A-Z, a-z, 0-9, ., _ and -, such as shop.example")]
+Site = Annotated[str, AfterValidator(_site)]
 SourceName = Annotated[
     str,
     _like(r"(?![.])[^/\0]{1,255}", "source", 'use its folder name under raw/, in quotes if needed: [sources."a.b"]'),
