@@ -43,6 +43,7 @@ STEP = {
     "since": date(2024, 3, 9),
     "example_session_ids": "aaa bbb ccc",
 }
+GAIN = STEP | {"score": 4.2, "associated_lost": -25.0, "is_alert": False, "sentence": "More visits go on."}
 QUIET_STEP = STEP | {"is_alert": False, "progress_rate": 0.75, "score": -0.5}
 
 # The queries that pages show and that were run. Most pages show the same ones, which take as long as the page.
@@ -62,6 +63,21 @@ def build_reported_week(folder: Path) -> Deployment:
     deployment.deliver("events", visits.lines)
     deployment.run(until=LAST)
     return deployment
+
+
+def gain_rows(visits: int, converted: int) -> dict[str, list[dict[str, Any]]]:
+    """Return a gain with the visits at its action, after two days of the week before with 25 conversions of 50 each."""
+    of_action = {name: GAIN[name] for name in ("site", "dimension", "dimension_value", "action")}
+    usual_days = [LAST - timedelta(days=days) for days in (7, 8)]
+    usual = {"session_count": 50, "converted_count": 25}
+    return {
+        "progress_changes": [GAIN],
+        "action_visits": [
+            of_action | {"session_count": visits, "converted_count": converted},
+            *(of_action | usual | {"session_date": day} for day in usual_days),
+        ],
+        "daily_summary": [OTHER_SITE | {"site": GAIN["site"], "session_date": day} for day in usual_days],
+    }
 
 
 def charts_with(deployment: Deployment, tmp_path: Path, rows: Mapping[str, list[dict[str, Any]]]) -> Mapping[str, str]:

@@ -12,7 +12,16 @@ import pytest
 from session_pipeline.report.figures import Figure, Figures
 from session_pipeline.report.funnels import last_steps
 from session_pipeline.report.sites import has_several
-from session_pipeline_tests.changed_reports import LAST, OTHER_SITE, QUIET_STEP, STEP, flaws_of, page_with
+from session_pipeline_tests.changed_reports import (
+    GAIN,
+    LAST,
+    OTHER_SITE,
+    QUIET_STEP,
+    STEP,
+    flaws_of,
+    gain_rows,
+    page_with,
+)
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.report_pages import Page
 from session_pipeline_tests.report_tables import ReportTables, share, wilson
@@ -152,10 +161,10 @@ def test_values_only_of_visits_with_several_currencies_are_counted(reported_week
 
 
 def test_every_sentence_names_its_site_if_there_are_several(reported_week: Deployment, tmp_path: Path) -> None:
-    rows = {
+    rows = gain_rows(100, 75) | {
         "progress_changes": [
             STEP | {"site": "jp", "sentence": "Fewer visits go on."},
-            STEP | {"action": "/b", "score": 4.2, "is_alert": False, "sentence": "More go on."},
+            GAIN,
         ],
         "outcome_changes": [
             {"site": "jp", "rank": 1, "window_days": 7, "dimension": "all", "dimension_value": "all", "score": 5.0}
@@ -177,7 +186,7 @@ def test_every_sentence_names_its_site_if_there_are_several(reported_week: Deplo
     assert all(sentence in found for sentence in expected)
     works = page.text.split("What works")[1].split("Changes found in")[0]
     assert "On site jp: visits also." in works
-    assert "On site main: more go on." in works
+    assert "On site main: more visits go on." in works
 
 
 def test_quiet_report_of_several_sites_names_the_site_of_a_fault(reported_week: Deployment, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from session_pipeline.report.figures import Figure, Figures
 from session_pipeline.report.strengths import chance_of, strengths
 from session_pipeline.report.window import Window
-from session_pipeline_tests.changed_reports import OTHER_SITE, STEP, page_with
+from session_pipeline_tests.changed_reports import OTHER_SITE, gain_rows, page_with
 from session_pipeline_tests.deployment import Deployment
 
 LAST = date(2026, 4, 9)
@@ -206,6 +206,24 @@ def test_few_visits_and_visits_without_a_value_are_no_finding(value: str | None,
     assert works_of(breakdowns=[group("channel", "email", visits=30)])
 
 
+@pytest.mark.parametrize(
+    ("visits", "converted", "is_found"),
+    [
+        (100, 75, True),
+        (100, 63, True),  # 50 are usual; half of the claimed 25 more are 62.5
+        (100, 62, False),
+        (60, 55, True),
+        (60, 49, False),  # of fewer visits, more than usual; but fewer conversions than on as many days
+    ],
+)
+def test_gain_has_more_conversions_than_usual(
+    visits: int, converted: int, is_found: bool, reported_week: Deployment, tmp_path: Path
+) -> None:
+    """If fewer visits come that seldom convert, a larger share converts, but no conversion is won."""
+    page = page_with(reported_week, tmp_path, gain_rows(visits, converted))
+    assert ("More visits go on." in page.text.split("What works")[1].split("Changes found")[0]) == is_found
+
+
 def test_what_works_is_worded_with_caution(reported_week: Deployment, tmp_path: Path) -> None:
     rows = {
         "next_best_actions": [
@@ -213,11 +231,10 @@ def test_what_works_is_worded_with_caution(reported_week: Deployment, tmp_path: 
             | {"difference": 0.1, "score": 5.0, "is_significant": True, "sentence": f"Sessions of {window} days."}
             for window in (28, 84)
         ],
-        "progress_changes": [STEP | {"score": 4.2, "is_alert": False, "sentence": "More visits go on."}],
-    }
+    } | gain_rows(100, 75)
     page = page_with(reported_week, tmp_path, rows)
     works = page.text.split("What works")[1].split("Changes found")[0]
-    assert "Visits of 84 days. Visits of the last 2 days. An association, not an effect" in works
+    assert "Visits of 84 days. Visits of the last 9 days. An association, not an effect" in works
     assert "More visits go on. Nothing says what causes it" in works
     assert "28 days" not in works
 

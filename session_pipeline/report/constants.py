@@ -6,6 +6,7 @@ the days of a report.
 
 from collections.abc import Mapping
 
+from session_pipeline.reference.changes import BASE_DAYS, WINDOWS
 from session_pipeline.tables.parameters import Z_95, Scalar
 
 EXAMPLES = 3  # visits of each flaw
@@ -22,6 +23,9 @@ CONSTANTS: Mapping[str, Scalar] = {
     "fewest_usual_visits": 10,  # on days without visits: by chance, there are none once in 20,000 times
     "many_do": MANY_DO,
     "gain_score": 3.5,  # of a step that more visits take than usual
+    "gain_share": 0.5,  # of the conversions that such a step claims: so many more than usual there must be
+    "gain_days": max(WINDOWS) + BASE_DAYS,  # before the week; the query reads no earlier ones
+    "usual_days": BASE_DAYS,
     # How many rows are shown
     "examples": EXAMPLES,
     "shown_actions": 8,
