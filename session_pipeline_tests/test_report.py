@@ -256,7 +256,7 @@ def test_reports_of_other_days_and_files_of_others_stay(deployment: Deployment) 
     report.write(deployment.folder)
     names = ("2024-01-01.html", "index.html", ".index.html.swp", ".latest.html.swp", ".2024-01-01.html.orig")
     kept = [deployment.folder.reports / name for name in names]
-    dead = deployment.folder.reports / ".2024-01-01.html.999999999"
+    dead = deployment.folder.reports / ".2024-01-01.html.4194304"  # no process has this number
     for path in (*kept, dead):
         path.write_text("kept")
     report.write(deployment.folder)

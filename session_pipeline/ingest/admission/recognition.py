@@ -256,6 +256,7 @@ def _values(column: "pa.Array") -> list[Any]:
     import pyarrow as pa
 
     try:
-        return column.to_pylist()
+        found: list[Any] = column.to_pylist()
     except (pa.ArrowException, ValueError, OverflowError, KeyError):  # a KeyError is an unknown time zone
         return [None] * len(column)
+    return found

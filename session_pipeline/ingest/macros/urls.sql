@@ -36,19 +36,28 @@ case
     else coalesce(nullif(substr(url, strpos(url, '//') + 2 + length(authority)), ''), '/')
 end;
 
--- A path in one spelling of percent-encoding, as in RFC 3986, section 6.2.2: hexadecimal digits are
--- capitals, and letters, digits and -._~ are not encoded. Text that is not encoded is left as it is.
+-- A path in one spelling of percent-encoding, as in RFC 3986, section 6.2.2: hexadecimal digits
+-- are capitals, and letters, digits and -._~ are not encoded. Other text is left as it is.
+-- normalized_code does this for one encoded character.
+create or replace temp macro normalized_code(code) as
+case
+    when regexp_matches(code, '%(?i:2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)')
+        then url_decode(code)
+    else upper(code)
+end;
+
 create or replace temp macro normalized_path(path) as
 case
-    when contains(path, '%') then array_to_string(list_transform(
-        regexp_extract_all(path, '%[0-9A-Fa-f]{2}|[^%]+|%'),
-        lambda part: case
-            when not regexp_matches(part, '^%[0-9A-Fa-f]{2}$') then part
-            when regexp_matches(part, '^%(?:2[DEde]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff]|7[Ee])$')
-                then url_decode(part)
-            else upper(part)
-        end
-    ), '')
+    when contains(path, '%')
+        then array_to_string(
+            list_transform(
+                regexp_extract_all(path, '%[0-9A-Fa-f]{2}|[^%]+|%'),
+                lambda part: case
+                    when regexp_matches(part, '^%.') then normalized_code(part)
+                    else part
+                end
+            ), ''
+        )
     else path
 end;
 

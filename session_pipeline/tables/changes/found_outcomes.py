@@ -152,7 +152,7 @@ def _without_parts(rows: Sequence[Row]) -> Sequence[Row]:
 
 
 def _relative_change(row: Row) -> Fraction:
-    return row["outcome_count"] / Fraction(row["expected_count"]) - 1
+    return Fraction(row["outcome_count"]) / Fraction(row["expected_count"]) - 1
 
 
 def _row(counts: OutcomeCounts, day: int, window_days: int, scores: Scores, place: int, compared: Set[Segment]) -> Row:

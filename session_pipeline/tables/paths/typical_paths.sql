@@ -33,8 +33,8 @@ daily as (
     from counted_paths
 ),
 
--- One row is a path that is folded into a shown path, on a day of the window. All rows are distinct:
--- the group by only keeps DuckDB from joining folded_paths with all days that have the path.
+-- One row is a path that is folded into a shown path, on a day of the window. All rows are
+-- distinct: the group only keeps DuckDB from joining folded_paths with all days that have the path.
 dated_paths as (
     select
         t.session_date,
