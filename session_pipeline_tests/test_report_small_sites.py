@@ -49,7 +49,8 @@ def test_week_without_a_conversion_is_not_compared(reported_week: Deployment, tm
         "daily_breakdowns": [PLAN | {"dimension_value": "free", "session_count": 50, "session_date": later}],
     }
     page = page_with(reported_week, tmp_path, rows)
-    assert page.text.split("What works ")[1].startswith("No visit of this week converted. ")
+    works = page.text.split("What works ")[1]
+    assert works.startswith("No visit of this week converted. The last conversion was on Thu 14 Mar 2024. ")
 
 
 @pytest.mark.long
