@@ -127,7 +127,7 @@ def test_sums_in_several_currencies_are_named_and_not_added(reported_week: Deplo
         for currency, value in (("JPY", 9_000_000), ("USD", 5000.75), (None, 3))
     ]
     page = page_with(reported_week, tmp_path, {"session_outcomes": rows})
-    assert "Value 9,000,000 JPY and 5,001 USD, 126.00 EUR, 3.00 without a currency" in page.text
+    assert "Value 126.00 EUR and 9,000,000 JPY, 5,001 USD, 3.00 without a currency" in page.text
     assert "Rate Hard time" in page.text.split("The days as a table")[1]
 
 

@@ -87,7 +87,7 @@ class _Tiles:
         )
 
     def value(self) -> Tile | None:
-        """Return the value of the week in each currency of the two weeks, the largest number first; None without any.
+        """Return the value of the week in each currency of two weeks, that of the most visits first; None without any.
 
         Visits that each have several currencies are only counted, because their values are no sum of money.
         """

@@ -1,6 +1,7 @@
 -- One row is a currency of the last four weeks: the value of the visits that converted, in the
 -- week, on its last day and in the week before. XXX are visits that each have several currencies:
--- their values are no sum of money, so only their number is shown.
+-- their values are no sum of money, so only their number is shown. The currency of the most visits
+-- comes first, because values of several currencies cannot be compared.
 select
     currency,
     count(*) filter (where session_date >= $first_day) as week_count,
@@ -16,4 +17,4 @@ where
     and not is_bot
     and value is not null
 group by currency
-order by week_value desc nulls last, currency asc
+order by week_count desc, week_value desc nulls last, currency asc
