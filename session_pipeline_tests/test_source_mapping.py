@@ -68,7 +68,7 @@ def test_expression_reads_fields_and_columns(ingest: Ingest) -> None:
 def test_useful_expressions_for_values_give_amounts(ingest: Ingest) -> None:
     """Those of docs/sources/README.md: expressions do not calculate, but a text can have an exponent."""
     page = (ROOT / "docs" / "sources" / "README.md").read_text()
-    as_text, in_cents = (
+    as_text, in_dollars, in_euros, in_cents = (
         found.replace("\\|", "|") for found in re.findall(r"^\| a value .* \| `(.+)` \|$", page, re.MULTILINE)
     )
     lines = [EVENT | {"cents": cents} for cents in (1999, "1999", -5, 0, 12.5, "free", None)]
@@ -77,6 +77,10 @@ def test_useful_expressions_for_values_give_amounts(ingest: Ingest) -> None:
     assert values == [*map(Decimal, amounts), None, None]
     [row] = taken(ingest, EVENT | {"value": "19.99"}, expressions={"value": as_text})
     assert row["value"] == Decimal("19.99")
+    [row] = taken(ingest, EVENT | {"value": "$1,234.50"}, expressions={"value": in_dollars})
+    assert row["value"] == Decimal("1234.50")
+    [row] = taken(ingest, EVENT | {"value": "1.234,50 €"}, expressions={"value": in_euros}, decimal_comma=True)
+    assert row["value"] == Decimal("1234.50")
 
 
 def test_column_has_its_field_where_the_expression_is_null(ingest: Ingest) -> None:
