@@ -58,6 +58,11 @@ def test_sources_that_deliver_the_same_events_are_named(tmp_path: Path) -> None:
     assert verdict.sentence == f"{DAY}: site main: {counts}; {cause}"
 
 
+def test_some_views_of_another_source_do_not_hide_that_the_tag_is_there_twice(tmp_path: Path) -> None:
+    verdict = found(tmp_path, web={}, server={"visitors": 2, "views": 1, "tag": "b"})
+    assert verdict.sentence.endswith(TAG_TWICE)
+
+
 @pytest.mark.parametrize(
     "options",
     [{"views": 1}, {"seconds": 1.5}, {"visitors": 29}, {"visitors": 30, "bounces": 2}],

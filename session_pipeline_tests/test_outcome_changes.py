@@ -192,15 +192,22 @@ def test_days_without_sessions_are_no_fall_of_the_week() -> None:
 
 
 @pytest.mark.parametrize(
-    ("of_desktop", "of_phone", "alerts"), [(0.5, 0.5, {"all"}), (0.7, 0.1, {"all", "phone"}), (1, 0.3, {"phone"})]
+    ("desktop_count", "of_desktop", "of_phone", "alerts"),
+    [
+        (60, 0.5, 0.5, {"all"}),
+        (60, 0.7, 0.1, {"all", "phone"}),
+        (360, 1, 0.3, {"phone"}),
+        (25, 1, 0.2, {"all", "phone"}),
+    ],
+    ids=["both fall", "phones fall more", "a small part falls alone", "a large part falls alone"],
 )
-def test_a_value_is_an_alert_beside_all_sessions_only_if_it_fell_more(
-    of_desktop: float, of_phone: float, alerts: set[str]
+def test_a_value_is_an_alert_beside_all_sessions_only_if_it_fell_more_than_the_others(
+    desktop_count: int, of_desktop: float, of_phone: float, alerts: set[str]
 ) -> None:
-    """Half of the sessions are of phones, or in the last case a seventh; from day 95 on, a share of them is left."""
+    """There are 60 sessions of phones a day; from day 95 on, shares of both are left."""
     rows = []
     for offset in range(104):
-        desktop, phone = few_visits(offset, 60 if of_desktop < 1 else 360), few_visits(offset + 3, 60)
+        desktop, phone = few_visits(offset, desktop_count), few_visits(offset + 3, 60)
         if offset >= 95:
             desktop, phone = round(desktop * of_desktop), round(phone * of_phone)
         for segment, n in ((("all", "all"), desktop + phone), (("device", "desktop"), desktop),

@@ -66,8 +66,8 @@ def rows_of_day(counts: Sequence[Row], day: date) -> dict[Key, dict[str, Any]]:
     for key, row in rows.items():
         of_all = rows.get((key[0], *WHOLE, SESSIONS))
         if key[-1] == SESSIONS and key[1:3] != WHOLE and of_all and of_all["is_alert"]:
-            more = abs(_change(row)) - abs(_change(of_all))
-            if (row["score"] > 0) == (of_all["score"] > 0) and more < Fraction(1, 4):
+            sign = 1 if of_all["score"] > 0 else -1
+            if sign * row["score"] > 0 and sign * _more_than_others(row, of_all) < Fraction(1, 4):
                 row.update(is_alert=False, since=None)
     order = sorted(rows, key=lambda key: (not rows[key]["is_alert"], -abs(rows[key]["score"]), key[0], *_place(key)))
     return {key: {**rows[key], "rank": rank} for rank, key in enumerate(order, start=1)}
@@ -101,8 +101,13 @@ def _days_of_change(
     return days[first], None if end is None else days[end]
 
 
-def _change(row: Mapping[str, Any]) -> Fraction:
-    return row["outcome_count"] / Fraction(row["expected_count"]) - 1
+def _more_than_others(row: Mapping[str, Any], of_all: Mapping[str, Any]) -> Fraction:
+    """Return the change of a value, as a share of its usual sessions, less that of the sessions without the value."""
+    usual, usual_of_all = Fraction(row["expected_count"]), Fraction(of_all["expected_count"])
+    if usual_of_all <= usual:
+        return Fraction(0)
+    others = (of_all["outcome_count"] - row["outcome_count"]) / (usual_of_all - usual)
+    return row["outcome_count"] / usual - others
 
 
 def _days_since(key: Key, sessions: Mapping[Segment, Mapping[date, int]], latest: Sequence[date], *, sign: int) -> int:

@@ -1,5 +1,6 @@
 -- One row is a day of a site, with the page views of people, and those that come within
 -- $seconds seconds after a view of the same page in the same session. Other events can be between.
+-- Of these, source_count come from another source than the view before.
 with views as (
     select
         event_date,
@@ -20,6 +21,9 @@ select
     site,
     count(*) as view_count,
     count(*) filter (where event_time <= time_before + interval ($seconds) second) as doubled_count,
+    count(*) filter (
+        where source <> source_before and event_time <= time_before + interval ($seconds) second
+    ) as source_count,
     min(least(source, source_before)) filter (
         where source <> source_before and event_time <= time_before + interval ($seconds) second
     ) as first_source,

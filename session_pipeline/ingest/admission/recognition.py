@@ -252,7 +252,7 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _values(column: "pa.Array") -> list[Any]:
-    """Return the values of a column; nulls if Python has no such values, as times after the year 9999."""
+    """Return the values of a column; only nulls if Python cannot hold one of them, as a time after the year 9999."""
     import pyarrow as pa
 
     try:

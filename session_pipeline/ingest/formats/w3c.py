@@ -18,7 +18,7 @@ DIRECTIVE = re.compile(rb"\n#")
 NO_VALUE = ("-", "")
 # Fields with words in which servers replace spaces, because a space separates fields.
 WORDS = re.compile(r"(?i)cs\((user-agent|cookie)\)")
-# CloudFront, the only one of these servers with such fields, also encodes the % of these.
+# CloudFront, the only one of these servers with such fields, also encodes each % in the fields of URLS.
 OF_CLOUDFRONT = re.compile(r"(?i)x-edge-.+")
 URLS = re.compile(r"(?i)cs-uri-stem|cs-uri-query|cs\(referer\)")
 # Spaces of Unicode, such as a no-break space, separate no fields: servers write paths decoded.

@@ -38,6 +38,7 @@ days_before as (
             and l.dimension = a.dimension
             and l.dimension_value = a.dimension_value
             and l.outcome = a.outcome
+            and l.window_days = a.window_days
             and d.session_date = a.session_date
             and sign(l.score) = sign(a.score)
     where l.outcome = '(sessions)' and l.window_days = 1

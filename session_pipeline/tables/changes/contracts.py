@@ -212,7 +212,8 @@ TABLES: tuple[Table, ...] = (
             flag(
                 "is_alert",
                 "Whether it left its usual range: a score beyond 3.5, for '(sessions)' beyond 5, and at least 5 "
-                "sessions more or fewer than expected. A change that is over is not an alert, see over_since.",
+                "sessions more or fewer than expected. A change that is over is not an alert, see over_since; "
+                "nor is a number of a value that changed as those of the other values.",
             ),
             SINCE,
             OVER_SINCE,

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # Numbers of sessions change with the seasons, so they are not compared in windows of four weeks.
 SESSION_SCORES = {1: day_scores, 7: week_scores}
 RATE_ALERT_SCORE, COUNT_ALERT_SCORE = 3.5, 5.0
-UNLIKE_ALL = Fraction(1, 4)  # of the usual sessions, by which a value has lost or gained more than all sessions
+UNLIKE_OTHERS = Fraction(1, 4)  # of the usual sessions, by which a value has lost or gained more than the others
 COUNT_DIGITS = 3
 MADE_BY_SQL = frozenset(("low", "high", "example_session_ids"))
 
@@ -140,19 +140,18 @@ def _rows(
 
 
 def _without_parts(rows: Sequence[Row]) -> Sequence[Row]:
-    """Make numbers of sessions of values no alert that only follow an alert of all sessions in the same direction."""
+    """Make numbers of sessions of values no alert if there is one of all sessions, and the others changed as much."""
     alerts = [row for row in rows if row["outcome"] == SESSIONS and row["is_alert"]]
     whole = next((row for row in alerts if (row["dimension"], row["dimension_value"]) == WHOLE), None)
     for row in alerts:
         if whole is None or row is whole or (row["score"] < 0) != (whole["score"] < 0):
             continue
-        if abs(_relative_change(row)) - abs(_relative_change(whole)) < UNLIKE_ALL:
+        count, expected = row["outcome_count"], Fraction(row["expected_count"])
+        others, expected_others = whole["outcome_count"] - count, Fraction(whole["expected_count"]) - expected
+        more = count / expected - others / expected_others if expected_others > 0 else Fraction(0)
+        if (more if whole["score"] > 0 else -more) < UNLIKE_OTHERS:
             row.update(is_alert=False, since=None)
     return rows
-
-
-def _relative_change(row: Row) -> Fraction:
-    return Fraction(row["outcome_count"]) / Fraction(row["expected_count"]) - 1
 
 
 def _row(counts: OutcomeCounts, day: int, window_days: int, scores: Scores, place: int, compared: Set[Segment]) -> Row:

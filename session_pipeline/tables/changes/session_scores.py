@@ -40,8 +40,8 @@ def week_scores(sessions: Counts) -> Scores:
     It finds a lasting change that is too small for each single day.
 
     Args:
-        sessions: The sessions of the 56 days before and of the seven days: a row for each day. Days without sessions in
-            any column are left out.
+        sessions: The sessions of the 56 days before and of the seven days: a row for each day. Days on which no
+            column has sessions are left out.
     """
     has_sessions = _has_sessions(sessions)
     return _scores([_week_score(column, has_sessions) for column in sessions.T.tolist()])
