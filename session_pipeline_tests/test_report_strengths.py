@@ -10,7 +10,7 @@ import pytest
 from session_pipeline.report.figures import Figure, Figures
 from session_pipeline.report.strengths import chance_of, strengths
 from session_pipeline.report.window import Window
-from session_pipeline_tests.changed_reports import OTHER_SITE, gain_rows, page_with
+from session_pipeline_tests.changed_reports import GAIN, OTHER_SITE, gain_rows, page_with
 from session_pipeline_tests.deployment import Deployment
 
 LAST = date(2026, 4, 9)
@@ -222,6 +222,22 @@ def test_gain_has_more_conversions_than_usual(
     """If fewer visits come that seldom convert, a larger share converts, but no conversion is won."""
     page = page_with(reported_week, tmp_path, gain_rows(visits, converted))
     assert ("More visits go on." in page.text.split("What works")[1].split("Changes found")[0]) == is_found
+
+
+@pytest.mark.parametrize("other", [{"action": "/cart"}, {"dimension_value": "desktop"}])
+def test_stronger_gain_without_more_conversions_hides_no_other(
+    other: dict[str, Any], reported_week: Deployment, tmp_path: Path
+) -> None:
+    """The other one is of the same segment or of the same step."""
+    stronger, weaker = gain_rows(100, 50), gain_rows(100, 75)
+    rows = {
+        "progress_changes": [GAIN, GAIN | other | {"score": 3.8, "sentence": "The other gain."}],
+        "action_visits": [*stronger["action_visits"], *(row | other for row in weaker["action_visits"])],
+        "daily_summary": stronger["daily_summary"],
+    }
+    works = page_with(reported_week, tmp_path, rows).text.split("What works")[1].split("Changes found")[0]
+    assert "The other gain." in works
+    assert "More visits go on." not in works
 
 
 def test_what_works_is_worded_with_caution(reported_week: Deployment, tmp_path: Path) -> None:
