@@ -175,6 +175,16 @@ def visits_of_a_campaign(since: int, until: int) -> list[Session]:
     ]
 
 
+def without_steps_after_home(sessions: Iterable[Session], since: int) -> list[Session]:
+    """Return the sessions as if most buttons of the cart no longer worked from a day on."""
+    return [
+        replace(one, actions=one.actions[:1], converted_at=None)
+        if one.day >= day(since) and Random(one.session_id).random() < 0.7
+        else one
+        for one in sessions
+    ]
+
+
 def in_a_channel(one: Session) -> Session:
     channel = "search" if one.session_id.endswith(("1", "4", "7")) else "direct"
     return replace(one, segments=[*one.segments, ("channel", channel)])
@@ -194,6 +204,21 @@ def test_more_visits_that_do_not_buy_are_no_loss(seed: int) -> None:
     found = changes(rows_of([*usual, *visits_of_a_campaign(86, 100)], range(88, 100, 3)))
     assert min(row["score"] for row in found) < -5
     assert not any(row["is_alert"] or row["explained_by"] for row in found)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_fault_during_a_campaign_that_does_not_buy_is_one_alert(seed: int) -> None:
+    """Fewer visits at home go on to the cart, but as many as before; the conversions are missing after ship."""
+    usual = map(in_a_channel, shop(100, drop_from=92, drop=0.8, seed=seed))
+    found = changes(rows_of([*usual, *visits_of_a_campaign(86, 100)], [96, 99]))
+    assert min(row["score"] for row in found if step_of(row)[2:] == ("home", "cart")) < -5
+    assert [step_of(row) for row in found if row["is_alert"]] == [("all", "all", "ship", "pay")] * 2
+
+
+def test_a_fault_of_the_step_that_a_campaign_dilutes_is_an_alert() -> None:
+    broken = without_steps_after_home(map(in_a_channel, shop(100)), since=92)
+    found = changes(rows_of([*broken, *visits_of_a_campaign(86, 100)], [99]))
+    assert ("all", "all", "home", "cart") in {step_of(row) for row in found if row["is_alert"]}
 
 
 def test_a_fault_while_visits_grow_everywhere_is_an_alert() -> None:

@@ -36,11 +36,20 @@ class Drop:
     """A row with a score of at most -2.5."""
 
     row: Tested
-    is_loss: bool
-    left: float
+    visits: Fraction | None  # of a loss, those that count
+    left: float = field(init=False)
     restored: float = 0.0
     is_weak: bool = False
     parts: list[tuple[float, "Drop"]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Take the score of the visits that count."""
+        is_part = self.visits is not None and self.visits < self.row.session_count
+        self.left = round(self.left_with(0), 6) if is_part else self.row.score
+
+    @property
+    def is_loss(self) -> bool:
+        return self.visits is not None
 
     @property
     def is_low(self) -> bool:
@@ -59,8 +68,8 @@ class Drop:
     def left_with(self, sessions: float) -> float:
         """Return the score that is left with some sessions restored."""
         row = self.row
-        k1 = min(row.progressed_count + sessions, row.session_count)
-        sides = k1, row.session_count, row.usual_progressed_count, row.usual_session_count
+        n1 = float(row.session_count if self.visits is None else self.visits)
+        sides = min(row.progressed_count + sessions, n1), n1, row.usual_progressed_count, row.usual_session_count
         return root(*sides) / math.sqrt(row.spread)
 
 
@@ -202,31 +211,38 @@ class Window:
 
     # Losses
 
-    def visits(self, segment: Segment, action: str) -> tuple[int, int, int, int, Fraction]:
-        """Return visits and conversions, now and usual, and the days with visits now for each such day before."""
-        step = segment, action, GOAL
+    def visits(self, step: Step) -> tuple[int, int, int, int, Fraction]:
+        """Return visits and those that went on, now and usual, and the days with visits now for each such usual day."""
         before = tuple(day for day in self.before if self.length > 1 or (self.last - day).days % 7 == 0)
         (n1, k1, _, _), (n0, k0, _, _) = self.site.sums(step, self.days), self.site.sums(step, before)
         now, usual = (sum(1 for day in days if self.site.daily(step, day)[0]) for days in (self.days, before))
         return n1, k1, n0, k0, Fraction(now, usual) if usual else Fraction(0)
 
-    def are_conversions_missing(self, step: Step, lost_conversions: Fraction) -> bool:
-        segment, action, _ = step
-        n1, k1, n0, k0, ratio = self.visits(segment, action)
-        if not n0:
-            return False
-        counted = min(n1, n0 * ratio * self.growth(action))
-        return (
-            2 * (Fraction(n1 * k0, n0) - k1) >= lost_conversions
-            and bool(counted)
-            and root(float(min(k1, counted)), float(counted), k0, n0) <= (-1.64 if n1 <= counted * 5 / 4 else -3)
-        )
+    def visits_of_loss(self, step: Step, lost_conversions: Fraction) -> Fraction | None:
+        """Return the visits of a step that count if conversions are missing; None if it is no loss."""
+        segment, action, later = step
+        n1, k1, n0, k0, ratio = self.visits((segment, action, GOAL))
+        if not n0 or 2 * (Fraction(n1 * k0, n0) - k1) < lost_conversions:
+            return None
+        growth = self.growth(action)
+        if n1 <= min(n1, n0 * ratio * growth) * 5 / 4:
+            of_step = self.site.sums(step, self.days)[0]
+            return Fraction(of_step) if self.root_of_counted((segment, action, GOAL), growth) <= -1.64 else None
+        if any(self.root_of_counted((segment, action, each), growth) > -3 for each in (GOAL, later)):
+            return None
+        n1, _, n0, _, ratio = self.visits(step)
+        return min(Fraction(n1), n0 * ratio * growth)
+
+    def root_of_counted(self, step: Step, growth: Fraction) -> float:
+        n1, k1, n0, k0, ratio = self.visits(step)
+        counted = min(n1, n0 * ratio * growth)
+        return root(float(min(k1, counted)), float(counted), k0, n0) if counted else 0.0
 
     def growth(self, action: str) -> Fraction:
-        ratio = self.visits(WHOLE, action)[4]
+        ratio = self.visits((WHOLE, action, GOAL))[4]
         by_dimension = defaultdict(list)
         for segment in sorted({segment for day in (*self.days, *self.before) for segment in self.site.visited[day]}):
-            n1, _, n0, k0, _ = self.visits(segment, action)
+            n1, _, n0, k0, _ = self.visits((segment, action, GOAL))
             if segment != WHOLE and k0 >= 5:
                 by_dimension[segment[0]].append((n1 - n0 * ratio, n1, n0 * ratio))
         growths = [Fraction(1)] if not ratio else []

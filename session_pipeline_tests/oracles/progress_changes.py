@@ -55,7 +55,7 @@ def _rows_of_day(site: Site, name: str, last: date) -> list[Row]:
         tested[each.window_days].append(each)
     windows = {days: Window(site, last, days) for days in tested}
     drops = [
-        Drop(row, windows[days].are_conversions_missing(row.step, lost_sessions(row) * row.step_value), row.score)
+        Drop(row, windows[days].visits_of_loss(row.step, lost_sessions(row) * row.step_value))
         for days in sorted(tested)
         for row in sorted(tested[days], key=lambda row: place(row.step))
         if row.score <= -2.5

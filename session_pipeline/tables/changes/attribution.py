@@ -19,8 +19,8 @@ import numpy as np
 from session_pipeline.reference.changes import LEAST_USUAL_CONVERSIONS, WHOLE
 from session_pipeline.tables.changes.counts import SiteCounts
 from session_pipeline.tables.changes.flows import UsualFlows
-from session_pipeline.tables.changes.losses import are_conversions_missing
-from session_pipeline.tables.changes.progress import COMPARED_DIGITS, Tested, Window
+from session_pipeline.tables.changes.losses import visits_of_loss
+from session_pipeline.tables.changes.progress import COMPARED_DIGITS, DIGITS, Tested, Window
 from session_pipeline.tables.changes.scores import signed_root
 
 ALERT_SCORE, ALERT_Q = -4.0, 0.05
@@ -42,9 +42,10 @@ class Drop:
         score: Its score.
         spread: Its spread.
         is_loss: Whether conversions are missing.
+        visits: Its visits, or of a loss those that count: of far more than usual, the others only lower the rate.
         is_small: Whether it is a loss whose rate is too high for an alert.
         can_alert: Whether it is a loss that is large and strong enough for an alert.
-        left: Its score after what other drops account for is restored.
+        left: The score of its visits after what other drops account for is restored.
         restored: The sessions that were restored.
         parts: The drops that account for some of these sessions, with how many.
         is_alert: Whether it is an alert.
@@ -56,6 +57,7 @@ class Drop:
     score: float
     spread: float
     is_loss: bool
+    visits: float
     is_small: bool
     can_alert: bool
     left: float
@@ -83,7 +85,7 @@ class Drop:
     def left_with(self, sessions: float) -> float:
         """Return the score that is left with some more sessions restored."""
         window, step = self.window, self.step
-        k1, n1 = window.progressed[[step]] + (self.restored + sessions), window.at_risk[[step]]
+        k1, n1 = window.progressed[[step]] + (self.restored + sessions), np.array([self.visits])
         root = signed_root(k1, n1, window.usual_progressed[[step]], window.usual_at_risk[[step]])
         return float(root[0]) / math.sqrt(self.spread)
 
@@ -189,12 +191,18 @@ def _drops(counts: SiteCounts, tested: Sequence[Tested]) -> Sequence[Drop]:
             step, score = int(rows.step[place]), float(rows.score[place])
             lost = window.lost(step) * float(rows.step_value[place])
             is_lower = _rate(window, step) <= ALERT_RATE_RATIO * _usual_rate(window, step)
-            is_missing = are_conversions_missing(counts, window, step, lost)
+            visits = visits_of_loss(counts, window, step, lost)
+            is_missing = visits is not None
             is_small = is_missing and not is_lower
             is_strong = score <= ALERT_SCORE and float(rows.q_value[place]) <= ALERT_Q
             can_alert = is_missing and is_lower and is_strong
             spread = float(rows.spread[place])
-            drops.append(Drop(window, step, score, spread, is_missing, is_small, can_alert, left=score))
+            at_risk = float(window.at_risk[step])
+            visits = at_risk if visits is None else visits
+            drop = Drop(window, step, score, spread, is_missing, visits, is_small, can_alert, left=score)
+            if visits < at_risk:
+                drop.left = round(drop.left_with(0.0), DIGITS)
+            drops.append(drop)
     return drops
 
 
