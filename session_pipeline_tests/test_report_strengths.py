@@ -83,7 +83,8 @@ def test_first_page_whose_rate_is_not_known_is_no_finding() -> None:
 @pytest.mark.parametrize(("converted", "is_found"), [(90, False), (130, True)])
 def test_page_is_compared_with_the_visits_to_its_site(converted: int, is_found: bool) -> None:
     """On the shop, 40 of 100 visits convert anyway; that a page does better than the visits to a blog says nothing."""
-    sites = [{"site": "shop", "conversion_rate": 0.4}, {"site": "blog", "conversion_rate": 0.01}]
+    none_before = {"conversion_rate_before": None, "before_count": 0}
+    sites = [{"site": site, "conversion_rate": rate} | none_before for site, rate in (("shop", 0.4), ("blog", 0.01))]
     first = {"action": "/sale", "site": "shop", "session_count": 200, "converted_count": converted}
     channel = {"dimension": "channel", "dimension_value": "email", "session_count": 200, "converted_count": 90}
     rates = {"conversion_rate": converted / 200, "low": 0.5, "high": 0.7}
@@ -97,6 +98,30 @@ def test_page_is_compared_with_the_visits_to_its_site(converted: int, is_found: 
         "Visits that begin at /sale on site shop convert more often: 65.0\u202f% (50.0–70.0\u202f%) against"
         " 40.0\u202f% of all visits to the site."
     ] * is_found
+
+
+@pytest.mark.parametrize(
+    ("rate_before", "visits_before", "is_found"), [(0.05, 1000, True), (0.45, 30, False), (0.45, 29, True)]
+)
+def test_group_that_is_as_before_is_not_better_because_others_got_worse(
+    rate_before: float, visits_before: int, is_found: bool
+) -> None:
+    """Half of the visits with email convert, and 10 % of all; a week before, there were about as many of all."""
+    before = {"period": "before", "conversion_rate": rate_before, "session_count": visits_before}
+    found = works_of(
+        visits=[before, {"period": "week", "conversion_rate": 0.1}], breakdowns=[group("channel", "email")]
+    )
+    assert [sentence[-29:] for sentence in found] == ["against 10.0\u202f% of all visits."] * is_found
+
+
+@pytest.mark.parametrize(("rate_before", "is_found"), [(0.05, True), (0.45, False), (None, True)])
+def test_page_is_compared_with_the_week_before_of_its_site(rate_before: float | None, is_found: bool) -> None:
+    sites = [
+        {"site": site, "conversion_rate": 0.1, "conversion_rate_before": rate, "before_count": 1000}
+        for site, rate in (("shop", rate_before), ("blog", 0.9))
+    ]
+    page = group("landing_page", None) | {"site": "shop", "action": "/sale"}
+    assert len(works_of(sites=sites, landing_pages=[page])) == is_found
 
 
 @pytest.mark.parametrize(
@@ -163,7 +188,8 @@ def test_values_of_a_dimension_with_a_change_in_the_week_are_no_finding(
 
 def works_of(**rows: list[dict[str, Any]]) -> list[str]:
     """Return the sentences of what works in a week in which 10 % of the visits convert."""
-    visits = [{"period": "before", "conversion_rate": 0.9}, {"period": "week", "conversion_rate": 0.1}]
+    before = {"period": "before", "conversion_rate": 0.05, "session_count": 1000}
+    visits = [before, {"period": "week", "conversion_rate": 0.1}]
     found = {"visits": visits} | rows
     figures = Figures({}, None, {name: Figure("", each) for name, each in found.items()})
     return [strength.sentence for strength in strengths(figures, WINDOW)]

@@ -45,6 +45,18 @@ class Group(NamedTuple):
     row: Row
 
 
+class UsualRate(NamedTuple):
+    """A conversion rate that groups are compared with.
+
+    Attributes:
+        of_week: The rate of the week.
+        highest: The rate to exceed: that of the week, or that of the week before if it is higher and of enough visits.
+    """
+
+    of_week: float
+    highest: float
+
+
 @dataclass(frozen=True)
 class UsualRates:
     """The conversion rates that groups are compared with.
@@ -55,15 +67,15 @@ class UsualRates:
         has_several_sites: Whether there are several sites.
     """
 
-    of_all: float
-    of_site: Mapping[str, float]
+    of_all: UsualRate
+    of_site: Mapping[str, UsualRate]
     has_several_sites: bool
 
     def is_of_site(self, row: Row) -> bool:
         """Whether a group is compared with the visits to its site."""
         return row.get("site") in self.of_site
 
-    def rate_for(self, row: Row) -> float:
+    def rate_for(self, row: Row) -> UsualRate:
         """Return the rate that a group is compared with."""
         return self.of_site[row["site"]] if self.is_of_site(row) else self.of_all
 
@@ -124,9 +136,20 @@ def _best_groups(figures: Figures, window: Window) -> list[Strength]:
 
 
 def _usual_rates(figures: Figures) -> UsualRates:
+    periods = {row["period"]: row for row in figures.rows("visits")}
+    before = periods.get("before", {"session_count": 0, "conversion_rate": None})
+    of_all = _usual_rate(figures.week["conversion_rate"], before["conversion_rate"], before["session_count"])
     has_several = sites.has_several(figures)
-    of_site = {row["site"]: row["conversion_rate"] or 0.0 for row in figures.rows("sites")} if has_several else {}
-    return UsualRates(figures.week["conversion_rate"], of_site, has_several)
+    of_site = {
+        row["site"]: _usual_rate(row["conversion_rate"], row["conversion_rate_before"], row["before_count"])
+        for row in figures.rows("sites")
+    }
+    return UsualRates(of_all, of_site if has_several else {}, has_several)
+
+
+def _usual_rate(of_week: float | None, before: float | None, visits_before: int) -> UsualRate:
+    of_week = of_week or 0.0
+    return UsualRate(of_week, max(of_week, (before or 0.0) if visits_before >= FEWEST else 0.0))
 
 
 def _best_of_dimensions(groups: Sequence[Group], usual: UsualRates, level: float) -> list[Group]:
@@ -134,7 +157,7 @@ def _best_of_dimensions(groups: Sequence[Group], usual: UsualRates, level: float
     best: dict[str, Group] = {}
     for group in groups:
         row, known = group.row, best.get(group.dimension)
-        is_better = chance_of(row["converted_count"], row["session_count"], usual.rate_for(row)) < level
+        is_better = chance_of(row["converted_count"], row["session_count"], usual.rate_for(row).highest) < level
         if is_better and (known is None or row["low"] > known.row["low"]):
             best[group.dimension] = group
     return sorted(best.values(), key=lambda group: (-group.row["low"], group.dimension))
@@ -144,7 +167,7 @@ def _strength(figures: Figures, figure: str, group: Group, usual: UsualRates) ->
     is_of_site = usual.is_of_site(group.row)
     place = sites.place(figures, group.row) if is_of_site else ""
     visits = "all visits to the site" if is_of_site else "all visits"
-    against = f"{formats.percent(usual.rate_for(group.row))} of {visits}"
+    against = f"{formats.percent(usual.rate_for(group.row).of_week)} of {visits}"
     note = f"{OF_SITES if usual.has_several_sites and not is_of_site else OTHER_WAYS} {COMPARED}"
     return Strength(_sentence(group, against, place), note, figure)
 
