@@ -218,6 +218,69 @@ def test_a_value_is_an_alert_beside_all_sessions_only_if_it_fell_more_than_the_o
     assert {value for (_, value), row in found.items() if row["is_alert"]} == alerts
 
 
+def falls(
+    dimension: str, usual: Sequence[int], now: Sequence[int], *, first: int = 0, without: tuple[int, int] = (0, 0)
+) -> set[str]:
+    """Return the values with fewer visits than usual in the week after a change, of three that begin with `first`.
+
+    `without` are the visits with no value, before and after.
+    """
+    rows = []
+    for offset in range(84):
+        is_now = offset >= 77
+        counts = dict(zip("abc", now if is_now else usual, strict=False)) if offset >= first else {}
+        total = sum(now if is_now else usual) + without[is_now]
+        values = {"all": total, **counts, "(none)": total - sum(counts.values())}
+        for value, n in values.items():
+            place = {"session_date": day(offset), "dimension_value": value}
+            if value != "(none)" or (n and offset >= first):
+                place["dimension"] = "all" if value == "all" else dimension
+                rows += [{**row, **place} for row in rows_of([(n, min(n, 3))], []) if n]
+    found = numbers(rows, [83])
+    return {value for (_, value), row in found.items() if row["is_alert"] and row["score"] < 0}
+
+
+@pytest.mark.parametrize("first", [0, 45], ids=["long test", "test of 32 days"])
+def test_end_of_a_test_is_no_alert_because_its_visits_have_another_variant(first: int) -> None:
+    assert falls("variant", [100, 100], [200, 0], first=first) == set()
+    assert falls("variant", [100, 100, 100], [160, 140, 0], first=first) == set()
+
+
+@pytest.mark.parametrize("dimension", ["variant", "device"])
+def test_lost_visits_of_a_value_are_an_alert_if_no_other_has_them(dimension: str) -> None:
+    assert falls(dimension, [100, 100], [100, 0]) == {"all", "b"}
+    assert falls(dimension, [100, 100], [100, 0], without=(100, 200)) == {"b"}
+
+
+def test_fewer_visits_of_a_device_are_an_alert_also_if_another_has_more() -> None:
+    assert falls("device", [100, 100], [200, 0]) == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("usual", "now", "without", "expected"),
+    [
+        ([100, 100], [175, 0], (300, 300), set()),
+        ([100, 100], [174, 0], (300, 300), {"b"}),
+        ([360, 40], [401, 0], (0, 0), set()),  # of 400, 360 are 90 %
+        ([360, 40], [400, 0], (0, 0), {"b"}),
+        ([100, 100], [222, 0], (0, 0), set()),
+        ([100, 100], [223, 0], (0, 0), {"b"}),
+        ([100, 100], [200, 0], (800, 700), set()),
+        ([100, 100], [200, 0], (800, 699), {"b"}),
+    ],
+    ids=[
+        *("three quarters went over", "fewer went over"),
+        *("others have more", "others have as many"),
+        *("as many visits", "more visits"),
+        *("as many of all visits", "fewer of all visits"),
+    ],
+)
+def test_visits_went_over_up_to_the_bounds(
+    usual: Sequence[int], now: Sequence[int], without: tuple[int, int], expected: set[str]
+) -> None:
+    assert falls("variant", usual, now, without=without) == expected
+
+
 @pytest.mark.parametrize(("of_weekend", "alerts"), [(0, []), (60, [day(121)]), (600, [day(121)])])
 def test_weekends_with_few_or_no_sessions_neither_cause_nor_hide_alerts(of_weekend: int, alerts: list[date]) -> None:
     """Days differ by 10 %. Day 118, a Wednesday, has three fifths of its usual sessions, and day 121 a fifth."""

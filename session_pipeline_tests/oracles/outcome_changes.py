@@ -19,6 +19,7 @@ Key = tuple[int, str, str, str]  # days of the window, dimension, value, outcome
 
 WHOLE: Segment = ("all", "all")
 SESSIONS = "(sessions)"
+PACKAGED = ("channel", "device", "browser", "os", "landing_action", "utm_source", "utm_medium", "utm_campaign")
 
 
 def rows_of_day(counts: Sequence[Row], day: date) -> dict[Key, dict[str, Any]]:
@@ -63,7 +64,12 @@ def rows_of_day(counts: Sequence[Row], day: date) -> dict[Key, dict[str, Any]]:
                     "since": since,
                     "over_since": over_since,
                 }
+    compared = set(_segments(sessions, _days(day, 84)))
     for key, row in rows.items():
+        is_fewer = row["is_alert"] and key[-1] == SESSIONS and row["score"] < 0
+        is_own = key[1] not in (WHOLE[0], *PACKAGED)
+        if is_fewer and is_own and _went_over(sessions, (key[1], key[2]), compared, day, key[0]):
+            row.update(is_alert=False, since=None)
         of_all = rows.get((key[0], *WHOLE, SESSIONS))
         if key[-1] == SESSIONS and key[1:3] != WHOLE and of_all and of_all["is_alert"]:
             sign = 1 if of_all["score"] > 0 else -1
@@ -99,6 +105,30 @@ def _days_of_change(
     counts = [(k.get(day, 0), n.get(day, 0)) for day in days]
     first, end = period(counts, len(days) - width, scores["spread"], sign=1 if scores["score"] < 0 else -1)
     return days[first], None if end is None else days[end]
+
+
+def _went_over(
+    sessions: Mapping[Segment, Mapping[date, int]], segment: Segment, compared: set[Segment], day: date, width: int
+) -> bool:
+    """Return whether the sessions that a value lost are among those of the other values of its dimension."""
+    others = [each for each in compared if each[0] == segment[0] and each != segment and each[1] != "(none)"]
+    window, before = _days(day, width), _days(day - timedelta(days=width), 56)
+    has_values = [each for each in before if any(sessions[value].get(each) for value in (segment, *others))]
+
+    def numbers(segments: Sequence[Segment]) -> tuple[int, Fraction]:
+        def count(each: date) -> int:
+            return sum(sessions[value].get(each, 0) for value in segments)
+
+        usual = Fraction(0)
+        for here in window:
+            alike = [each for each in has_values if each.weekday() == here.weekday()]
+            if alike and any(counts.get(here) for counts in sessions.values()):
+                usual += Fraction(sum(map(count, alike)), len(alike))
+        return sum(map(count, window)), usual
+
+    (all_now, all_usual), (now, usual), (others_now, others_usual) = map(numbers, ([WHOLE], [segment], others))
+    is_alike = 10 * all_now >= 9 * all_usual and 10 * all_usual >= 9 * all_now
+    return is_alike and 10 * others_usual < 9 * others_now and 4 * (others_now - others_usual) >= 3 * (usual - now)
 
 
 def _more_than_others(row: Mapping[str, Any], of_all: Mapping[str, Any]) -> Fraction:

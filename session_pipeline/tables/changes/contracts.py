@@ -213,7 +213,8 @@ TABLES: tuple[Table, ...] = (
                 "is_alert",
                 "Whether it left its usual range: a score beyond 3.5, for '(sessions)' beyond 5, and at least 5 "
                 "sessions more or fewer than expected. A change that is over is not an alert, see over_since; "
-                "nor is a number of a value that changed as those of the other values.",
+                "nor is a number of a value that changed as those of the other values, or whose sessions went over to "
+                "other values of an own dimension.",
             ),
             SINCE,
             OVER_SINCE,

@@ -18,6 +18,7 @@ from session_pipeline.reference.changes import (
     Segment,
 )
 from session_pipeline.tables.changes.more_visits import SESSIONS, more_visits
+from session_pipeline.tables.changes.moved_visits import have_visits_moved
 from session_pipeline.tables.changes.outcome_scores import (
     DIGITS,
     LEAST_COUNT,
@@ -162,6 +163,8 @@ def _row(counts: OutcomeCounts, day: int, window_days: int, scores: Scores, plac
     expected, score = float(scores.expected[place]), float(scores.score[place])
     alert_score = COUNT_ALERT_SCORE if is_count else RATE_ALERT_SCORE
     is_unusual = abs(score) >= alert_score and abs(k - expected) >= LEAST_COUNT
+    if is_unusual and is_count and score < 0:
+        is_unusual = not have_visits_moved(counts, day, window_days, series[:2], compared)
     days = days_of(_period(counts, day, window_days, place, scores) if is_unusual else None, counts.day)
     if days.ended:
         sentence = ended_outcome_sentence(series[:2], series[2], days.ended)

@@ -54,7 +54,7 @@ def more_visits(
         compared: The segments that are compared on the day. Which others are known depends on the days that are built
             together.
     """
-    days = _Days(counts, day - window_days + 1, day)
+    days = UsualDays(counts, day - window_days + 1, day)
     series = counts.series[place]
     sessions, kept = counts.sessions[:, place], counts.with_outcome[:, place]
     if series[2] in UNWANTED:
@@ -72,7 +72,7 @@ def more_visits(
 
 
 def _where_most_came(
-    counts: OutcomeCounts, days: "_Days", compared: Collection[Segment], additional: Fraction, usual_count: Fraction
+    counts: OutcomeCounts, days: "UsualDays", compared: Collection[Segment], additional: Fraction, usual_count: Fraction
 ) -> Segment | None:
     """Return the value that most of the additional visits have, if it has a smaller part of the usual ones.
 
@@ -95,14 +95,17 @@ def _of_dimension(counts: OutcomeCounts, compared: Collection[Segment], dimensio
     return counts.sessions[:, [one[0] == dimension and one[:2] in compared for one in counts.series]]
 
 
-class _Days:
+class UsualDays:
     """The days of a window, and the days with sessions among the 56 before it, by weekday."""
 
-    def __init__(self, counts: OutcomeCounts, first: int, last: int) -> None:
+    def __init__(
+        self, counts: OutcomeCounts, first: int, last: int, has_values: NDArray[np.bool_] | None = None
+    ) -> None:
+        """Find the days; with `has_values`, those before the window are only days for which it is true."""
         self._window = slice(first, last + 1)
         start = first - BASE_DAYS
         days = (np.flatnonzero(counts.sessions[start : last + 1].max(axis=1)) + start).tolist()
-        self._usual = [day for day in days if day < first]
+        self._usual = [day for day in days if day < first and (has_values is None or has_values[day])]
         self._alike = [
             [each for each in self._usual if (day - each) % DAYS_OF_WEEK == 0] for day in days if day >= first
         ]
