@@ -22,27 +22,29 @@ UNLIKE_USUAL = Fraction(1, 4)  # by which this share is larger than its share of
 
 @dataclass(frozen=True)
 class MoreVisits:
-    """More visits than usual, of which not many fewer than usual have a good end.
+    """More visits than usual.
 
     Attributes:
         count: The visits of the window.
         usual_count: The usual visits of as many days of the same weekdays.
-        kept_count: The visits whose number is not much lower: with the outcome, or without an unwanted one.
-        usual_kept_count: The usual number of these.
+        good_count: The visits with a good end: with the outcome, or without an unwanted one.
+        usual_good_count: The usual number of these.
+        is_much_lower: Whether their number is much lower than usual: then the additional visits are not all there is.
         segment: The value of a dimension that most of the additional visits have; None without one.
     """
 
     count: int
     usual_count: float
-    kept_count: int
-    usual_kept_count: float
+    good_count: int
+    usual_good_count: float
+    is_much_lower: bool
     segment: Segment | None
 
 
 def more_visits(
     counts: OutcomeCounts, day: int, window_days: int, place: int, compared: Collection[Segment]
 ) -> MoreVisits | None:
-    """Return the additional visits that can lower a rate, or raise that of an unwanted outcome; None without such.
+    """Return the additional visits that lower a rate, or raise that of an unwanted outcome; None without such.
 
     Without usual visits nothing is known, as on the first Sunday with visits, or of a dimension that is new.
 
@@ -56,19 +58,20 @@ def more_visits(
     """
     days = UsualDays(counts, day - window_days + 1, day)
     series = counts.series[place]
-    sessions, kept = counts.sessions[:, place], counts.with_outcome[:, place]
+    sessions, good = counts.sessions[:, place], counts.with_outcome[:, place]
     if series[2] in UNWANTED:
-        kept = sessions - kept
+        good = sessions - good
     count, usual_count = days.sum_and_usual(sessions)
-    kept_count, usual_kept_count = days.sum_and_usual(kept)
-    if not usual_count or usual_count >= ALIKE * count or kept_count < ALIKE * usual_kept_count:
+    good_count, usual_good_count = days.sum_and_usual(good)
+    if not usual_count or usual_count >= ALIKE * count:
         return None
     segment = None
     if series[:2] == WHOLE:
         segment = _where_most_came(counts, days, compared, count - usual_count, usual_count)
     elif not days.have(_of_dimension(counts, compared, series[0])):
         return None
-    return MoreVisits(count, float(usual_count), kept_count, float(usual_kept_count), segment)
+    is_much_lower = good_count < ALIKE * usual_good_count
+    return MoreVisits(count, float(usual_count), good_count, float(usual_good_count), is_much_lower, segment)
 
 
 def _where_most_came(

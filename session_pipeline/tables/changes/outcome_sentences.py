@@ -96,10 +96,11 @@ def _shares(rate: float, usual_rate: float) -> tuple[str, str]:
 def _more_visits_text(more: "MoreVisits", outcome: str) -> str:
     """Return what additional visits have to do with a rate that is worse."""
     did = f"did not {present_verb(outcome)}" if outcome in UNWANTED else past_verb(outcome)
-    kept, usual_kept = f"{more.kept_count:,}", f"{more.usual_kept_count:,.0f}"
-    is_lower = more.kept_count < more.usual_kept_count and kept != usual_kept  # as written
+    good, usual_good = f"{more.good_count:,}", f"{more.usual_good_count:,.0f}"
+    is_lower = more.good_count < more.usual_good_count and good != usual_good  # as written
+    lower = "also lower" if more.is_much_lower and is_lower else "not much lower" if is_lower else "not lower"
     text = (
         f"More visits came than usual: {more.count:,} instead of about {more.usual_count:,.0f}. The number that {did}"
-        f" is not {'much ' if is_lower else ''}lower: {kept}, usually about {usual_kept}."
+        f" is {lower}: {good}, usually about {usual_good}."
     )
     return text if more.segment is None else f"{text} Most of the additional visits are {visits_of(more.segment)}."
