@@ -47,7 +47,8 @@ def have_visits_moved(
     own_count, usual_own = days.sum_and_usual(own)
     others_count, usual_others = days.sum_and_usual(others)
     return (
-        min(count, usual) >= ALIKE * max(count, usual)
+        count >= ALIKE * usual
+        and usual >= ALIKE * count
         and usual_others < ALIKE * others_count
         and others_count - usual_others >= LEAST_SHARE * (usual_own - own_count)
     )
