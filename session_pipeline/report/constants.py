@@ -26,6 +26,8 @@ CONSTANTS: Mapping[str, Scalar] = {
     "gain_share": 0.5,  # of the conversions that such a step claims: so many more than usual there must be
     "gain_days": max(WINDOWS) + BASE_DAYS,  # before the week; the query reads no earlier ones
     "usual_days": BASE_DAYS,
+    "value_ratio": 2,  # of the values of conversions: a higher median of so many times the lower one is named
+    "value_score": 3.5,  # of the visits on the other side of the usual median
     # How many rows are shown
     "examples": EXAMPLES,
     "shown_actions": 8,

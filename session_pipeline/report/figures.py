@@ -26,6 +26,7 @@ Row = dict[str, Any]
 VISIT_QUERIES = (
     "visits",
     "value",
+    "changed_values",
     "outcomes",
     "outcome_days",
     "days",

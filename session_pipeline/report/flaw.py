@@ -1,4 +1,4 @@
-"""Defines `Flaw`, something to look at first; flaws.py, silence.py and hard_times.py find them."""
+"""Defines `Flaw`, something to look at first; flaws.py, silence.py, changed_values.py and hard_times.py find them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

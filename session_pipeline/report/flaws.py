@@ -1,11 +1,11 @@
 """Finds what to look at first: the steps, outcomes and actions where most is lost, each as a plain sentence.
 
-The order is: sites without visits for days, days without visits between others, steps that fewer visits take than
-before, outcomes that left their usual range, difficulties after which fewer visits convert, a change that is over,
-sites without visits on the last day, and the actions with most difficulties. All but those without visits are
-associations, and the page says so. silence.py finds the sites and days without visits, and hard_times.py the actions
-with most difficulties; places.py decides what has a place, and quiet.py says what would usually have been found if
-there are no changes.
+The order is: sites without visits for days, days without visits between others, conversions with other values, steps
+that fewer visits take than before, outcomes that left their usual range, difficulties after which fewer visits convert,
+a change that is over, sites without visits on the last day, and the actions with most difficulties. All but those
+without visits and other values are associations, and the page says so. silence.py finds the sites and days without
+visits, changed_values.py the other values, and hard_times.py the actions with most difficulties; places.py decides what
+has a place, and quiet.py says what would usually have been found if there are no changes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,7 @@ import duckdb
 from session_pipeline.reference.changes import is_worse
 from session_pipeline.reference.days import ONE_DAY
 from session_pipeline.report import charts, formats, lost_values, places, sites
+from session_pipeline.report.changed_values import changed_values
 from session_pipeline.report.constants import EXAMPLES
 from session_pipeline.report.figures import Figures, Row, filled, run_query
 from session_pipeline.report.flaw import CHART_WIDTH, MOST, Flaw
@@ -37,8 +38,8 @@ class Look:
 
     Attributes:
         flaws: At most three, the most important first.
-        has_changes: Whether one is about days without visits, a change or a significant difficulty. The last
-            day alone does not count.
+        has_changes: Whether one is about days without visits, other values, a change or a significant difficulty. The
+            last day alone does not count.
         can_compare: Whether any step or outcome was compared with its past.
         detectable: Sentences that say which fault would have been found; empty if there are such changes.
         hard_times: How many visits had a hard time, if there are no flaws; empty if the events cannot show it.
@@ -75,7 +76,7 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     present = [row for row in opportunities if not row["is_over"]]
     first = {(row["site"], row["action"]): row for row in reversed(present)}  # one error can be several signals
     moments = [row for row in present if first[row["site"], row["action"]] is row]
-    found = lasting_silence(figures) + missing_days(figures)
+    found = lasting_silence(figures) + missing_days(figures) + changed_values(figures)
     silent_day = silence_of_the_last_day(figures)
     chosen = places.chosen(steps, worse, moments, window, MOST - len(found) - len(silent_day))
     for number, (kind, row) in enumerate(chosen, start=1):
