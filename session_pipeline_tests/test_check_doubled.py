@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from session_pipeline import checks
-from session_pipeline.checks import Verdict
+from session_pipeline.checks import Verdict, doubled
 from session_pipeline_tests.checked_stores import asked
 from session_pipeline_tests.deployment import Deployment
 
@@ -74,3 +74,28 @@ def test_usual_page_views_are_not_named(tmp_path: Path, options: dict[str, Any])
 
 def test_one_bounce_of_thirty_is_no_proof_of_the_opposite(tmp_path: Path) -> None:
     assert not found(tmp_path, web={"bounces": 1}).holds
+
+
+def test_of_many_sessions_some_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployment = Deployment(tmp_path, {"start_date": DAY}, only=("events", "sessions"))
+    deployment.deliver("web", list(lines(visitors=59)))
+    deployment.run(publishes=False)
+    all_views = 2 * (30 * 2 + 29 * 3)
+    assert (
+        f" {all_views // 2} of {all_views} page views come "
+        in asked(deployment, checks.doubled_page_views, DAY).sentence
+    )
+    monkeypatch.setattr(doubled, "MOST_SESSIONS", 20)
+    ids = deployment.table("sessions")["session_id"]
+    chosen = ids[ids < doubled._end_of_sample(59)]
+    assert 10 < len(chosen) < 30
+    events = deployment.table("events")
+    views = int((events["session_id"].isin(chosen) & (events["event_name"] == "page_view")).sum())
+    counts = f"{views // 2} of {views} page views of the sessions looked at come within a second"
+    assert f"site main: {counts}" in asked(deployment, checks.doubled_page_views, DAY).sentence
+
+
+def test_a_sample_of_sessions_has_about_so_many() -> None:
+    assert doubled._end_of_sample(10_000) > "f" * 32, "all sessions"
+    assert doubled._end_of_sample(10_001) < "f" * 32
+    assert doubled._end_of_sample(160_000) == "10000000", "a sixteenth of them"

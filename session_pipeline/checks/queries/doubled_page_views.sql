@@ -1,18 +1,21 @@
--- One row is a day of a site, with the page views of people, and those that come within
--- $seconds seconds after a view of the same page in the same session. Other events can be between.
--- Of these, source_count come from another source than the view before.
+-- One row is a day of a site in looked_at, with page views of people, and those of them that come
+-- within $seconds seconds after a view of the same page in the same session. Other events can be
+-- between. Of these, source_count come from another source than the view before.
+-- Ids of sessions are hashes, so those before an id are a sample that is the same every time.
 with views as (
     select
-        event_date,
-        site,
-        source,
-        event_time,
-        lag(event_time) over same_pages as time_before,
-        lag(source) over same_pages as source_before
-    from events
-    where event_name = 'page_view' and not is_bot
+        e.event_date,
+        e.site,
+        e.source,
+        e.event_time,
+        lag(e.event_time) over same_pages as time_before,
+        lag(e.source) over same_pages as source_before
+    from events as e
+    inner join looked_at as l
+        on e.event_date = l.session_date and e.site = l.site and e.session_id < l.session_ids_before
+    where e.event_name = 'page_view' and not e.is_bot
     window same_pages as (
-        partition by event_date, site, session_id, page_url order by event_number
+        partition by e.event_date, e.site, e.session_id, e.page_url order by e.event_number
     )
 )
 

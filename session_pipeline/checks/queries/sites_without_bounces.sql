@@ -2,7 +2,8 @@
 -- view, and at most $largest_share of them have a single one.
 select
     session_date,
-    site
+    site,
+    count(*) as session_count
 from sessions
 where not is_bot and page_view_count > 0
 group by session_date, site
