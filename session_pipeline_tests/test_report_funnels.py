@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def marked(
     settings = parse_settings(to_toml({"funnels": [{"name": "f", "steps": steps, **options}]}))
     rows = [
         {"funnel": "f", "site": None, "step_number": number, "step": name, "reached_count": count}
-        | {"dropped_count": lost, "is_optional": number in optional, "base_count": reached[0]}
+        | {"dropped_count": lost, "is_optional": number in optional, "base_count": reached[0], "is_open": False}
         | {"conversion_rate": count / reached[0], "low": 0.1, "high": 0.2}
         for number, (name, count, lost) in enumerate(zip(CONDITIONS, reached, dropped, strict=True), start=1)
     ]
@@ -116,6 +117,54 @@ def test_page_names_steps_in_any_order_once(tmp_path: Path) -> None:
     page = written(deployment)
     assert [row[:2] for row in page.rows if row[0].endswith("of 2")] == [["1 of 2", "3"], ["2 of 2", "3"]]
     assert "one with steps in any order counts those that did at least so many of them." in page.text
+
+
+def rows_of_funnel(folder: Path, days: Sequence[int], last: int, **funnel: Any) -> tuple[list[list[str]], str]:
+    """Return the rows of a funnel and the text of a report of its attempts.
+
+    On each day, counted from the first, 5 visitors enter, and one of them converts a minute later.
+    """
+    steps = [{"name": name, "where": f"event_name = '{name}'"} for name in ("add_to_cart", "purchase")]
+    visits = Visits()
+    first = LAST - timedelta(days=last - 1)
+    for day in (first + timedelta(days=number - 1) for number in days):
+        visits.add(day, 1, ["/shop/a", "add_to_cart", "purchase"])
+        visits.add(day, 4, ["/shop/a", "add_to_cart"])
+    visits.add(LAST, 1, ["/shop/b"])
+    deployment = Deployment(folder, {"start_date": first, "funnels": [{"name": "f", "steps": steps, **funnel}]})
+    deployment.deliver("events", visits.lines)
+    deployment.run(until=LAST)
+    page = written(deployment)
+    return [row for row in page.rows if row and row[0] in ("1 add_to_cart", "2 purchase")], page.text
+
+
+DAY_SECONDS = 86_400
+
+
+@pytest.mark.long
+def test_attempts_that_are_all_open_have_no_rates(tmp_path: Path) -> None:
+    """The tenth day of a funnel whose window has 30 days."""
+    rows, text = rows_of_funnel(tmp_path, range(1, 11), 10, grain="visitor", window_seconds=30 * DAY_SECONDS)
+    assert rows == [["1 add_to_cart", "35", "–", "–", "–", "–", ""], ["2 purchase", "7", "–", "–", "–", "–", ""]]
+    assert "Still open: 28 of 35 attempts can still continue, so there are no rates yet." in text
+    assert "Week before" not in text.partition("Still open")[0].rpartition("add_to_cart")[2]
+
+
+@pytest.mark.long
+def test_days_of_open_attempts_do_not_count_in_rates(tmp_path: Path) -> None:
+    rows, text = rows_of_funnel(tmp_path, range(1, 16), 15, grain="visitor", window_seconds=3 * DAY_SECONDS)
+    assert rows[1][:3] == ["2 purchase", "4", "20.0 %"]
+    assert rows[0][1] == "20", "of the first four days of the week"
+    assert "Week before: 20.0 %. Not counted: 15 attempts since Wed 13 Mar, because 12 can still continue." in text
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("funnel", [{}, {"grain": "visitor", "window_seconds": 20 * 3600}], ids=["session", "hours"])
+def test_attempts_of_the_last_hours_count_in_rates(tmp_path: Path, funnel: dict[str, Any]) -> None:
+    rows, text = rows_of_funnel(tmp_path, range(1, 11), 10, **funnel)
+    assert rows[1][:3] == ["2 purchase", "7", "20.0 %"]
+    assert ("4 attempts can still continue." in text) == bool(funnel)
+    assert "Not counted" not in text
 
 
 @pytest.mark.parametrize(

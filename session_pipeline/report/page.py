@@ -117,7 +117,7 @@ def _charts(visits: VisitContent) -> dict[str, str]:
         if flaw.chart
     }
     found |= {"Day by day": visits.days.image}
-    found |= {f"Funnel {name}": funnel.chart for name, funnel in visits.funnels.shown.items()}
+    found |= {f"Funnel {name}": funnel.chart for name, funnel in visits.funnels.shown.items() if funnel.chart}
     if visits.converts:
         found |= {f"Conversion rate by {each.title}": each.image for each in visits.breakdowns.shown}
     return {title: standalone(image) for title, image in found.items()}

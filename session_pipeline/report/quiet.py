@@ -78,8 +78,9 @@ def _of_segment(row: Row) -> str:
 
 
 def _first_steps(figures: Figures) -> tuple[Row | None, Row | None]:
-    """Return the first two steps of the first funnel whose second step was reached."""
-    steps = {(row["funnel"], row["step_number"]): row for row in of_all_sites(figures) if row["reached_count"]}
+    """Return the first two steps of the first funnel whose second step was reached, and that has rates."""
+    rows = [row for row in of_all_sites(figures) if row["reached_count"] and row["conversion_rate"] is not None]
+    steps = {(row["funnel"], row["step_number"]): row for row in rows}
     funnel = next((name for name, number in steps if number == 2), None)
     return steps.get((funnel or "", 1)), steps.get((funnel or "", 2))
 

@@ -2,6 +2,10 @@
 -- Rates are shares of all attempts that entered and were not excluded. low and high are the bounds
 -- of the 95 % Wilson interval. base_count counts the attempts that entered up to the step and were
 -- not excluded. open_count counts attempts that can still advance.
+-- If attempts of a day before the last one are open, the window is longer than a day. The days from
+-- open_from on do not count then, not even with their conversions, because attempts that convert
+-- are over earlier than the others. left_out_count counts their attempts. If no other day of the
+-- week has attempts (is_open), all count, and there are no rates.
 with open_attempts as (
     select
         funnel,
@@ -17,21 +21,67 @@ with open_attempts as (
     group by grouping sets ((funnel), (funnel, site))
 ),
 
-daily_steps as (
+unconverted as (
     select
         funnel,
-        site,
-        step_number,
-        step,
-        coalesce(is_optional, false) as is_optional,
         entry_date,
-        dropped_count,
-        excluded_count,
-        entered_count - excluded_count as _remaining_count,
-        coalesce(started_count, case when step_number = 1 then entered_count else 0 end)
-        - excluded_count as _started_count
-    from funnel_steps
-    where entry_date between $before_first_day and $last_day
+        bool_or(not is_window_closed) as _is_open
+    from funnel_entries
+    where
+        entry_date between $before_first_day and $last_day
+        and not is_bot
+        and not is_excluded
+        and not is_converted
+    group by funnel, entry_date
+),
+
+over as (
+    select
+        funnel,
+        max(entry_date) filter (where not _is_open) as _last_day_over,
+        max(entry_date) filter (where _is_open and entry_date < $last_day) as _last_open_day
+    from unconverted
+    group by funnel
+),
+
+open_days as (
+    select
+        funnel,
+        coalesce(_last_day_over + 1, $before_first_day) as open_from
+    from over
+    where _last_open_day >= coalesce(_last_day_over, $before_first_day)
+),
+
+daily_steps as (
+    select
+        s.funnel,
+        s.site,
+        s.step_number,
+        s.step,
+        coalesce(s.is_optional, false) as is_optional,
+        s.entry_date,
+        s.dropped_count,
+        s.excluded_count,
+        s.entered_count - s.excluded_count as _remaining_count,
+        coalesce(s.started_count, case when s.step_number = 1 then s.entered_count else 0 end)
+        - s.excluded_count as _started_count,
+        o.open_from,
+        s.entry_date >= $first_day as _is_in_week,
+        coalesce(s.entry_date < o.open_from, true) as _is_over
+    from funnel_steps as s
+    left join open_days as o
+        on s.funnel = o.funnel
+    where s.entry_date between $before_first_day and $last_day
+),
+
+counted_days as (
+    select
+        *,
+        open_from is not null
+        and not bool_or(_is_in_week and _is_over and _started_count > 0)
+            over (partition by funnel) as is_open,
+        _is_in_week and (_is_over or is_open) as _counts
+    from daily_steps
 ),
 
 steps as (
@@ -41,25 +91,30 @@ steps as (
         step_number,
         max_by(step, entry_date) as step,
         max_by(is_optional, entry_date) as is_optional,
-        cast(sum(_remaining_count) filter (where entry_date >= $first_day) as bigint)
+        min(open_from) as open_from,
+        bool_or(is_open) as is_open,
+        coalesce(cast(sum(_remaining_count) filter (where _counts) as bigint), 0)
             as reached_count,
-        cast(sum(dropped_count) filter (where entry_date >= $first_day) as bigint)
+        coalesce(cast(sum(dropped_count) filter (where _counts and not is_open) as bigint), 0)
             as dropped_count,
-        cast(sum(excluded_count) filter (where entry_date >= $first_day) as bigint)
+        coalesce(cast(sum(excluded_count) filter (where _counts) as bigint), 0)
             as excluded_count,
-        cast(sum(_started_count) filter (where entry_date >= $first_day) as bigint)
+        coalesce(cast(sum(_started_count) filter (where _counts) as bigint), 0)
             as _started_count,
-        cast(sum(_started_count) filter (where entry_date < $first_day) as bigint)
+        coalesce(
+            cast(sum(_started_count) filter (where _is_in_week and not _counts) as bigint), 0
+        ) as _left_out_count,
+        cast(sum(_started_count) filter (where not _is_in_week and _is_over) as bigint)
             as _started_before_count,
         coalesce(
             cast(sum(_remaining_count) filter (where entry_date = $last_day) as bigint), 0
         ) as day_count,
         coalesce(
-            cast(sum(_remaining_count) filter (where entry_date < $first_day) as bigint), 0
+            cast(sum(_remaining_count) filter (where not _is_in_week and _is_over) as bigint), 0
         ) as before_count
-    from daily_steps
+    from counted_days
     group by grouping sets ((funnel, step_number), (funnel, site, step_number))
-    having reached_count is not null
+    having bool_or(_is_in_week)
 ),
 
 -- An attempt can enter at a later step, so the rate counts all that entered up to the step.
@@ -67,7 +122,8 @@ counted as (
     select
         *,
         cast(sum(_started_count) over steps_in_order as bigint) as base_count,
-        sum(_started_before_count) over steps_in_order as _base_before
+        sum(_started_before_count) over steps_in_order as _base_before,
+        cast(sum(_left_out_count) over (partition by funnel, site) as bigint) as left_out_count
     from steps
     window steps_in_order as (
         partition by funnel, site order by step_number
@@ -79,12 +135,15 @@ rated as (
     select
         *,
         cast(base_count as double) as _n,
-        reached_count / nullif(base_count, 0) as conversion_rate,
-        (reached_count - _started_count) / nullif(
-            last_value(case when not is_optional then reached_count end ignore nulls)
-                over steps_before,
-            0
-        ) as step_conversion_rate,
+        case when not is_open then reached_count / nullif(base_count, 0) end as conversion_rate,
+        case
+            when not is_open
+                then (reached_count - _started_count) / nullif(
+                    last_value(case when not is_optional then reached_count end ignore nulls)
+                        over steps_before,
+                    0
+                )
+        end as step_conversion_rate,
         before_count / nullif(_base_before, 0) as before_rate
     from counted
     window steps_before as (
@@ -109,7 +168,10 @@ select
     wilson_high(r.conversion_rate, r._n, $z) as high,
     r.day_count,
     r.before_rate,
-    coalesce(o.open_count, 0) as open_count
+    coalesce(o.open_count, 0) as open_count,
+    r.is_open,
+    r.open_from,
+    r.left_out_count
 from rated as r
 left join open_attempts as o
     on r.funnel = o.funnel and r.site is not distinct from o.site
