@@ -216,6 +216,23 @@ def test_fewer_visits_are_dated_from_the_first_of_their_alerts(reported_week: De
     assert "Unusual · since 8 Mar · last seen 13 Mar" in page.text
 
 
+def test_alerts_of_longer_windows_do_not_date_that_of_a_day(reported_week: Deployment, tmp_path: Path) -> None:
+    """The day before has only an alert of its seven days."""
+    alert = {"site": "jp", "rank": 1, "window_days": 1, "dimension": "all", "dimension_value": "all", "score": -6.0}
+    alert |= {"outcome": "(sessions)", "is_alert": True}
+    days = [LAST - timedelta(days=days) for days in (3, 2)]
+    rows = {
+        "daily_summary": [OTHER_SITE | {"session_date": day} for day in days],
+        "outcome_changes": [
+            alert | {"session_date": day, "window_days": window, "since": day, "sentence": f"{day.day} March."}
+            for day, window in zip(days, (7, 1), strict=True)
+        ],
+    }
+    page = page_with(reported_week, tmp_path, rows)
+    assert flaws_of(page)[0] == "On site jp: 13 March."
+    assert "Unusual · since 13 Mar · last seen 13 Mar" in page.text
+
+
 def test_event_that_is_an_error_itself_is_named_once(reported_week: Deployment, tmp_path: Path) -> None:
     """At its own action, every visit had the error; a sentence about their share says nothing."""
     row = {"site": "main", "action": "error_page", "session_count": 13, "hard_time_count": 13, "error_count": 13}
