@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import tomllib
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -69,7 +70,8 @@ def test_useful_expressions_for_values_give_amounts(ingest: Ingest) -> None:
     """Those of docs/sources/README.md: expressions do not calculate, but a text can have an exponent."""
     page = (ROOT / "docs" / "sources" / "README.md").read_text()
     as_text, in_dollars, in_euros, in_cents = (
-        found.replace("\\|", "|") for found in re.findall(r"^\| a value .* \| `(.+)` \|$", page, re.MULTILINE)
+        tomllib.loads('e = "{}"'.format(found.replace("\\|", "|")))["e"]
+        for found in re.findall(r"^\| a value .* \| `(.+)` \|$", page, re.MULTILINE)
     )
     lines = [EVENT | {"cents": cents} for cents in (1999, "1999", -5, 0, 12.5, "free", None)]
     values = [row["value"] for row in taken(ingest, *lines, expressions={"value": in_cents})]
@@ -79,8 +81,17 @@ def test_useful_expressions_for_values_give_amounts(ingest: Ingest) -> None:
     assert row["value"] == Decimal("19.99")
     [row] = taken(ingest, EVENT | {"value": "$1,234.50"}, expressions={"value": in_dollars})
     assert row["value"] == Decimal("1234.50")
-    [row] = taken(ingest, EVENT | {"value": "1.234,50 €"}, expressions={"value": in_euros}, decimal_comma=True)
-    assert row["value"] == Decimal("1234.50")
+    written = (
+        "1.234,50 €",
+        "1.234,50€",
+        "€ 1.234,50",
+        "1.234,50\u00a0€",
+        "1\u202f234,50\u00a0€",
+        "1\u00a0234,50\u202f€",
+    )
+    lines = [EVENT | {"value": value} for value in written]
+    rows = taken(ingest, *lines, expressions={"value": in_euros}, decimal_comma=True)
+    assert [row["value"] for row in rows] == [Decimal("1234.50")] * len(written)
 
 
 def test_column_has_its_field_where_the_expression_is_null(ingest: Ingest) -> None:
