@@ -102,6 +102,12 @@ def folder_called_like_a_file(deployment: Deployment, raw: Path) -> None:
     (raw / "web" / "x.jsonl" / "y.jsonl").write_text(json.dumps(LINE))
 
 
+def delta_table(deployment: Deployment, raw: Path) -> None:
+    log = raw / "web" / "visits" / "_delta_log"
+    log.mkdir(parents=True)
+    (log / "00000000000000000000.json").write_text('{"commitInfo": {}}\n')
+
+
 def file_without_source(deployment: Deployment, raw: Path) -> None:
     (raw / "x.jsonl").write_text(json.dumps(LINE))
 
@@ -132,6 +138,7 @@ NIGHTLY = [pytest.mark.long, pytest.mark.nightly]
         pytest.param(plug, "it is not a regular file", marks=NIGHTLY),
         pytest.param(device, "it is not a regular file", marks=NIGHTLY),
         pytest.param(folder_called_like_a_file, "it is a folder that is called like a file", marks=pytest.mark.long),
+        pytest.param(delta_table, "it is the log of a Delta table", marks=pytest.mark.long),
         (file_without_source, "it is not in the folder of a source"),
         pytest.param(header_with_a_name_twice, "its header names 'visitor_id' more than once", marks=pytest.mark.long),
     ],
@@ -299,6 +306,15 @@ def test_hidden_files_and_markers_of_spark_are_skipped(deployment: Deployment) -
         "_SUCCESS.jsonl": "accepted",
         "_started_": "refused",
     }
+
+
+@pytest.mark.parametrize("source", ["_SUCCESS", "_metadata", "_delta_log", "_web"])
+def test_folders_are_read_whatever_follows_an_underscore(deployment: Deployment, source: str) -> None:
+    deployment.deliver("a", [{**LINE, "visitor_id": "bob"}], source)
+    if source != "_delta_log":
+        deployment.deliver(f"{source}/b", [{**LINE, "visitor_id": "cleo"}], "web")
+    deployment.run(UNTIL)
+    assert list(deployment.table("source_files")["status"]) == ["accepted"] * (2 if source == "_delta_log" else 3)
 
 
 def test_nested_folders_and_several_sources(deployment: Deployment) -> None:

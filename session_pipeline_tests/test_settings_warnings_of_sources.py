@@ -11,7 +11,12 @@ import pytest
 
 from session_pipeline.settings import as_toml, parse_settings
 from session_pipeline.settings_warnings import window
-from session_pipeline.settings_warnings.sources import growing_files, is_like_page_view, missing_columns
+from session_pipeline.settings_warnings.sources import (
+    folders_of_sources,
+    growing_files,
+    is_like_page_view,
+    missing_columns,
+)
 from session_pipeline_tests.deployment import Deployment, to_toml
 from session_pipeline_tests.warned_deployments import DAY, OF_SOURCES, line, visit, warnings_of
 
@@ -39,6 +44,14 @@ def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     deployment.deliver("events", [line(DAY, "ann", 5, "contact")], source="forms")
     deployment.run()
     return deployment
+
+
+def test_files_that_are_skipped_are_no_files_of_a_source(tmp_path: Path) -> None:
+    for name in ("spark/_SUCCESS", "spark/.a.jsonl", "spark/.part/b.jsonl", "web/_metadata/c.jsonl", ".hidden/d.jsonl"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert folders_of_sources(tmp_path) == {"spark": False, "web": True}
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,20 @@ def test_nothing_is_written_and_the_file_is_unchanged(tmp_path: Path) -> None:
     assert (before[1].st_ctime_ns, before[1].st_nlink) == (after[1].st_ctime_ns, after[1].st_nlink)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("_SUCCESS", "is a marker that Spark writes next to its files and is not read; name one of them"),
+        ("_committed_7", "is a marker that Spark writes next to its files and is not read; name one of them"),
+        ("_delta_log/0.json", "is in the log of a Delta table, which has no events; name a file of events"),
+    ],
+)
+def test_files_that_have_no_events_are_not_tried(tmp_path: Path, name: str, said: str) -> None:
+    file = write(tmp_path / name, "{}")
+    code, _, err = call("try", file)
+    assert (code, said in " ".join(err.split())) == (2, True), err
+
+
 @pytest.mark.long
 def test_source_is_the_folder_under_raw_or_the_named_one(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data", {"sources": {"web": {"columns": {"visitor_id": "uid"}}}})

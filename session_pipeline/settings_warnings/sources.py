@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from session_pipeline.engines.sql import query_text
+from session_pipeline.ingest.admission.raw_folder import has_file
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS, REQUIRED_COLUMNS
 from session_pipeline.reference.days import ONLY_DATES, are_midnights
 from session_pipeline.reference.usual_event_names import usual_event_names
@@ -47,7 +48,7 @@ def folders_of_sources(raw: Path) -> dict[str, bool]:
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return {}  # the ingest reports folders that cannot be read
     return {
-        os.fsencode(name).decode(errors="backslashreplace"): _has_file(raw / name)
+        os.fsencode(name).decode(errors="backslashreplace"): has_file(raw / name)
         for name in names
         if not name.startswith(".")
     }
@@ -327,7 +328,3 @@ def first_of(names: list[str], what: str) -> str:
     if len(names) > MOST_FOLDERS:
         names = [*names[:MOST_FOLDERS], f"{len(names) - MOST_FOLDERS} more {what}"]
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-
-
-def _has_file(folder: Path) -> bool:
-    return any(not name.startswith(".") for _, _, names in os.walk(folder) for name in names)

@@ -14,6 +14,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import RefusedFileError, WrongUseError
 from session_pipeline.ingest.admission.admit import beginning_of
 from session_pipeline.ingest.admission.file_names import UnknownEndingError, kind_of
+from session_pipeline.ingest.admission.raw_folder import DELTA_LOG, is_marker
 from session_pipeline.ingest.admission.tabbed_logs import FLUENTD
 from session_pipeline.ingest.admission.unknown_names import ending_of, keys_of_content
 from session_pipeline.ingest.formats import AccessLog, JsonLines
@@ -70,14 +71,18 @@ def try_file(
         has_sessions: False to build no sessions, which takes less time.
 
     Raises:
-        WrongUseError: The file does not exist, is not a regular file, or its name begins with a dot; or the name of the
-            source cannot be that of a folder that is read.
+        WrongUseError: The file does not exist, is not a regular file, is a marker of Spark or of the log of a Delta
+            table, or its name begins with a dot; or the name of the source cannot be that of a folder that is read.
         SettingsError: The settings are invalid.
     """
     if not file.is_file():
         raise WrongUseError(f"{file} {'is not a file' if file.exists() else 'does not exist'}; name a file of events")
     if file.name.startswith("."):
         raise WrongUseError(f"{file} begins with a dot, and such files are not read; rename it")
+    if is_marker(file.name):
+        raise WrongUseError(f"{file} is a marker that Spark writes next to its files and is not read; name one of them")
+    if file.absolute().parent.name == DELTA_LOG and source_of(file, folder) != DELTA_LOG:
+        raise WrongUseError(f"{file} is in the log of a Delta table, which has no events; name a file of events")
     if not source or source.startswith(".") or "/" in source or "\0" in source:
         raise WrongUseError(
             f"{source!r} is not the name of a source; a source is called like its folder under raw/, such as web"

@@ -19,6 +19,7 @@ from typing import IO
 from session_pipeline.errors import CorruptFileError, RefusedFileError, StillWrittenError, UnreadableFileError
 from session_pipeline.ingest.admission.file_names import UnknownEndingError, kind_of
 from session_pipeline.ingest.admission.line_ranges import Borders, LineRange
+from session_pipeline.ingest.admission.raw_folder import DELTA_LOG
 from session_pipeline.ingest.admission.recognition import recognized_preset
 from session_pipeline.ingest.admission.unknown_names import why_refused
 from session_pipeline.ingest.formats import Parquet, format_named, other_kind
@@ -238,6 +239,11 @@ def _check_way(path: Path, root: Path) -> None:
     if not may_be_read(path):
         problem = "the folder cannot be read" if stat.S_ISDIR(state.st_mode) else "the file is refused"
         raise RefusedFileError(f"{NO_PERMISSION}; make it readable for the user that runs this", problem)
+    if stat.S_ISDIR(state.st_mode) and path.name == DELTA_LOG:
+        raise RefusedFileError(
+            "it is the log of a Delta table, whose folder also has files of rows that were deleted or replaced; deliver"
+            " an export of its rows in a folder of its own"
+        )
     if stat.S_ISDIR(state.st_mode):
         raise RefusedFileError("it is a folder that is called like a file; rename it")
     if not stat.S_ISREG(state.st_mode):

@@ -14,6 +14,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.ingest.admission.file_names import is_called_like_a_file
 
 MARKER = re.compile(r"_SUCCESS|_(started|committed)_\d+|_(common_)?metadata")
+DELTA_LOG = "_delta_log"  # the folder in that of a Delta table which says what its files are
 
 
 @dataclass(frozen=True)
@@ -46,20 +47,22 @@ def deliveries(folder: DataFolder) -> Iterator[Delivery]:
     """Yield everything under raw/, sorted by name within each folder. Hidden files and markers are skipped.
 
     Names that begin with a dot are hidden. Spark and Databricks write markers next to their files.
-    Links are not followed. Folders that are named like files, or that cannot be read, are not entered. All of these are
-    yielded as deliveries, which are then refused.
+    Links are not followed. Folders that are named like files, logs of Delta tables, and folders that cannot be read are
+    not entered. All of these are yielded as deliveries, which are then refused.
     """
     if not folder.raw.is_dir():
         return
     raw = str(folder.raw)
     for parent, folders, names in os.walk(raw, onerror=_unless_gone):
         is_top = parent == raw
-        entered = [name for name in folders if is_top or not is_called_like_a_file(name)]
+        shown = [name for name in folders if not is_hidden(name)]
+        entered = [name for name in shown if is_top or not (name == DELTA_LOG or is_called_like_a_file(name))]
         entered = sorted(name for name in entered if _can_be_entered(os.path.join(parent, name)))
-        for name in sorted({*names, *folders} - set(entered)):
-            if not _is_hidden(name) and (delivery := _delivery(raw, os.path.join(parent, name))) is not None:
+        others = [*(name for name in names if not (is_hidden(name) or is_marker(name))), *(set(shown) - set(entered))]
+        for name in sorted(others):
+            if (delivery := _delivery(raw, os.path.join(parent, name))) is not None:
                 yield delivery
-        folders[:] = [name for name in entered if not _is_hidden(name)]
+        folders[:] = entered
 
 
 def _delivery(raw: str, path: str) -> Delivery | None:
@@ -79,8 +82,23 @@ def _delivery(raw: str, path: str) -> Delivery | None:
     return Delivery(path, name, source, stamp, state.st_size, state.st_ctime)
 
 
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or (name.startswith("_") and MARKER.fullmatch(name) is not None)
+def has_file(folder: Path) -> bool:
+    """Whether a folder below raw/ contains a file that is not skipped. The search stops at the first."""
+    for _, folders, names in os.walk(folder):
+        if any(not (is_hidden(name) or is_marker(name)) for name in names):
+            return True
+        folders[:] = [name for name in folders if not is_hidden(name)]
+    return False
+
+
+def is_hidden(name: str) -> bool:
+    """Whether the name of a file or a folder begins with a dot."""
+    return name.startswith(".")
+
+
+def is_marker(name: str) -> bool:
+    """Whether the name of a file is that of a marker. Folders with such a name are entered: they can have events."""
+    return name.startswith("_") and MARKER.fullmatch(name) is not None
 
 
 def _can_be_entered(path: str) -> bool:
