@@ -377,8 +377,8 @@ def _cases() -> Mapping[str, WrongTable]:
         ),
         "many sessions": WrongTable(
             checks.volume_unusual,
-            "sessions",
-            "select sessions.* from sessions, range(4)",
+            "daily_summary",
+            "select * replace (4 * session_count as session_count) from daily_summary",
             "20 sessions, 400% of the usual 5",
         ),
     }

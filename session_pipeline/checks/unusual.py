@@ -1,9 +1,8 @@
 """Checks for unusual values. A failure may be correct data, but should be looked at."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
-from functools import partial
-from math import sqrt
+from math import log, sqrt
 from operator import itemgetter
 from statistics import median
 from typing import TYPE_CHECKING
@@ -36,32 +35,88 @@ VARIANCES_OF_MEDIAN = (1.0, 0.5, 0.449, 0.298)
 
 
 def volume_unusual(run: "Run", days: Sequence[date]) -> Verdict:
-    """A day has between 50 % and 200 % of its usual sessions: the median of the same weekday in the four weeks before.
+    """A day of a site has between 50 % and 200 % of its usual sessions, without bots.
 
-    A difference that chance explains is usual, too: a shop with 5 sessions a day has a day with 2 or 12 now and then.
-    The fewer earlier days there are, the more of it is chance, because their median is one of few counts.
-    Days without events are not checked here; silent_sites and source_arrived report them. Earlier days without sessions
-    do not count: on such a day, sessions of the day before end, and no source delivered. Today is not checked: it has
-    few so far.
+    The usual number is the median of the same weekday in the four weeks before. The first day of a site does not count,
+    because it can be a part of a day. A difference that chance explains is usual, too: a shop with 5 sessions a day has
+    a day with 2 or 12 now and then. The fewer earlier days there are, the more of it is chance, because their median is
+    one of few counts; and the more sites there are, because one of many differs more.
+    Days and sites without sessions are not checked here; silent_sites and source_arrived report them. Earlier days
+    without sessions do not count: no source delivered then. Today is not checked: it has few so far. If no site is
+    unusual, all sites together can be.
     """
-    problems = []
     present_day = today_in(run.settings.timezone)
-    for day in filter(partial(has_events, run), days):
-        if day >= present_day:
-            continue
-        earlier = [run.store.get(Key("sessions", then)) for then in _same_weekday_before(day)]
-        counts = [partition.row_count for partition in earlier if partition is not None and partition.row_count]
-        built = run.store.get(Key("sessions", day))
-        if built is None or not counts:
-            continue
-        usual = median(counts)
-        ratio = built.row_count / usual
-        deviation = sqrt(usual * (1 + VARIANCES_OF_MEDIAN[len(counts) - 1]))
-        is_chance = abs(built.row_count - usual) <= CHANCE * deviation
-        if not SMALLEST_VOLUME <= ratio <= LARGEST_VOLUME and not is_chance:
-            sessions = "session" if built.row_count == 1 else "sessions"
-            problems.append(f"{day}: {built.row_count} {sessions}, {ratio:.0%} of the usual {usual:.0f}")
-    return verdict(problems, "as many sessions as usual")
+    before = {
+        day: [then for then in _same_weekday_before(day) if run.store.get(Key("daily_summary", then)) is not None]
+        for day in days
+        if day < present_day and has_events(run, day)
+    }
+    looked_at = [day for day, earlier in before.items() if earlier]
+    counts = _session_counts(run, {*looked_at, *(then for day in looked_at for then in before[day])}, days)
+    found = {day: problems for day in looked_at if (problems := _unusual_sites(day, counts, {}))}
+    if found:
+        read = {day - timedelta(days=number) for day in found for number in range(7 * (VOLUME_WEEKS + 1) + 1)}
+        counts = _session_counts(run, read, days)
+        found = {day: _unusual_sites(day, counts, _first_days(day, counts)) for day in found}
+    return verdict([problem for problems in found.values() for problem in problems], "as many sessions as usual")
+
+
+def _session_counts(run: "Run", read: Collection[date], days: Collection[date]) -> dict[date, dict[str, int]]:
+    """Return the sessions of people on each day, by site. Of other days than `days`, damaged ones are left out."""
+    intact = [day for day in sorted(read) if day in days or _is_intact(run, "daily_summary", day)]
+    counts: dict[date, dict[str, int]] = {}
+    for row in rows_of(run, query_text(__package__, "sessions_of_sites"), ["daily_summary"], intact) if intact else ():
+        counts.setdefault(row["session_date"], {})[row["site"]] = row["session_count"]
+    return counts
+
+
+def _first_days(day: date, counts: Mapping[date, Mapping[str, int]]) -> dict[str, date]:
+    """Return the first of the days up to a day on which each site has sessions. A week more than usual is known."""
+    firsts: dict[str, date] = {}
+    for then in sorted(then for then in counts if (day - then).days <= 7 * (VOLUME_WEEKS + 1)):
+        for site in counts[then]:
+            firsts.setdefault(site, then)
+    return firsts
+
+
+def _unusual_sites(
+    day: date, counts: Mapping[date, Mapping[str, int]], first_days: Mapping[str, date]
+) -> Sequence[str]:
+    """Return a sentence about each site whose number of sessions is unusual, the largest difference first."""
+    now = counts.get(day, {})
+    earlier = [
+        {site: count for site, count in counts.get(then, {}).items() if then != first_days.get(site)}
+        for then in _same_weekday_before(day)
+    ]
+    earlier = [of_sites for of_sites in earlier if of_sites]
+    known = sorted(now.keys() & {site for of_sites in earlier for site in of_sites})
+    are_several = len(now.keys() | {site for of_sites in earlier for site in of_sites}) > 1
+    found = []
+    for site in known:
+        usual = median(of_site := [of_sites[site] for of_sites in earlier if site in of_sites])
+        if _is_unusual(now[site], usual, len(of_site), len(known)):
+            found.append((abs(now[site] - usual), f"site {shortened(site)}: " if are_several else "", now[site], usual))
+    # New sites are no reason, but sites that are silent now are.
+    steady = [site for site in (earlier[0] if earlier else ()) if all(site in of_sites for of_sites in earlier)]
+    if not found and len(steady) > 1:
+        count = sum(now.get(site, 0) for site in steady)
+        usual = median(sum(of_sites[site] for site in steady) for of_sites in earlier)
+        if _is_unusual(count, usual, len(earlier), 1):
+            found.append((abs(count - usual), "all sites of the weeks before: ", count, usual))
+    return [
+        f"{day}: {where}{count} {'session' if count == 1 else 'sessions'}, {count / usual:.0%} of the usual {usual:.0f}"
+        for _, where, count, usual in sorted(found, key=lambda row: (-row[0], row[1]))
+    ]
+
+
+def _is_unusual(count: int, usual: float, day_count: int, site_count: int) -> bool:
+    """Whether a count differs by a factor of two from the median of some days, and by more than chance explains."""
+    deviation = sqrt(usual * (1 + VARIANCES_OF_MEDIAN[day_count - 1]))
+    # The probability of a difference is about exp(-x²/2), so of many sites, one has this difference as often as one of
+    # a single site has CHANCE.
+    deviations = sqrt(CHANCE**2 + 2 * log(site_count))
+    is_chance = abs(count - usual) <= deviations * deviation
+    return not SMALLEST_VOLUME <= count / usual <= LARGEST_VOLUME and not is_chance
 
 
 def _same_weekday_before(day: date) -> list[date]:
@@ -78,8 +133,7 @@ def bot_share(run: "Run", days: Sequence[date]) -> Verdict:
     shares = _bot_shares(run, days)
     too_large = [day for day, (total, bots) in shares.items() if bots / total > LARGEST_BOT_SHARE]
     before = {then for day in too_large for then in _same_weekday_before(day)}
-    # No other step may have read these files today. A damaged one must not stop the run, so it does not count.
-    shares |= _bot_shares(run, [then for then in sorted(before - shares.keys()) if _is_intact(run, then)])
+    shares |= _bot_shares(run, [then for then in sorted(before - shares.keys()) if _is_intact(run, "sessions", then)])
     problems = []
     for day in too_large:
         total, bots = shares[day]
@@ -90,9 +144,12 @@ def bot_share(run: "Run", days: Sequence[date]) -> Verdict:
     return verdict(problems, "the share of bot sessions is not unusual")
 
 
-def _is_intact(run: "Run", day: date) -> bool:
-    """Whether the sessions of a day are built, and their files can be read and are as they were written."""
-    built = run.store.get(Key("sessions", day))
+def _is_intact(run: "Run", name: str, day: date) -> bool:
+    """Whether a table is built for a day, and its files can be read and are as they were written.
+
+    No other step may have read these files today, and damaged ones must not stop a run.
+    """
+    built = run.store.get(Key(name, day))
     try:
         return built is not None and run.store.is_intact(built)
     except (OSError, StoreError):
