@@ -1,6 +1,7 @@
 """Tests warnings about sources: their sites, names of events, page views, times and visitors."""
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -419,3 +420,57 @@ def test_files_with_the_lines_of_those_before_are_named_until_only_new_lines_are
     deployment.deliver("new", visit(days[5]), source="web")
     deployment.run()
     assert warnings_of(deployment) == {}
+
+
+def page_views(first: int, visitors: int = 12, days: Sequence[int] = (0, 1, 2), **fields: Any) -> list[dict[str, Any]]:
+    """Return a page view of each visitor on each day, without ids."""
+    return [
+        {key: value for key, value in line(on, f"v{number}", number, "page_view").items() if key != "event_id"}
+        | {"page_url": "https://shop.example/", **fields}
+        for on in (DAY + timedelta(days=first + day) for day in days)
+        for number in range(visitors)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("second", "same_count"),
+    [
+        (page_views(2, country="de"), 12),
+        (page_views(1, country="de"), 24),
+        (page_views(1), 0),
+        (page_views(3, country="de"), 0),
+        (page_views(1, visitors=9, country="de"), 0),
+        ([{**event, "event_id": str(number)} for number, event in enumerate(page_views(1))], 0),
+        ([{**event, "page_url": "https://shop.example/b"} for event in page_views(1)], 0),
+    ],
+    ids=["a day", "two days", "equal lines", "no day in both", "few visitors", "with ids", "other pages"],
+)
+def test_files_that_repeat_events_with_other_fields_are_named(
+    tmp_path: Path, second: list[dict[str, Any]], same_count: int
+) -> None:
+    deployment = Deployment(tmp_path, {"start_date": DAY}, only=OF_SOURCES)
+    deployment.deliver("a", page_views(0), source="web")
+    deployment.deliver("b", second, source="web")
+    deployment.run(publishes=False)
+    found = warnings_of(deployment).get("sources.web.columns.event_id", "")
+    assert (f"at least {same_count} events of 'web/b.jsonl' are in 'web/a.jsonl', too" in found) == bool(same_count)
+    assert bool(found) == bool(same_count)
+
+
+@pytest.mark.long
+def test_repeated_events_are_one_with_an_id_from_an_expression(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployment = Deployment(tmp_path, {"start_date": DAY}, only=OF_SOURCES)
+    deployment.deliver("a", page_views(0, visitors=60), source="web")
+    deployment.deliver("b", page_views(0, visitors=60, country="de"), source="web")
+    deployment.run(publishes=False)
+    assert "at least 180 events" in warnings_of(deployment)["sources.web.columns.event_id"]
+    monkeypatch.setattr("session_pipeline.settings_warnings.sources.MOST_COMPARED_EVENTS", 180)
+    some = re.search("at least ([0-9]+) events", warnings_of(deployment)["sources.web.columns.event_id"])
+    assert some is not None
+    assert 60 < int(some[1]) < 120, "of half of the visitors"
+    expression = "visitor_id || ' ' || event_time || ' ' || event_name"
+    deployment.set({"start_date": DAY, "sources": {"web": {"expressions": {"event_id": expression}}}})
+    deployment.run(publishes=False)
+    assert len(deployment.table("events")) == 180
+    settings = {"sources": {"web": {"expressions": {"event_id": expression}}}}
+    assert "sources.web.columns.event_id" not in warnings_of(deployment, settings)

@@ -68,7 +68,8 @@ def find(
 
     The cost is bounded: at most the last 28 days with events and at most five million events are read, but always at
     least one day. Most rules match on the newest day; only the others are tested on the days before. Of each delivered
-    file, one row is read, and once more for each source with `columns` of its own.
+    file, one row is read, and once more for each source with `columns` of its own. Of files that overlap and have no
+    ids, the events of some visitors are compared.
 
     Args:
         connection: The warehouse.
@@ -115,6 +116,7 @@ def _of_events(
         *sources.without_times_of_day(connection, settings, window, compared),
         *sources.nameless_visitors(connection, settings, window, compared),
         *sources.decimal_commas(connection, settings, window, compared),
+        *sources.repeated_events(connection, window, compared),
         *sources.missing_columns(connection, settings, compared),
         *sources.unknown_event_names(connection, settings, window, with_delivered_names),
     ]

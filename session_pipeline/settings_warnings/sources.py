@@ -1,6 +1,7 @@
 """Warns about sources: no page views, times or visitors, decimal commas, one site by default, unused event names.
 
-It also warns about files that are delivered again with more lines, and about columns whose field is gone.
+It also warns about files that are delivered again with more lines or other fields, and about columns whose field is
+gone.
 """
 
 import os
@@ -30,6 +31,11 @@ FEWEST_DAYS_OF_GROWTH = 5  # days on which files must end that may contain each 
 # in three years.
 DAYS_WITH_COLUMN = 10
 FEWEST_DAYS_WITHOUT_COLUMN = 3
+# Of files that repeat events. A cache and its server can log one request of a few visitors in the same second.
+FEWEST_REPEATING_VISITORS = 10
+SMALLEST_REPEATED_SHARE = 0.9  # of the events of one of the files
+DAYS_OF_REPETITION = 4  # the newest; exports overlap by a day or two, and the last day is often in one file only
+MOST_COMPARED_EVENTS = 200_000  # about so many are compared, so that the cost is bounded
 FEWEST_NAMELESS = 10  # events from which on a visitor id that names nobody is no single mistake
 PAGE_VIEW = "page_view"
 # The detail of quarantined lines whose value decimal_comma reads. In it, value can be followed by the names of fields.
@@ -230,6 +236,34 @@ def growing_files(connection: duckdb.DuckDBPyConnection, folders: Container[str]
                 f"{count:,} files begin at {first_time:%Y-%m-%d %H:%M:%S} UTC, the last is {shown(path)}; with each of"
                 " them, all of its days are built again, and runs become slower; deliver only new lines",
                 is_in_report=False,
+            )
+
+
+def repeated_events(
+    connection: duckdb.DuckDBPyConnection, window: Window, folders: Container[str]
+) -> Iterator[SettingsWarning]:
+    """Yield a warning for each source without ids of events whose files repeat events in lines with other fields."""
+    newest = window.days[:DAYS_OF_REPETITION]
+    days = {"first_day": min(newest), "last_day": max(newest)}
+    for source, count in connection.execute(query_text(__package__, "sources_without_ids"), days).fetchall():
+        if source not in folders:
+            continue
+        asked = {
+            **days,
+            "source": source,
+            "hashes_before": "g" if count <= MOST_COMPARED_EVENTS else f"{16**8 * MOST_COMPARED_EVENTS // count:08x}",
+            "fewest_visitors": FEWEST_REPEATING_VISITORS,
+            "smallest_share": SMALLEST_REPEATED_SHARE,
+        }
+        rows = connection.execute(query_text(__package__, "repeated_events"), asked).fetchall()
+        for path, other_path, same_count in rows:
+            key = f"{path_of_source(source, 'columns')}.event_id"
+            yield SettingsWarning(
+                key,
+                f"files of raw/{source} repeat events with other fields, and each counts again:",
+                f"at least {same_count:,} events of {shown(path)} are in {shown(other_path)}, too; without an event_id,"
+                f" only equal lines are one event; map a field to it, or build one in"
+                f" {path_of_source(source, 'expressions')}.event_id from fields that both files have",
             )
 
 

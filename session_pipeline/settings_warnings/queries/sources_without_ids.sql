@@ -1,0 +1,26 @@
+-- One row is a source with files of some days that overlap in time and have no event_id, and the
+-- number of their events.
+with files as (
+    select
+        source,
+        accepted_count,
+        first_event_time <= max(last_event_time) over (
+            partition by source
+            order by first_event_time, last_event_time, file_id
+            rows between unbounded preceding and 1 preceding
+        ) as _overlaps
+    from source_files
+    where
+        status = 'accepted'
+        and first_event_time < $last_day + 1
+        and last_event_time >= $first_day
+        and json_extract_string(mapping, '$.event_id') is null
+)
+
+select
+    source,
+    cast(sum(accepted_count) as bigint) as event_count
+from files
+group by source
+having bool_or(_overlaps)
+order by source
