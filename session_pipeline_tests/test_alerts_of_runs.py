@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from session_pipeline.defs.dead_runs import MESSAGE, PROCESS, fail_dead_runs
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError, SettingsError
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.settings import AlertSettings, load_settings
+from session_pipeline_tests import process_names
 from session_pipeline_tests.commands import run_program
 from session_pipeline_tests.crashes.killed_runs import PROCESSES
 from session_pipeline_tests.deployment import Deployment
@@ -182,7 +182,7 @@ def test_loaded_sensor_reports_invalid_settings(deployment: Orchestrated, listen
 def test_dead_run_is_sent(deployment: Orchestrated, listener: Listener, found_by: str) -> None:
     job = deployment.definitions().resolve_job_def("build")
     run_id = str(uuid4())
-    died = f"{socket.gethostname()}/another start/pid:[1]/1/1/{run_id}"
+    died = f"{process_names.before_the_last_boot()}/{run_id}"
     run = deployment.instance.create_run_for_job(job, run_id=run_id, tags={PROCESS: died})
     deployment.instance.report_engine_event("started", run)
     deployment.instance.handle_new_event(_started(run))

@@ -1,9 +1,6 @@
 """Tests which runs are found dead, and that they are failed or canceled; all others are kept."""
 
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -14,10 +11,12 @@ from uuid import uuid4
 import dagster as dg
 import pytest
 
+from session_pipeline import processes
 from session_pipeline.defs import dead_runs
 from session_pipeline.defs.dead_runs import PROCESS, SERVER
 from session_pipeline.defs.tags import LATE, REASON
 from session_pipeline.run.pipeline import open_store
+from session_pipeline_tests import process_names
 from session_pipeline_tests.dying_runs import (
     CANCELED,
     FAILURE,
@@ -41,10 +40,7 @@ def deployment(tmp_path: Path) -> Iterator[Orchestrated]:
 @pytest.fixture
 def gone() -> str:
     """The name of a process that has ended."""
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    name = dead_runs.process_name(process.pid)
-    process.communicate(b"\n")
-    return name
+    return process_names.dead()
 
 
 def remember(
@@ -75,8 +71,7 @@ def test_run_with_a_dead_process_is_failed(deployment: Orchestrated, gone: str, 
 
 
 def test_run_from_before_the_last_boot_is_failed(deployment: Orchestrated) -> None:
-    host, _, space, pid, start = dead_runs.process_name(os.getpid()).split("/")
-    run = remember(deployment, STARTED, f"{host}/another boot/{space}/{pid}/{start}")
+    run = remember(deployment, STARTED, process_names.before_the_last_boot())
     assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 1
     assert status_of(deployment, run) is FAILURE
 
@@ -91,22 +86,22 @@ def test_dead_run_in_cancellation_is_canceled(deployment: Orchestrated, gone: st
 def test_run_that_succeeds_during_the_check_stays_a_success(
     deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = remember(deployment, STARTED, dead_runs.process_name(os.getpid()))
+    run = remember(deployment, STARTED, processes.own_name())
 
     def ends_now(process: str) -> bool:
         ended = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, "build")
         deployment.instance.handle_run_event(run.run_id, ended)
         return False
 
-    monkeypatch.setattr(dead_runs, "_is_alive", ends_now)
+    monkeypatch.setattr(processes, "is_alive", ends_now)
     assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 0
     assert status_of(deployment, run) is SUCCESS
 
 
 def test_runs_of_live_processes_and_other_machines_are_kept(deployment: Orchestrated, gone: str) -> None:
     runs = [
-        remember(deployment, STARTED, dead_runs.process_name(os.getpid())),
-        remember(deployment, STARTED, gone.replace("/", "-elsewhere/", 1)),
+        remember(deployment, STARTED, processes.own_name()),
+        remember(deployment, STARTED, process_names.on_another_machine()),
     ]
     assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 0
     assert [status_of(deployment, run) for run in runs] == [STARTED, STARTED]
@@ -115,10 +110,9 @@ def test_runs_of_live_processes_and_other_machines_are_kept(deployment: Orchestr
     assert [status_of(deployment, run) for run in (*runs, dead)] == [STARTED, STARTED, FAILURE]
 
 
-def test_run_in_another_container_is_kept(deployment: Orchestrated, gone: str) -> None:
+def test_run_in_another_container_is_kept(deployment: Orchestrated) -> None:
     """Its process id says nothing here, and may be that of another process."""
-    host, boot, _, pid, start = gone.split("/")
-    run = remember(deployment, STARTED, f"{host}/{boot}/pid:[1]/{pid}/{start}")
+    run = remember(deployment, STARTED, process_names.in_another_container())
     assert dead_runs.fail_dead_runs(deployment.instance, deployment.folder) == 0
     assert status_of(deployment, run) is STARTED
 
@@ -229,7 +223,7 @@ def test_run_reported_as_failed_does_no_more_work(deployment: Orchestrated) -> N
         wait_until(lambda: any("waiting for process" in text for text in messages(deployment, run_id)), "it waits")
         run = deployment.instance.get_run_by_id(run_id)
         assert run is not None
-        assert run.tags[PROCESS] == f"{dead_runs.process_name(os.getpid())}/{run_id}"
+        assert run.tags[PROCESS] == f"{processes.own_name()}/{run_id}"
         deployment.instance.report_run_failed(run)
     orphan.join()
     assert failures(results[0]) == ["this run was reported as finished while it was still running; it stops now"]

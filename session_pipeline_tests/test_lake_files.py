@@ -17,6 +17,7 @@ import pytest
 from session_pipeline.errors import StoreError
 from session_pipeline.publish import lake
 from session_pipeline.publish.published_state import published_partitions
+from session_pipeline.store.files import temporary_name
 from session_pipeline.store.records import Key, Partition
 from session_pipeline.store.store import Store
 from session_pipeline.tables import table
@@ -241,7 +242,7 @@ def test_leftover_link_of_a_process_with_this_number_is_not_written_into(
     stored = store.path_of(put(store, MONDAY, "a"))
     shown.publish()
     stored.chmod(0o600)
-    os.link(stored, (shown.folder / ONE).with_name(f".data.parquet.{os.getpid()}"))
+    os.link(stored, temporary_name(shown.folder / ONE))
     put(store, MONDAY, "b")
     shown.publish()
     assert shown.files() == {ONE: ["b"]}

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -12,10 +11,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from session_pipeline import processes
 from session_pipeline.errors import StoreError
 from session_pipeline.publish import native_limit, reader, warehouse, warehouse_file
 from session_pipeline.publish.publication import Published
 from session_pipeline.run.pipeline import open_run
+from session_pipeline_tests import process_names
 from session_pipeline_tests.built_tables import TABLES
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.older_versions import UNTIL, copy_of, lines
@@ -133,10 +134,12 @@ def test_macros_are_those_of_the_version_that_published_last(deployment: Deploym
 
 @pytest.mark.long
 def test_only_own_unfinished_files_are_removed_next_to_the_warehouse(deployment: Deployment) -> None:
-    with subprocess.Popen(["true"]) as dead:
-        pass
-    removed = [f"{dead.pid}", f"{dead.pid}.wal", f"{os.getpid()}", f"{os.getpid()}.wal", f"9.{os.getpid()}"]
-    kept = ["before-upgrade", "swp", "wal", f"{os.getppid()}"]
+    dead, elsewhere, parent = (
+        name.replace("/", "-")
+        for name in (process_names.dead(), process_names.in_another_container(), processes.name_of(os.getppid()))
+    )
+    removed = [dead, f"{dead}.wal", f"9.{dead}", elsewhere, f"{os.getpid()}", f"{os.getpid()}.wal", f"9.{os.getpid()}"]
+    kept = ["before-upgrade", "swp", "wal", parent, f"{os.getppid()}"]
     for ending in (*removed, *kept):
         deployment.folder.path.joinpath(f".warehouse.duckdb.{ending}").touch()
     publish_again(deployment)

@@ -1,7 +1,6 @@
 """Tests the sensors with a real Dagster instance: when they launch which runs, and when they wait."""
 
 import os
-import socket
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,15 +13,16 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus
 
-from session_pipeline import report
+from session_pipeline import processes, report
 from session_pipeline.checks import CHECKS
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import code_location, sensors, tags
 from session_pipeline.defs.assets import INGESTED
-from session_pipeline.defs.dead_runs import PROCESS, process_name
+from session_pipeline.defs.dead_runs import PROCESS
 from session_pipeline.defs.jobs import REPORT, UNDATED
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.store.records import Key
+from session_pipeline_tests import process_names
 from session_pipeline_tests.dying_runs import partitions
 from session_pipeline_tests.orchestration import (
     SMALL,
@@ -318,8 +318,7 @@ def test_nothing_is_launched_during_a_run(
 
 def test_dead_run_does_not_block_or_count_as_a_failure(deployment: Orchestrated) -> None:
     run_id = str(uuid4())
-    before_the_machine_started = f"{socket.gethostname()}/another start/pid:[1]/1/1/{run_id}"
-    died = {PROCESS: before_the_machine_started, **planned(deployment)}
+    died = {PROCESS: f"{process_names.before_the_last_boot()}/{run_id}", **planned(deployment)}
     remember(deployment, "build", dg.DagsterRunStatus.STARTED, run_id, **died)
     assert len(tick(deployment, "stale_days").run_requests or []) == 2
     run = deployment.instance.get_run_by_id(run_id)
@@ -330,7 +329,7 @@ def test_dead_run_does_not_block_or_count_as_a_failure(deployment: Orchestrated)
 def test_plan_whose_process_its_code_server_saw_being_killed_waits(deployment: Orchestrated) -> None:
     for _ in range(2):  # as for lack of memory; the second run is Dagster's own retry
         run_id = str(uuid4())
-        killed = {PROCESS: f"{process_name(os.getpid())}/{run_id}", **planned(deployment)}
+        killed = {PROCESS: f"{processes.own_name()}/{run_id}", **planned(deployment)}
         remember(deployment, "build", dg.DagsterRunStatus.FAILURE, run_id, **killed)
     assert str(tick(deployment, "stale_days").skip_message).startswith(
         "the build of the same plan failed 2 times in a row"

@@ -158,7 +158,7 @@ def test_folder_in_the_place_of_a_file_is_explained(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"/latest\.html is a folder; move it elsewhere, and run again"):
         write_page(tmp_path / "latest.html")
     (tmp_path / "warehouse.duckdb").mkdir()
-    new = NewFile(tmp_path / "warehouse.duckdb")
+    new = NewFile(tmp_path / "warehouse.duckdb", is_only_writer=True)
     new.place.touch()
     with pytest.raises(StoreError, match=r"/warehouse\.duckdb is a folder; move it elsewhere, and run again"):
         new.put_in_place()

@@ -71,6 +71,6 @@ def export(
             raise StoreError("the store is newer than what is published; run `session-pipeline run`, then export again")
         partitions = published_state.published_partitions(store)
         with report_shortage(file.absolute().parent), destination(file) as target:
-            new = warehouse_file.NewFile(target)
+            new = warehouse_file.NewFile(target, is_only_writer=False)
             new.write(store, partitions, info, native_limit_bytes=math.inf, left_out=left_out)
             new.put_in_place()

@@ -5,14 +5,13 @@ the run history only; runs are launched in `defs.local_runs` and `defs.sensors`.
 """
 
 import json
-import os
 import socket
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import dagster as dg
 
+from session_pipeline import processes
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs.tags import DIED, PROCESS, REASON
 from session_pipeline.errors import SessionPipelineError, StoreHeldError
@@ -48,7 +47,7 @@ class RunGivenUpError(SessionPipelineError):
 def signature(run_id: str) -> dict[str, str]:
     """Return the tag that lets others check whether the process of a run, which is this process, is alive."""
     # It contains the run's id, because a retried run inherits the tags of the previous one.
-    return {PROCESS: f"{process_name(os.getpid())}/{run_id}"}
+    return {PROCESS: f"{processes.own_name()}/{run_id}"}
 
 
 def fail_dead_runs(instance: dg.DagsterInstance, folder: DataFolder, *, is_held: bool = False) -> int:
@@ -110,40 +109,15 @@ def stop_if_ended(instance: dg.DagsterInstance, run_id: str) -> None:
         raise RunGivenUpError("this run was reported as finished while it was still running; it stops now")
 
 
-def process_name(pid: int) -> str:
-    """Return a unique name of a process: host, boot id, PID namespace, PID, start time of the process."""
-    start = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    return "/".join((socket.gethostname(), _boot(), os.readlink("/proc/self/ns/pid"), str(pid), start))
-
-
-def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
 def _is_dead(record: dg.RunRecord, folder: DataFolder, *, is_held: bool) -> bool:
     run = record.dagster_run
     process, _, run_id = run.tags.get(PROCESS, "").rpartition("/")
-    is_alive = _is_alive(process) if run_id == run.run_id else None
+    is_alive = processes.is_alive(process) if run_id == run.run_id else None
     if is_alive is not None:
         return not is_alive
     quiet_for = abs(datetime.now(UTC) - record.update_timestamp)  # in the future if the clock was set back
     is_lost = quiet_for > LONGEST_START or (quiet_for > LAUNCH and _is_server_gone(run))
     return is_lost and (is_held or _is_free(folder))
-
-
-def _is_alive(process: str) -> bool | None:
-    """Return whether a process is alive; None if it is on another host or in another PID namespace."""
-    host, boot, space, pid, _ = process.split("/")
-    if host != socket.gethostname():
-        return None
-    if boot != _boot():
-        return False
-    if space != os.readlink("/proc/self/ns/pid"):
-        return None
-    try:
-        return process == process_name(int(pid))
-    except OSError:
-        return False
 
 
 def _is_server_gone(run: dg.DagsterRun) -> bool:

@@ -22,7 +22,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from session_pipeline.defs import broken_history
 from session_pipeline.engines.sql import query_text
-from session_pipeline.store.files import remove_temporaries
+from session_pipeline.store.files import remove_temporaries, temporary_name
 
 MOST_OPEN = 16  # databases that stay open: the index, and those of the latest runs
 
@@ -159,7 +159,7 @@ class EventDatabases(SqliteEventLogStorage):
                     empty.execute("insert into alembic_version values (?)", (revision,))
                 empty.commit()
                 self._empty = empty.serialize()
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary = temporary_name(path)
         try:
             temporary.write_bytes(self._empty)
             # Not where another process was first, or the file system has no links: then Dagster looks at the file.

@@ -22,7 +22,15 @@ from session_pipeline.engines.connections import private_connection
 from session_pipeline.engines.parquet_files import FORMAT
 from session_pipeline.engines.sql import literal, rows_of
 from session_pipeline.store import crash_points
-from session_pipeline.store.files import at_once, make_folder, refusal_explained, sync_file, sync_folder
+from session_pipeline.store.files import (
+    WRITER,
+    at_once,
+    make_folder,
+    refusal_explained,
+    sync_file,
+    sync_folder,
+    temporary_name,
+)
 from session_pipeline.store.paths import folder_name
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
@@ -33,8 +41,8 @@ PUBLISHED_TABLES = "published_tables"  # text: the names of all tables that were
 # What `places_of` returns, and the temporary names of `_place`.
 OWN_PLACE = re.compile(
     r"(?P<table>\w+)/"
-    r"(?:(?:\w+=\d{4}-\d{2}-\d{2}/)?(?:data(?:-\d{5,})?\.parquet|\.data(?:-\d{5,})?\.parquet\.\d+)"
-    r"|[0-9a-f]{32}(?:-\d{5,})?\.parquet|\.[0-9a-f]{32}(?:-\d{5,})?\.parquet\.\d+)",
+    r"(?:(?:\w+=\d{4}-\d{2}-\d{2}/)?(?:data(?:-\d{5,})?\.parquet|\.data(?:-\d{5,})?\.parquet\." + WRITER + r")"
+    r"|[0-9a-f]{32}(?:-\d{5,})?\.parquet|\.[0-9a-f]{32}(?:-\d{5,})?\.parquet\." + WRITER + r")",
     re.ASCII,
 )
 
@@ -180,7 +188,7 @@ def _place(source: Path, target: Path, contract: Table, *, is_linked: bool, is_n
             os.link(source, target)
             crash_points.reached("lake: file linked")
             return
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    temporary = temporary_name(target)
     temporary.unlink(missing_ok=True)
     try:
         if is_linked:

@@ -55,7 +55,7 @@ class NewWarehouse:
         settings = plan.frame.settings
         self._store = store
         self._package_version = package_version
-        self.file = warehouse_file.NewFile(folder.warehouse)
+        self.file = warehouse_file.NewFile(folder.warehouse, is_only_writer=True)
         self._plan = plan
         self.publication = Publication(
             store.catalog.generation(), plan.frame.until, settings_hash(plan), utc_now(), run_id

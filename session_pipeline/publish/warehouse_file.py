@@ -33,7 +33,14 @@ from session_pipeline.publish.native_rows import (
 from session_pipeline.publish.shown_files import ShownFiles, make_internal_tables
 from session_pipeline.publish.warehouse import tables_of
 from session_pipeline.store import crash_points
-from session_pipeline.store.files import copy_file, refusal_explained, remove_temporaries, sync_file, sync_folder
+from session_pipeline.store.files import (
+    copy_file,
+    refusal_explained,
+    remove_temporaries,
+    sync_file,
+    sync_folder,
+    temporary_name,
+)
 from session_pipeline.store.records import Partition
 from session_pipeline.store.shortage import is_full_disk
 from session_pipeline.store.store import Store
@@ -57,10 +64,16 @@ class NewFile:
 
     _numbers = count()  # each file has its own name: DuckDB cannot write a file whose name another connection reads
 
-    def __init__(self, path: Path) -> None:
-        """Take the path of the warehouse. Nothing is written yet."""
+    def __init__(self, path: Path, *, is_only_writer: bool) -> None:
+        """Take the path of the warehouse. Nothing is written yet.
+
+        Args:
+            path: The path of the warehouse.
+            is_only_writer: Whether the caller holds the lock that each writer of this file holds.
+        """
         self._link, self._path = path, Path(os.path.realpath(path))
-        self._temporary = self._path.with_name(f".{self._path.name}.{next(self._numbers)}.{os.getpid()}")
+        self._temporary = temporary_name(self._path, next(self._numbers))
+        self._is_only_writer = is_only_writer
         self.replaced_count = 0
         self.is_in_place = False
 
@@ -130,10 +143,8 @@ class NewFile:
     def _prepare_folder(self) -> None:
         """Remove the temporary files of dead processes, and check that the folder can be written to."""
         with refusal_explained(self._link):
-            remove_temporaries(self._path.parent, f".{escape(self._path.name)}.*")
-            for end in ("", ".wal"):  # of a dead process with the same number
-                for leftover in self._path.parent.glob(f".{escape(self._path.name)}*.{os.getpid()}{end}"):
-                    leftover.unlink(missing_ok=True)
+            pattern = f".{escape(self._path.name)}.*"
+            remove_temporaries(self._path.parent, pattern, is_only_writer=self._is_only_writer)
             self._temporary.touch()  # here, so that the error of the copy is about the file that is read
             self._temporary.unlink()
 

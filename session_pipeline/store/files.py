@@ -7,19 +7,25 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
+from time import time
 from typing import TypeVar
 
+from session_pipeline import processes
 from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points
 
 DIGEST_LENGTH = 32
 SYNCING_THREADS = 8
+LONGEST_SILENCE_SECONDS = 86_400  # of a process that still writes a temporary file
+# What ends the name of a temporary file: the name of its process, or its number, which older versions wrote.
+WRITER = r"(?:[0-9a-f]{8}-[0-9a-f]{8}-\d+-\d+-\d+|\d{1,7})"
 LARGEST_PROCESS_ID = 2**22  # of Linux
 
 T = TypeVar("T")
@@ -139,18 +145,55 @@ def entries_of(folder: Path) -> list[Path]:
         return []
 
 
-def remove_temporaries(folder: Path, pattern: str) -> None:
-    """Remove temporary files whose process is dead: those of `replacing`, and databases with their logs.
+def temporary_name(path: Path, *parts: object) -> Path:
+    """Return a path next to another one for a file that this process writes; it is hidden and ends with the process.
+
+    Args:
+        path: The path that the file gets when it is complete.
+        parts: What tells files of this process apart.
+    """
+    return path.with_name(".".join(("", path.name, *map(str, parts), processes.own_name().replace("/", "-"))))
+
+
+def remove_temporaries(folder: Path, pattern: str, *, is_only_writer: bool = False) -> None:
+    """Remove the temporary files of dead processes: those of `temporary_name`, and databases with their logs.
+
+    A file of a process that cannot be judged from here, as in another container, is kept for LONGEST_SILENCE_SECONDS
+    after its last change.
 
     Args:
         folder: The folder of the files.
         pattern: A glob pattern of their names. Names in it are given with `glob.escape`.
+        is_only_writer: Whether a lock keeps all others from writing such files, so that those of processes that cannot
+            be judged are removed, too.
     """
     for leftover in folder.glob(pattern):
-        # Other files, such as .latest.html.swp, have no number there, and the date of a backup is no id of a process.
-        number = leftover.name.removesuffix(".wal").rpartition(".")[2]
-        if number.isdecimal() and int(number) <= LARGEST_PROCESS_ID and not _is_alive(number):
+        writer = leftover.name.removesuffix(".wal").rpartition(".")[2]
+        if re.fullmatch(WRITER, writer, re.ASCII) is None:  # as .latest.html.swp
+            continue
+        is_alive = _is_alive(writer)
+        if is_alive is None:
+            is_alive = not is_only_writer and not _is_silent(leftover)
+        if not is_alive:
             leftover.unlink(missing_ok=True)
+
+
+def _is_alive(writer: str) -> bool | None:
+    """Return whether the process that ends the name of a temporary file is alive; None if that cannot be known."""
+    if not writer.isdecimal():
+        return processes.is_alive(writer.replace("-", "/"))
+    number = int(writer)
+    if number > LARGEST_PROCESS_ID:  # the date of a backup
+        return True
+    return number != os.getpid() and processes.has_process(number)  # this version writes no such names
+
+
+def _is_silent(path: Path) -> bool:
+    """Return whether a file has not changed for so long that nobody writes it. Only the system sets its time."""
+    try:
+        return time() - path.stat().st_ctime > LONGEST_SILENCE_SECONDS
+    except FileNotFoundError:
+        return True
 
 
 @contextmanager
@@ -162,7 +205,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path = Path(os.path.realpath(path))
     remove_temporaries(path.parent, f".{escape(path.name)}.*")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = temporary_name(path)
     try:
         yield temporary
         crash_points.reached("replace: file written")
@@ -193,16 +236,6 @@ def copy_file(source: Path, target: Path) -> None:
             remaining = -1
     if remaining != 0:
         shutil.copyfile(source, target)
-
-
-def _is_alive(process: str) -> bool:
-    try:
-        os.kill(int(process), 0)
-    except (ProcessLookupError, ValueError, OverflowError):
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def digest(value: object) -> str:

@@ -53,7 +53,7 @@ def run_core(folder: Path) -> int:
             "timezone": run.settings.timezone,
             "outdated_day_count": 0,
         }
-        new = warehouse_file.NewFile(run.folder.warehouse)
+        new = warehouse_file.NewFile(run.folder.warehouse, is_only_writer=True)
         new.write(
             run.store,
             [partition for partition in published_partitions(run.store) if partition.key.table in TABLES],

@@ -12,12 +12,14 @@ import os
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field
+from glob import escape
 from hashlib import sha256
 from pathlib import Path
 
 import duckdb
 
 from session_pipeline.errors import SessionPipelineError
+from session_pipeline.store.files import remove_temporaries, temporary_name
 
 KEY_BYTES = 32
 BLOCK_BYTES = 64  # of SHA-256
@@ -90,8 +92,8 @@ def make_key(path: Path) -> VisitorKey:
 
     If another process created the file first, its key is returned.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
+    remove_temporaries(path.parent, f".{escape(path.name)}.*")
+    temporary = temporary_name(path)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with open(descriptor, "w", encoding="ascii") as file:

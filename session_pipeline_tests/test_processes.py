@@ -1,0 +1,62 @@
+"""Tests which processes are found alive by their names."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from session_pipeline import processes
+from session_pipeline_tests import process_names
+
+
+def test_this_process_and_its_parent_are_alive() -> None:
+    assert processes.is_alive(processes.own_name()) is True
+    assert processes.is_alive(processes.name_of(os.getppid())) is True
+
+
+def test_ended_process_is_dead() -> None:
+    assert processes.is_alive(process_names.dead()) is False
+
+
+def test_process_of_an_earlier_boot_is_dead() -> None:
+    assert processes.is_alive(process_names.before_the_last_boot()) is False
+
+
+def test_later_process_with_the_same_number_is_another_one() -> None:
+    assert processes.is_alive(f"{processes.own_name()}0") is False
+
+
+def test_process_elsewhere_is_unknown() -> None:
+    assert processes.is_alive(process_names.in_another_container()) is None
+    assert processes.is_alive(process_names.on_another_machine()) is None
+
+
+@pytest.mark.parametrize("text", ["", "a", "shop-1/5d0e3b7c-0d1f/pid:[4026531836]/12/345"])
+def test_text_that_is_no_name_is_unknown(text: str) -> None:
+    assert processes.is_alive(text) is None
+
+
+def test_process_that_the_system_hides_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    parent = processes.name_of(os.getppid())
+    processes.own_name()
+    read = Path.read_text
+
+    def hidden(path: Path, *arguments: str) -> str:
+        if path.name == "stat":
+            raise FileNotFoundError
+        return read(path, *arguments)
+
+    monkeypatch.setattr(Path, "read_text", hidden)
+    assert processes.is_alive(parent) is None
+
+
+def test_child_of_a_fork_has_another_name() -> None:
+    name = processes.own_name()
+    reader, writer = os.pipe()
+    if (child := os.fork()) == 0:
+        os.write(writer, processes.own_name().encode())
+        os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    with open(reader) as pipe:
+        assert pipe.read() not in ("", name)
