@@ -105,9 +105,9 @@ def test_published_files_lose_the_days_as_well(expired: Expired) -> None:
     assert len(list((folder.lake / "daily_summary").iterdir())) == 18
 
 
-def test_run_after_expiry_is_done_and_the_ledger_closes(expired: Expired) -> None:
+def test_run_after_expiry_has_no_work_and_the_ledger_closes(expired: Expired) -> None:
     with open_run(expired.deployment.folder, run_id="test", until=UNTIL) as run:
-        assert run.is_done()
+        assert not run.has_work()
         assert run.expiry().is_empty
         verdict = ledger_closes(run, [])
         assert verdict.holds, verdict

@@ -9,6 +9,7 @@ import pytest
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.erasing.erasures import Erasures, Unfinished
 from session_pipeline.run.opened import OpenFolder, horizon, open_folder, today_in
+from session_pipeline.run.pipeline import open_run
 from session_pipeline.settings import parse_settings
 from session_pipeline.store.catalog_file import RUN_IS_OPEN
 from session_pipeline.store.records import Key
@@ -128,6 +129,13 @@ def test_each_change_alone_leaves_something_to_do(
         assert not opened.is_done()
     with open_folder(done.folder, until=UNTIL) as opened:
         assert opened.is_done()
+
+
+@pytest.mark.long
+def test_open_run_and_unfinished_erasure_are_not_done_without_work(done: Deployment) -> None:
+    with open_run(done.folder, run_id="test", until=UNTIL) as run, unfinished_erasure(run):
+        assert not run.is_done()
+        assert not run.has_work()
 
 
 @pytest.mark.long

@@ -116,7 +116,7 @@ def test_run_that_waited_uses_the_settings_of_the_run_before(tmp_path: Path) -> 
         before = deployment.hashes()
         with writing(opened, run_id="waited") as run:
             assert run.settings.privacy.user_ids == "keyed"
-            assert run.is_done()
+            assert not run.has_work()
     assert deployment.hashes() == before
 
 
@@ -145,7 +145,7 @@ def test_publication_with_an_earlier_last_day_has_no_later_days(tmp_path: Path) 
         for step, days in by_step(run.plan()):
             run.build(step, days)
         assert isinstance(run.publish(), Published)
-        assert run.is_done()
+        assert not run.has_work()
     assert deployment.hashes() == clean.hashes()
 
 

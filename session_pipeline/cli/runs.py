@@ -68,7 +68,7 @@ def run(
         exclusive = None if opened.is_done() else stack.enter_context(exclusive_run(opened, reads_ahead=True))
         now = opened if exclusive is None else exclusive.run
         # If this run waited for another one, that one may have done the work.
-        if exclusive is not None and (now.has_unfinished_erasure() or not now.is_done()):
+        if exclusive is not None and (now.has_unfinished_erasure() or now.has_work()):
             work(*exclusive)
             outcome = exclusive.run.outcome
         else:
@@ -250,7 +250,7 @@ def work(run: Run, jobs: "LocalRuns", shown: progress.Stages) -> None:
             shown.begin("Building", _build_count(plan, first, last))
             reason = tags.UPGRADED if run.upgrade else reason_of(plan, first, last, new_data=tags.COMMAND_LINE)
             jobs.build(run_tags(plan, str(first), str(last), reason, upgrade=run.upgrade))
-    if not run.plan(upgrade=run.upgrade).days and not run.is_done():
+    if not run.plan(upgrade=run.upgrade).days and run.has_work():
         shown.begin("Publishing")
         jobs.build({**by_hand, tags.PLANNED: "publish"})
 

@@ -217,7 +217,10 @@ class OpenFolder:
         store: Its store.
         until: The last day that counts.
         upgrade: Whether to rebuild days whose settings or models changed without the limit max_rebuild_days.
+        given_until: The last day that the caller gave instead of the usual one.
         profile: How long each stage took so far.
+        plans: The latest plan without and with upgrade, each with the state of the store that it is for.
+        to_read: What `files_to_read` returned last.
     """
 
     folder: DataFolder
@@ -225,13 +228,10 @@ class OpenFolder:
     store: Store
     until: date
     upgrade: bool = False
+    given_until: date | None = field(default=None, repr=False, kw_only=True)
     profile: Profile = field(default_factory=Profile, repr=False, kw_only=True)
-    # The latest plan without and with upgrade, each with the state of the store that it is for.
-    _plans: dict[bool, tuple[int, Plan]] = field(default_factory=dict, repr=False, kw_only=True)
-    # What `files_to_read` returned last.
-    _to_read: dict[str, str] = field(default_factory=dict, repr=False, kw_only=True)
-    # The last day that the caller gave instead of the usual one.
-    _given_until: date | None = field(default=None, repr=False, kw_only=True)
+    plans: dict[bool, tuple[int, Plan]] = field(default_factory=dict, repr=False, kw_only=True)
+    to_read: dict[str, str] = field(default_factory=dict, repr=False, kw_only=True)
     _planner: Planner | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -247,7 +247,7 @@ class OpenFolder:
             WrongUseError: The given last day is before the start_date of now.
         """
         settings = load_settings(self.folder.path)
-        return replace(self, settings=settings, until=horizon(settings, self._given_until), _plans={}, _to_read={})
+        return replace(self, settings=settings, until=horizon(settings, self.given_until), plans={}, to_read={})
 
     @property
     def planner(self) -> Planner:
@@ -258,15 +258,15 @@ class OpenFolder:
 
     def plan(self, *, upgrade: bool = False) -> Plan:
         """Return what is stale now. It is computed once for each state of the store."""
-        known = self._plans.get(upgrade)
+        known = self.plans.get(upgrade)
         if known is None or known[0] != self.store.change_count:
             with self.profile.stage(PLAN):
-                known = self._plans[upgrade] = self.store.change_count, self.planner.plan(upgrade=upgrade)
+                known = self.plans[upgrade] = self.store.change_count, self.planner.plan(upgrade=upgrade)
         return known[1]
 
     def latest_plan(self) -> Plan:
         """Return the plan that was computed last, even if the store has changed since; compute one if there is none."""
-        known = self._plans.get(self.upgrade)
+        known = self.plans.get(self.upgrade)
         return known[1] if known else self.plan(upgrade=self.upgrade)
 
     def expiry(self) -> Expiry:
@@ -285,23 +285,23 @@ class OpenFolder:
 
     def files_to_read(self) -> dict[str, str]:
         """Return the delivered files that the next ingest will read or forget, each with the reason."""
-        self._to_read = delivered_files.files_to_read(self.folder, self.settings, self.store)
-        return self._to_read
+        self.to_read = delivered_files.files_to_read(self.folder, self.settings, self.store)
+        return self.to_read
 
     def is_done(self) -> bool:
-        """Return whether nothing needs to be read, built, repaired or published, and no run was killed midway."""
-        return (
-            not self._is_broken_off()
-            and not any(partition.is_damaged for partition in self.store.partitions.values())
-            and not self.files_to_read()
-            and self.plan(upgrade=self.upgrade).is_empty
-            and self.expiry().is_empty
-            and published_state.is_current(self.folder, self.store, self.plan(upgrade=self.upgrade))
-        )
+        """Return whether there is nothing to do, and no run or erasure was killed midway."""
+        is_broken_off = bool(self.store.catalog.number(RUN_IS_OPEN)) or self.has_unfinished_erasure()
+        return not is_broken_off and not self.has_work()
 
-    def _is_broken_off(self) -> bool:
-        """Return whether a run or an erasure was killed midway."""
-        return bool(self.store.catalog.number(RUN_IS_OPEN)) or self.has_unfinished_erasure()
+    def has_work(self) -> bool:
+        """Return whether something needs to be read, built, repaired, removed or published."""
+        return (
+            any(partition.is_damaged for partition in self.store.partitions.values())
+            or bool(self.files_to_read())
+            or not self.plan(upgrade=self.upgrade).is_empty
+            or not self.expiry().is_empty
+            or not published_state.is_current(self.folder, self.store, self.plan(upgrade=self.upgrade))
+        )
 
     def has_unfinished_erasure(self) -> bool:
         """Return whether an erasure was begun and not finished."""
@@ -324,4 +324,4 @@ def open_folder(folder: DataFolder, *, until: date | None = None, upgrade: bool 
     settings = load_settings(folder.path)
     last_day = horizon(settings, until)
     with closing(open_store(folder)) as store:
-        yield OpenFolder(folder, settings, store, last_day, upgrade, _given_until=until)
+        yield OpenFolder(folder, settings, store, last_day, upgrade, given_until=until)

@@ -5,7 +5,6 @@ The command line, Dagster and the tests all use this module, so they cannot disa
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import fields
 from datetime import date
 
 from session_pipeline.build.second_thread import SecondThread
@@ -79,7 +78,15 @@ def writing(
             with store.catalog.transaction(advances=False):  # the store of an older version
                 store.catalog.set_state(FROZEN_TIMEZONE, opened.settings.timezone)
         run = Run(
-            **{each.name: getattr(opened, each.name) for each in fields(OpenFolder) if each.init},
+            folder,
+            opened.settings,
+            store,
+            opened.until,
+            opened.upgrade,
+            given_until=opened.given_until,
+            profile=opened.profile,
+            plans=opened.plans,
+            to_read=opened.to_read,
             engine=engine,
             model_engine=model_engine,
             second_thread=second,

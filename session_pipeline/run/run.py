@@ -90,7 +90,7 @@ class Run(OpenFolder):
 
     def _forget_state(self) -> None:
         """Forget what was made from raw events and frozen days that have changed."""
-        self._plans.clear()
+        self.plans.clear()
         self._planner = None
         self.renew_work()
 
@@ -100,13 +100,13 @@ class Run(OpenFolder):
         Nothing is committed before the ingest. The first thread must not use the engine until it begins a job.
         """
         is_usual = self.model_engine is self.engine and not self.has_unfinished_erasure()
-        if not self._to_read or not is_usual:
+        if not self.to_read or not is_usual:
             return
         # Here and not in the second thread, because it takes long and another thread must not import modules meanwhile.
         from session_pipeline.ingest.reading.read_ahead import FilesAhead  # loads Arrow
 
         connection = second_connection(self.engine.connection)
-        files = FilesAhead(self.folder, self.settings, self._to_read, connection, self.store.scratch)
+        files = FilesAhead(self.folder, self.settings, self.to_read, connection, self.store.scratch)
         self.files_ahead = files
         self.second_thread.give({FILES: Task(None, lambda _jobs: files.read())})
 
@@ -360,6 +360,3 @@ class Run(OpenFolder):
             from session_pipeline.ingest.deliveries import refuse_unreadable  # loads Arrow
 
             refuse_unreadable(self.folder, self.store, partition)
-
-    def _is_broken_off(self) -> bool:
-        return False  # the mark is this run's own; what a killed run left was removed when the store was locked
