@@ -23,7 +23,8 @@ from session_pipeline.errors import DiskFullError, OpenFilesError, StoreError
 from session_pipeline.ingest.mapping.visitors import find_key
 from session_pipeline.store.catalog import Catalog
 from session_pipeline.store.catalog_file import CATALOG_FILE
-from session_pipeline.store.shortage import is_locked, report_shortage, sentence_of_database
+from session_pipeline.store.shortage import report_shortage, sentence_of_database
+from session_pipeline.store.sqlite import is_locked
 from session_pipeline_tests.broken_disks import cannot_read
 
 

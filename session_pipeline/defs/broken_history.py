@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from session_pipeline.defs import home
-from session_pipeline.store.damage import primary_code
+from session_pipeline.store.sqlite import open_existing, primary_code
 
 BUSY_SECONDS = 30
 DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -76,20 +76,11 @@ def _is_damaged(path: Path, pragma: str) -> bool:
     if not path.is_file():
         return False
     try:
-        with closing(opened(path)) as connection:
+        with closing(open_existing(path, BUSY_SECONDS)) as connection:
             [found] = connection.execute(f"pragma {pragma}").fetchone()
     except sqlite3.DatabaseError as error:
         return is_damage(error)
     return isinstance(found, str) and found != "ok"
-
-
-def opened(path: Path) -> sqlite3.Connection:
-    """Open a database that exists. Not read-only: SQLite must be able to create the files that readers of a WAL share.
-
-    Raises:
-        DatabaseError: There is no such file, or it cannot be opened.
-    """
-    return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS)
 
 
 def is_damage(error: BaseException | None) -> bool:
@@ -111,7 +102,7 @@ def _version_count(path: Path) -> int:
     if not path.is_file():
         return 0
     try:
-        with closing(opened(path)) as connection:
+        with closing(open_existing(path, BUSY_SECONDS)) as connection:
             [count] = connection.execute("select count(*) from alembic_version").fetchone()
     except sqlite3.Error:
         return 0  # no table yet, or the file cannot be read, which is reported when it is opened

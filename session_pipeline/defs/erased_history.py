@@ -22,7 +22,7 @@ from session_pipeline.errors import StoreError
 from session_pipeline.ingest.erasing.erasures import IdSearch, Unfinished
 from session_pipeline.store import crash_points
 from session_pipeline.store.files import sync_folder
-from session_pipeline.store.shortage import is_locked
+from session_pipeline.store.sqlite import is_locked, open_existing, write_again
 
 BUSY_SECONDS = 60
 MATERIALIZATION = "ASSET_MATERIALIZATION"  # its metadata has counts and names of files only
@@ -107,7 +107,7 @@ def _rows_with(path: Path, search: IdSearch) -> list[Row]:
     The bytes of the file are not enough to decide: SQLite divides long texts over pages.
     """
     found = []
-    with closing(_opened(path)) as connection:
+    with closing(open_existing(path, BUSY_SECONDS)) as connection:
         # The values of a row are searched as one text, because most are too short to be worth a search of their own.
         connection.create_function("has_id", -1, lambda *values: search.is_in("\0".join(map(str, values))))
         tables = connection.execute("select name from sqlite_master where type = 'table' and name not like 'sqlite_%'")
@@ -126,25 +126,20 @@ def _remove_rows(path: Path, search: IdSearch) -> int:
     """Delete the rows that still contain an id, and write the database again."""
     found = [row for row in _rows_with(path, search) if row.table_name not in KEPT_TABLES]
     try:
-        with closing(_opened(path)) as connection:
+        with closing(open_existing(path, BUSY_SECONDS)) as connection:
             for row in found:
                 connection.execute(f"delete from {quote(row.table_name)} where rowid = ?", (row.number,))
-            connection.execute("vacuum")
-            [is_busy, *_] = connection.execute("pragma wal_checkpoint(truncate)").fetchone()
+            is_done = write_again(connection)
     except sqlite3.OperationalError as error:
         if not is_locked(error):
             raise
-        is_busy = True
-    if is_busy:
+        is_done = False
+    if not is_done:
         raise StoreError(
             f"{path} is in use; stop `session-pipeline dev` and everything else that reads the history of runs, then"
             " run `session-pipeline run`, which finishes the erasure"
         )
     return len(found)
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
 
 
 def _files(folder: DataFolder) -> Iterator[Path]:

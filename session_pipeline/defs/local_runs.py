@@ -30,9 +30,9 @@ from session_pipeline.errors import DamagedHistoryError, HistoryError, SessionPi
 from session_pipeline.run.pipeline import Run
 from session_pipeline.run.profile import DAGSTER
 from session_pipeline.settings.shortening import shortened
-from session_pipeline.store.damage import primary_code
 from session_pipeline.store.locks import folder_lock
 from session_pipeline.store.shortage import disk_full, means_disk_full, too_many_files
+from session_pipeline.store.sqlite import primary_code
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 # Steps print nothing, so no process is started to copy what they print to files. The log has all messages.

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from session_pipeline.errors import StoreError
 from session_pipeline.store import crash_points, damage, read_only
+from session_pipeline.store.sqlite import write_again
 
 BUSY_SECONDS = 60  # how long to wait for a lock that another program holds
 CATALOG_FILE = "catalog.sqlite"  # its name in the folder of the store
@@ -166,9 +167,7 @@ class CatalogFile:
             StoreError: Another process reads the catalog for too long.
         """
         self._connection.execute("pragma secure_delete = on")
-        self._connection.execute("vacuum")
-        [is_busy, *_] = self._connection.execute("pragma wal_checkpoint(truncate)").fetchone()
-        if is_busy:
+        if not write_again(self._connection):
             raise StoreError("the catalog is being read by another process; run `session-pipeline run` again later")
 
     # Damage

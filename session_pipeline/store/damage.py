@@ -14,20 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from session_pipeline.errors import StoreError
+from session_pipeline.store.sqlite import primary_code
 
 FIX = "restore it from a backup; without one, remove the store: the next run rebuilds it from the files under raw/"
 # 20 digits: no flipped bit in the head of a row makes this length 0, which would mean that there is no digest yet.
 DIGEST_BYTES = 10
 DIGEST = "digest"  # the column; empty in rows of older versions until `verify` records it
 DIGEST_OF = "row_digest"  # the function that computes it, in the SQL of connections for which it is defined
-PRIMARY_CODE = 0xFF  # mask for the primary part of SQLite's extended error codes
 # ERROR: a table or column has another name than it had. 0: Python could not decode a text.
 SIGNS_OF_DAMAGE = {0, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-
-
-def primary_code(error: BaseException | None) -> int:
-    """Return the primary error code of SQLite; 0 if Python found the error, or if it is none of SQLite."""
-    return (getattr(error, "sqlite_errorcode", None) or 0) & PRIMARY_CODE
 
 
 @contextmanager

@@ -7,7 +7,7 @@ there, and SQLite needs no other file to read it. Otherwise SQLite would have to
 import sqlite3
 from pathlib import Path
 
-from session_pipeline.store.damage import primary_code
+from session_pipeline.store.sqlite import open_existing, primary_code
 
 SIGNS_OF_NO_ACCESS = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 WITH_LOG, WITHOUT_LOG = b"\2\2", b"\1\1"  # how a database is written and read, in its header
@@ -22,14 +22,14 @@ def means_no_access(error: BaseException) -> bool:
 def connect_to_read(path: Path, timeout_seconds: float) -> sqlite3.Connection:
     """Open a database that exists, to read it; one of this version or of another.
 
-    Changes no table. SQLite may create the files that readers share, so it is not opened read-only where it need not.
+    Changes no table.
 
     Raises:
         DatabaseError: There is no such file, or it cannot be opened.
     """
     connection = None
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=timeout_seconds)
+        connection = open_existing(path, timeout_seconds)
         connection.execute("select 1 from sqlite_master limit 1")  # reads the file
     except sqlite3.Error as error:
         if connection is not None:

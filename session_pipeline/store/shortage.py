@@ -16,7 +16,7 @@ import duckdb
 
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError, OpenFilesError, SessionPipelineError, StoreError
 from session_pipeline.store.catalog_file import CATALOG_FILE
-from session_pipeline.store.damage import primary_code
+from session_pipeline.store.sqlite import is_locked, primary_code
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 DISK_FULL_TEXT = re.compile(
@@ -123,14 +123,6 @@ def is_full_disk(error: BaseException) -> bool:
 def is_disk_error(error: BaseException) -> bool:
     """Whether SQLite could not read or write a file, such as on a broken disk."""
     return primary_code(error) == sqlite3.SQLITE_IOERR
-
-
-def is_locked(error: BaseException) -> bool:
-    """Whether SQLite could not use a file because another program kept it locked, such as a shell of SQLite.
-
-    SQLITE_LOCKED does not count: it is a conflict within one connection.
-    """
-    return primary_code(error) == sqlite3.SQLITE_BUSY
 
 
 def sentence_of_database(error: BaseException) -> str | None:
