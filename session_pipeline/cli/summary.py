@@ -37,8 +37,9 @@ class Summary:
 
     Attributes:
         files: Counts of the files that the run found under raw/.
-        ledger: Line counts over all files ever accepted: lines, accepted, set aside, events, duplicates, waiting (their
-            day is not built yet), before start_date (only of files that are gone).
+        ledger: Line counts over all files ever accepted: lines, accepted, set aside, events, duplicates, before
+            start_date (only of files that are gone), and waiting (their day is not built yet), which is not counted but
+            what is left of the accepted lines.
         recognized: The presets that files were recognized as, by source, for sources without own settings.
         set_aside_reasons: Number of quarantined lines by reason, largest first.
         built_days: Days for which the run built at least one partition.
@@ -182,6 +183,11 @@ def show_stages(found: Mapping[str, Spent]) -> None:
 
 
 def _ledger(store: Store, settings: Settings) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the line counts, and the number of quarantined lines by reason.
+
+    Waiting lines are a difference, so the sum is always right and proves nothing: counting them needs raw events, of
+    the dates of which only a part is built. The check ledger_closes counts them.
+    """
     accepted = [item.facts for item in store.catalog.source_files().values() if item.facts["status"] == "accepted"]
     ledger = {
         "lines": sum(facts["line_count"] for facts in accepted),
