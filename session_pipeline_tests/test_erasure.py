@@ -283,8 +283,8 @@ def test_history_of_other_days_and_visitors_is_kept(erased: Erased) -> None:
 
 @pytest.mark.long
 def test_finished_erasure_leaves_nothing_to_do(erased: Erased) -> None:
-    with open_folder(erased.deployment.folder, until=UNTIL) as now:
-        assert now.is_done()
+    with open_folder(erased.deployment.folder, until=UNTIL) as opened:
+        assert opened.is_done()
 
 
 @pytest.mark.long

@@ -67,9 +67,9 @@ def expired(tmp_path_factory: pytest.TempPathFactory) -> Expired:
     deployment.run(UNTIL)
     before = deployment.hashes()
     deployment.set(settings(**KEEP))
-    with open_folder(deployment.folder, until=UNTIL) as now:
-        found = now.expiry()
-        planned = {"frozen_before": found.frozen_before, "drop": found.drop, "is_done": now.is_done()}
+    with open_folder(deployment.folder, until=UNTIL) as opened:
+        found = opened.expiry()
+        planned = {"frozen_before": found.frozen_before, "drop": found.drop, "is_done": opened.is_done()}
     assert deployment.run(UNTIL) == []
     return Expired(deployment, before, planned)
 

@@ -68,20 +68,20 @@ def erase(
     person = Person(visitor, user, site)
     with (
         report_shortage(folder.dagster_home),
-        pipeline.open_folder(folder, until=until.date() if until else None) as now,
+        pipeline.open_folder(folder, until=until.date() if until else None) as opened,
     ):
-        known = {now.settings.source(source).site for source in now.settings.sources} | {
-            item.facts["site"] for item in now.store.catalog.source_files().values()
+        known = {opened.settings.source(source).site for source in opened.settings.sources} | {
+            item.facts["site"] for item in opened.store.catalog.source_files().values()
         }
         if site is not None and site not in known:
             raise WrongUseError(f"there is no site {site!r}; the sites are {', '.join(sorted(known)) or 'unknown yet'}")
-        held = find_held(now, person)
+        held = find_held(opened, person)
         if not as_json:
             _show(held)
         question = "Remember this id as erased?" if held.is_empty else "Erase this?"
         if not yes and not typer.confirm(f"{question} It cannot be undone.", err=True):
             raise ended("nothing was erased")
-        with runs.exclusive_run(now) as (run, jobs, shown):
+        with runs.exclusive_run(opened) as (run, jobs, shown):
             # Again, because another run can have read more in the meantime.
             held = find_held(run, person)
             erasure.record(run, held)

@@ -57,15 +57,15 @@ def plan(until: Until = None, upgrade: Upgrade = False, as_json: AsJson = False,
 
 
 def _preview(folder: DataFolder, until: date | None, *, upgrade: bool) -> Preview:
-    with open_folder(folder, until=until, upgrade=upgrade) as now:
-        found = now.plan(upgrade=upgrade)
+    with open_folder(folder, until=until, upgrade=upgrade) as opened:
+        found = opened.plan(upgrade=upgrade)
         return Preview(
             plan=found,
-            files_to_read=now.files_to_read(),
-            files_gone=delivered_files.files_gone(folder, now.settings, now.store),
-            expiry=now.expiry(),
-            is_published=published_state.is_current(folder, now.store, found),
-            problems=problems.find(folder, now.settings, now.store, found),
+            files_to_read=opened.files_to_read(),
+            files_gone=delivered_files.files_gone(folder, opened.settings, opened.store),
+            expiry=opened.expiry(),
+            is_published=published_state.is_current(folder, opened.store, found),
+            problems=problems.find(folder, opened.settings, opened.store, found),
         )
 
 

@@ -66,30 +66,30 @@ def run(
         last_day = until.date() if until else None
         opened = stack.enter_context(pipeline.open_folder(folder, until=last_day, upgrade=upgrade))
         exclusive = None if opened.is_done() else stack.enter_context(exclusive_run(opened, reads_ahead=True))
-        now = opened if exclusive is None else exclusive.run
+        opened = opened if exclusive is None else exclusive.run
         # If this run waited for another one, that one may have done the work.
-        if exclusive is not None and (now.has_unfinished_erasure() or now.has_work()):
+        if exclusive is not None and (opened.has_unfinished_erasure() or opened.has_work()):
             work(*exclusive)
             outcome = exclusive.run.outcome
         else:
             outcome = Outcome(files=IngestSummary(found_count=sum(1 for _ in deliveries(folder))))
-        if exclusive is None and now.settings.alerts.command:
-            with dagster_instance(now):  # alerts of runs that others launched
+        if exclusive is None and opened.settings.alerts.command:
+            with dagster_instance(opened):  # alerts of runs that others launched
                 pass
-        plan = now.plan(upgrade=upgrade)
+        plan = opened.plan(upgrade=upgrade)
         if unpublished := publication.why_not(plan):
             raise ended(f"{unpublished}; run again; if this error remains, check the runs in `session-pipeline dev`")
         if not report.is_current(folder):
-            report.write(folder, now.settings)
-        if exclusive is not None and now.has_unfinished_erasure():
+            report.write(folder, opened.settings)
+        if exclusive is not None and opened.has_unfinished_erasure():
             _finish_erasure(exclusive)
-        found = problems.find(folder, now.settings, now.store, plan, outcome.findings)
+        found = problems.find(folder, opened.settings, opened.store, plan, outcome.findings)
         # A check that failed before counts until it passes: the next run of a timer may have nothing to check.
         now_failed = (str(check) for check in outcome.failed_checks if check.is_error)
         errors = [*dict.fromkeys([*now_failed, *found.failed_checks])]
         warnings = _warnings(outcome, found, errors)
-        result = summary.gather(now, outcome, warnings=warnings, seconds=perf_counter() - started)
-    _show(result, summary.stages(now.profile, perf_counter() - started) if as_profile else None, as_json=as_json)
+        result = summary.gather(opened, outcome, warnings=warnings, seconds=perf_counter() - started)
+    _show(result, summary.stages(opened.profile, perf_counter() - started) if as_profile else None, as_json=as_json)
     if errors:
         raise ended(f"{counted(len(errors), 'check')} failed: {'; '.join(errors)}")
 
@@ -170,34 +170,34 @@ class ExclusiveRun(NamedTuple):
 
 
 @contextmanager
-def exclusive_run(now: OpenFolder, *, reads_ahead: bool = False) -> Iterator[ExclusiveRun]:
+def exclusive_run(opened: OpenFolder, *, reads_ahead: bool = False) -> Iterator[ExclusiveRun]:
     """Hold the lock of the store during all jobs of a run, so that other runs start before or after it, not between.
 
     If the lock is free, the run begins before Dagster is loaded, and can read delivered files meanwhile. At the end,
     alerts are sent when the lock is released.
 
     Args:
-        now: The data folder.
+        opened: The data folder.
         reads_ahead: Whether delivered files are read next.
     """
     with ExitStack() as after_the_run, ExitStack() as of_the_run:
         try:
-            run = of_the_run.enter_context(pipeline.writing(now, run_id=RUN_ID, wait_seconds=0))
+            run = of_the_run.enter_context(pipeline.writing(opened, run_id=RUN_ID, wait_seconds=0))
         except StoreHeldError:
             run = None
         except Exception:
-            with dagster_instance(now):  # alerts of runs that others launched
+            with dagster_instance(opened):  # alerts of runs that others launched
                 raise
         try:
             if run is not None and reads_ahead:
                 run.read_ahead()
-            instance, shown = after_the_run.enter_context(dagster_instance(now, is_held=run is not None))
+            instance, shown = after_the_run.enter_context(dagster_instance(opened, is_held=run is not None))
         except BaseException:
             of_the_run.close()  # it did nothing, so it is not a run that was killed midway
             raise
         shows = progress.of_run(shown)
         if run is None:  # after Dagster is opened, so that the wait is shown
-            run = of_the_run.enter_context(pipeline.writing(now, run_id=RUN_ID, progress=shows))
+            run = of_the_run.enter_context(pipeline.writing(opened, run_id=RUN_ID, progress=shows))
         run.progress = shows
 
         from session_pipeline.defs import local_runs  # Dagster is slow to load
@@ -206,21 +206,23 @@ def exclusive_run(now: OpenFolder, *, reads_ahead: bool = False) -> Iterator[Exc
 
 
 @contextmanager
-def dagster_instance(now: OpenFolder, *, is_held: bool = False) -> Iterator["tuple[DagsterInstance, progress.Stages]"]:
+def dagster_instance(
+    opened: OpenFolder, *, is_held: bool = False
+) -> Iterator["tuple[DagsterInstance, progress.Stages]"]:
     """Open the Dagster instance of a data folder, and report runs of dead processes as failed.
 
     At the end, also after an error, new alerts are sent to the alert command.
 
     Args:
-        now: The data folder.
+        opened: The data folder.
         is_held: Whether this process holds the lock of the store.
     """
-    with now.profile.stage(DAGSTER):
+    with opened.profile.stage(DAGSTER):
         from session_pipeline.defs import alerts, dead_runs, local_runs  # Dagster is slow to load
 
-    with local_runs.instance_of(now.folder) as instance, progress.stages() as shown, ExitStack() as at_the_end:
-        at_the_end.callback(alerts.send_new, instance, now.folder, now.settings.alerts, shown.note)
-        dead = dead_runs.fail_dead_runs(instance, now.folder, is_held=is_held)
+    with local_runs.instance_of(opened.folder) as instance, progress.stages() as shown, ExitStack() as at_the_end:
+        at_the_end.callback(alerts.send_new, instance, opened.folder, opened.settings.alerts, shown.note)
+        dead = dead_runs.fail_dead_runs(instance, opened.folder, is_held=is_held)
         if dead:
             shown.note(f"{counted(dead, 'run')} of dead processes reported as failed")
         yield instance, shown

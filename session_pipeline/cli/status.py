@@ -100,8 +100,8 @@ def status(
 
 
 def _status(folder: DataFolder) -> Status:
-    with open_folder(folder) as now:
-        settings, store, until, plan = now.settings, now.store, now.until, now.plan()
+    with open_folder(folder) as opened:
+        settings, store, until, plan = opened.settings, opened.store, opened.until, opened.plan()
         ledger = [item.facts for item in store.catalog.source_files().values()]
         latest = store.catalog.latest_publication()
         published_until = min(latest.data_until, until) if latest else until
@@ -122,7 +122,7 @@ def _status(folder: DataFolder) -> Status:
                 for facts in ledger
                 if facts["status"] != "accepted" and facts["file_id"] in there
             ],
-            files_to_read=now.files_to_read(),
+            files_to_read=opened.files_to_read(),
             problems=[
                 *wrong.errors,
                 *(each for each in unreadable if each.partition(" (")[0] not in reported),

@@ -75,9 +75,9 @@ class Summary:
         return found
 
 
-def gather(now: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], seconds: float) -> Summary:
+def gather(opened: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], seconds: float) -> Summary:
     """Count the figures of the summary after everything is published."""
-    folder, settings, store, files = now.folder, now.settings, now.store, outcome.files
+    folder, settings, store, files = opened.folder, opened.settings, opened.store, outcome.files
     ledger, reasons = _ledger(store, settings)
     built_days = sorted(
         {
@@ -88,7 +88,7 @@ def gather(now: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], second
     )
     all_days = sorted(partition.key.date for partition in store.of_table("sessions") if partition.key.date)
     days = built_days or all_days
-    outdated_days = sorted(now.plan(upgrade=now.upgrade).outdated_days)
+    outdated_days = sorted(opened.plan(upgrade=opened.upgrade).outdated_days)
     return Summary(
         files=vars(files),
         ledger=ledger,
