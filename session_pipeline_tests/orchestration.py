@@ -17,7 +17,7 @@ from session_pipeline.build.plan import Plan
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs.deployment import make_definitions
 from session_pipeline.defs.local_runs import instance_of
-from session_pipeline.defs.sensors import run_tags
+from session_pipeline.defs.tags import run_tags
 from session_pipeline.run import pipeline
 from session_pipeline.settings import load_settings
 from session_pipeline_tests.commands import run_program

@@ -91,7 +91,7 @@ def remember(
 
 
 def planned(deployment: Orchestrated) -> dict[str, str]:
-    return {tags.PLANNED: sensors.plan_id(deployment.planned())}
+    return {tags.PLANNED: tags.plan_id(deployment.planned())}
 
 
 # landing
@@ -163,7 +163,7 @@ def test_each_range_of_stale_days_is_a_run(deployment: Orchestrated) -> None:
     plan = deployment.planned()
     for request in requests:
         assert request.tags[tags.UNTIL] == str(plan.frame.until)
-        assert request.tags[tags.PLANNED] == sensors.plan_id(plan)
+        assert request.tags[tags.PLANNED] == tags.plan_id(plan)
         assert request.tags[tags.REASON] == "late"
 
 

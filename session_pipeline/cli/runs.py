@@ -237,8 +237,6 @@ def _finish_erasure(exclusive: ExclusiveRun) -> None:
 
 def work(run: Run, jobs: "LocalRuns", shown: progress.Stages) -> None:
     """Run the jobs until nothing is stale and readers have the result."""
-    from session_pipeline.defs.sensors import reason_of, run_tags
-
     by_hand = {tags.UNTIL: str(run.until), tags.REASON: tags.COMMAND_LINE}
     unpublished = published_state.unpublished_days(run.store)  # of a run that was killed
     jobs.ingest(by_hand)
@@ -250,8 +248,8 @@ def work(run: Run, jobs: "LocalRuns", shown: progress.Stages) -> None:
         unpublished = ()  # checked now
         for first, last in ranges:
             shown.begin("Building", _build_count(plan, first, last))
-            reason = tags.UPGRADED if run.upgrade else reason_of(plan, first, last, new_data=tags.COMMAND_LINE)
-            jobs.build(run_tags(plan, str(first), str(last), reason, upgrade=run.upgrade))
+            reason = tags.UPGRADED if run.upgrade else tags.reason_of(plan, first, last, new_data=tags.COMMAND_LINE)
+            jobs.build(tags.run_tags(plan, str(first), str(last), reason, upgrade=run.upgrade))
     if not run.plan(upgrade=run.upgrade).days and run.has_work():
         shown.begin("Publishing")
         jobs.build({**by_hand, tags.PLANNED: "publish"})

@@ -17,7 +17,7 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import InstigatorStatus
 
 from session_pipeline import report
-from session_pipeline.build.plan import Certainty, Kind, Plan
+from session_pipeline.build.plan import Plan
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import alerts, code_location, tags
 from session_pipeline.defs.dead_runs import WITH_A_PROCESS, fail_dead_runs, has_died
@@ -127,12 +127,12 @@ def _build_sensor(folder: DataFolder, build: Any, days: BuiltDays) -> dg.SensorD
             context.update_cursor(state)
             yield dg.SkipReason("all days are up to date")
             return
-        planned = _report_id(folder) if is_published else plan_id(plan)
+        planned = _report_id(folder) if is_published else tags.plan_id(plan)
         if waits := _after_cancel(context.instance) or _waits(context.instance, BUILD, planned):
             yield dg.SkipReason(waits)
         elif is_published:  # the run that published was killed before it wrote the report, or could not write it
             yield dg.RunRequest(
-                tags={**_planned(plan, reason_of(plan)), tags.PLANNED: planned}, asset_selection=[REPORT]
+                tags={**tags.planned(plan, tags.reason_of(plan)), tags.PLANNED: planned}, asset_selection=[REPORT]
             )
         else:
             with closing(pipeline.open_store(folder)) as store:
@@ -178,52 +178,10 @@ def run_requests(plan: Plan, unpublished: Sequence[date], *, upgrade: bool) -> R
     """
     ranges = plan.ranges(unpublished)
     for first, last in ranges:
-        reason = tags.UPGRADED if upgrade and plan.items else reason_of(plan, first, last)
-        yield dg.RunRequest(tags=run_tags(plan, first.isoformat(), last.isoformat(), reason, upgrade=upgrade))
+        reason = tags.UPGRADED if upgrade and plan.items else tags.reason_of(plan, first, last)
+        yield dg.RunRequest(tags=tags.run_tags(plan, first.isoformat(), last.isoformat(), reason, upgrade=upgrade))
     if not ranges:
-        yield dg.RunRequest(tags=_planned(plan, reason_of(plan)), asset_selection=UNDATED)
-
-
-def reason_of(plan: Plan, first: date | None = None, last: date | None = None, new_data: str | None = None) -> str:
-    """Return the reason tag for the build of a range of days. New data takes precedence over all other reasons.
-
-    If nothing is stale, the run publishes what is built, or writes the report.
-
-    Args:
-        plan: The plan.
-        first: First day of the range; None for the assets without partitions.
-        last: Last day of the range; None for the assets without partitions.
-        new_data: The tag for new data. If None, it is LATE for days before the newest one, otherwise SCHEDULE.
-    """
-    stale = [
-        item
-        for item in plan.items
-        if item.certainty is Certainty.WILL and (item.day is None or (first and last and first <= item.day <= last))
-    ]
-    if stale and all(item.kind is Kind.DAMAGE for item in stale):
-        return tags.DAMAGED
-    if stale and all(item.kind in (Kind.LOGIC, Kind.ADDED, Kind.DAMAGE) for item in stale):
-        return tags.UPGRADED
-    if new_data:
-        return new_data
-    if not plan.items:
-        return tags.PUBLISH
-    return tags.LATE if last and last < plan.frame.until else tags.SCHEDULE
-
-
-def run_tags(plan: Plan, first: str, last: str, reason: str = "plan", *, upgrade: bool = False) -> dict[str, str]:
-    """Return the run tags of a planned build of a range of days; the run uses the horizon of the plan."""
-    asked = {tags.UPGRADE: "true"} if upgrade else {}
-    return {tags.RANGE_START: first, tags.RANGE_END: last, **_planned(plan, reason), **asked}
-
-
-def _planned(plan: Plan, reason: str) -> dict[str, str]:
-    return {tags.UNTIL: plan.frame.until.isoformat(), tags.PLANNED: plan_id(plan), tags.REASON: reason}
-
-
-def plan_id(plan: Plan) -> str:
-    """Return a hash of the items of a plan, to recognize an equal plan."""
-    return digest([[str(item), item.reason] for item in plan.items])[:12]
+        yield dg.RunRequest(tags=tags.planned(plan, tags.reason_of(plan)), asset_selection=UNDATED)
 
 
 def _report_id(folder: DataFolder) -> str:

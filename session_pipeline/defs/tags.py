@@ -1,10 +1,14 @@
 """Run tags: names and values that sensors, ops and commands use to pass information about a run.
 
-Tags that only the code reads begin with `.dagster/`, because the UI hides those.
+The tags of a planned build follow from its plan; build/ makes the plan, and `defs.sensors` decides when to launch. Tags
+that only the code reads begin with `.dagster/`, because the UI hides those.
 """
 
 from collections.abc import Mapping
 from datetime import date
+
+from session_pipeline.build.plan import Certainty, Kind, Plan
+from session_pipeline.store.files import digest
 
 HIDDEN = ".dagster/session_pipeline_"
 UNTIL = f"{HIDDEN}until"  # last day to build, so that a run keeps its horizon after midnight
@@ -42,3 +46,46 @@ def planned_days(run_tags: Mapping[str, str]) -> tuple[date, date] | None:
     """Return the first and the last day of a planned build, which builds all steps for them; None if it is another."""
     first, last = first_and_last_day(run_tags)
     return (date.fromisoformat(first), date.fromisoformat(last)) if PLANNED in run_tags and first and last else None
+
+
+def reason_of(plan: Plan, first: date | None = None, last: date | None = None, new_data: str | None = None) -> str:
+    """Return the reason tag for the build of a range of days. New data takes precedence over all other reasons.
+
+    If nothing is stale, the run publishes what is built, or writes the report.
+
+    Args:
+        plan: The plan.
+        first: First day of the range; None for the assets without partitions.
+        last: Last day of the range; None for the assets without partitions.
+        new_data: The tag for new data. If None, it is LATE for days before the newest one, otherwise SCHEDULE.
+    """
+    stale = [
+        item
+        for item in plan.items
+        if item.certainty is Certainty.WILL and (item.day is None or (first and last and first <= item.day <= last))
+    ]
+    if stale and all(item.kind is Kind.DAMAGE for item in stale):
+        return DAMAGED
+    if stale and all(item.kind in (Kind.LOGIC, Kind.ADDED, Kind.DAMAGE) for item in stale):
+        return UPGRADED
+    if new_data:
+        return new_data
+    if not plan.items:
+        return PUBLISH
+    return LATE if last and last < plan.frame.until else SCHEDULE
+
+
+def run_tags(plan: Plan, first: str, last: str, reason: str = "plan", *, upgrade: bool = False) -> dict[str, str]:
+    """Return the run tags of a planned build of a range of days."""
+    asked = {UPGRADE: "true"} if upgrade else {}
+    return {RANGE_START: first, RANGE_END: last, **planned(plan, reason), **asked}
+
+
+def planned(plan: Plan, reason: str) -> dict[str, str]:
+    """Return the run tags of a planned build of any days; the run uses the horizon of the plan."""
+    return {UNTIL: plan.frame.until.isoformat(), PLANNED: plan_id(plan), REASON: reason}
+
+
+def plan_id(plan: Plan) -> str:
+    """Return a hash of the items of a plan, to recognize an equal plan."""
+    return digest([[str(item), item.reason] for item in plan.items])[:12]
