@@ -299,7 +299,7 @@ def test_folders_are_compared_before_the_first_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_lines_of_visitors_who_are_not_known_are_set_aside_as_advised(tmp_path: Path) -> None:
+def test_lines_of_visitors_who_are_not_known_are_quarantined_as_advised(tmp_path: Path) -> None:
     fixed = {"sources": {"web": {"null_values": ["-", "undefined"]}}}
     deployment = Deployment(tmp_path / "data", {"sources": {"web": {"null_values": ["-"]}}})
     deployment.deliver("events", [line(DAY, "undefined", each, "page_view") for each in range(10)], source="web")

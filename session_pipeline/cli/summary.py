@@ -37,9 +37,9 @@ class Summary:
 
     Attributes:
         files: Counts of the files that the run found under raw/.
-        ledger: Line counts over all files ever accepted: lines, accepted, set aside, events, duplicates, before
-            start_date (only of files that are gone), and waiting (their day is not built yet), which is not counted but
-            what is left of the accepted lines.
+        ledger: Line counts over all files ever accepted: lines, accepted, set_aside (quarantined), erased, events,
+            duplicates, expired, before_start (only of files that are gone), and waiting (their day is not built yet),
+            which is not counted but what is left of the accepted lines.
         recognized: The presets that files were recognized as, by source, for sources without own settings.
         set_aside_reasons: Number of quarantined lines by reason, largest first.
         built_days: Days for which the run built at least one partition.
