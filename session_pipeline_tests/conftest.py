@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from session_pipeline_tests.reported_queries import Reported
     from session_pipeline_tests.shop_commands import FirstRun
 
-# Variables that choose how much is tested, and where the figures of the reliability tests go.
-OF_THE_TESTS = {f"SESSION_PIPELINE_{name}" for name in ("CASES", "EFFORT", "FIGURES", "SEED", "STRETCH_SEEDS")}
 OF_THE_TERMINAL = {
     *("CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "LINES", "NO_COLOR", "PY_COLORS"),
     *("TTY_COMPATIBLE", "TTY_INTERACTIVE"),
@@ -48,9 +46,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 # What a user's shell or a CI service sets must not change results: the data folder, settings, colors, and line widths.
+# Variables that choose how much is tested begin with PIPELINE_TESTS_.
 for variable in os.environ.copy():
-    is_ours = variable.startswith("SESSION_PIPELINE_") and variable not in OF_THE_TESTS
-    if is_ours or variable.startswith("DAGSTER_") or variable in OF_THE_TERMINAL:
+    if variable.startswith(("SESSION_PIPELINE_", "DAGSTER_")) or variable in OF_THE_TERMINAL:
         del os.environ[variable]
 
 # Examples are always the same, except at night, and no limit is a time. So a failure comes from the code.

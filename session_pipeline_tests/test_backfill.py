@@ -29,7 +29,7 @@ from session_pipeline_tests.reliability.figures import effort, record
 
 FIRST = date(2024, 5, 6)
 NIGHT = timedelta(days=1)
-HISTORY = min(365, 20 * effort())  # days; a full year from SESSION_PIPELINE_EFFORT=19 on
+HISTORY = min(365, 20 * effort())  # days; a full year from PIPELINE_TESTS_EFFORT=19 on
 ROUNDS = 10
 Request = dg.RunRequest
 OnBuild = Callable[[Step, date | None, Built], None]

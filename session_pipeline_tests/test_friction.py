@@ -26,7 +26,7 @@ DAY = date(2026, 10, 5)
 UNTIL = date(2026, 10, 7)
 SAMPLE = Path(__file__).parents[1] / "data" / "raw" / "sample"
 TABLES = ("session_friction", "action_friction", "daily_friction")
-SEEDS = range(int(os.environ.get("SESSION_PIPELINE_CASES", "2000")) // 600)
+SEEDS = range(int(os.environ.get("PIPELINE_TESTS_CASES", "2000")) // 600)
 
 SETTINGS: Mapping[str, Any] = {
     "actions": {"fold": [{"pattern": "/[0-9]+", "replacement": "/:id"}]},

@@ -1,6 +1,6 @@
 """Compares the pipeline with the oracles on thousands of generated cases, built at once and piecewise.
 
-SESSION_PIPELINE_CASES sets the number of cases; the default is 2,000. A failure names the seed of its group and shows
+PIPELINE_TESTS_CASES sets the number of cases; the default is 2,000. A failure names the seed of its group and shows
 one case.
 """
 

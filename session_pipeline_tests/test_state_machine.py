@@ -1,7 +1,7 @@
 """Tests programs of random operations on a small deployment, with all checks after each operation.
 
 At the end, the rows must equal those of a clean run. Hypothesis shows a failure as the shortest program that still
-fails. With SESSION_PIPELINE_EFFORT there are more programs, different each time; the printed seed repeats them.
+fails. With PIPELINE_TESTS_EFFORT there are more programs, different each time; the printed seed repeats them.
 """
 
 import os
@@ -31,7 +31,7 @@ from session_pipeline_tests.machine.machine import HARMS, Harm, Machine
 from session_pipeline_tests.machine.options import CHANGES, DAYS, FIRST, SEPARATOR
 from session_pipeline_tests.reliability.figures import amount, effort, record, tell
 
-SEED = "SESSION_PIPELINE_SEED"  # repeats the programs of a run with more effort
+SEED = "PIPELINE_TESTS_SEED"  # repeats the programs of a run with more effort
 EXAMPLES, STEPS_A_PROGRAM = amount(6, 10), 12
 
 # Times around the midnights of UTC and of New York: at the timeout, at the last hour, off by a microsecond.

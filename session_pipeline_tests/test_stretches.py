@@ -67,7 +67,7 @@ DAY_COUNT = 16
 FEW_DAYS = 7
 ALONE = (1,)
 DAYS_AND_PAIRS = (1, 2)  # days alone and days that are built with the next one, both after other stretches
-SEED_COUNT = int(os.environ.get("SESSION_PIPELINE_STRETCH_SEEDS", "0"))  # with many days, which take minutes
+SEED_COUNT = int(os.environ.get("PIPELINE_TESTS_STRETCH_SEEDS", "0"))  # with many days, which take minutes
 
 
 def build(

@@ -21,11 +21,8 @@ from session_pipeline.settings.values import shown
 
 PREFIX = "SESSION_PIPELINE_"
 DELIMITER = "__"
-# Variables of the project that are not settings: the data folder, and variables that only the tests use.
-OTHERS = {
-    f"{PREFIX}{name}"
-    for name in ("DATA", "CASES", "CRASH_AT", "CRASH_LOG", "EFFORT", "FIGURES", "SEED", "STRETCH_SEEDS")
-}
+# Variables that are not settings: the data folder, and those with which store/crash_points.py lets tests kill a run.
+OTHERS = {f"{PREFIX}{name}" for name in ("DATA", "CRASH_AT", "CRASH_LOG")}
 # Variables that Kubernetes and Docker set in every container that can reach a service named session-pipeline.
 OF_SERVICES = re.compile(PREFIX + r"(SERVICE_(HOST|PORT(_.+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)")
 

@@ -1,6 +1,6 @@
 """Groups generated cases. Many cases share one data folder, so that thousands of cases take minutes.
 
-Each case has its own visitors, so cases do not affect each other. SESSION_PIPELINE_CASES sets their number.
+Each case has its own visitors, so cases do not affect each other. PIPELINE_TESTS_CASES sets their number.
 """
 
 import os
@@ -22,7 +22,7 @@ from session_pipeline_tests.oracles.border_cases import (
 from session_pipeline_tests.oracles.funnels import Exclusion, Funnel
 from session_pipeline_tests.oracles.sessions import CHANGES, ONE_DAY, Rules
 
-CASE_COUNT = int(os.environ.get("SESSION_PIPELINE_CASES", "2000"))
+CASE_COUNT = int(os.environ.get("PIPELINE_TESTS_CASES", "2000"))
 CASES_IN_A_GROUP = 200
 SEEDS = range(-(-CASE_COUNT // CASES_IN_A_GROUP))
 

@@ -1,6 +1,6 @@
 """Runs the tests that break things deliberately, and writes their figures into docs/reliability.md.
 
-`python -m session_pipeline_tests.reliability` is run by CI. SESSION_PIPELINE_EFFORT=20 does about twenty times as much,
+`python -m session_pipeline_tests.reliability` is run by CI. PIPELINE_TESTS_EFFORT=20 does about twenty times as much,
 for nightly runs. How things are broken is in the test modules listed in MODULES.
 """
 

@@ -10,8 +10,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-EFFORT = "SESSION_PIPELINE_EFFORT"  # factor on the amount of work of a usual test run
-FIGURES = "SESSION_PIPELINE_FIGURES"  # the file that figures are added to; without it they are discarded
+EFFORT = "PIPELINE_TESTS_EFFORT"  # factor on the amount of work of a usual test run
+FIGURES = "PIPELINE_TESTS_FIGURES"  # the file that figures are added to; without it they are discarded
 
 
 def effort() -> int:
