@@ -29,6 +29,7 @@ from session_pipeline_tests.reliability.figures import effort
 if TYPE_CHECKING:
     from session_pipeline.engines.duckdb import DuckDBEngine
     from session_pipeline_tests.erasures import Erased
+    from session_pipeline_tests.expired_days import Expired
     from session_pipeline_tests.reported_queries import Reported
     from session_pipeline_tests.shop_commands import FirstRun
 
@@ -73,7 +74,7 @@ OBJECTS_BETWEEN_COLLECTIONS = 50_000
 # Fixtures below that take seconds, each once in a process.
 SHARED = (
     *("sample_deployment", "forked", "first_run", "published_controls", "four_weeks", "rebuilt_days", "with_canary"),
-    *("reported_week", "built_week"),
+    *("reported_week", "built_week", "expired"),
 )
 
 
@@ -280,6 +281,14 @@ def erased(with_canary: Deployment, tmp_path_factory: pytest.TempPathFactory) ->
     from session_pipeline_tests.erasures import erase_canary
 
     return erase_canary(with_canary.copied_to(tmp_path_factory.mktemp("erased") / "data"))
+
+
+@pytest.fixture(scope="session")
+def expired(tmp_path_factory: pytest.TempPathFactory) -> "Expired":
+    """A deployment before and after its old days expired. Read only."""
+    from session_pipeline_tests.expired_days import build_expired
+
+    return build_expired(tmp_path_factory.mktemp("expired") / "data")
 
 
 @pytest.fixture(scope="session")

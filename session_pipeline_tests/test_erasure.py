@@ -1,21 +1,17 @@
 """Tests that an erased visitor is gone from everything that is built, stays away, and leaves all others unchanged.
 
-How rows and lines are found and erased is tested in test_erased_rows.py, and killed erasures in test_killed_erasure.py.
+How rows and lines are found and erased is tested in test_erased_rows.py, reports in test_erased_reports.py, and killed
+erasures in test_killed_erasure.py.
 """
 
 import shutil
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from session_pipeline import report
-from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import StoreError, WrongUseError
-from session_pipeline.ingest.erasing.erasures import Unfinished, unfinished_in
-from session_pipeline.report import figures
+from session_pipeline.ingest.erasing.erasures import unfinished_in
 from session_pipeline.run import erasure
 from session_pipeline.run.held import find_held, held_tables
 from session_pipeline.run.person import Person
@@ -299,67 +295,6 @@ def test_later_arrivals_of_an_erased_visitor_are_left_out(erased: Erased, tmp_pa
     assert files.loc["test/late.jsonl", ["accepted_count", "set_aside_count", "erased_count"]].tolist() == [1, 0, 4]
     assert files.loc["test/alone.jsonl", ["status", "accepted_count", "erased_count"]].tolist() == ["accepted", 0, 1]
     assert not texts_left(deployment, [f'"{CANARY}"'])
-
-
-@pytest.mark.long
-def test_reports_since_the_first_erased_day_are_deleted(tmp_path: Path) -> None:
-    deployment = Deployment(tmp_path / "data", SETTINGS)
-    deployment.deliver("a", [event(CANARY, 6, 1), event("ada", 7, 1)])
-    deployment.run(UNTIL, publishes=False)
-    deployment.folder.reports.mkdir()
-    for day in ("2026-10-05", "2026-10-06", "2026-11-03", "2026-11-04"):
-        (deployment.folder.reports / f"{day}.html").write_text("a report")
-    begin(deployment, Person(CANARY, None, None))
-    assert [path.name for path in complete(deployment)] == ["2026-10-06.html", "2026-11-03.html", "2026-11-04.html"]
-
-
-@pytest.mark.long
-def test_report_written_during_an_erasure_shows_nothing_of_it(
-    with_canary: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    deployment = with_canary.copied_to(tmp_path / "data")
-    day = date(2026, 10, 6)  # the canary and others were there
-    before = report.write_day(deployment.folder, day).read_bytes()
-    begin(deployment, Person(CANARY, None, None))
-    while_read(monkeypatch, lambda: complete(deployment))
-    written = report.write_day(deployment.folder, day).read_bytes()
-    assert written != before
-    assert report.write_day(deployment.folder, day).read_bytes() == written
-
-
-@pytest.mark.long
-def test_report_of_a_day_erased_meanwhile_is_removed(
-    with_canary: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    deployment = with_canary.copied_to(tmp_path / "data")
-    canary_alone = date(2026, 10, 5)
-    begin(deployment, Person(CANARY, None, None))
-    while_read(monkeypatch, lambda: complete(deployment))
-    with pytest.raises(WrongUseError, match="there is no report of 2026-10-05"):
-        report.write_day(deployment.folder, canary_alone)
-    assert not report.day_file(deployment.folder, canary_alone).exists()
-
-
-def while_read(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> None:
-    """Let something happen once, after the next report has read its figures and before it is written."""
-    read = figures.read
-
-    def read_then_act(*arguments: Any) -> figures.Figures:
-        found = read(*arguments)
-        monkeypatch.setattr(figures, "read", read)
-        action()
-        return found
-
-    monkeypatch.setattr(figures, "read", read_then_act)
-
-
-def test_pages_that_are_no_reports_are_named_and_stay(tmp_path: Path) -> None:
-    folder = DataFolder(tmp_path)
-    folder.reports.mkdir()
-    for name in ("index.html", "about.html", "2026-10-05.html", "latest.html"):
-        (folder.reports / name).write_text("nobody" if name == "about.html" else f"about {CANARY}")
-    found = erasure.pages_with_ids(folder, Unfinished(ids=(CANARY,)))
-    assert [path.name for path in found] == ["index.html"]
 
 
 def test_person_needs_an_id() -> None:

@@ -1,13 +1,14 @@
-"""Tests what expires: raw events, tables of people, counts, the text of quarantined lines; and what is frozen."""
+"""Tests what expires: raw events, tables of people, counts, the text of quarantined lines; and what is frozen.
+
+test_expiry_limits.py tests the border on catalogs without files, and test_settings_after_expiry.py settings that would
+lose frozen days.
+"""
 
 import json
 import re
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,62 +17,23 @@ from session_pipeline.checks.deliveries import ledger_closes
 from session_pipeline.cli import summary
 from session_pipeline.defs import tags
 from session_pipeline.defs.checks import DAYS_BY_HAND, days_of_run
-from session_pipeline.errors import SettingsError, StoreError
+from session_pipeline.errors import StoreError
 from session_pipeline.reference.days import ONE_DAY
-from session_pipeline.run.pipeline import open_folder, open_run, open_store
-from session_pipeline.settings.privacy import LONGEST_READ_DAYS
-from session_pipeline.store.catalog_file import FROZEN_TIMEZONE
+from session_pipeline.run.pipeline import open_run, open_store
 from session_pipeline_tests.deployment import Deployment, damage
+from session_pipeline_tests.expired_days import (
+    EVENTS_FROM,
+    FIRST,
+    FROZEN_BEFORE,
+    KEEP,
+    RAW_DAYS,
+    UNTIL,
+    Expired,
+    deliver,
+    lines,
+    settings,
+)
 from session_pipeline_tests.shop_commands import call
-
-FIRST = date(2024, 3, 1)
-RAW_DAYS, EVENT_DAYS = 10, 13
-KEEP = {"raw": RAW_DAYS, "events": EVENT_DAYS, "aggregates": RAW_DAYS + LONGEST_READ_DAYS}
-UNTIL = FIRST + 17 * ONE_DAY
-FROZEN_BEFORE = UNTIL - (RAW_DAYS - 1) * ONE_DAY
-EVENTS_FROM = UNTIL - (EVENT_DAYS - 1) * ONE_DAY
-
-
-def lines(day: date, visitor: str = "v") -> list[dict[str, Any]]:
-    """Return three events of a day, two sessions: the last one goes on after midnight."""
-    times = ("10:00:00", "10:10:00", "23:55:00")
-    return [
-        {"visitor_id": visitor, "event_time": f"{day}T{time}Z", "event_name": "page_view", "page_url": f"/{time}"}
-        for time in times
-    ]
-
-
-def settings(**keep: int) -> dict[str, Any]:
-    return {"start_date": FIRST, "privacy": {"keep_days": keep} if keep else {}}
-
-
-def deliver(deployment: Deployment, first: date, count: int) -> None:
-    for number in range(count):
-        day = first + number * ONE_DAY
-        deployment.deliver(str(day), [*lines(day), f"no event of {day}"])
-
-
-@dataclass(frozen=True)
-class Expired:
-    """A deployment before and after its old days expired."""
-
-    deployment: Deployment
-    before: dict[str, str]
-    planned: dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def expired(tmp_path_factory: pytest.TempPathFactory) -> Expired:
-    deployment = Deployment(tmp_path_factory.mktemp("expired"), settings())
-    deliver(deployment, FIRST, 18)
-    deployment.run(UNTIL)
-    before = deployment.hashes()
-    deployment.set(settings(**KEEP))
-    with open_folder(deployment.folder, until=UNTIL) as opened:
-        found = opened.expiry()
-        planned = {"frozen_before": found.frozen_before, "drop": found.drop, "is_done": opened.is_done()}
-    assert deployment.run(UNTIL) == []
-    return Expired(deployment, before, planned)
 
 
 def days_of(deployment: Deployment, name: str) -> set[date]:
@@ -361,67 +323,3 @@ def test_plan_status_and_the_check_say_what_is_frozen(copied: Deployment) -> Non
     assert code == 0
     assert f"days before {FROZEN_BEFORE} (3 built)" in shown
     assert json.loads(call("status", "--json", *data)[1])["frozen_before"] == str(FROZEN_BEFORE)
-
-
-def test_a_later_start_is_refused_because_frozen_days_would_be_lost(copied: Deployment) -> None:
-    before = copied.hashes()
-    for start in (FIRST + ONE_DAY, FROZEN_BEFORE, UNTIL):
-        copied.set({**settings(**KEEP), "start_date": start})
-        for opens in (open_folder, partial(open_run, run_id="test")):
-            with (
-                pytest.raises(SettingsError, match=f"frozen days from {FIRST} to .*set it to {FIRST} or earlier"),
-                opens(copied.folder, until=UNTIL),
-            ):
-                pass
-    assert copied.hashes() == before
-
-
-@pytest.mark.long
-def test_an_earlier_start_loses_no_frozen_day(copied: Deployment) -> None:
-    before, visitors = copied.hashes(), copied.table("visitors")
-    copied.set({**settings(**KEEP), "start_date": FIRST - ONE_DAY})
-    copied.run(UNTIL)
-    assert copied.hashes().keys() >= before.keys()
-    assert copied.table("visitors")["first_seen_at"].equals(visitors["first_seen_at"])
-
-
-def test_another_timezone_is_refused_once_days_are_frozen(copied: Deployment) -> None:
-    before = copied.hashes()
-    for timezone in ("Asia/Tokyo", "America/New_York"):
-        copied.set({**settings(**KEEP), "timezone": timezone})
-        for opens in (open_folder, partial(open_run, run_id="test")):
-            with (
-                pytest.raises(SettingsError, match=f"timezone is {timezone}, but frozen days from .* set it to UTC"),
-                opens(copied.folder, until=UNTIL),
-            ):
-                pass
-    assert copied.hashes() == before
-    copied.set({**settings(**KEEP), "timezone": "Etc/UTC"})  # the same days
-    assert copied.run(UNTIL) == []
-
-
-def test_timezone_in_which_an_open_day_would_lose_events_is_refused(tmp_path: Path) -> None:
-    """London has other days than UTC only in summer, and here no frozen day of summer has events."""
-    first_open, until = date(2024, 4, 4), date(2024, 4, 4) + (RAW_DAYS - 1) * ONE_DAY
-    london = {**settings(raw=RAW_DAYS), "timezone": "Europe/London"}
-    deployment = Deployment(tmp_path, london, only=["events"])
-    deliver(deployment, FIRST, 1)
-    deployment.deliver("open", [{**lines(first_open)[0], "event_time": "2024-04-03T23:30:00Z"}, *lines(until)])
-    deployment.run(until)
-    with open_run(deployment.folder, run_id="test", until=until) as run:
-        assert run.expire()
-        assert run.planner.frame.frozen_before == first_open
-    deployment.set({**london, "timezone": "UTC"})
-    with pytest.raises(SettingsError, match="set it to Europe/London"):
-        deployment.plan(until)
-
-
-@pytest.mark.long
-def test_present_timezone_is_recorded_if_an_older_version_did_not(copied: Deployment) -> None:
-    with closing(open_store(copied.folder)) as store, store.catalog.transaction(advances=False):
-        store.catalog.set_state(FROZEN_TIMEZONE, "")
-    copied.set({**settings(**KEEP), "timezone": "Etc/GMT"})
-    copied.run(UNTIL)
-    copied.set({**settings(**KEEP), "timezone": "Asia/Tokyo"})
-    with pytest.raises(SettingsError, match="set it to Etc/GMT"):
-        copied.plan(UNTIL)

@@ -9,7 +9,7 @@ import pytest
 from session_pipeline.reference.days import ONE_DAY
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.documents import ROOT, blocks
-from session_pipeline_tests.test_expiry import FIRST, FROZEN_BEFORE, RAW_DAYS, UNTIL, settings
+from session_pipeline_tests.expired_days import FIRST, FROZEN_BEFORE, RAW_DAYS, UNTIL, settings
 
 pytestmark = pytest.mark.long  # each publishes several times
 
