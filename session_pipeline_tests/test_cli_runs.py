@@ -254,6 +254,15 @@ def test_run_prints_the_first_funnels_and_counts_the_rest(
     assert 'and 1 more funnel: `session-pipeline query "from funnel_steps"`' in shown
 
 
+def test_run_without_work_prepares_the_home_of_dagster(own_shop: Path) -> None:
+    assert run(own_shop).returncode == 0
+    home = own_shop / "dagster_home"
+    shutil.rmtree(home)
+    ran = run(own_shop)
+    assert (ran.returncode, "nothing, all days are up to date" in ran.stdout) == (0, True), ran.stderr
+    assert [path.name for path in home.iterdir()] == ["dagster.yaml"], "Dagster itself is not loaded"
+
+
 @pytest.mark.long
 def test_run_prints_one_sentence_on_failure(own_shop: Path) -> None:
     deliver(own_shop, "more.jsonl", "{broken\n")  # is published without a day to build

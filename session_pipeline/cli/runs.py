@@ -65,6 +65,7 @@ def run(
     with report_shortage(folder.dagster_home), ExitStack() as stack:
         last_day = until.date() if until else None
         opened = stack.enter_context(pipeline.open_folder(folder, until=last_day, upgrade=upgrade))
+        home.prepare(folder)  # also if there is nothing to do: webserver and daemon cannot start without it
         exclusive = None if opened.is_done() else stack.enter_context(exclusive_run(opened, reads_ahead=True))
         opened = opened if exclusive is None else exclusive.run
         # If this run waited for another one, that one may have done the work.
