@@ -110,11 +110,6 @@ class Orchestrated(Deployment):
             raise_on_error=False,
         )
 
-    def published_at(self) -> float:
-        """Return the time of the latest publication of the warehouse."""
-        [record] = self.instance.fetch_materializations(dg.AssetKey("warehouse"), limit=1).records
-        return record.timestamp
-
     def seen(self, table: str, day: date | None = None) -> Mapping[str, Any]:
         """Return the metadata of the latest materialization, as plain values."""
         records = self.instance.fetch_materializations(

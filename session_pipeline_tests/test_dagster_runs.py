@@ -233,13 +233,16 @@ def freshness(deployment: Orchestrated, at: datetime) -> FreshnessState:
         return asyncio.run(CronFreshnessPolicyEvaluator().evaluate_freshness(context, node))
 
 
-def test_warehouse_is_overdue_after_a_day_without_publishing(built: Orchestrated) -> None:
-    published = datetime.fromtimestamp(built.published_at(), UTC)
-    deadline = published.replace(hour=5, minute=0, second=0, microsecond=0)  # two hours after daily_at
-    deadline += timedelta(days=1 if published > deadline else 0)
-    assert freshness(built, published + timedelta(minutes=1)) is FreshnessState.PASS
-    assert freshness(built, deadline + timedelta(days=1, minutes=-1)) is FreshnessState.PASS
-    assert freshness(built, deadline + timedelta(days=1, minutes=1)) is FreshnessState.FAIL
+@pytest.mark.parametrize("hour", [0, 3, 10, 22], ids=["at midnight", "in the night", "in the day", "in the evening"])
+def test_warehouse_is_overdue_after_a_night_without_publishing(deployment: Orchestrated, hour: int) -> None:
+    """It is due at 05:00, two hours after daily_at. A publication before the night does not count for it."""
+    published = datetime.now(UTC).replace(hour=hour, minute=1) + timedelta(days=1)
+    with freeze_time(published):
+        deployment.instance.report_runless_asset_event(dg.AssetMaterialization("warehouse"))
+    overdue = published.replace(hour=5, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    assert freshness(deployment, published + timedelta(minutes=1)) is FreshnessState.PASS
+    assert freshness(deployment, overdue - timedelta(minutes=1)) is FreshnessState.PASS
+    assert freshness(deployment, overdue + timedelta(minutes=1)) is FreshnessState.FAIL
 
 
 def test_fresh_day_built_by_hand_changes_nothing_downstream(deployment: Orchestrated) -> None:

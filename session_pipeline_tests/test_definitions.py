@@ -4,15 +4,18 @@ import os
 import runpy
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from importlib.resources import files
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.definitions.freshness import CronFreshnessPolicy
 from dagster._core.instance.config import dagster_instance_config_schema
 from dagster._core.instance.ref import InstanceRef
+from dagster._utils.schedules import get_latest_completed_cron_tick
 
 from session_pipeline.checks import CHECKS
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
@@ -127,7 +130,30 @@ def test_schedule_and_sensors_are_on_by_default(definitions: dg.Definitions) -> 
 
 def test_warehouse_is_due_two_hours_after_the_last_data(specs: dict[str, dg.AssetSpec]) -> None:
     policy = specs["warehouse"].freshness_policy
-    assert policy == dg.FreshnessPolicy.cron("15 8 * * *", timedelta(days=1), "Europe/Berlin")
+    assert policy == dg.FreshnessPolicy.cron("15 8 * * *", timedelta(hours=9, minutes=15), "Europe/Berlin")
+
+
+@pytest.mark.parametrize("daily_at", ["00:00", "03:00", "20:59"])
+def test_warehouse_is_fresh_only_if_it_was_published_since_midnight(daily_at: str, tmp_path: Path) -> None:
+    """Dagster compares the latest publication with this time before the deadline, on days of 23 and 25 hours, too."""
+    berlin = ZoneInfo("Europe/Berlin")
+    deployment = Deployment(tmp_path / "data", {"timezone": "Europe/Berlin", "daily_at": daily_at})
+    definitions = make_definitions(deployment.folder)
+    [policy] = [spec.freshness_policy for spec in definitions.resolve_all_asset_specs() if spec.freshness_policy]
+    assert isinstance(policy, CronFreshnessPolicy)
+    for day in (date(2026, 3, 29), date(2026, 7, 1), date(2026, 10, 25)):
+        midnight = datetime.combine(day, time(), berlin).astimezone(UTC)
+        now = midnight + timedelta(days=1)  # after the deadline, and before the next one
+        deadline = get_latest_completed_cron_tick(policy.deadline_cron, now, policy.timezone)
+        assert deadline is not None
+        assert midnight - timedelta(hours=2) <= deadline - policy.lower_bound_delta <= midnight
+
+
+def test_warehouse_that_is_due_after_midnight_can_be_published_all_day(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "data", {"daily_at": "23:30"})
+    definitions = make_definitions(deployment.folder)
+    [policy] = [spec.freshness_policy for spec in definitions.resolve_all_asset_specs() if spec.freshness_policy]
+    assert policy == dg.FreshnessPolicy.cron("30 1 * * *", timedelta(days=1), "UTC")
 
 
 def test_invalid_settings_raise_their_own_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

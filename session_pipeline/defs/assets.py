@@ -29,6 +29,7 @@ INGESTED = ("raw_events", "quarantined_lines", "source_files")
 SETTLE_SECONDS = 1.0  # a file that changed more recently is checked a second time
 LOG_SECONDS = 1.0  # each message is a transaction of Dagster, which takes longer than a small file
 LONGEST_RUN = timedelta(hours=2)  # of a normal night; the warehouse is overdue this long after data is expected
+CLOCK_CHANGE = timedelta(hours=1)  # a build at midnight is so much earlier when summer time ends
 Results = Iterator[dg.MaterializeResult[Any]]
 
 
@@ -223,13 +224,18 @@ def _publish(settings: Settings) -> dg.AssetsDefinition:
 
 
 def _freshness(settings: Settings) -> dg.FreshnessPolicy:
-    """Require one publication a day, at the latest LONGEST_RUN after the time when the last data is expected."""
+    """Require one publication a day, at the latest LONGEST_RUN after the time when the last data is expected.
+
+    It must be of the same night: one of the day before, as for a late file, does not count.
+    """
     expected = [source.expected_by for source in settings.sources.values() if source.expected_by]
     hour, minute = map(int, max([settings.daily_at, *expected]).split(":"))
-    deadline = (timedelta(hours=hour, minutes=minute) + LONGEST_RUN) % timedelta(days=1)
+    since_midnight = timedelta(hours=hour, minutes=minute) + LONGEST_RUN
+    deadline = since_midnight % timedelta(days=1)
     return dg.FreshnessPolicy.cron(
         deadline_cron=f"{deadline.seconds // 60 % 60} {deadline.seconds // 3600} * * *",
-        lower_bound_delta=timedelta(days=1),
+        # Dagster allows at most the time between two deadlines.
+        lower_bound_delta=min(since_midnight + CLOCK_CHANGE, timedelta(days=1)),
         timezone=settings.timezone,
     )
 
