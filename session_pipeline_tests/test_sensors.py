@@ -63,6 +63,19 @@ def built(built_once: Orchestrated, tmp_path: Path) -> Iterator[Orchestrated]:
         yield copy
 
 
+# landing and stale_days
+
+
+@pytest.mark.parametrize("name", ["landing", "stale_days"])
+def test_sensors_skip_while_the_settings_are_invalid(deployment: Orchestrated, name: str) -> None:
+    definitions = deployment.definitions()
+    deployment.folder.settings.write_text('daily_at = "25:00"\n')
+    with dg.build_sensor_context(instance=deployment.instance, definitions=definitions) as context:
+        skipped = definitions.resolve_sensor_def(name).evaluate_tick(context)
+    assert skipped.run_requests == []
+    assert f"{deployment.folder.settings} has an invalid setting" in str(skipped.skip_message)
+
+
 # landing
 
 

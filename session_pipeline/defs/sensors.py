@@ -7,9 +7,10 @@ files that are to be read again. A third sensor sends alerts; `defs.alerts` find
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from functools import wraps
 from typing import Any
 
 import dagster as dg
@@ -70,6 +71,7 @@ def _landing_sensor(folder: DataFolder, ingest: Any) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Launches ingest when a file under raw/ is new or changed, or must be read again.",
     )
+    @_skips_with_invalid_settings
     def landing(context: dg.SensorEvaluationContext) -> Requests:
         if busy := _busy(context.instance, folder):
             yield dg.SkipReason(busy)
@@ -100,6 +102,7 @@ def _build_sensor(folder: DataFolder, build: Any, days: BuiltDays) -> dg.SensorD
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Launches build for each range of days in the plan, to publish, and for a report that is missing.",
     )
+    @_skips_with_invalid_settings
     def stale_days(context: dg.SensorEvaluationContext) -> Requests:
         if busy := _busy(context.instance, folder):
             yield dg.SkipReason(busy)
@@ -164,6 +167,24 @@ def _alert_sensor(folder: DataFolder, alert_settings: AlertSettings) -> dg.Senso
         return dg.SkipReason("; ".join([*([f"alerts sent: {sent}"] if sent else []), *problems]) or "no new alert")
 
     return send_alerts
+
+
+def _skips_with_invalid_settings(
+    sensor: Callable[[dg.SensorEvaluationContext], Requests],
+) -> Callable[[dg.SensorEvaluationContext], Requests]:
+    """Return a sensor that skips, with the error as its reason, where the settings are invalid.
+
+    If it failed instead, each tick would write a traceback to the log of the daemon, every few seconds.
+    """
+
+    @wraps(sensor)
+    def skipping(context: dg.SensorEvaluationContext) -> Requests:
+        try:
+            yield from sensor(context)
+        except SettingsError as error:
+            yield dg.SkipReason(str(error))
+
+    return skipping
 
 
 def run_requests(plan: Plan, unpublished: Sequence[date], *, upgrade: bool) -> Requests:
