@@ -156,6 +156,7 @@ def test_deliveries_have_counts_of_files_and_lines_as_metadata(built: Orchestrat
     seen = built.seen("quarantined_lines")
     assert (seen["found_count"], seen["read_count"], seen["set_aside_count"]) == (3, 3, 1)
     assert seen["quarantined_by_reason"] == "| reason | lines |\n| --- | --- |\n| `invalid_json` | 1 |"
+    assert built.seen("source_files")["not_accepted_count"] == 0
 
 
 @pytest.mark.long

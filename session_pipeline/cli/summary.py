@@ -36,7 +36,7 @@ class Summary:
     """The state after a run, and what the run did to it.
 
     Attributes:
-        files: Counts of the files that the run found under raw/.
+        files: Counts of the files that the run found under raw/, also of those that an earlier run did not accept.
         ledger: Line counts over all files ever accepted: lines, accepted, set_aside (quarantined), erased, events,
             duplicates, expired, before_start (only of files that are gone), and waiting (their day is not built yet),
             which is not counted but what is left of the accepted lines.
@@ -90,7 +90,7 @@ def gather(opened: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], sec
     days = built_days or all_days
     outdated_days = sorted(opened.plan(upgrade=opened.upgrade).outdated_days)
     return Summary(
-        files=vars(files),
+        files={**vars(files), "not_accepted_before_count": _not_accepted_before(files, store)},
         ledger=ledger,
         recognized=delivered_files.recognized_presets(settings, store),
         set_aside_reasons=reasons,
@@ -129,13 +129,15 @@ def _rows(summary: Summary) -> list[tuple[str, str]]:
     delivered += [f"{files[f'{word}_count']} {word}" for word in ("redelivered", "corrupt", "refused")]
     if files["unsettled_count"]:
         delivered.append(f"{files['unsettled_count']} still being written, left for the next run")
+    before = files["not_accepted_before_count"]
+    not_accepted = f", {before:,} of them not accepted before" if before else ""
     reasons = ", ".join(f"{plain(reason)} {count:,}" for reason, count in summary.set_aside_reasons.items())
     built = f"{counted(len(summary.built_days), 'day')}, {day_ranges(summary.built_days)}" if summary.built_days else ""
     others_are = "all other days are" if summary.outdated_days else "all days are"
     before_start = f" + {ledger['before_start']:,} before start_date" if ledger["before_start"] else ""
     expired = f" + {ledger['expired']:,} expired" if ledger.get("expired") else ""
     return [
-        ("Files", f"{', '.join(delivered)}; {files['found_count']:,} under raw/"),
+        ("Files", f"{', '.join(delivered)}; {files['found_count']:,} under raw/{not_accepted}"),
         *(
             ("", f'raw/{plain(source)}/ read with preset = "{plain(preset)}", recognized from its files')
             for source, presets in summary.recognized.items()
@@ -209,6 +211,11 @@ def _ledger(store: Store, settings: Settings) -> tuple[dict[str, int], dict[str,
     if reasons.total() > sum(shown.values()):
         shown["other reasons"] = reasons.total() - sum(shown.values())
     return ledger, shown
+
+
+def _not_accepted_before(files: IngestSummary, store: Store) -> int:
+    """Return the number of files that earlier runs did not accept; this run did not read them again."""
+    return max(delivered_files.not_accepted_count(store) - files.corrupt_count - files.refused_count, 0)
 
 
 def _open_rows(store: Store, name: str) -> int:

@@ -17,6 +17,7 @@ from session_pipeline.build.builder import Built
 from session_pipeline.engines.sql import literal
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish.publication import Published
+from session_pipeline.run import delivered_files
 from session_pipeline.run.pipeline import Run
 from session_pipeline.run.profile import INGEST, PUBLISH
 from session_pipeline.store.records import Key, Partition
@@ -87,6 +88,8 @@ def of_ingested(run: Run, name: str, summary: IngestSummary) -> dict[str, Any]:
         "seconds": run.profile.seconds(INGEST),
         **{label: int(value) for label, value in vars(summary).items()},
     }
+    if name == "source_files":
+        figures["not_accepted_count"] = delivered_files.not_accepted_count(run.store)
     if name == "quarantined_lines":
         reasons: Counter[str] = Counter()
         for partition in partitions:

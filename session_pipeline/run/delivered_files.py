@@ -35,6 +35,14 @@ def files_there(folder: DataFolder, store: Store) -> set[str]:
     return {known[delivery.name][1] for delivery in deliveries(folder) if delivery.name in known}
 
 
+def not_accepted_count(store: Store) -> int:
+    """Return the number of files in the ledger that are corrupt or refused.
+
+    An ingest removes those that are gone, so after it, all of them are under raw/.
+    """
+    return sum(item.facts["status"] != "accepted" for item in store.catalog.source_files().values())
+
+
 def files_gone(folder: DataFolder, settings: Settings, store: Store) -> list[str]:
     """Return the accepted files that are gone from raw/, have events in the store, and whose source's settings changed.
 
