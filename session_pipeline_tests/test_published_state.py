@@ -143,6 +143,11 @@ def test_changed_settings_are_published(data: Path, store: Store, settings: str)
     assert shows(data, store, plan_of(settings))
 
 
+def test_command_of_alerts_and_kept_runs_are_not_published(data: Path, store: Store) -> None:
+    published(data, store, plan_of())
+    assert shows(data, store, plan_of('[alerts]\ncommand = ["/usr/local/bin/alert"]\n[history]\nkeep_days = 9'))
+
+
 def test_order_of_sources_is_no_changed_setting() -> None:
     web, shop = "[sources.web]\nsite = 'web'\n", "[sources.shop]\nsite = 'shop'\n"
     assert published_state.settings_hash(plan_of(web + shop)) == published_state.settings_hash(plan_of(shop + web))

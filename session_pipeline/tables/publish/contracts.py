@@ -15,7 +15,7 @@ TABLES: tuple[Table, ...] = (
             date("data_until", "Last local day that was to be built."),
             count("generation", "Generation of the store that all tables in this file show."),
             text("package_version", "Version of session_pipeline that wrote it."),
-            text("settings_hash", "Hash of the resolved settings."),
+            text("settings_hash", "Hash of the resolved settings, without [alerts] and [history]."),
             text("timezone", "Time zone in the settings: dates are days in it. Times are UTC."),
             count(
                 "outdated_day_count",
