@@ -34,6 +34,7 @@ def make_jobs() -> tuple[Any, Any]:
     build = dg.define_asset_job(
         BUILD,
         selection=dg.AssetSelection.all() - ingested,
-        description="Builds stale days of a range from raw events, checks them and publishes when nothing is stale.",
+        description="Builds stale days of a range from raw events, checks them and publishes when nothing is stale."
+        " Choose a day or a range of days: a run without days fails.",
     )
     return ingest, build
