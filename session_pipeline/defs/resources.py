@@ -13,6 +13,7 @@ import dagster as dg
 
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import dead_runs, tags
+from session_pipeline.defs.same_folder import require_own_history
 from session_pipeline.errors import SessionPipelineError
 from session_pipeline.run.pipeline import Run, open_run
 from session_pipeline.store.shortage import report_shortage
@@ -98,6 +99,7 @@ def make_resource(folder: DataFolder, shared: Run | None = None) -> dg.ResourceD
             yield Pipeline(folder, lambda: shared, stop_if_ended)
             return
         until = run_tags.get(tags.UNTIL)
+        instance = context.instance
         # The ops wait for another writer, and the log names it.
         open_now = partial(
             open_run,
@@ -110,6 +112,7 @@ def make_resource(folder: DataFolder, shared: Run | None = None) -> dg.ResourceD
         with ExitStack() as held:
 
             def opened() -> Run:
+                require_own_history(instance, folder)
                 run = held.enter_context(open_now())
                 run.keep_published_days()
                 if days := tags.planned_days(run_tags):

@@ -25,7 +25,8 @@ from session_pipeline.defs.dead_runs import WITH_A_PROCESS, fail_dead_runs, has_
 from session_pipeline.defs.jobs import BUILD, INGEST, REPORT, UNDATED
 from session_pipeline.defs.partitions import BuiltDays
 from session_pipeline.defs.retention import FINISHED
-from session_pipeline.errors import SettingsError
+from session_pipeline.defs.same_folder import require_own_history
+from session_pipeline.errors import HistoryError, SettingsError
 from session_pipeline.ingest.admission.raw_folder import deliveries
 from session_pipeline.ingest.ledger import DAMAGED_ROWS
 from session_pipeline.publish import published_state
@@ -46,6 +47,7 @@ RUNS_TO_LOOK_AT = 10
 WORK = {INGEST: "the ingest of the same files", BUILD: "the build of the same plan"}  # by job, for reasons to wait
 QUEUED_OR_RUNNING = [dg.DagsterRunStatus.QUEUED, *WITH_A_PROCESS]
 Requests = Iterator[dg.RunRequest | dg.SkipReason]
+Tick = Callable[[dg.SensorEvaluationContext], Requests]
 
 
 def make_sensors(
@@ -71,7 +73,7 @@ def _landing_sensor(folder: DataFolder, ingest: Any) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Launches ingest when a file under raw/ is new or changed, or must be read again.",
     )
-    @_skips_with_invalid_settings
+    @_skips_if_unusable(folder)
     def landing(context: dg.SensorEvaluationContext) -> Requests:
         if busy := _busy(context.instance, folder):
             yield dg.SkipReason(busy)
@@ -102,7 +104,7 @@ def _build_sensor(folder: DataFolder, build: Any, days: BuiltDays) -> dg.SensorD
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Launches build for each range of days in the plan, to publish, and for a report that is missing.",
     )
-    @_skips_with_invalid_settings
+    @_skips_if_unusable(folder)
     def stale_days(context: dg.SensorEvaluationContext) -> Requests:
         if busy := _busy(context.instance, folder):
             yield dg.SkipReason(busy)
@@ -154,7 +156,10 @@ def _alert_sensor(folder: DataFolder, alert_settings: AlertSettings) -> dg.Senso
     )
     def send_alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         try:
+            require_own_history(context.instance, folder)
             settings = load_settings(folder.path).alerts
+        except HistoryError as error:
+            return dg.SkipReason(str(error))
         except SettingsError:
             settings = alert_settings
         if not settings.command:
@@ -169,22 +174,25 @@ def _alert_sensor(folder: DataFolder, alert_settings: AlertSettings) -> dg.Senso
     return send_alerts
 
 
-def _skips_with_invalid_settings(
-    sensor: Callable[[dg.SensorEvaluationContext], Requests],
-) -> Callable[[dg.SensorEvaluationContext], Requests]:
-    """Return a sensor that skips, with the error as its reason, where the settings are invalid.
+def _skips_if_unusable(folder: DataFolder) -> Callable[[Tick], Tick]:
+    """Return a decorator: the sensor skips while the settings are invalid, or in the history of another folder.
 
-    If it failed instead, each tick would write a traceback to the log of the daemon, every few seconds.
+    The reason is the error. If the sensor failed instead, each tick would write a traceback to the log of the daemon,
+    every few seconds.
     """
 
-    @wraps(sensor)
-    def skipping(context: dg.SensorEvaluationContext) -> Requests:
-        try:
-            yield from sensor(context)
-        except SettingsError as error:
-            yield dg.SkipReason(str(error))
+    def decorated(tick: Tick) -> Tick:
+        @wraps(tick)
+        def skipping(context: dg.SensorEvaluationContext) -> Requests:
+            try:
+                require_own_history(context.instance, folder)
+                yield from tick(context)
+            except (SettingsError, HistoryError) as error:
+                yield dg.SkipReason(str(error))
 
-    return skipping
+        return skipping
+
+    return decorated
 
 
 def run_requests(plan: Plan, unpublished: Sequence[date], *, upgrade: bool) -> Requests:

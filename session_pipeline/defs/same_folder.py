@@ -1,0 +1,38 @@
+"""Refuses the history of another data folder, when DAGSTER_HOME and SESSION_PIPELINE_DATA name different ones.
+
+A daemon or a webserver would otherwise build one folder, and record its runs in the history of another.
+Commands open the history of their own folder, in `defs.local_runs`.
+"""
+
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
+
+from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
+from session_pipeline.defs import home
+from session_pipeline.defs.event_log import EventLog
+from session_pipeline.errors import HistoryError
+
+
+def require_own_history(instance: dg.DagsterInstance, folder: DataFolder) -> None:
+    """Refuse an instance of Dagster that records its runs in the home of another data folder.
+
+    Storages that a user chose in dagster.yaml can be anywhere.
+
+    Raises:
+        HistoryError: It is another folder.
+    """
+    log = instance.event_log_storage
+    if not isinstance(log, EventLog):
+        return
+    used = Path(log.path_for_shard(INDEX_SHARD_NAME))
+    # If a user chose another folder for the log alone, the root is that of this folder.
+    if used.resolve() == (folder.dagster_home / home.INDEX).resolve():
+        return
+    if Path(instance.root_directory).resolve() == folder.dagster_home.resolve():
+        return
+    raise HistoryError(
+        f"DAGSTER_HOME is {used.parents[2]}, but {ENVIRONMENT_VARIABLE} is {folder.path}, whose history of runs is in"
+        f" {folder.dagster_home}; set both variables for the same data folder, and restart the process"
+    )
