@@ -3,7 +3,12 @@
 The data folder is taken from SESSION_PIPELINE_DATA, otherwise it is `data`.
 """
 
+import os
+
 from session_pipeline import data_folder
+from session_pipeline.defs import home
 from session_pipeline.defs.deployment import make_definitions
 
-defs = make_definitions(data_folder.find())
+folder = data_folder.find()
+home.require_settings(folder, os.environ.get("DAGSTER_HOME"))
+defs = make_definitions(folder)

@@ -21,7 +21,7 @@ from session_pipeline.checks import CHECKS
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
 from session_pipeline.defs import home, local_runs, tags
 from session_pipeline.defs.deployment import make_definitions
-from session_pipeline.errors import SettingsFileError
+from session_pipeline.errors import HistoryError, SettingsFileError
 from session_pipeline_tests.built_tables import TABLES
 from session_pipeline_tests.deployment import Deployment
 
@@ -161,6 +161,23 @@ def test_invalid_settings_raise_their_own_error(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(deployment.folder.path))
     with pytest.raises(SettingsFileError, match=r"settings\.toml has an invalid setting(.|\n)*daily_at"):
         runpy.run_module("session_pipeline.definitions")
+
+
+def test_home_without_its_settings_file_raises_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dagster would use its defaults, such as telemetry."""
+    folder = Deployment(tmp_path / "data").folder
+    (tmp_path / "link").symlink_to(folder.path)
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(folder.path))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "link" / "dagster_home"))
+    folder.dagster_home.mkdir()
+    said = f"{home.settings_of(folder)} is missing, .* with `session-pipeline run --data {folder.path}`, and restart"
+    with pytest.raises(HistoryError, match=said):
+        runpy.run_module("session_pipeline.definitions")
+    home.prepare(folder)
+    runpy.run_module("session_pipeline.definitions")
+    home.settings_of(folder).unlink()
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))  # a home that a user chose
+    runpy.run_module("session_pipeline.definitions")
 
 
 @pytest.mark.long

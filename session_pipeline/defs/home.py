@@ -4,6 +4,7 @@ Does not import Dagster, so that commands that only need the path start fast. `d
 """
 
 import re
+import shlex
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,29 @@ def _is_ours(key: str, text: str) -> bool:
     """Return whether dagster.yaml does not name a storage, or names ours; a file of an older version names none."""
     is_named = re.search(rf"^{key}:", text, re.MULTILINE)
     return not is_named or bool(re.search(rf"^{key}:\s+module: {STORAGES[key]['module']}$", text, re.MULTILINE))
+
+
+def require_settings(folder: DataFolder, dagster_home: str | None) -> None:
+    """Refuse a home without dagster.yaml: daemon and webserver started with it use the defaults of Dagster.
+
+    These send telemetry, do not queue runs, and keep runs that hang.
+
+    Args:
+        folder: The data folder.
+        dagster_home: The variable DAGSTER_HOME of this process.
+
+    Raises:
+        HistoryError: The variable names the home of the folder, which exists without the file.
+    """
+    settings = settings_of(folder)
+    if not dagster_home or Path(dagster_home).resolve() != folder.dagster_home.resolve():
+        return
+    if folder.dagster_home.is_dir() and not settings.is_file():
+        command = f"session-pipeline run --data {shlex.quote(str(folder.path))}"
+        raise HistoryError(
+            f"{settings} is missing, so Dagster was started with other settings; restore the file, or write the"
+            f" packaged one with `{command}`, and restart this process"
+        )
 
 
 def prepare(folder: DataFolder) -> dict[str, str]:
