@@ -10,5 +10,5 @@ from session_pipeline.defs import home
 from session_pipeline.defs.deployment import make_definitions
 
 folder = data_folder.find()
-home.require_settings(folder, os.environ.get("DAGSTER_HOME"))
+home.write_missing_settings(folder, os.environ.get("DAGSTER_HOME"))
 defs = make_definitions(folder)

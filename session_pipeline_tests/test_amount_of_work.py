@@ -47,7 +47,7 @@ MOST: Mapping[str, Mapping[str, int]] = {
         "files written": 104,
         "rows written": 405,
         "scans of events": 18,
-        "statements of publishing and report": 76,
+        "statements of publishing and report": 77,
         "statements of the engine": 599,
     },
     "stretch": {
@@ -59,7 +59,7 @@ MOST: Mapping[str, Mapping[str, int]] = {
         "files written": 519,
         "rows written": 2_871,
         "scans of events": 15,
-        "statements of publishing and report": 77,
+        "statements of publishing and report": 78,
         "statements of the engine": 665,
     },
     "big_day": {
@@ -71,7 +71,7 @@ MOST: Mapping[str, Mapping[str, int]] = {
         "files written": 96,
         "rows written": 1_348,
         "scans of events": 29,
-        "statements of publishing and report": 297,
+        "statements of publishing and report": 298,
         "statements of the engine": 1_104,
     },
 }

@@ -236,7 +236,8 @@ def freshness(deployment: Orchestrated, at: datetime) -> FreshnessState:
 
 @pytest.mark.parametrize("hour", [0, 3, 10, 22], ids=["at midnight", "in the night", "in the day", "in the evening"])
 def test_warehouse_is_overdue_after_a_night_without_publishing(deployment: Orchestrated, hour: int) -> None:
-    """It is due at 05:00, two hours after daily_at. A publication before the night does not count for it."""
+    """It is due two hours after the time for the data. A publication before the night does not count for it."""
+    deployment.set({"sources": {"test": {"expected_by": "03:00"}}})
     published = datetime.now(UTC).replace(hour=hour, minute=1) + timedelta(days=1)
     with freeze_time(published):
         deployment.instance.report_runless_asset_event(dg.AssetMaterialization("warehouse"))
@@ -244,6 +245,16 @@ def test_warehouse_is_overdue_after_a_night_without_publishing(deployment: Orche
     assert freshness(deployment, published + timedelta(minutes=1)) is FreshnessState.PASS
     assert freshness(deployment, overdue - timedelta(minutes=1)) is FreshnessState.PASS
     assert freshness(deployment, overdue + timedelta(minutes=1)) is FreshnessState.FAIL
+
+
+def test_warehouse_without_a_time_for_the_data_is_overdue_after_a_day_without_publishing(
+    deployment: Orchestrated,
+) -> None:
+    published = datetime.now(UTC).replace(hour=10, minute=0) + timedelta(days=1)
+    with freeze_time(published):
+        deployment.instance.report_runless_asset_event(dg.AssetMaterialization("warehouse"))
+    assert freshness(deployment, published + timedelta(hours=23)) is FreshnessState.PASS, "files come in the daytime"
+    assert freshness(deployment, published + timedelta(hours=44)) is FreshnessState.FAIL
 
 
 def test_fresh_day_built_by_hand_changes_nothing_downstream(deployment: Orchestrated) -> None:

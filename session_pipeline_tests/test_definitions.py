@@ -21,7 +21,7 @@ from session_pipeline.checks import CHECKS
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
 from session_pipeline.defs import home, local_runs, tags
 from session_pipeline.defs.deployment import make_definitions
-from session_pipeline.errors import HistoryError, SettingsFileError
+from session_pipeline.errors import SettingsFileError
 from session_pipeline_tests.built_tables import TABLES
 from session_pipeline_tests.deployment import Deployment
 
@@ -137,7 +137,8 @@ def test_warehouse_is_due_two_hours_after_the_last_data(specs: dict[str, dg.Asse
 def test_warehouse_is_fresh_only_if_it_was_published_since_midnight(daily_at: str, tmp_path: Path) -> None:
     """Dagster compares the latest publication with this time before the deadline, on days of 23 and 25 hours, too."""
     berlin = ZoneInfo("Europe/Berlin")
-    deployment = Deployment(tmp_path / "data", {"timezone": "Europe/Berlin", "daily_at": daily_at})
+    sources = {"web": {"expected_by": "00:00"}}
+    deployment = Deployment(tmp_path / "data", {"timezone": "Europe/Berlin", "daily_at": daily_at, "sources": sources})
     definitions = make_definitions(deployment.folder)
     [policy] = [spec.freshness_policy for spec in definitions.resolve_all_asset_specs() if spec.freshness_policy]
     assert isinstance(policy, CronFreshnessPolicy)
@@ -150,7 +151,7 @@ def test_warehouse_is_fresh_only_if_it_was_published_since_midnight(daily_at: st
 
 
 def test_warehouse_that_is_due_after_midnight_can_be_published_all_day(tmp_path: Path) -> None:
-    deployment = Deployment(tmp_path / "data", {"daily_at": "23:30"})
+    deployment = Deployment(tmp_path / "data", {"daily_at": "23:30", "sources": {"web": {"expected_by": "23:30"}}})
     definitions = make_definitions(deployment.folder)
     [policy] = [spec.freshness_policy for spec in definitions.resolve_all_asset_specs() if spec.freshness_policy]
     assert policy == dg.FreshnessPolicy.cron("30 1 * * *", timedelta(days=1), "UTC")
@@ -163,21 +164,21 @@ def test_invalid_settings_raise_their_own_error(tmp_path: Path, monkeypatch: pyt
         runpy.run_module("session_pipeline.definitions")
 
 
-def test_home_without_its_settings_file_raises_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_without_its_settings_file_gets_it_with_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Dagster would use its defaults, such as telemetry."""
     folder = Deployment(tmp_path / "data").folder
     (tmp_path / "link").symlink_to(folder.path)
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(folder.path))
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "link" / "dagster_home"))
     folder.dagster_home.mkdir()
-    said = f"{home.settings_of(folder)} is missing, .* with `session-pipeline run --data {folder.path}`, and restart"
-    with pytest.raises(HistoryError, match=said):
+    with pytest.warns(UserWarning, match=f"{home.settings_of(folder)} was missing, .*: restart Dagster"):
         runpy.run_module("session_pipeline.definitions")
-    home.prepare(folder)
+    assert home.settings_of(folder).is_file()
     runpy.run_module("session_pipeline.definitions")
     home.settings_of(folder).unlink()
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))  # a home that a user chose
     runpy.run_module("session_pipeline.definitions")
+    assert not home.settings_of(folder).exists()
 
 
 @pytest.mark.long

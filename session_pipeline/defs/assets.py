@@ -226,7 +226,8 @@ def _publish(settings: Settings) -> dg.AssetsDefinition:
 def _freshness(settings: Settings) -> dg.FreshnessPolicy:
     """Require one publication a day, at the latest LONGEST_RUN after the time when the last data is expected.
 
-    It must be of the same night: one of the day before, as for a late file, does not count.
+    With a time for the data, it must be of the same night: one of the day before, as for a late file, does not count.
+    Without one, files can arrive all day, so it must be of the 24 hours before.
     """
     expected = [source.expected_by for source in settings.sources.values() if source.expected_by]
     hour, minute = map(int, max([settings.daily_at, *expected]).split(":"))
@@ -235,7 +236,7 @@ def _freshness(settings: Settings) -> dg.FreshnessPolicy:
     return dg.FreshnessPolicy.cron(
         deadline_cron=f"{deadline.seconds // 60 % 60} {deadline.seconds // 3600} * * *",
         # Dagster allows at most the time between two deadlines.
-        lower_bound_delta=min(since_midnight + CLOCK_CHANGE, timedelta(days=1)),
+        lower_bound_delta=min(since_midnight + CLOCK_CHANGE, timedelta(days=1)) if expected else timedelta(days=1),
         timezone=settings.timezone,
     )
 

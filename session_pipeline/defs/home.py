@@ -4,7 +4,7 @@ Does not import Dagster, so that commands that only need the path start fast. `d
 """
 
 import re
-import shlex
+import warnings
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -76,26 +76,22 @@ def _is_ours(key: str, text: str) -> bool:
     return not is_named or bool(re.search(rf"^{key}:\s+module: {STORAGES[key]['module']}$", text, re.MULTILINE))
 
 
-def require_settings(folder: DataFolder, dagster_home: str | None) -> None:
-    """Refuse a home without dagster.yaml: daemon and webserver started with it use the defaults of Dagster.
+def write_missing_settings(folder: DataFolder, dagster_home: str | None) -> None:
+    """Write a missing dagster.yaml for the next start, with a warning: Dagster was started with its own defaults.
 
-    These send telemetry, do not queue runs, and keep runs that hang.
+    These send telemetry, do not queue runs, and keep runs that hang. A home outside the folder is left alone.
 
     Args:
         folder: The data folder.
         dagster_home: The variable DAGSTER_HOME of this process.
-
-    Raises:
-        HistoryError: The variable names the home of the folder, which exists without the file.
     """
     settings = settings_of(folder)
-    if not dagster_home or Path(dagster_home).resolve() != folder.dagster_home.resolve():
-        return
-    if folder.dagster_home.is_dir() and not settings.is_file():
-        command = f"session-pipeline run --data {shlex.quote(str(folder.path))}"
-        raise HistoryError(
-            f"{settings} is missing, so Dagster was started with other settings; restore the file, or write the"
-            f" packaged one with `{command}`, and restart this process"
+    is_own = dagster_home and Path(dagster_home).resolve() == folder.dagster_home.resolve()
+    if is_own and folder.dagster_home.is_dir() and not settings.is_file():
+        prepare(folder)
+        warnings.warn(
+            f"{settings} was missing, so Dagster was started with its own defaults; it is written now: restart Dagster",
+            stacklevel=2,
         )
 
 

@@ -18,7 +18,7 @@ from session_pipeline.errors import HistoryError
 def require_own_history(instance: dg.DagsterInstance, folder: DataFolder) -> None:
     """Refuse an instance of Dagster that records its runs in the home of another data folder.
 
-    Storages that a user chose in dagster.yaml can be anywhere.
+    Storages that a user chose in dagster.yaml can be anywhere, and so can a home that is in no data folder.
 
     Raises:
         HistoryError: It is another folder.
@@ -32,7 +32,15 @@ def require_own_history(instance: dg.DagsterInstance, folder: DataFolder) -> Non
         return
     if Path(instance.root_directory).resolve() == folder.dagster_home.resolve():
         return
+    used_home = used.parents[2]
+    if not _is_in_a_data_folder(used_home):
+        return
     raise HistoryError(
-        f"DAGSTER_HOME is {used.parents[2]}, but {ENVIRONMENT_VARIABLE} is {folder.path}, whose history of runs is in"
+        f"DAGSTER_HOME is {used_home}, but {ENVIRONMENT_VARIABLE} is {folder.path}, whose history of runs is in"
         f" {folder.dagster_home}; set both variables for the same data folder, and restart the process"
     )
+
+
+def _is_in_a_data_folder(used_home: Path) -> bool:
+    folder = DataFolder(used_home.parent)
+    return used_home.name == folder.dagster_home.name and (folder.has_settings or folder.store.is_dir())

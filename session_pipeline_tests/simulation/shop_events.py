@@ -143,7 +143,7 @@ STORY: Sequence[tuple[int, str, Happening]] = (
     (38, "20:00", Breaks("disk")),
     (39, "16:00", Breaks("disk", is_over=True)),
     # A day with unusually many visitors.
-    (43, "03:30", Arrives(42, visitors=range(11))),
+    (43, "03:30", Arrives(42, visitors=range(12))),
     # Forty days late.
     (45, "22:10", Arrives(5, visitors=(140,), name="late by 40 days")),
 )
