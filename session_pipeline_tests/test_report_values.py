@@ -91,14 +91,20 @@ def test_conversions_that_are_all_free_are_usual() -> None:
     assert found(rows([(day, None) for day, _ in visits(0)])) == []
 
 
-def test_other_values_come_before_steps(reported_week: Deployment, tmp_path: Path) -> None:
-    """They are also the values of what steps lose."""
+@pytest.mark.parametrize(("now", "is_found"), [(-9, False), (-19, False), (-20, True), (-5, True), (10, True)])
+def test_negative_values_are_compared_by_size_and_sign(now: float, is_found: bool) -> None:
+    """As of refunds."""
+    assert found(rows(visits(now, -10))) == [("main", "purchase", "EUR", now, -10)] * is_found
+
+
+def test_other_values_come_after_steps(reported_week: Deployment, tmp_path: Path) -> None:
+    """A sale halves the values of a week, which is less than a step that is broken."""
     changed = {
         "session_outcomes": rows(visits(0.5), outcome="order"),
         "progress_changes": [STEP | {"sentence": "Fewer go on."}],
     }
     assert flaws_of(page_with(reported_week, tmp_path, changed))[:2] == [
+        "Fewer go on.",
         "Visits with order are worth less: the median of 35 visits of the week is 0.50 EUR, that of the four weeks"
         " before 50.00 EUR. Check the unit and the currency that are sent, unless prices changed.",
-        "Fewer go on.",
     ]

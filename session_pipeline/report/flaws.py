@@ -1,11 +1,11 @@
 """Finds what to look at first: the steps, outcomes and actions where most is lost, each as a plain sentence.
 
-The order is: sites without visits for days, days without visits between others, conversions with other values, steps
-that fewer visits take than before, outcomes that left their usual range, difficulties after which fewer visits convert,
-a change that is over, sites without visits on the last day, and the actions with most difficulties. All but those
-without visits and other values are associations, and the page says so. silence.py finds the sites and days without
-visits, changed_values.py the other values, and hard_times.py the actions with most difficulties; places.py decides what
-has a place, and quiet.py says what would usually have been found if there are no changes.
+The order is: sites without visits for days, days without visits between others, steps that fewer visits take than
+before, outcomes that left their usual range, difficulties after which fewer visits convert, a change that is over,
+conversions with other values, sites without visits on the last day, and the actions with most difficulties. All but
+those without visits and other values are associations, and the page says so. silence.py finds the sites and days
+without visits, changed_values.py the other values, and hard_times.py the actions with most difficulties; places.py
+decides what has a place, and quiet.py says what would usually have been found if there are no changes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -76,9 +76,10 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
     present = [row for row in opportunities if not row["is_over"]]
     first = {(row["site"], row["action"]): row for row in reversed(present)}  # one error can be several signals
     moments = [row for row in present if first[row["site"], row["action"]] is row]
-    found = lasting_silence(figures) + missing_days(figures) + changed_values(figures)
-    silent_day = silence_of_the_last_day(figures)
-    chosen = places.chosen(steps, worse, moments, window, MOST - len(found) - len(silent_day))
+    found = lasting_silence(figures) + missing_days(figures)
+    # Both keep a place. Other values come after steps: a sale halves values, too, and a broken step is worse.
+    values, silent_day = changed_values(figures), silence_of_the_last_day(figures)
+    chosen = places.chosen(steps, worse, moments, window, MOST - len(found) - len(values) - len(silent_day))
     for number, (kind, row) in enumerate(chosen, start=1):
         if kind == "step":
             found.append(_changed_step(connection, number, row, window, currencies))
@@ -86,8 +87,8 @@ def look_first(connection: duckdb.DuckDBPyConnection, figures: Figures, settings
             found.append(_changed_outcome(connection, number, row, window))
         else:
             found.append(_opportunity(connection, number, row, window, currencies))
-    has_changes = bool(found)
-    found += silent_day
+    has_changes = bool(found or values)
+    found = [*found, *values, *silent_day][:MOST]
     if len(found) < MOST:
         found += most_difficult(connection, figures, window, MOST - len(found))
     could_find = [] if has_changes and (steps or outcomes) else detectable(figures, window)

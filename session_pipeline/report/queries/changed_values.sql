@@ -1,6 +1,7 @@
 -- One row is an outcome of a site and a currency whose value of a visit is at most half or at least
--- twice of what is usual: the median of the week against that of the four weeks before. It must be
--- no chance, so a sign test counts the visits of the week on either side of the usual median.
+-- twice of what is usual, or of the other sign: the median of the week against that of the four
+-- weeks before. It must be no chance, so a sign test counts the visits of the week on either side
+-- of the usual median.
 with visits as (
     select
         site,
@@ -57,8 +58,9 @@ inner join sides as s
     on m.site = s.site and m.outcome = s.outcome and m.currency is not distinct from s.currency
 where
     (
-        m.week_median * $value_ratio <= m.usual_median
-        or m.usual_median * $value_ratio <= m.week_median
+        sign(m.week_median) <> sign(m.usual_median)
+        or abs(m.week_median) * $value_ratio <= abs(m.usual_median)
+        or abs(m.usual_median) * $value_ratio <= abs(m.week_median)
     )
     and m.week_count / 2 - least(s.not_lower_count, s.not_higher_count)
     >= $value_score / 2 * sqrt(m.week_count * (1 + m.week_count / m.usual_count))
