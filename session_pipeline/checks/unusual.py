@@ -96,12 +96,12 @@ def _unusual_sites(
         usual = median(of_site := [of_sites[site] for of_sites in earlier if site in of_sites])
         if _is_unusual(now[site], usual, len(of_site), len(known)):
             found.append((abs(now[site] - usual), f"site {shortened(site)}: " if are_several else "", now[site], usual))
-    # New sites are no reason, but sites that are silent now are.
+    # New sites are no reason, but sites that are silent now are. If all are, silent_sites says so.
     steady = [site for site in (earlier[0] if earlier else ()) if all(site in of_sites for of_sites in earlier)]
     if not found and len(steady) > 1:
         count = sum(now.get(site, 0) for site in steady)
         usual = median(sum(of_sites[site] for site in steady) for of_sites in earlier)
-        if _is_unusual(count, usual, len(earlier), 1):
+        if count and _is_unusual(count, usual, len(earlier), 1):
             found.append((abs(count - usual), "all sites of the weeks before: ", count, usual))
     return [
         f"{day}: {where}{count} {'session' if count == 1 else 'sessions'}, {count / usual:.0%} of the usual {usual:.0f}"

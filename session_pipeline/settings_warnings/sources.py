@@ -33,6 +33,7 @@ DAYS_WITH_COLUMN = 10
 FEWEST_DAYS_WITHOUT_COLUMN = 3
 # Of files that repeat events. A cache and its server can log one request of a few visitors in the same second.
 FEWEST_REPEATING_VISITORS = 10
+MOST_PAIRS_OF_FILES = 1_000  # those with the most equal events
 SMALLEST_REPEATED_SHARE = 0.9  # of the events of one of the files
 DAYS_OF_REPETITION = 4  # the newest; exports overlap by a day or two, and the last day is often in one file only
 MOST_COMPARED_EVENTS = 200_000  # about so many are compared, so that the cost is bounded
@@ -253,6 +254,7 @@ def repeated_events(
             "source": source,
             "hashes_before": "g" if count <= MOST_COMPARED_EVENTS else f"{16**8 * MOST_COMPARED_EVENTS // count:08x}",
             "fewest_visitors": FEWEST_REPEATING_VISITORS,
+            "most_pairs": MOST_PAIRS_OF_FILES,
             "smallest_share": SMALLEST_REPEATED_SHARE,
         }
         rows = connection.execute(query_text(__package__, "repeated_events"), asked).fetchall()

@@ -31,6 +31,7 @@ counted as (
         and source = $source
         and not is_bot
         and md5(visitor_id) < $hashes_before
+        and file_id in (select file_id from files)
     group by all
 ),
 
@@ -51,6 +52,16 @@ pairs as (
             and a.file_id < b.file_id
     group by a.file_id, b.file_id
     having count(distinct a.visitor_id) >= $fewest_visitors
+    order by same_count desc, a.file_id asc, other_id asc
+    limit $most_pairs
+),
+
+-- Joined by equality, because a join with either file of a pair compares all pairs with all events.
+files_of_pairs as (
+    select
+        *,
+        unnest([file_id, other_id]) as counted_id
+    from pairs
 ),
 
 compared as (
@@ -63,14 +74,14 @@ compared as (
             sum(c.event_count) filter (where c.file_id = p.file_id),
             sum(c.event_count) filter (where c.file_id = p.other_id)
         ) as event_count
-    from pairs as p
+    from files_of_pairs as p
     inner join files as f
         on p.file_id = f.file_id
     inner join files as o
         on p.other_id = o.file_id
     inner join counted as c
         on
-            c.file_id in (p.file_id, p.other_id)
+            p.counted_id = c.file_id
             and c.event_time >= greatest(f.first_event_time, o.first_event_time)
             and c.event_time <= least(f.last_event_time, o.last_event_time)
     group by f.path, o.path, is_later, p.same_count
