@@ -14,6 +14,7 @@ from session_pipeline.ingest.erasing.erasures import Unfinished
 from session_pipeline.report import figures
 from session_pipeline.run import erasure
 from session_pipeline.run.person import Person
+from session_pipeline_tests import process_names
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.erasures import CANARY, SETTINGS, UNTIL, begin, complete, event
 
@@ -55,6 +56,20 @@ def test_report_of_a_day_erased_meanwhile_is_removed(
     with pytest.raises(WrongUseError, match="there is no report of 2026-10-05"):
         report.write_day(deployment.folder, canary_alone)
     assert not report.day_file(deployment.folder, canary_alone).exists()
+
+
+@pytest.mark.long
+def test_files_of_a_container_that_was_killed_are_removed(with_canary: Deployment, tmp_path: Path) -> None:
+    """Only the lock of the store shows that nobody writes them: process ids of another container say nothing here."""
+    folder = with_canary.copied_to(tmp_path / "data").folder
+    writer = process_names.in_another_container().replace("/", "-")
+    pages = [folder.reports / name for name in ("latest.html", "2026-10-05.html")]
+    left = [path.with_name(f".{path.name}.{writer}") for path in (folder.erasures, folder.visitor_key, *pages)]
+    for path in left:
+        path.write_text(CANARY)
+    begin(Deployment.at(folder.path), Person(CANARY, None, None))
+    complete(Deployment.at(folder.path))
+    assert [path.name for path in left if path.exists()] == []
 
 
 def while_read(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> None:

@@ -78,7 +78,8 @@ class Ingest:
         self._store = store
         self._engine = engine
         self._run_id = run_id
-        remove_temporaries(folder.visitor_key.parent, f".{folder.visitor_key.name}.*")  # a killed run's copy of the key
+        # A killed run's copy of the key.
+        remove_temporaries(folder.visitor_key.parent, f".{folder.visitor_key.name}.*", is_only_writer=True)
         self._visitor_key = find_key(folder.visitor_key)
         self._erasures = replace(erasures_of(folder), linking_events=linking_events(settings))
         self._rules: dict[str, SourceRules] = {}

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from session_pipeline.settings_warnings import Findings
 
 FILE_NAME = "latest.html"
+TEMPORARIES = (f".{FILE_NAME}.*", ".????-??-??.html.*")  # patterns of names
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 MEMORY_LIMIT = "1GB"  # queries of daily tables need far less; beyond it, they fail instead of filling the machine
 
@@ -75,7 +76,8 @@ def write(
     while True:
         made_from = _time_of_warehouse(folder)
         page = _page(folder, settings, None, findings, ahead)
-        remove_temporaries(folder.reports, ".????-??-??.html.*")
+        for pattern in TEMPORARIES:
+            remove_temporaries(folder.reports, pattern)
         if page.last_day:
             _replace(folder, day_file(folder, page.last_day), page.text, made_from)
         _replace(folder, path, page.text, made_from)

@@ -27,7 +27,7 @@ from session_pipeline.ingest.erasing.erasures import Unfinished, erasures_of
 from session_pipeline.ingest.mapping.visitors import PROPERTY_PURPOSE, make_key
 from session_pipeline.run.held import Held, with_person
 from session_pipeline.store import crash_points
-from session_pipeline.store.files import entries_of, sync_folder
+from session_pipeline.store.files import entries_of, remove_temporaries, sync_folder
 from session_pipeline.store.records import Partition, Written
 from session_pipeline.tables import table
 from session_pipeline.tables.graph import Log
@@ -120,6 +120,9 @@ def _delete_reports(run: "Run", left: Unfinished) -> list[Path]:
     days = [day for _, day in left.days]
     current = folder.warehouse.stat().st_mtime_ns
     gone = []
+    run.store.check_lock()
+    for pattern in report.TEMPORARIES:  # of reports that were killed, also in another container
+        remove_temporaries(folder.reports, pattern, is_only_writer=True)
     for path in filter(_is_report, _pages(folder)):
         is_current = path.stat().st_mtime_ns == current
         if not is_current and (_shows(path, days) or _contains(path, left)):

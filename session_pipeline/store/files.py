@@ -197,14 +197,18 @@ def _is_silent(path: Path) -> bool:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, is_only_writer: bool = False) -> Iterator[Path]:
     """Yield a temporary path to write to; at the end, make the file durable and rename it to `path`.
 
     If `path` is a symbolic link, the link stays and its target is replaced. Several processes may replace a file at
     the same time; the last one wins. Temporary files of dead processes are removed.
+
+    Args:
+        path: The file.
+        is_only_writer: See `remove_temporaries`.
     """
     path = Path(os.path.realpath(path))
-    remove_temporaries(path.parent, f".{escape(path.name)}.*")
+    remove_temporaries(path.parent, f".{escape(path.name)}.*", is_only_writer=is_only_writer)
     temporary = temporary_name(path)
     try:
         yield temporary

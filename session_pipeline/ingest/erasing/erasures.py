@@ -209,7 +209,11 @@ class Erasures:
         return [entry for entry in self.entries if entry.site in (None, site)]
 
     def save(self, path: Path) -> None:
-        """Write the file atomically; only its owner may read it."""
+        """Write the file atomically; only its owner may read it.
+
+        The caller must hold the write lock of the store: temporary files of others, which can have erased ids, are
+        removed.
+        """
         left = self.unfinished
         content = {
             "format": FORMAT,
@@ -217,7 +221,7 @@ class Erasures:
             "erasures": [asdict(entry) for entry in self.entries],
             "unfinished": left and {**asdict(left), "days": [[site, str(day)] for site, day in left.days]},
         }
-        with replacing(path) as temporary:
+        with replacing(path, is_only_writer=True) as temporary:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with open(descriptor, "w", encoding="utf-8") as file:
                 json.dump(content, file, indent=1)
