@@ -128,6 +128,10 @@ class DamagedHistoryError(HistoryError):
     """A database of the run history is damaged; the message says what to delete."""
 
 
+class OtherHistoryError(HistoryError):
+    """DAGSTER_HOME is that of another data folder."""
+
+
 class ModelError(SessionPipelineError):
     """A model could not be read, or failed while it was running."""
 

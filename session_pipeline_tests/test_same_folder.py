@@ -7,10 +7,10 @@ import dagster as dg
 import pytest
 
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.defs import home
+from session_pipeline.defs import home, sensors
 from session_pipeline.defs.local_runs import instance_of
 from session_pipeline.defs.same_folder import require_own_history
-from session_pipeline.errors import HistoryError
+from session_pipeline.errors import DamagedHistoryError, OtherHistoryError
 from session_pipeline_tests.orchestration import Orchestrated, failures, instance_in, orchestrated
 
 
@@ -39,6 +39,23 @@ def test_sensors_skip_in_the_history_of_another_folder(mixed: Orchestrated, name
     assert (skipped.run_requests, skipped.skip_message) == ([], refusal(mixed))
 
 
+@pytest.mark.parametrize("name", ["landing", "stale_days", "alerts"])
+def test_sensors_fail_if_their_history_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A skip would hide it: no tick fails, and nobody looks."""
+
+    def damaged(*_: object) -> None:
+        raise DamagedHistoryError("damaged")
+
+    monkeypatch.setattr(sensors, "require_own_history", damaged)
+    with orchestrated(tmp_path / "data") as deployment:
+        definitions = deployment.definitions()
+        with (
+            dg.build_sensor_context(instance=deployment.instance, definitions=definitions) as context,
+            pytest.raises(DamagedHistoryError),
+        ):
+            definitions.resolve_sensor_def(name).evaluate_tick(context)
+
+
 def test_run_fails_in_the_history_of_another_folder(mixed: Orchestrated) -> None:
     result = mixed.ingest()
     assert not result.success
@@ -59,7 +76,7 @@ def test_links_and_relative_paths_name_the_same_folder(tmp_path: Path, monkeypat
             require_own_history(instance, DataFolder(tmp_path))
     folders[0].settings.touch()
     for opened in folders:
-        with instance_of(opened) as instance, pytest.raises(HistoryError, match="set both variables"):
+        with instance_of(opened) as instance, pytest.raises(OtherHistoryError, match="set both variables"):
             require_own_history(instance, DataFolder(tmp_path))
 
 

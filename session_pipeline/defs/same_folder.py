@@ -12,7 +12,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_
 from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
 from session_pipeline.defs import home
 from session_pipeline.defs.event_log import EventLog
-from session_pipeline.errors import HistoryError
+from session_pipeline.errors import OtherHistoryError
 
 
 def require_own_history(instance: dg.DagsterInstance, folder: DataFolder) -> None:
@@ -21,7 +21,7 @@ def require_own_history(instance: dg.DagsterInstance, folder: DataFolder) -> Non
     Storages that a user chose in dagster.yaml can be anywhere, and so can a home that is in no data folder.
 
     Raises:
-        HistoryError: It is another folder.
+        OtherHistoryError: It is another folder.
     """
     log = instance.event_log_storage
     if not isinstance(log, EventLog):
@@ -35,7 +35,7 @@ def require_own_history(instance: dg.DagsterInstance, folder: DataFolder) -> Non
     used_home = used.parents[2]
     if not _is_in_a_data_folder(used_home):
         return
-    raise HistoryError(
+    raise OtherHistoryError(
         f"DAGSTER_HOME is {used_home}, but {ENVIRONMENT_VARIABLE} is {folder.path}, whose history of runs is in"
         f" {folder.dagster_home}; set both variables for the same data folder, and restart the process"
     )

@@ -26,7 +26,7 @@ from session_pipeline.defs.jobs import BUILD, INGEST, REPORT, UNDATED
 from session_pipeline.defs.partitions import BuiltDays
 from session_pipeline.defs.retention import FINISHED
 from session_pipeline.defs.same_folder import require_own_history
-from session_pipeline.errors import HistoryError, SettingsError
+from session_pipeline.errors import OtherHistoryError, SettingsError
 from session_pipeline.ingest.admission.raw_folder import deliveries
 from session_pipeline.ingest.ledger import DAMAGED_ROWS
 from session_pipeline.publish import published_state
@@ -158,7 +158,7 @@ def _alert_sensor(folder: DataFolder, alert_settings: AlertSettings) -> dg.Senso
         try:
             require_own_history(context.instance, folder)
             settings = load_settings(folder.path).alerts
-        except HistoryError as error:
+        except OtherHistoryError as error:
             return dg.SkipReason(str(error))
         except SettingsError:
             settings = alert_settings
@@ -187,7 +187,7 @@ def _skips_if_unusable(folder: DataFolder) -> Callable[[Tick], Tick]:
             try:
                 require_own_history(context.instance, folder)
                 yield from tick(context)
-            except (SettingsError, HistoryError) as error:
+            except (SettingsError, OtherHistoryError) as error:
                 yield dg.SkipReason(str(error))
 
         return skipping
