@@ -21,6 +21,14 @@ MISREAD = re.compile(r"[*?\[\\]|%[0-9a-fA-F]{2}")
 MOST_BYTES = 504 - 66
 
 
+def is_same_path(first: Path, second: Path) -> bool:
+    """Return whether two paths are the same file or folder, also through links and mounts of it in several places."""
+    try:
+        return os.path.samefile(first, second)
+    except OSError:  # one does not exist
+        return first.resolve() == second.resolve()
+
+
 @dataclass(frozen=True)
 class DataFolder:
     """The folder of one deployment: settings, delivered files, store, published files and run history."""

@@ -80,6 +80,27 @@ def test_links_and_relative_paths_name_the_same_folder(tmp_path: Path, monkeypat
             require_own_history(instance, DataFolder(tmp_path))
 
 
+def test_folder_that_is_mounted_twice_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if other were another mount of data: its paths do not resolve to those of data, but are the same files."""
+    mounted, folder = DataFolder(tmp_path / "other"), DataFolder(tmp_path / "data")
+    for each in (mounted, folder):
+        each.path.mkdir()
+        each.settings.touch()
+    with instance_in(mounted) as instance:
+        with pytest.raises(OtherHistoryError):
+            require_own_history(instance, folder)
+
+        def is_same(first: Path, second: Path) -> bool:
+            return {*map(Path, (first, second))} == {mounted.dagster_home, folder.dagster_home}
+
+        monkeypatch.setattr("os.path.samefile", is_same)
+        require_own_history(instance, folder)
+    home.settings_of(folder).unlink(missing_ok=True)
+    folder.dagster_home.mkdir(exist_ok=True)
+    with pytest.warns(UserWarning, match="was missing"):
+        home.write_missing_settings(folder, str(mounted.dagster_home))
+
+
 def test_storage_that_a_user_chose_can_be_anywhere(tmp_path: Path) -> None:
     folder = DataFolder(tmp_path / "data")
     home.prepare(folder)

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
+from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder, is_same_path
 from session_pipeline.errors import HistoryError
 from session_pipeline.store.files import make_folder, replacing
 
@@ -86,7 +86,7 @@ def write_missing_settings(folder: DataFolder, dagster_home: str | None) -> None
         dagster_home: The variable DAGSTER_HOME of this process.
     """
     settings = settings_of(folder)
-    is_own = dagster_home and Path(dagster_home).resolve() == folder.dagster_home.resolve()
+    is_own = dagster_home and is_same_path(Path(dagster_home), folder.dagster_home)
     if is_own and folder.dagster_home.is_dir() and not settings.is_file():
         prepare(folder)
         warnings.warn(

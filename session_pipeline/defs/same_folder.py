@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 
-from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder
+from session_pipeline.data_folder import ENVIRONMENT_VARIABLE, DataFolder, is_same_path
 from session_pipeline.defs import home
 from session_pipeline.defs.event_log import EventLog
 from session_pipeline.errors import OtherHistoryError
@@ -28,9 +28,9 @@ def require_own_history(instance: dg.DagsterInstance, folder: DataFolder) -> Non
         return
     used = Path(log.path_for_shard(INDEX_SHARD_NAME))
     # If a user chose another folder for the log alone, the root is that of this folder.
-    if used.resolve() == (folder.dagster_home / home.INDEX).resolve():
+    if is_same_path(used, folder.dagster_home / home.INDEX):
         return
-    if Path(instance.root_directory).resolve() == folder.dagster_home.resolve():
+    if is_same_path(Path(instance.root_directory), folder.dagster_home):
         return
     used_home = used.parents[2]
     if not _is_in_a_data_folder(used_home):
