@@ -31,7 +31,8 @@ def name_of(pid: int) -> str:
     Raises:
         OSError: There is no such process, or it is hidden from this one.
     """
-    start = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    stat = Path(f"/proc/{pid}/stat").read_bytes()  # has the program's name, which need not be UTF-8
+    start = stat.rpartition(b")")[2].split()[19].decode()
     host = sha256(os.uname().nodename.encode()).hexdigest()[:8]
     boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
     space = os.readlink("/proc/self/ns/pid").removeprefix("pid:[").removesuffix("]")
@@ -43,6 +44,9 @@ def is_alive(name: str) -> bool | None:
 
     None if this process cannot know that: the other one is on another host, in another PID namespace, such as that of a
     container, or hidden from this one; or the text is no name.
+
+    Machines that share a data folder must have different host names. Of two with the same name, each takes the
+    processes of the other for those before its own last boot, which are dead.
     """
     fields = name.split("/")
     if len(fields) != FIELD_COUNT:

@@ -1,6 +1,7 @@
 """Tests which processes are found alive by their names."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -41,15 +42,24 @@ def test_text_that_is_no_name_is_unknown(text: str) -> None:
 def test_process_that_the_system_hides_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     parent = processes.name_of(os.getppid())
     processes.own_name()
-    read = Path.read_text
+    read = Path.read_bytes
 
-    def hidden(path: Path, *arguments: str) -> str:
+    def hidden(path: Path) -> bytes:
         if path.name == "stat":
             raise FileNotFoundError
-        return read(path, *arguments)
+        return read(path)
 
-    monkeypatch.setattr(Path, "read_text", hidden)
+    monkeypatch.setattr(Path, "read_bytes", hidden)
     assert processes.is_alive(parent) is None
+
+
+def test_program_with_a_name_that_is_not_utf8_is_alive(tmp_path: Path) -> None:
+    program = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9 )"))
+    shutil.copyfile(shutil.which("cat") or "", program)
+    program.chmod(0o700)
+    with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        assert processes.is_alive(processes.name_of(process.pid)) is True
+        process.kill()
 
 
 def test_child_of_a_fork_has_another_name() -> None:
