@@ -131,7 +131,10 @@ def test_run_warns_about_unusable_files(own_shop: Path) -> None:
     assert (code, bool(re.search(cut, out))) == (0, True), out
     assert " 2 corrupt, 0 refused; 4 under raw/\n" in result.stdout
     again = run(own_shop)
-    assert "0 new, 0 redelivered, 0 corrupt, 0 refused; 4 under raw/, 2 of them not accepted before\n" in again.stdout
+    assert (
+        "0 new, 0 redelivered, 0 corrupt, 0 refused; 4 under raw/, 2 of them not accepted by earlier runs\n"
+        in again.stdout
+    )
 
 
 def test_status_says_that_files_which_were_accepted_are_gone(own_shop: Path, tmp_path: Path) -> None:

@@ -65,7 +65,9 @@ def run(
     with report_shortage(folder.dagster_home), ExitStack() as stack:
         last_day = until.date() if until else None
         opened = stack.enter_context(pipeline.open_folder(folder, until=last_day, upgrade=upgrade))
-        home.prepare(folder)  # also if there is nothing to do: webserver and daemon cannot start without it
+        # Also if there is nothing to do. Without dagster.yaml, webserver and daemon start with Dagster's own defaults;
+        # without its folder, they do not start.
+        home.prepare(folder)
         exclusive = None if opened.is_done() else stack.enter_context(exclusive_run(opened, reads_ahead=True))
         opened = opened if exclusive is None else exclusive.run
         # If this run waited for another one, that one may have done the work.

@@ -130,7 +130,7 @@ def _rows(summary: Summary) -> list[tuple[str, str]]:
     if files["unsettled_count"]:
         delivered.append(f"{files['unsettled_count']} still being written, left for the next run")
     before = files["not_accepted_before_count"]
-    not_accepted = f", {before:,} of them not accepted before" if before else ""
+    not_accepted = f", {before:,} of them not accepted by earlier runs" if before else ""
     reasons = ", ".join(f"{plain(reason)} {count:,}" for reason, count in summary.set_aside_reasons.items())
     built = f"{counted(len(summary.built_days), 'day')}, {day_ranges(summary.built_days)}" if summary.built_days else ""
     others_are = "all other days are" if summary.outdated_days else "all days are"

@@ -27,7 +27,7 @@ PUBLISHED_CONTRACTS = "published_contracts"  # the hash of the contracts
 PUBLISHED_FOLDER = "published_folder"  # the hash of the store's path, or NO_VIEWS
 PUBLISHED_OUTDATED_DAYS = "published_outdated_days"  # how many days were outdated
 NO_VIEWS = 0  # recorded instead of the folder's number if the warehouse has no views
-_BESIDE = {"alerts", "history"}  # settings on which nothing that is published depends
+NOT_PUBLISHED = {"alerts", "history"}  # settings on which nothing that is published depends
 # Tables whose days are checked. The ingest builds those of identities before it is known which days are stale.
 _CHECKED = frozenset(name for name, step in STEP_OF_TABLE.items() if step not in IDENTITY_STEPS)
 
@@ -113,13 +113,13 @@ def stamp(warehouse: Path) -> Stamp | None:
 
 
 def settings_hash(plan: Plan) -> str:
-    """Return the hash of the resolved settings, without those that only say what happens beside a publication.
+    """Return the hash of the resolved settings, without those that nothing that is published depends on.
 
     A `site` written in the settings counts even if it equals the default, because the report warns if none is written.
     """
     settings = plan.frame.settings
     own_sites = sorted(filter(settings.has_own_site, settings.sources))
-    resolved = settings.model_dump(mode="json", exclude=_BESIDE)
+    resolved = settings.model_dump(mode="json", exclude=NOT_PUBLISHED)
     return digest({**resolved, **({"own_sites": own_sites} if own_sites else {})})
 
 
