@@ -33,6 +33,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import home
 from session_pipeline.publish import warehouse
 from session_pipeline.report import figures, flaws
+from session_pipeline.report.funnels import open_days
 from session_pipeline.report.page import render
 from session_pipeline.settings import Settings, load_settings
 from session_pipeline.settings_warnings import find, folders_of_sources
@@ -82,7 +83,7 @@ def report_text(connection: duckdb.DuckDBPyConnection, settings: Settings, folde
     The page is that of a chosen day, so that it does not depend on the day of the run. The parts below have times of
     the run and the version of the package.
     """
-    read = figures.read(connection, settings.timezone, DAY)
+    read = figures.read(connection, settings.timezone, DAY, open_days(settings))
     look = flaws.look_first(connection, read, settings)
     text = render(read, settings, find(connection, settings, folders_of_sources(folder.raw)), look).text
     return text.split('<nav aria-label="Sections">')[0].replace(LATER_DAYS, "")

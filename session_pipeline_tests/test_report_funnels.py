@@ -1,7 +1,7 @@
 """Tests which funnels the report shows, and which steps it marks: the largest loss, and steps that match no event."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -119,17 +119,22 @@ def test_page_names_steps_in_any_order_once(tmp_path: Path) -> None:
     assert "one with steps in any order counts those that did at least so many of them." in page.text
 
 
-def rows_of_funnel(folder: Path, days: Sequence[int], last: int, **funnel: Any) -> tuple[list[list[str]], str]:
+def rows_of_funnel(
+    folder: Path, days: Sequence[int], last: int, converted: Collection[int] = (), **funnel: Any
+) -> tuple[list[list[str]], str]:
     """Return the rows of a funnel and the text of a report of its attempts.
 
     On each day, counted from the first, 5 visitors enter, and one of them converts a minute later.
+    On the days `converted`, only that one enters.
     """
     steps = [{"name": name, "where": f"event_name = '{name}'"} for name in ("add_to_cart", "purchase")]
     visits = Visits()
     first = LAST - timedelta(days=last - 1)
-    for day in (first + timedelta(days=number - 1) for number in days):
+    for number in days:
+        day = first + timedelta(days=number - 1)
         visits.add(day, 1, ["/shop/a", "add_to_cart", "purchase"])
-        visits.add(day, 4, ["/shop/a", "add_to_cart"])
+        if number not in converted:
+            visits.add(day, 4, ["/shop/a", "add_to_cart"])
     visits.add(LAST, 1, ["/shop/b"])
     deployment = Deployment(folder, {"start_date": first, "funnels": [{"name": "f", "steps": steps, **funnel}]})
     deployment.deliver("events", visits.lines)
@@ -145,17 +150,28 @@ DAY_SECONDS = 86_400
 def test_attempts_that_are_all_open_have_no_rates(tmp_path: Path) -> None:
     """The tenth day of a funnel whose window has 30 days."""
     rows, text = rows_of_funnel(tmp_path, range(1, 11), 10, grain="visitor", window_seconds=30 * DAY_SECONDS)
-    assert rows == [["1 add_to_cart", "35", "–", "–", "–", "–", ""], ["2 purchase", "7", "–", "–", "–", "–", ""]]
-    assert "Still open: 28 of 35 attempts can still continue, so there are no rates yet." in text
+    assert rows == [["1 add_to_cart", "50", "–", "–", "–", "–", ""], ["2 purchase", "10", "–", "–", "–", "–", ""]]
+    assert "Still open: 40 of 50 attempts can still continue, so there are no rates yet." in text
     assert "Week before" not in text.partition("Still open")[0].rpartition("add_to_cart")[2]
 
 
 @pytest.mark.long
 def test_days_of_open_attempts_do_not_count_in_rates(tmp_path: Path) -> None:
     rows, text = rows_of_funnel(tmp_path, range(1, 16), 15, grain="visitor", window_seconds=3 * DAY_SECONDS)
-    assert rows[1][:3] == ["2 purchase", "4", "20.0 %"]
-    assert rows[0][1] == "20", "of the first four days of the week"
-    assert "Week before: 20.0 %. Not counted: 15 attempts since Wed 13 Mar, because 12 can still continue." in text
+    assert rows[0] == ["1 add_to_cart", "35", "100.0 %", "–", "–", "28 largest", "left 100.0 %"]
+    assert rows[1][:3] == ["2 purchase", "7", "20.0 %"]
+    assert "Week before: 20.0 %. Rates are of the 7 days up to Tue 12 Mar" in text
+    assert "Not counted: 15 attempts since Wed 13 Mar; 12 can still continue." in text
+
+
+@pytest.mark.long
+def test_default_window_of_visitors_has_rates_of_the_days_that_are_over(tmp_path: Path) -> None:
+    """All attempts of day 28 convert: its windows are over, although no attempt of it ended without a conversion."""
+    rows, text = rows_of_funnel(tmp_path, range(1, 36), 35, {28}, grain="visitor")
+    assert rows[0][1] == "31"
+    assert rows[1][1] == "7"
+    assert "Rates are of the 7 days up to" in text
+    assert "because attempts can continue for up to 7 days. Not counted: 35 attempts since" in text
 
 
 @pytest.mark.long

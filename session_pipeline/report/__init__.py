@@ -141,6 +141,7 @@ def _page(
     # These imports are slow. Dagster's definitions import this module, but do not write a report.
     from session_pipeline.publish import warehouse
     from session_pipeline.report import figures, flaws, page
+    from session_pipeline.report.funnels import open_days
     from session_pipeline.settings import load_settings
     from session_pipeline.settings_warnings import find, folders_of_sources, sources_to_read_again
 
@@ -151,7 +152,7 @@ def _page(
         report_shortage(folder.reports),
         warehouse.connect(folder.warehouse, folder.store, memory_limit=MEMORY_LIMIT) as connection,
     ):
-        found = figures.read(connection, settings.timezone, last_day)
+        found = figures.read(connection, settings.timezone, last_day, open_days(settings))
         if findings is None:
             folders = folders_of_sources(folder.raw)
             findings = find(connection, settings, folders, lambda: sources_to_read_again(folder, settings))

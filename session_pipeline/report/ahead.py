@@ -62,9 +62,10 @@ def read_ahead(new: NewWarehouse, folder: DataFolder, settings: "Settings") -> R
         raise StoreError("the new warehouse is not written")
     with closing(_opened(new, folder)) as connection:
         from session_pipeline.report import figures, flaws, page  # noqa: F401  # slow to load; page is needed next
+        from session_pipeline.report.funnels import open_days
         from session_pipeline.settings_warnings import find, folders_of_sources
 
-        found = figures.read(connection, settings.timezone)
+        found = figures.read(connection, settings.timezone, None, open_days(settings))
         look = flaws.look_first(connection, found, settings)
         folders = folders_of_sources(folder.raw)
         findings = find(connection, settings, folders)

@@ -5,6 +5,7 @@ tables, or one narrow scan of sessions or visitors; events are only counted, or 
 page.py renders the figures.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date
@@ -100,13 +101,19 @@ class Figures:
         return self._by_name[name].sql
 
 
-def read(connection: duckdb.DuckDBPyConnection, timezone: str, last_day: date | None = None) -> Figures:
+def read(
+    connection: duckdb.DuckDBPyConnection,
+    timezone: str,
+    last_day: date | None = None,
+    open_days: Mapping[str, int] | None = None,
+) -> Figures:
     """Query a warehouse for all figures.
 
     Args:
         connection: A connection to the warehouse.
         timezone: The time zone of its days.
         last_day: The last day of the report; None for the last full day with visits.
+        open_days: How many days up to the last one do not count yet in a funnel, by its name; 0 for other funnels.
 
     Raises:
         StoreError: warehouse_info is empty, or another version wrote the warehouse and a table or column is missing.
@@ -116,7 +123,7 @@ def read(connection: duckdb.DuckDBPyConnection, timezone: str, last_day: date | 
         published = _published(connection)
         window = _window(connection, published, timezone, last_day)
         names = FILE_QUERIES if window is None else (*VISIT_QUERIES, *FILE_QUERIES)
-        parameters = {} if window is None else window.parameters
+        parameters = {} if window is None else {**window.parameters, **_of_funnels(open_days or {})}
         figures = {name: run_query(connection, name, parameters) for name in names}
     except warehouse.MISSING as error:
         raise warehouse.of_another_version(error) from None
@@ -136,6 +143,10 @@ def silence(connection: duckdb.DuckDBPyConnection, timezone: str) -> dict[str, l
     window = _window(connection, _published(connection), timezone, None)
     names = ("silent_sites", "missing_days")
     return {name: run_query(connection, name, window.parameters).rows if window else [] for name in names}
+
+
+def _of_funnels(open_days: Mapping[str, int]) -> dict[str, Scalar]:
+    return {"open_days": json.dumps(open_days), "most_open_days": max(open_days.values(), default=0)}
 
 
 def _published(connection: duckdb.DuckDBPyConnection) -> Row:

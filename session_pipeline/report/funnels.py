@@ -14,6 +14,7 @@ from session_pipeline.settings import FunnelSettings, Settings
 from session_pipeline.settings_warnings import Findings
 
 WIDTH = 380
+DAY_SECONDS = 86_400
 MOST_SITES = 8  # of each funnel
 
 
@@ -64,6 +65,15 @@ def funnel_views(figures: Figures, settings: Settings, findings: Findings) -> di
         sites = last_steps([row for row in of_sites if row["funnel"] == name], _blocked(steps))
         found[name] = FunnelView(steps, chart, sites[:MOST_SITES], max(0, len(sites) - MOST_SITES), name in unordered)
     return found
+
+
+def open_days(settings: Settings) -> dict[str, int]:
+    """Return how many days, up to the last one, can have windows that are not over, by funnel.
+
+    A window of up to a day leaves only the last day open, so all days of such a funnel count.
+    """
+    windows = {each.name: each.window_seconds or 0 for each in settings.funnels if not each.is_within_a_session}
+    return {name: -(-seconds // DAY_SECONDS) for name, seconds in windows.items() if seconds > DAY_SECONDS}
 
 
 def of_all_sites(figures: Figures) -> list[Row]:

@@ -1,7 +1,7 @@
 -- One row is one of the three most common actions that followed where attempts at a funnel ended,
--- in the week; '(none)' if nothing followed. Pages of a folder with more than five pages there are
--- one action, named /folder/…. Attempts are counted, because the table funnel_drops names only ten
--- actions of a day.
+-- in the seven days that funnels.sql counts; '(none)' if nothing followed. Pages of a folder with
+-- more than five pages there are one action, named /folder/…. Attempts are counted, because the
+-- table funnel_drops names only ten actions of a day.
 with ended as (
     select
         funnel,
@@ -11,7 +11,10 @@ with ended as (
         count(*) as attempt_count
     from funnel_entries
     where
-        entry_date between $first_day and $last_day
+        entry_date between $first_day - $most_open_days and $last_day
+        and entry_date
+        + coalesce(cast(cast($open_days as json) as map (varchar, integer))[funnel], 0)
+        between $first_day and $last_day
         and not is_bot
         and not is_excluded
         and not is_converted

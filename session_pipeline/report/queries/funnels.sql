@@ -2,10 +2,10 @@
 -- Rates are shares of all attempts that entered and were not excluded. low and high are the bounds
 -- of the 95 % Wilson interval. base_count counts the attempts that entered up to the step and were
 -- not excluded. open_count counts attempts that can still advance.
--- If attempts of a day before the last one are open, the window is longer than a day. The days from
--- open_from on do not count then, not even with their conversions, because attempts that convert
--- are over earlier than the others. left_out_count counts their attempts. If no other day of the
--- week has attempts (is_open), all count, and there are no rates.
+-- A window longer than a day can reach beyond the last day. Such a funnel has the seven days that
+-- end before open_from, the first day whose windows are not all over, and its week before is the
+-- seven days before them. left_out_count counts the attempts since open_from. If its seven days
+-- have no attempts (is_open), those since open_from count, and there are no rates.
 with open_attempts as (
     select
         funnel,
@@ -13,7 +13,7 @@ with open_attempts as (
         count(*) as open_count
     from funnel_entries
     where
-        entry_date between $first_day and $last_day
+        entry_date between $first_day - $most_open_days and $last_day
         and not is_bot
         and not is_excluded
         and not is_converted
@@ -21,63 +21,33 @@ with open_attempts as (
     group by grouping sets ((funnel), (funnel, site))
 ),
 
-unconverted as (
-    select
-        funnel,
-        entry_date,
-        bool_or(not is_window_closed) as _is_open
-    from funnel_entries
-    where
-        entry_date between $before_first_day and $last_day
-        and not is_bot
-        and not is_excluded
-        and not is_converted
-    group by funnel, entry_date
-),
-
-over as (
-    select
-        funnel,
-        max(entry_date) filter (where not _is_open) as _last_day_over,
-        max(entry_date) filter (where _is_open and entry_date < $last_day) as _last_open_day
-    from unconverted
-    group by funnel
-),
-
-open_days as (
-    select
-        funnel,
-        coalesce(_last_day_over + 1, $before_first_day) as open_from
-    from over
-    where _last_open_day >= coalesce(_last_day_over, $before_first_day)
-),
-
 daily_steps as (
     select
-        s.funnel,
-        s.site,
-        s.step_number,
-        s.step,
-        coalesce(s.is_optional, false) as is_optional,
-        s.entry_date,
-        s.dropped_count,
-        s.excluded_count,
-        s.entered_count - s.excluded_count as _remaining_count,
-        coalesce(s.started_count, case when s.step_number = 1 then s.entered_count else 0 end)
-        - s.excluded_count as _started_count,
-        o.open_from,
-        s.entry_date >= $first_day as _is_in_week,
-        coalesce(s.entry_date < o.open_from, true) as _is_over
-    from funnel_steps as s
-    left join open_days as o
-        on s.funnel = o.funnel
-    where s.entry_date between $before_first_day and $last_day
+        funnel,
+        site,
+        step_number,
+        step,
+        coalesce(is_optional, false) as is_optional,
+        entry_date,
+        dropped_count,
+        excluded_count,
+        entered_count - excluded_count as _remaining_count,
+        coalesce(started_count, case when step_number = 1 then entered_count else 0 end)
+        - excluded_count as _started_count,
+        coalesce(cast(cast($open_days as json) as map (varchar, integer))[funnel], 0) as open_days,
+        $last_day - open_days + 1 as open_from,
+        entry_date >= $first_day - open_days as _is_in_week,
+        entry_date < open_from as _is_over
+    from funnel_steps
+    where
+        entry_date between $before_first_day - $most_open_days and $last_day
+        and entry_date >= $before_first_day - open_days
 ),
 
 counted_days as (
     select
         *,
-        open_from is not null
+        open_days > 0
         and not bool_or(_is_in_week and _is_over and _started_count > 0)
             over (partition by funnel) as is_open,
         _is_in_week and (_is_over or is_open) as _counts
@@ -91,6 +61,7 @@ steps as (
         step_number,
         max_by(step, entry_date) as step,
         max_by(is_optional, entry_date) as is_optional,
+        min(open_days) as open_days,
         min(open_from) as open_from,
         bool_or(is_open) as is_open,
         coalesce(cast(sum(_remaining_count) filter (where _counts) as bigint), 0)
@@ -144,7 +115,7 @@ rated as (
                     0
                 )
         end as step_conversion_rate,
-        before_count / nullif(_base_before, 0) as before_rate
+        case when not is_open then before_count / nullif(_base_before, 0) end as before_rate
     from counted
     window steps_before as (
         partition by funnel, site order by step_number
@@ -170,7 +141,9 @@ select
     r.before_rate,
     coalesce(o.open_count, 0) as open_count,
     r.is_open,
+    r.open_days,
     r.open_from,
+    r.open_from - 1 as last_counted_day,
     r.left_out_count
 from rated as r
 left join open_attempts as o
