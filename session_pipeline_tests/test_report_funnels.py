@@ -147,11 +147,12 @@ DAY_SECONDS = 86_400
 
 
 @pytest.mark.long
-def test_attempts_that_are_all_open_have_no_rates(tmp_path: Path) -> None:
+def test_attempts_that_are_all_open_have_the_rates_so_far(tmp_path: Path) -> None:
     """The tenth day of a funnel whose window has 30 days."""
     rows, text = rows_of_funnel(tmp_path, range(1, 11), 10, grain="visitor", window_seconds=30 * DAY_SECONDS)
-    assert rows == [["1 add_to_cart", "50", "–", "–", "–", "–", ""], ["2 purchase", "10", "–", "–", "–", "–", ""]]
-    assert "Still open: 40 of 50 attempts can still continue, so there are no rates yet." in text
+    first, last = ["100.0 %", "–", "–", "–", ""], ["20.0 %", "–", "20.0 %", "–", ""]
+    assert rows == [["1 add_to_cart", "50", *first], ["2 purchase", "10", *last]]
+    assert "Still open: 40 of 50 attempts can still continue, so these rates are those so far, and can rise." in text
     assert "Week before" not in text.partition("Still open")[0].rpartition("add_to_cart")[2]
 
 

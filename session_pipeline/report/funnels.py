@@ -26,7 +26,7 @@ class FunnelView:
         steps: Its steps, of all sites together. Each has `number`, which is empty if the steps have no order, and
             `instead`: the most common actions that followed where attempts ended there, with their shares. There are
             none if no attempt is known to have ended.
-        chart: The chart of the steps; empty if there are no rates yet.
+        chart: The chart of the steps.
         sites: The sites with most attempts, each with its last step and `lost_after`, the name of the step with the
             largest loss, or None.
         more_sites: How many other sites have attempts.
@@ -60,8 +60,7 @@ def funnel_views(figures: Figures, settings: Settings, findings: Findings) -> di
         for step in steps:
             step["number"] = "" if name in unordered else str(step["step_number"])
             step["instead"] = [] if step["is_open"] else followed.get((name, step["step_number"]), [])
-        has_rates = not steps[0]["is_open"]
-        chart = charts.funnel(f"funnel-{number}", WIDTH, name, steps) if has_rates else Markup("")
+        chart = charts.funnel(f"funnel-{number}", WIDTH, name, steps)
         sites = last_steps([row for row in of_sites if row["funnel"] == name], _blocked(steps))
         found[name] = FunnelView(steps, chart, sites[:MOST_SITES], max(0, len(sites) - MOST_SITES), name in unordered)
     return found

@@ -30,7 +30,7 @@ def funnel(key: str, width: int, name: str, steps: Sequence[Row]) -> Markup:
             ),
         ]
         if before:
-            interval = f"({formats.interval(step['low'], step['high'])})"
+            interval = "so far" if step.get("is_open") else f"({formats.interval(step['low'], step['high'])})"
             drawn += [text(interval, width, top + 14, "end small muted"), *_loss(before, step, width, top + bar_top)]
     return image(key, width, pitch * len(steps), f"Funnel {formats.isolated(name)}", _description(steps), *drawn)
 

@@ -5,7 +5,8 @@
 -- A window longer than a day can reach beyond the last day. Such a funnel has the seven days that
 -- end before open_from, the first day whose windows are not all over, and its week before is the
 -- seven days before them. left_out_count counts the attempts since open_from. If its seven days
--- have no attempts (is_open), those since open_from count, and there are no rates.
+-- have no attempts (is_open), those since open_from count: their rates are those so far, so they
+-- have no bounds.
 with open_attempts as (
     select
         funnel,
@@ -106,15 +107,12 @@ rated as (
     select
         *,
         cast(base_count as double) as _n,
-        case when not is_open then reached_count / nullif(base_count, 0) end as conversion_rate,
-        case
-            when not is_open
-                then (reached_count - _started_count) / nullif(
-                    last_value(case when not is_optional then reached_count end ignore nulls)
-                        over steps_before,
-                    0
-                )
-        end as step_conversion_rate,
+        reached_count / nullif(base_count, 0) as conversion_rate,
+        (reached_count - _started_count) / nullif(
+            last_value(case when not is_optional then reached_count end ignore nulls)
+                over steps_before,
+            0
+        ) as step_conversion_rate,
         case when not is_open then before_count / nullif(_base_before, 0) end as before_rate
     from counted
     window steps_before as (
@@ -135,8 +133,8 @@ select
     r.base_count,
     r.conversion_rate,
     r.step_conversion_rate,
-    wilson_low(r.conversion_rate, r._n, $z) as low,
-    wilson_high(r.conversion_rate, r._n, $z) as high,
+    case when not r.is_open then wilson_low(r.conversion_rate, r._n, $z) end as low,
+    case when not r.is_open then wilson_high(r.conversion_rate, r._n, $z) end as high,
     r.day_count,
     r.before_rate,
     coalesce(o.open_count, 0) as open_count,
