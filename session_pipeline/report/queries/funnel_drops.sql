@@ -2,7 +2,18 @@
 -- in the seven days that funnels.sql counts; '(none)' if nothing followed. Pages of a folder with
 -- more than five pages there are one action, named /folder/…. Attempts are counted, because the
 -- table funnel_drops names only ten actions of a day.
-with ended as (
+with open_funnels as (
+    select distinct funnel
+    from funnel_entries
+    where
+        entry_date between $first_day - $most_open_days and $last_day
+        and not is_bot
+        and not is_excluded
+        and not is_converted
+        and not is_window_closed
+),
+
+ended as (
     select
         funnel,
         step_reached as step_number,
@@ -13,7 +24,11 @@ with ended as (
     where
         entry_date between $first_day - $most_open_days and $last_day
         and entry_date
-        + coalesce(cast(cast($open_days as json) as map (varchar, integer))[funnel], 0)
+        + case
+            when funnel in (select o.funnel from open_funnels as o)
+                then coalesce(cast(cast($open_days as json) as map (varchar, integer))[funnel], 0)
+            else 0
+        end
         between $first_day and $last_day
         and not is_bot
         and not is_excluded

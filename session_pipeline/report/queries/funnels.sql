@@ -2,11 +2,11 @@
 -- Rates are shares of all attempts that entered and were not excluded. low and high are the bounds
 -- of the 95 % Wilson interval. base_count counts the attempts that entered up to the step and were
 -- not excluded. open_count counts attempts that can still advance.
--- A window longer than a day can reach beyond the last day. Such a funnel has the seven days that
--- end before open_from, the first day whose windows are not all over, and its week before is the
--- seven days before them. left_out_count counts the attempts since open_from. If its seven days
--- have no attempts (is_open), those since open_from count: their rates are those so far, so they
--- have no bounds.
+-- A window longer than a day can reach beyond the last day. While attempts of such a funnel are
+-- open, it has the seven days that end before open_from, the first day whose windows are not all
+-- over, and its week before is the seven days before them. left_out_count counts the attempts since
+-- open_from. If its seven days have no attempts (is_open), those since open_from count: their rates
+-- are those so far, so they have no bounds.
 with open_attempts as (
     select
         funnel,
@@ -24,25 +24,31 @@ with open_attempts as (
 
 daily_steps as (
     select
-        funnel,
-        site,
-        step_number,
-        step,
-        coalesce(is_optional, false) as is_optional,
-        entry_date,
-        dropped_count,
-        excluded_count,
-        entered_count - excluded_count as _remaining_count,
-        coalesce(started_count, case when step_number = 1 then entered_count else 0 end)
-        - excluded_count as _started_count,
-        coalesce(cast(cast($open_days as json) as map (varchar, integer))[funnel], 0) as open_days,
+        s.funnel,
+        s.site,
+        s.step_number,
+        s.step,
+        coalesce(s.is_optional, false) as is_optional,
+        s.entry_date,
+        s.dropped_count,
+        s.excluded_count,
+        s.entered_count - s.excluded_count as _remaining_count,
+        coalesce(s.started_count, case when s.step_number = 1 then s.entered_count else 0 end)
+        - s.excluded_count as _started_count,
+        case
+            when o.open_count > 0
+                then coalesce(cast(cast($open_days as json) as map (varchar, integer))[s.funnel], 0)
+            else 0
+        end as open_days,
         $last_day - open_days + 1 as open_from,
-        entry_date >= $first_day - open_days as _is_in_week,
-        entry_date < open_from as _is_over
-    from funnel_steps
+        s.entry_date >= $first_day - open_days as _is_in_week,
+        s.entry_date < open_from as _is_over
+    from funnel_steps as s
+    left join open_attempts as o
+        on s.funnel = o.funnel and o.site is null
     where
-        entry_date between $before_first_day - $most_open_days and $last_day
-        and entry_date >= $before_first_day - open_days
+        s.entry_date between $before_first_day - $most_open_days and $last_day
+        and s.entry_date >= $before_first_day - open_days
 ),
 
 counted_days as (
