@@ -28,6 +28,9 @@ CONSTANTS: Mapping[str, Scalar] = {
     "usual_days": BASE_DAYS,
     "value_ratio": 2,  # of the values of conversions: a higher median of so many times the lower one is named
     "value_score": 3.5,  # of the visits on the other side of the usual median
+    # Days of a funnel that do not count while attempts are open; figures.py has those of the settings.
+    "open_days": "{}",
+    "most_open_days": 0,
     # How many rows are shown
     "examples": EXAMPLES,
     "shown_actions": 8,
