@@ -55,6 +55,13 @@ def test_usual_volume_is_the_median_of_the_weeks_before(deployment: Deployment) 
     assert asked(deployment, checks.volume_unusual).sentence == "2024-05-27: 40 sessions, 533% of the usual 8"
 
 
+def test_volume_below_one_percent_is_not_said_to_be_zero(deployment: Deployment) -> None:
+    have(deployment, 1000, WEEKS[1])
+    have(deployment, 1000, WEEKS[2])
+    have(deployment, 1)
+    assert asked(deployment, checks.volume_unusual).sentence == "2024-05-27: 1 session, less than 1% of the usual 1000"
+
+
 def test_usual_volume_comes_from_the_last_weeks_only(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     have(deployment, 1, WEEKS[2])
     have(deployment, 10)

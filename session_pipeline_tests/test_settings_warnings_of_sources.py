@@ -453,7 +453,7 @@ def test_files_that_repeat_events_with_other_fields_are_named(
     deployment.deliver("b", second, source="web")
     deployment.run(publishes=False)
     found = warnings_of(deployment).get("sources.web.columns.event_id", "")
-    assert (f"at least {same_count} events of 'web/b.jsonl' are in 'web/a.jsonl', too" in found) == bool(same_count)
+    assert (f"at least {same_count} events of 'web/b.jsonl' are also in 'web/a.jsonl'" in found) == bool(same_count)
     assert bool(found) == bool(same_count)
 
 

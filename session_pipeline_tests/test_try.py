@@ -182,18 +182,18 @@ def test_unacceptable_file_explains_why(tmp_path: Path) -> None:
     assert "would not be accepted: gzip, cut short" in err.replace("the file cannot be read (", "")
 
 
-@pytest.mark.parametrize("name", ["nothing.jsonl", "."])
-def test_missing_file_or_folder_is_wrong_use(name: str) -> None:
+@pytest.mark.parametrize(("name", "fix"), [("nothing.jsonl", "name a file of events"), (".", "name one of its files")])
+def test_missing_file_or_folder_is_wrong_use(name: str, fix: str) -> None:
     code, _, err = call("try", name)
     assert code == 2
-    assert "name a file of events" in err
+    assert fix in err
 
 
 def test_folders_under_raw_are_wrong_use(tmp_path: Path) -> None:
     file = write(tmp_path / "data" / "raw" / "web" / "events.jsonl", *EVENTS)
     for path in (file.parent, file.parent.parent):
         code, _, err = call("try", path, "--data", tmp_path / "data")
-        assert (code, f"{path} is not a file; name a file of events" in err) == (2, True), err
+        assert (code, f"{path} is a folder; name one of its files" in err) == (2, True), err
 
 
 def test_file_without_a_readable_line_exits_with_1(tmp_path: Path) -> None:

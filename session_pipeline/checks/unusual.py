@@ -29,6 +29,7 @@ FOLD = "fold ids in paths with a rule under [actions] in settings.toml"
 RENAME = "most are names of events: map them with event_names of their source, or list them in [actions] ignored_events"
 VOLUME_WEEKS = 4
 SMALLEST_VOLUME, LARGEST_VOLUME = 0.5, 2.0
+SMALLEST_SHOWN_SHARE = 0.01
 CHANCE = 3.0  # standard deviations; that of a count is about its square root
 # Of the median of 1, 2, 3 and 4 counts, as a share of the variance of a count.
 VARIANCES_OF_MEDIAN = (1.0, 0.5, 0.449, 0.298)
@@ -104,9 +105,15 @@ def _unusual_sites(
         if count and _is_unusual(count, usual, len(earlier), 1):
             found.append((abs(count - usual), "all sites of the weeks before: ", count, usual))
     return [
-        f"{day}: {where}{count} {'session' if count == 1 else 'sessions'}, {count / usual:.0%} of the usual {usual:.0f}"
+        f"{day}: {where}{count} {'session' if count == 1 else 'sessions'}, {_share(count / usual)} of the usual"
+        f" {usual:.0f}"
         for _, where, count, usual in sorted(found, key=lambda row: (-row[0], row[1]))
     ]
+
+
+def _share(share: float) -> str:
+    """Return a share above 0 as a whole percentage."""
+    return f"{share:.0%}" if share >= SMALLEST_SHOWN_SHARE else "less than 1%"
 
 
 def _is_unusual(count: int, usual: float, day_count: int, site_count: int) -> bool:

@@ -3,7 +3,7 @@
 rules.py finds rules that match nothing, outcomes.py outcomes that no session can have, funnels.py exclusions that
 exclude all attempts or none, and breakdowns without effect. sources.py finds sources without page views or times of
 day, visitors who are not known, values with a decimal comma, folders that share a site by default, event names that
-never occur, columns whose field is gone, and files that contain the files before. read_again.py finds sources whose
+never occur, columns whose field is gone, and files that repeat events of other files. read_again.py finds sources whose
 events are not compared, because the next run reads them with other settings.
 The settings themselves are valid; invalid ones are errors of settings/. Reads the warehouse, and how files were read,
 so that all callers (check, run, the report and the asset check) give the same answer for the same publication.
@@ -69,7 +69,7 @@ def find(
     The cost is bounded: at most the last 28 days with events and at most five million events are read, but always at
     least one day. Most rules match on the newest day; only the others are tested on the days before. Of each delivered
     file, one row is read, and once more for each source with `columns` of its own. Of files that overlap and have no
-    ids, the events of some visitors are compared.
+    ids, about 200,000 events of the four newest days are compared.
 
     Args:
         connection: The warehouse.

@@ -263,7 +263,7 @@ def repeated_events(
             yield SettingsWarning(
                 key,
                 f"files of raw/{source} repeat events with other fields, and each counts again:",
-                f"at least {same_count:,} events of {shown(path)} are in {shown(other_path)}, too; without an event_id,"
+                f"at least {same_count:,} events of {shown(path)} are also in {shown(other_path)}; without an event_id,"
                 f" only equal lines are one event; map a field to it, or build one in"
                 f" {path_of_source(source, 'expressions')}.event_id from fields that both files have",
             )

@@ -75,6 +75,8 @@ def try_file(
             table, or its name begins with a dot; or the name of the source cannot be that of a folder that is read.
         SettingsError: The settings are invalid.
     """
+    if file.is_dir():
+        raise WrongUseError(f"{file} is a folder; name one of its files")
     if not file.is_file():
         raise WrongUseError(f"{file} {'is not a file' if file.exists() else 'does not exist'}; name a file of events")
     if file.name.startswith("."):

@@ -12,8 +12,9 @@ with files as (
     from source_files
     where
         status = 'accepted'
-        and first_event_time < $last_day + 1
-        and last_event_time >= $first_day
+        -- These times are in UTC, and a day of a site can begin or end beside the day of UTC.
+        and first_event_time < $last_day + interval 2 day
+        and last_event_time >= $first_day - interval 1 day
         and json_extract_string(mapping, '$.event_id') is null
 )
 
