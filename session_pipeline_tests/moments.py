@@ -40,7 +40,7 @@ def _inputs_of(sessions: Iterable[Session]) -> dict[str, list[dict[str, Any]]]:
         outcome = "purchase" if session.is_converted else "abandoned_cart" if session.other_matches else "engaged"
         rows["sessions"].append({**common, "device": session.device})
         rows["session_outcomes"].append(
-            {**common, "outcome": outcome, "is_converted": session.is_converted, "value": session.value_after(0)}
+            {**common, "outcome": outcome, "is_converted": session.is_converted, "value": session.value}
         )
         for number, at, action in session.actions:
             rows["session_actions"].append({**common, "action_number": number, "event_number": at, "action": action})

@@ -37,6 +37,7 @@ def random_session(random: Random, number: int) -> Session:
     ]
     left = [(at, "visit", random.choice((-1, 0))) for _, at, action in actions if action == "/b"]
     converts = random.random() < 0.5
+    contacts = [at for _, at, action in actions if action == "/b"] if random.random() < 0.3 else ()
     signals = {
         (random.choice(actions)[2], signal): random.choice((None, *(each[0] for each in actions)))
         for signal in random.sample(SIGNALS, 5)
@@ -54,6 +55,7 @@ def random_session(random: Random, number: int) -> Session:
         as_a_whole=converts and not bought and random.random() < 0.3,
         steps=sorted(carts + pages + left),
         signals=[(action, signal, at) for (action, signal), at in signals.items()],
+        other_matches=[(at, random.choice(("contact", "abandoned_cart")), None) for at in contacts],
     )
 
 

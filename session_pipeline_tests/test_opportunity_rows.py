@@ -317,6 +317,7 @@ def sessions_of_store(deployment: Deployment) -> list[Session]:
                 values=[value for _, value in deciding],
                 steps=steps[session_id],
                 signals=signals[session_id],
+                other_matches=[match for match in matches[session_id] if match[1] != outcome],
             )
         )
     return sessions

@@ -15,6 +15,8 @@ from typing import Any
 OF_A_VISIT = {"rage_click", "repeated_submit", "error", "error_loop"}
 WAYS = {"u_turn", "back_track", "repeated_search", "repeat"}
 
+OTHER_CONVERSIONS = {"contact", "lead"}  # of the packaged settings, beside purchase
+
 Moment = tuple[str, str, int, int, str]  # site, action, position, stage, device
 
 
@@ -46,12 +48,13 @@ class Session:
 
     @property
     def open_actions(self) -> list[tuple[int, int, str]]:
-        end = max(self.conversions, default=inf)
+        other_conversions = (at for at, rule, _ in self.other_matches if rule in OTHER_CONVERSIONS)
+        end = min((*self.conversions, *other_conversions), default=inf)
         return [each for each in self.actions if each[1] < end]
 
-    def value_after(self, event_number: int) -> Decimal | None:
-        pairs = zip(self.conversions, self.values, strict=True)
-        known = [value for at, value in pairs if at > event_number and value is not None]
+    @property
+    def value(self) -> Decimal | None:
+        known = [value for value in self.values if value is not None]
         return sum(known, Decimal()) if known else None
 
     def stage(self, event_number: int) -> int:
@@ -60,9 +63,6 @@ class Session:
             if at < event_number and step > 0:
                 deepest[funnel] = max(step, deepest.get(funnel, 0))
         return sum(deepest.values())
-
-    def event_number(self, number: int) -> int:
-        return next(each[1] for each in self.actions if each[0] == number)
 
     def moment(self, number: int) -> Moment:
         event_number, action = next((each[1], each[2]) for each in self.actions if each[0] == number)
@@ -103,9 +103,8 @@ def moment_counts(sessions: Sequence[Session], most: int) -> dict[tuple[Any, ...
         row[first_column + 1] += session.is_converted
         if signal and first_column == 0 and not session.is_converted:
             row[5] = min(row[5] or session.session_id, session.session_id)
-        value = session.value_after(session.event_number(number))
-        if not signal and value is not None:
-            row[4] = (row[4] or 0) + value
+        if not signal and session.value is not None:
+            row[4] = (row[4] or 0) + session.value
 
     for session in sessions:
         if session.is_bot:

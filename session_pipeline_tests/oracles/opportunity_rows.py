@@ -124,10 +124,7 @@ def opportunity_rows(sessions: Sequence[Session], days: Iterable[date], most: in
     counted = most_visited(sessions, most)
     people = [each for each in sessions if not each.is_bot]
     arrivals = {
-        each.session_id: [
-            (number, each.moment(number), each.value_after(each.event_number(number)))
-            for number in first_in_buckets(each)
-        ]
+        each.session_id: [(number, each.moment(number), each.value) for number in first_in_buckets(each)]
         for each in people
     }
 

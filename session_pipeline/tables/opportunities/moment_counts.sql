@@ -29,7 +29,7 @@ counted as (
 ),
 
 signals as (
-    -- One row is a session, an action and a signal that was complete before the last conversion,
+    -- One row is a session, an action and a signal that was complete before the first conversion,
     -- and the moment at which it was complete.
     select
         m.session_number,

@@ -1,24 +1,19 @@
--- One row is a moment: an action of a session before its last conversion, with what is known by
--- then. value is that of the conversions after it.
+-- One row is a moment: an action of a session before its first conversion, with what is known by
+-- then. Of a session that has converted, no moment is kept: if those before a further conversion
+-- were, all sessions that are compared there would convert.
 -- Positions are put into buckets, because few sessions are at an action at exactly equal positions.
-with later_values as (
-    -- One row is the events between two conversions of a session that converts several times, and
-    -- the value of all later conversions. In other sessions, this is the whole value.
+with first_conversions as (
+    -- Also by a rule that is not the outcome of the session, because another one has priority.
     select
         s.session_number,
-        lag(m.event_number) over (
-            partition by s.session_number order by m.event_number
-        ) as from_event_number,
-        m.event_number as before_event_number,
-        sum(m.value) over (
-            partition by s.session_number
-            order by m.event_number
-            rows between current row and unbounded following
-        ) as value
+        min(m.event_number) as event_number
     from outcome_matches as m
+    inner join outcome_rules as r
+        on m.rule = r.outcome
     inner join numbered_sessions as s
-        on m.session_id = s.session_id and m.rule = s.outcome
-    where s.has_several
+        on m.session_id = s.session_id
+    where r.is_conversion
+    group by s.session_number
 ),
 
 reached as (
@@ -72,18 +67,15 @@ placed as (
             when a.action_number <= 13 then 9
             else 14
         end as position_bucket,
-        case when s.has_several then v.value else s.value end as value
+        s.value
     from session_actions as a
     inner join numbered_sessions as s
         on a.session_id = s.session_id
     inner join numbered_actions as n
         on a.session_date = n.session_date and a.site = n.site and a.action = n.action
-    left join later_values as v
-        on
-            s.session_number = v.session_number
-            and a.event_number >= coalesce(v.from_event_number, a.event_number)
-            and a.event_number < v.before_event_number
-    where s.last_event_number is null or a.event_number < s.last_event_number
+    left join first_conversions as c
+        on s.session_number = c.session_number
+    where c.event_number is null or a.event_number < c.event_number
 )
 
 select

@@ -6,6 +6,7 @@ from session_pipeline.reference.signals import COMPARISONS
 from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import Settings
 from session_pipeline.tables.graph import Computation, PythonTable, Step
+from session_pipeline.tables.outcomes.from_settings import outcome_rules
 from session_pipeline.tables.spans import days_back
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         name="moments",
         tables=("moment_counts", "seen_counts"),
-        lists={"compared_signals": _compared_signals},
+        lists={"compared_signals": _compared_signals, "outcome_rules": outcome_rules},
         computed=(
             Computation("numbered_actions", "numbered_actions"),
             Computation("numbered_sessions", "numbered_sessions"),

@@ -5,8 +5,7 @@ with conversions as (
         o.session_id,
         o.outcome,
         o.value,
-        max(m.event_number) as last_event_number,
-        count(m.event_number) > 1 as has_several
+        max(m.event_number) as last_event_number
     from session_outcomes as o
     left join outcome_matches as m
         on o.session_id = m.session_id and o.outcome = m.rule
@@ -35,8 +34,7 @@ select
     c.session_id is not null as is_converted,
     c.outcome,
     c.value,
-    c.last_event_number,
-    coalesce(c.has_several, false) as has_several
+    c.last_event_number
 from numbers as n
 left join conversions as c
     on n.session_id = c.session_id
