@@ -160,6 +160,34 @@ def test_days_built_one_by_one_have_the_same_files(tmp_path: Path) -> None:
     assert {key: sha for key, sha in one_by_one.hashes().items() if key in hashes} == hashes
 
 
+@pytest.mark.long
+def test_visitor_after_days_away_has_the_same_differences_in_days_built_one_by_one(tmp_path: Path) -> None:
+    """Of a day alone, the visitor's earlier event is not read; these definitions have no timeout."""
+    events = [("always", day, minute, None) for day in range(1, 7) for minute in (0, 1)]
+    events += [("away", 1, 0, None), ("away", 6, 1, "c"), ("away", 6, 2, None)]
+    lines = [
+        {
+            "event_id": f"{visitor} {day} {minute}",
+            "visitor_id": visitor,
+            "event_time": f"2026-10-0{day}T10:0{minute}:00Z",
+            "event_name": "page_view",
+            "page_url": "https://shop.example/",
+            **({"client_session_id": client_session} if client_session else {}),
+        }
+        for visitor, day, minute, client_session in events
+    ]
+    rules = {"days": {"midnight": True}, "logins": {"starts": "event_name = 'page_view'"}, "unlimited": {}}
+    settings = {"definitions": {"also": ["umami", *rules], "rules": rules}}
+    at_once, one_by_one = (Deployment(tmp_path / name, settings, only=COUNTED) for name in ("at once", "one by one"))
+    for day in range(1, 7):
+        of_day = [line for line in lines if line["event_time"].startswith(f"2026-10-0{day}")]
+        for deployment in (at_once, one_by_one):
+            deployment.deliver(str(day), of_day)
+        one_by_one.run(until=date(2026, 10, day))
+    at_once.run(until=date(2026, 10, 6))
+    assert one_by_one.hashes() == at_once.hashes()
+
+
 def test_differences_and_own_row_add_up(built: Deployment) -> None:
     rows = built.table("daily_definitions").set_index(["session_date", "site", "definition"]).sort_index()
     own = rows.xs("own", level="definition")

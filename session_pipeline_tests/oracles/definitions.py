@@ -16,6 +16,7 @@ Event = Mapping[str, Any]
 Test = Callable[[Event], bool]
 PASSIVE = ("page_ping", "heartbeat", "scroll", "request")
 MICROSECOND, MINUTE, ONE_DAY = timedelta(microseconds=1), timedelta(minutes=1), timedelta(days=1)
+LONGEST_KNOWN = timedelta(days=2)  # an earlier event of the visitor is not known
 CAUSES = (
     "inactivity", "midnight", "utc_hour", "event", "client_session", "user", "campaign", "max_hours", "uncounted",
 )  # fmt: skip
@@ -162,7 +163,7 @@ def _sessions_of_stream(events: Sequence[Event], definition: Definition, *, is_k
 
 
 def _hard_break(previous: Event | None, event: Event, definition: Definition, *, is_keyed: bool) -> str | None:
-    if previous is None:
+    if previous is None or (not is_keyed and event["event_date"] - previous["event_date"] > LONGEST_KNOWN):
         return "client_session" if is_keyed else "inactivity"
     if not is_keyed:
         if definition.is_too_long(event["event_time"] - previous["event_time"]):

@@ -1,7 +1,8 @@
 -- One row is an event under a definition, with the reason why it starts a session there, or null.
 -- Whether an event starts a session depends on the events of its own day and of the day before, so
--- that a day alone gives the same rows as a stretch: values that are older are not known, and a
--- series of events over two midnights is cut at each midnight from the second on.
+-- that a day alone gives the same rows as a stretch: values that are older are not known, an
+-- event more than two days after the one before is like the first one, and a series of events
+-- over two midnights is cut at each midnight from the second on.
 with people as (
     select session_id
     from sessions
@@ -81,7 +82,10 @@ hard_breaks as (
                         when previous_time is null then 'client_session'
                         when date_diff('day', previous_date, event_date) > 1 then 'max_hours'
                     end
-            when previous_time is null then 'inactivity'
+            when
+                previous_time is null
+                or date_diff('day', previous_date, event_date) > 2
+                then 'inactivity'
             when
                 date_diff('microsecond', previous_time, event_time) >= least_break_microseconds
                 then 'inactivity'
