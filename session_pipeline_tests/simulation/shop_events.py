@@ -158,8 +158,8 @@ EXPECTED: Sequence[tuple[int, str, str]] = (
     (36, "check_warned", "check source_arrived"),  # the day without events
     (39, "run_failed", "job build"),  # the disk is full
     (39, "run_failed", "job ingest"),  # still full at the next file
-    (43, "check_warned", "check volume_unusual"),  # unusually many visitors
-    (43, "check_warned", "check outcome_alerts"),  # most of them see one page
+    (43, "check_warned", "check outcome_alerts"),  # unusually many visitors, most of whom see one page
+    (43, "check_warned", "check volume_unusual"),
 )
 
 
