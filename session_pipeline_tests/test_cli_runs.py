@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 import shutil
+import socket
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -342,3 +343,10 @@ def test_verify_says_whether_it_compared_the_published_files(own_shop: Path) -> 
     code, out, _ = call("verify", "--data", own_shop)
     said = "the warehouse and the lake are not up to date, so they were not compared; run `session-pipeline run`"
     assert (code, said in out) == (0, True)
+
+
+def test_ui_on_a_port_in_use_is_wrong_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        code, _, err = call("dev", "--port", port, "--data", Deployment(tmp_path / "data").folder.path)
+    assert (code, f"port {port} is in use; name another with --port" in err) == (2, True), err

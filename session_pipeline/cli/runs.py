@@ -1,9 +1,11 @@
 """The commands run (ingest, build and publish) and dev (the Dagster UI).
 
-What a run does is in `run.run` and `build`; its Dagster jobs are in `defs`. The summary that `run` prints is in
-`cli.summary`.
+`run` starts the jobs of Dagster one after the other, under the lock of the store: ingest, then plan and build until
+nothing is stale, then publish. What each job does is in `run.run` and `build`; the jobs are defined in `defs`. The
+summary that `run` prints is in `cli.summary`.
 """
 
+import errno
 import os
 import socket
 import sys
@@ -131,8 +133,9 @@ def dev(
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise WrongUseError(f"port {port} is in use; name another with --port") from None
+        except OSError as error:
+            problem = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be opened: {error.strerror}"
+            raise WrongUseError(f"port {port} {problem}; name another with --port, such as 3001") from None
 
     from sqlalchemy.exc import SQLAlchemyError
 
