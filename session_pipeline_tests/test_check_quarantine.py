@@ -300,6 +300,7 @@ def test_delimiter_is_named_if_a_table_has_one_column(header: str, sign: str | N
         (without("") + ",", "fix them at their source: write no comma after an object"),
         ("\ufeff" + without(""), "fix them at their source: remove the byte order marks within the file"),
         ("{'visitor_id': 'v'}", "fix them at their source: write each line as one complete JSON object"),
+        (without("") + "\u2028", "fix them at their source: write each line as one complete JSON object"),
         ("v,2024-03-01,a", "change sources.web.format in settings.toml to accept such lines"),
     ],
 )

@@ -57,6 +57,7 @@ OTHER_KEYS: Mapping[str, str] = {
 }
 HEADER = "; if the file has no header, set {source}.header"  # of CSV and TSV, if no line was accepted
 BYTE_ORDER_MARK = "\ufeff"
+_JSON_BLANKS = " \t\r\n"
 SEPARATED = ("csv", "tsv")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SEPARATING_SIGN = re.compile(r"""[^\w\s"'.\\-]""")
@@ -209,7 +210,7 @@ def _begins_as_object(text: str) -> bool:
 
 def _what_is_wrong(texts: Sequence[str]) -> str:
     """Return how to fix lines that are no JSON, by the first of them."""
-    text = texts[0].strip() if texts else ""
+    text = texts[0].strip(_JSON_BLANKS) if texts else ""
     if text.startswith(BYTE_ORDER_MARK):
         return "remove the byte order marks within the file"
     if text.endswith(",") and _is_json(text[:-1]):
@@ -218,7 +219,8 @@ def _what_is_wrong(texts: Sequence[str]) -> str:
         return FIXES["invalid_json"]
     if _SURROGATE.search(text) and _is_json(text, parse_constant=_refuse):
         return r"half of a surrogate pair, such as \ud83d, is not a character: cut texts between characters"
-    return "NaN and Infinity are not JSON: write null"
+    is_json = _is_json(text, parse_constant=_refuse)
+    return FIXES["invalid_json"] if is_json else "NaN and Infinity are not JSON: write null"
 
 
 def _is_json(text: str, parse_constant: Callable[[str], object] | None = None) -> bool:
