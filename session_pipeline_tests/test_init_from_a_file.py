@@ -206,6 +206,16 @@ def test_init_writes_how_times_and_numbers_are_written(name: str, text: str, key
     load_settings(tmp_path / "new")
 
 
+def test_empty_rows_at_the_end_of_a_table_change_no_suggestion(tmp_path: Path) -> None:
+    rows = "".join(f"v{number % 9};page_view;2026-11-20 10:{number:02}:00;https://a.example/\n" for number in range(30))
+    (tmp_path / "a.csv").write_text("Visitor;Event;When;Page\n" + rows + ";;;\n" * 20)
+    code, out, err = call("init", tmp_path / "new", "--from", tmp_path / "a.csv")
+    assert code == 0, err
+    assert "30 of 50 lines are accepted" in out
+    found = load_settings(tmp_path / "new").source("web").columns
+    assert {"visitor_id": "Visitor", "event_name": "Event", "event_time": "When"}.items() <= found.items()
+
+
 def test_init_writes_no_values_as_names_of_fields(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text("v0,2026-11-20T18:10:00Z,page_view\nv0,2026-11-20T18:14:18Z,purchase\n")

@@ -55,6 +55,8 @@ def fields_in(
     keys = rules.way(rules.events_in, format) if rules.events_in else []
     read = ({name: _read(value) if name in json_fields else value for name, value in line.items()} for line in lines)
     for event in (event for line in read for event in _events_in(line, keys)):
+        if not any(value not in (None, "") for value in event.values()):
+            continue  # tables can end in many empty rows
         for field, value in event.items():
             depth = DEEPEST if is_nested or field in json_fields else 0
             for name, leaf in _leaves({field: value}, depth):
