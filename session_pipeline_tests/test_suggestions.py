@@ -15,6 +15,7 @@ import duckdb
 import pytest
 
 from session_pipeline.ingest.mapping.rules import ReadingRules
+from session_pipeline.reference.column_groups import REQUIRED_COLUMNS
 from session_pipeline.trial.field_values import FieldValues
 from session_pipeline.trial.sampled_fields import fields_of
 from session_pipeline.trial.suggestions import is_like_data, missing_columns, plain_name, suggested_columns
@@ -268,6 +269,15 @@ def test_cookie_is_a_visitor_but_the_header_of_cookies_is_not(suggest: Suggest) 
     line = {"event": "a", "ts": time(0)}
     assert suggest(lambda number: {**line, "COOKIE": f"c{number % 7}=="})["visitor_id"] == "COOKIE"
     assert "visitor_id" not in suggest(lambda number: {**line, "cookie": f"id=c{number % 7}; lang=en"})
+
+
+def test_time_of_an_event_comes_before_that_of_its_envelope(suggest: Suggest) -> None:
+    def enveloped(number: int) -> dict[str, Any]:
+        event = {"visitor_id": f"v{number % 5}", "event_time": time(number), "event_name": "page_view"}
+        return {"id": f"e{number}", "time": time(number + 1), "detail": event}
+
+    columns = suggest(enveloped)
+    assert {name: columns[name] for name in REQUIRED_COLUMNS} == {name: f"detail.{name}" for name in REQUIRED_COLUMNS}
 
 
 def test_word_of_every_line_is_less_sure_than_a_name_within(suggest: Suggest) -> None:

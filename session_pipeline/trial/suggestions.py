@@ -165,6 +165,7 @@ def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled
     """
     found = {field.name: field for field in fields}
     taken, read = _read_fields(rules, DELIVERED_COLUMNS), _read_fields(rules, filled)
+    enveloped = _enveloped(found)
     suggested: dict[str, str] = {}
     for column, usual_names in USUAL_NAMES.items():
         current = next((found[name] for name in rules.fields_of(column) if name in found), None)
@@ -182,12 +183,23 @@ def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled
         # In a server's log, such a name can be that of HTTP authentication, too.
         translated = () if rules.request else TRANSLATED_NAMES.get(column, ())
         names = partial(_named, column, usual_names, translated, events_in=rules.events_in)
-        match = (column == "event_name" and names(several)) or names(free)
+        of_event = f"{enveloped}.{column}" if enveloped else ""
+        match = of_event if of_event in free else (column == "event_name" and names(several)) or names(free)
         if match is None and column == "visitor_id" and not rules.request:  # there, it can be that of a connection
             match = next((name for session in SESSIONS for name in sorted(free) if is_called(name, session)), None)
         if match:
             suggested[column] = match
     return suggested
+
+
+def _enveloped(fields: Iterable[str]) -> str | None:
+    """Return the field in which a line has a whole event under the names of our columns; None if there is none.
+
+    The line is an envelope then, as of a message queue, and has a time of its own.
+    """
+    names = set(fields)
+    outer = (name.removesuffix(".event_time") for name in sorted(names) if name.endswith(".event_time"))
+    return next((each for each in outer if all(f"{each}.{column}" in names for column in REQUIRED_COLUMNS)), None)
 
 
 def _needs_no_field(column: str, current: FieldValues | None, rules: ReadingRules) -> bool:
