@@ -235,11 +235,15 @@ CHANGES: Mapping[str, Change] = {
         ("action_labels", "sessions", "session_actions", *FRICTION),
         "setting actions.query_parameters changed",
     ),
-    "outcomes[].name": Change("sale", (*MATCHES, "session_outcomes", "progress_changes"), "setting outcomes changed"),
+    "outcomes[].name": Change(
+        "sale", (*MATCHES, "session_outcomes", *MOMENT_TABLES, "progress_changes"), "setting outcomes changed"
+    ),
     "outcomes[].where": Change("event_name = 'cart'", MATCHES, "setting outcomes changed"),
     "outcomes[].where_session": Change("event_count >= 3", ("session_outcomes",), "setting outcomes changed"),
     "outcomes[].value": Change("status_code", MATCHES, "setting outcomes changed"),
-    "outcomes[].is_conversion": Change(False, ("session_outcomes", "progress_changes"), "setting outcomes changed"),
+    "outcomes[].is_conversion": Change(
+        False, ("session_outcomes", *MOMENT_TABLES, "progress_changes"), "setting outcomes changed"
+    ),
     "goals[].name": Change("sold", MATCHES, "setting goals changed"),
     "goals[].where": Change("event_name = 'cart'", MATCHES, "setting goals changed"),
     "goals[].value": Change("status_code", MATCHES, "setting goals changed"),
