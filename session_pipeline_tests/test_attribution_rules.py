@@ -386,6 +386,31 @@ def test_a_drop_accounts_for_those_who_no_longer_do_what_comes_after() -> None:
     assert alerts(found) == {("a", "b")}
 
 
+@pytest.mark.parametrize(
+    ("bought", "expected"),
+    [(58, {("pay", "thanks")}), (144, {("pay", GOAL)}), (178, set())],
+    ids=["fault", "fault and another name", "another name"],
+)
+def test_page_just_after_conversions_makes_no_second_alert(bought: int, expected: set[Step]) -> None:
+    """All but 2 of 180 sessions at thanks bought just before. 120 of 180 no longer reach the page in each case.
+
+    If it only has another name, purchases that are missing have another cause.
+    """
+    usual: OfADay = {
+        ("pay", GOAL): (200, 178, 0),
+        ("pay", "thanks"): (180, 178, 0),
+        ("thanks", GOAL): (180, 0, 0),
+        (GOAL, GOAL): (178, 178, 0),
+    }
+    faulty: OfADay = {
+        ("pay", GOAL): (200, bought, 0),
+        ("pay", "thanks"): (60, 58, 0),
+        ("thanks", GOAL): (60, 0, 0),
+        (GOAL, GOAL): (bought, bought, 0),
+    }
+    assert alerts(changes_of(usual, faulty)) == expected
+
+
 def test_conversions_on_the_way_through_an_action_are_at_most_all() -> None:
     """390 sessions go on from a to c, where 60 % convert: 117 % of the conversions after a."""
     found = changes_of(

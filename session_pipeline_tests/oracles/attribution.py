@@ -152,11 +152,11 @@ class Window:
 
     # What a drop accounts for
 
-    def accounted_for(self, taken: Step, other: Step) -> float:
+    def accounted_for(self, taken: Step, other: Step, *, is_loss: bool) -> float:
         """Return the sessions that a taken step accounts for at another one."""
         (segment, a, b), (other_segment, c, d) = taken, other
         lost = self.lost(taken)
-        sessions = lost and lost * self.share_at(segment, other_segment, c, a, b) * self.more_often(a, b, d)
+        sessions = lost and lost * self.share_at(segment, other_segment, c, a, b) * self.more_often(a, b, d, is_loss)
         if not lost or other_segment[0] in (WHOLE[0], segment[0]):
             return sessions
         own = segment, c, d
@@ -164,7 +164,7 @@ class Window:
             return sessions
         of_all, of_other = self.lost((WHOLE, c, d)), self.lost(other)
         outside = max(0.0, of_all - of_other)
-        in_common = min(of_other, min(of_all, self.accounted_for(taken, own)) - outside)
+        in_common = min(of_other, min(of_all, self.accounted_for(taken, own, is_loss=is_loss)) - outside)
         return max(sessions, round(in_common, 9))
 
     def share_at(self, segment: Segment, other: Segment, c: str, a: str, b: str) -> float:
@@ -197,12 +197,16 @@ class Window:
         on_the_way = self.usual(a, c)[1] * self.rate(c, GOAL) / conversions if conversions else 0.0
         return max(self.had(a, c), min(1.0, on_the_way))
 
-    def more_often(self, a: str, b: str, d: str) -> float:
+    def more_often(self, a: str, b: str, d: str, is_loss: bool) -> float:
         if d == b:
             return 1.0
         if b == GOAL:
             n, k, c, both = self.usual(a, d)
             return max(0.0, (both / c if c else 0.0) - ((k - both) / (n - c) if n > c else 0.0))
+        if d == GOAL and is_loss:
+            n, k, c, both = self.usual(a, b)
+            with_b, without = both / k if k else 0.0, max(0, c - both) / (n - k) if n > k else 0.0
+            return max(0.0, with_b - without, self.after(b, d))
         with_b = min(1.0, self.rate(b, d) + self.had(b, d))
         a_to_d = 1.0 if a == d else self.rate(a, d)
         a_to_b = self.rate(a, b)
@@ -280,7 +284,8 @@ def attribute(windows: Mapping[int, Window], drops: Sequence[Drop]) -> list[Drop
         restored = {}
         for drop in drops:
             if drop is not chosen and drop not in taken:
-                sessions = windows[drop.row.window_days].accounted_for(chosen.row.step, drop.row.step)
+                window, is_loss = windows[drop.row.window_days], chosen.is_loss
+                sessions = window.accounted_for(chosen.row.step, drop.row.step, is_loss=is_loss)
                 if sessions > 0:
                     restored[id(drop)] = sessions, drop.left_with(drop.restored + sessions)
         hides = any(

@@ -219,18 +219,18 @@ def _accounted_for(counts: SiteCounts, top: Drop, drop: Drop) -> float:
     lost = drop.window.lost(top.step)  # by the same step, in the window of the drop
     if lost <= 0:
         return 0.0
-    usual = lost * UsualFlows(counts, drop.window).carried(top.step, drop.step)
-    return max(usual, _least_in_common(counts, drop.window, top.step, drop.step))
+    usual = lost * UsualFlows(counts, drop.window).carried(top.step, drop.step, is_loss=top.is_loss)
+    return max(usual, _least_in_common(counts, drop.window, top, drop.step))
 
 
-def _least_in_common(counts: SiteCounts, window: Window, lost_at: int, step: int) -> float:
-    """Return the least number of sessions of a drop of another dimension that the loss at a step accounts for.
+def _least_in_common(counts: SiteCounts, window: Window, top: Drop, step: int) -> float:
+    """Return the least number of sessions of a drop of another dimension that the loss at `top` accounts for.
 
     No count says how many sessions two values of different dimensions share. But what the loss takes from the same
     actions, and is not in the other segment, is among the sessions that were lost outside it. A result below 0 says
     nothing. It is 0 if the drop is of the same dimension or of all sessions: their shares are known.
     """
-    segment, (other, action, later) = int(counts.steps[lost_at, 0]), counts.steps[step].tolist()
+    segment, (other, action, later) = int(counts.steps[top.step, 0]), counts.steps[step].tolist()
     if counts.segments[other][0] in (WHOLE[0], counts.segments[segment][0]):
         return 0.0
     own, whole = (counts.position_of.get((each, action, later)) for each in (segment, 0))
@@ -238,7 +238,8 @@ def _least_in_common(counts: SiteCounts, window: Window, lost_at: int, step: int
     if own is None or whole is None or window.usual_progressed_and_converted[own] < LEAST_USUAL_CONVERSIONS:
         return 0.0
     lost_by_all = window.lost(whole)
-    taken = min(lost_by_all, window.lost(lost_at) * UsualFlows(counts, window).carried(lost_at, own))
+    carried = UsualFlows(counts, window).carried(top.step, own, is_loss=top.is_loss)
+    taken = min(lost_by_all, window.lost(top.step) * carried)
     return round(taken - max(0.0, lost_by_all - window.lost(step)), COMPARED_DIGITS)
 
 

@@ -66,12 +66,13 @@ class UsualFlows:
             return 0.0
         return float(self.window.usual_progressed[place]) / max(1.0, self.visits(0, action))
 
-    def carried(self, lost_at: int, step: int) -> float:
+    def carried(self, lost_at: int, step: int, *, is_loss: bool) -> float:
         """Return how many sessions a session lost at one step, from A to B, takes from another step, from C to D.
 
         Args:
             lost_at: The position of the step from A to B.
             step: The position of the step from C to D.
+            is_loss: Whether conversions are missing at the step from A to B.
         """
         if lost_at == step:
             return 1.0
@@ -86,7 +87,7 @@ class UsualFlows:
         if not is_within and c != a:  # but a value and an action need not be: who lands on a page has been there
             known = (self.had_before_in(other, each, c) for each in (a, b) if each != self.goal)
             was_at = min(share, max(was_at, *known))
-        return was_at * self._more_often(a, b, d)
+        return was_at * self._more_often(a, b, d, is_loss=is_loss)
 
     def _was_at(self, c: int, a: int, b: int) -> float:
         """Return the share of the sessions lost from A to B that had been at C."""
@@ -97,7 +98,7 @@ class UsualFlows:
             return max(self.had_before(a, c), min(1.0, on_the_way))
         return max(self.had_before(a, c), self.had_before(b, c))
 
-    def _more_often(self, a: int, b: int, d: int) -> float:
+    def _more_often(self, a: int, b: int, d: int, *, is_loss: bool) -> float:
         """Return how much more often sessions at A reach D if they go on to B.
 
         It is a difference of two shares, but at least the share of sessions at B that go on to D; 0 if it is negative.
@@ -105,25 +106,31 @@ class UsualFlows:
         if d == b:
             return 1.0
         if b == self.goal:  # the pairs from A to D say which of them convert
-            return self._more_often_if_converted(a, d)
+            n, k, converted, both = self._usual(a, d)
+            return max(0.0, _share(both, converted) - _share(k - both, n - converted))
+        if d == self.goal and is_loss:
+            # A conversion between A and B counts, too, such as a purchase just before the page that confirms it. If
+            # none are missing, B can only have another name, and those that are missing at D have another cause.
+            n, k, converted, both = self._usual(a, b)
+            return max(0.0, _share(both, k) - _share(max(0.0, converted - both), n - k), self.reaches_after(b, d))
         b_to_d = min(1.0, self.went_on(b, d) + self.had_before(b, d))
         a_to_b = self.went_on(a, b)
         without = max(0.0, (self.went_on(a, d) - a_to_b * b_to_d) / (1 - a_to_b)) if a_to_b < 1 else 0.0
         # A session that fails at B often leaves: it does not do in another way what comes after B. A comes before B.
         return max(0.0, b_to_d - without, self.reaches_after(b, d) if d != a else 0.0)
 
-    def _more_often_if_converted(self, a: int, d: int) -> float:
-        place = self.counts.position_of.get((0, a, d))
+    def _usual(self, action: int, later: int) -> tuple[float, float, float, float]:
+        """Return the sessions at risk, and those of them that went on, converted, and did both."""
+        place = self.counts.position_of.get((0, action, later))
         if place is None:
-            return 0.0
-        n, k, converted, both = (
-            float(each[place])
-            for each in (
-                self.window.usual_at_risk,
-                self.window.usual_progressed,
-                self.window.usual_converted,
-                self.window.usual_progressed_and_converted,
-            )
+            return 0.0, 0.0, 0.0, 0.0
+        return (
+            float(self.window.usual_at_risk[place]),
+            float(self.window.usual_progressed[place]),
+            float(self.window.usual_converted[place]),
+            float(self.window.usual_progressed_and_converted[place]),
         )
-        without = (k - both) / (n - converted) if converted < n else 0.0
-        return max(0.0, both / converted - without) if converted else 0.0
+
+
+def _share(count: float, whole: float) -> float:
+    return count / whole if whole > 0 else 0.0
