@@ -11,7 +11,7 @@ import pytest
 from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.mutation.check_tests import CHECK_OF_QUERY, TESTS_OF_QUERY, CheckTests
 from session_pipeline_tests.mutation.model_tests import InvalidMutantError, ModelTests
-from session_pipeline_tests.mutation.mutants import Mutant, source_of
+from session_pipeline_tests.mutation.mutants import MODELS, QUERIES, Mutant, files_of, source_of
 from session_pipeline_tests.mutation.python import python_mutants
 from session_pipeline_tests.mutation.sql import parsed, sql_mutants, written
 
@@ -34,6 +34,14 @@ def test_each_mutant_is_a_different_valid_source(
     assert len(set(sources)) > 10
     assert formatted(text) not in sources
     assert all(formatted(source) == source for source in sources)
+
+
+@pytest.mark.long
+def test_mutants_of_all_models_and_queries_can_be_made() -> None:
+    mutants = [
+        mutant for file in [*files_of(MODELS), *files_of(QUERIES)] for mutant in sql_mutants(file, source_of(file))
+    ]
+    assert len({mutant.file for mutant in mutants}) > 100
 
 
 @pytest.mark.long

@@ -14,10 +14,9 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.mutation import forked_tests
 from session_pipeline_tests.mutation.forked_tests import Verdict
-from session_pipeline_tests.mutation.mutants import Mutant, sample, source_of
+from session_pipeline_tests.mutation.mutants import MODELS, QUERIES, Mutant, files_of, sample, source_of
 from session_pipeline_tests.mutation.python import python_mutants
 
 THRESHOLD = 0.93  # of the mutants of modules and models
@@ -77,10 +76,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("files", nargs="*", metavar="FILE", help="a model, query of a check or module; default: all")
     parser.add_argument("--sample", type=int, default=SAMPLE, help=f"mutants of each kind; 0: all (default: {SAMPLE})")
     options = parser.parse_args(arguments)
-    models, queries = (
-        sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(f"session_pipeline/{pattern}"))
-        for pattern in ("tables/*/*.sql", "checks/queries/*.sql")
-    )
+    models, queries = (files_of(pattern) for pattern in (MODELS, QUERIES))
     unknown = set(options.files) - {*models, *queries, *TESTS_OF_MODULE}
     if unknown:
         parser.error(f"not a model, a query of a check or a module with known tests: {', '.join(sorted(unknown))}")

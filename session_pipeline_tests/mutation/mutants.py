@@ -7,6 +7,7 @@ from typing import TypeVar
 from session_pipeline_tests.documents import ROOT
 
 LONGEST_TEXT = 90
+MODELS, QUERIES = "tables/*/*.sql", "checks/queries/*.sql"  # in the package
 Item = TypeVar("Item")
 
 
@@ -31,6 +32,11 @@ class Mutant:
     def __str__(self) -> str:
         """One line for a report."""
         return f"{self.file}, {self.place}: {_shortened(self.before)}  ->  {_shortened(self.after) or '(removed)'}"
+
+
+def files_of(pattern: str) -> list[str]:
+    """Return the source files of the package that match a pattern, relative to the project."""
+    return sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(f"session_pipeline/{pattern}"))
 
 
 def source_of(file: str) -> str:

@@ -7,6 +7,7 @@ tested in model_tests.py.
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
+from decimal import Decimal
 from functools import cache, partial
 from typing import Any
 
@@ -147,7 +148,7 @@ def _other_values(node: exp.Expression) -> Iterator[exp.Expression]:
     elif node.is_string:
         yield exp.Literal.string("another" if node.name != "another" else "")
     elif node.find_ancestor(exp.DataType) is None:
-        yield from (exp.Literal.number(int(node.name) + by) for by in (1, -1))
+        yield from (exp.Literal.number(Decimal(node.name) + by) for by in (1, -1))
 
 
 def _changed(node: exp.Expression, **arguments: Any) -> exp.Expression:
