@@ -73,6 +73,7 @@ class Simulation:
     Attributes:
         delivered: All content that arrived complete, with its path at that time.
         published: Each state that readers saw: its generation and its last day.
+        skipped_ticks: The times at which a sensor did nothing because of unusable settings.
         failed_ticks: The times at which a sensor could not be evaluated.
     """
 
@@ -86,6 +87,7 @@ class Simulation:
         self.delivered: list[Arrives] = []
         self.published: list[tuple[int, date]] = []
         self.alerts: list[dict[str, Any]] = []
+        self.skipped_ticks: list[datetime] = []
         self.failed_ticks: list[datetime] = []
         self.tick_count = 0
         self._cursors: dict[str, str | None] = {}
@@ -202,6 +204,8 @@ class Simulation:
                 self.failed_ticks.append(datetime.now(HOME))
                 self._entry.ran[f"failed ticks of {name} ({type(error).__name__})"] += 1
                 return None
+        if str(self.deployment.folder.settings) in (tick.skip_message or ""):
+            self.skipped_ticks.append(datetime.now(HOME))
         self._cursors[name] = tick.cursor
         return tick
 
