@@ -23,6 +23,12 @@ def test_change_is_worded_as_in_the_settings(name: str, before: str, after: str,
     assert what_changed({name: before}, {name: after}) == expected
 
 
+def test_the_fewest_settings_that_can_be_the_cause_are_named() -> None:
+    before = {"list compared_dimensions": "a", "list own_dimensions": "a", "model sessions": "a"}
+    after = {"list compared_dimensions": "b", "list own_dimensions": "b", "model sessions": "b"}
+    assert what_changed(before, after) == "setting changes or dimensions changed, model sessions changed"
+
+
 def test_a_setting_of_several_parts_is_named_once() -> None:
     before = {"list outcome_rules": "a", "setting outcome_sessions": "a"}
     after = {"list outcome_rules": "b", "setting outcome_sessions": "b"}

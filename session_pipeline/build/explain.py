@@ -4,7 +4,7 @@ Models read some settings under other names and in other units; this module maps
 which only another version of the package can change, are called constants. planner.py decides what is stale.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 from session_pipeline.tables.parameters import CONSTANTS
 
@@ -71,9 +71,20 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     for with_computations in ("list timed_patterns", "list session_definitions"):
         if with_computations in after:  # the computations of these steps change only with this list
             names = [name if name != "computations" else with_computations for name in names]
-    found = dict.fromkeys(_change(name, before.get(name), after.get(name)) for name in names)
+    found = list(dict.fromkeys(_change(name, before.get(name), after.get(name)) for name in names))
     # A setting with its values says more than the parts that are made from it.
-    return [change for change in found if not any(other.startswith(f"{change} from ") for other in found)]
+    found = [change for change in found if not any(other.startswith(f"{change} from ") for other in found)]
+    # One of two settings says more than one of three.
+    return [
+        change for change in found if not any(set() < _settings_of(other) < _settings_of(change) for other in found)
+    ]
+
+
+def _settings_of(change: str) -> Set[str]:
+    """Return the names of the settings of which at least one changed; empty for other changes."""
+    if not (change.startswith("setting ") and change.endswith(" changed")):
+        return frozenset()
+    return frozenset(change.removeprefix("setting ").removesuffix(" changed").replace(" or ", ", ").split(", "))
 
 
 def _change(name: str, before: str | None, after: str | None) -> str:

@@ -144,7 +144,7 @@ def _errors_explained(folder: DataFolder) -> Iterator[None]:
             raise
         raise HistoryError(
             f"Dagster cannot use its database in {folder.dagster_home} ({error.orig}); the user that runs this needs"
-            " write access to that folder and to all files in it, also for commands that only read"
+            " write access to that folder and to all files in it"
         ) from error
 
 
