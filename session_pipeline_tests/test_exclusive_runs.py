@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from session_pipeline.cli.exclusive_runs import exclusive_run
 from session_pipeline.cli.progress import Stages
-from session_pipeline.cli.runs import exclusive_run
 from session_pipeline.defs import alerts, dead_runs, local_runs
 from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.errors import HistoryError, MemoryTooSmallError, StoreHeldError

@@ -42,5 +42,5 @@ COMMANDS = {
     "report": Command("answers.report", "Write the HTML report, and print its path."),
     "export": Command("answers.export", "Write the warehouse as one self-contained file."),
     "erase": Command("erasing.erase", "Erase a visitor or a user, also from files that arrive later."),
-    "dev": Command("runs.dev", "Start the Dagster UI on 127.0.0.1."),
+    "dev": Command("dev.dev", "Start the Dagster UI on 127.0.0.1."),
 }

@@ -1,6 +1,7 @@
 """The command erase: erases a visitor or a user from everything that is built, and for all later files.
 
-The steps are in `run.erasure`; `cli.runs` does the work in between, and finishes an erasure that was interrupted.
+The steps are in `run.erasure`; `cli.exclusive_runs` does the work in between. `cli.runs` finishes an erasure that was
+interrupted.
 """
 
 from collections.abc import Sequence
@@ -12,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from session_pipeline import interrupts, report
-from session_pipeline.cli import runs
 from session_pipeline.cli.app import AsJson, Data, Site, Until, User, Visitor, chosen_folder, ended
+from session_pipeline.cli.exclusive_runs import exclusive_run, work
 from session_pipeline.cli.screen import counted, echo, echo_json, plain, stderr
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.erasing.erasures import unfinished_in
@@ -81,11 +82,11 @@ def erase(
         question = "Remember this id as erased?" if held.is_empty else "Erase this?"
         if not yes and not typer.confirm(f"{question} It cannot be undone.", err=True):
             raise ended("nothing was erased")
-        with runs.exclusive_run(opened) as (run, jobs, shown):
+        with exclusive_run(opened) as (run, jobs, shown):
             # Again, because another run can have read more in the meantime.
             held = find_held(run, person)
             erasure.record(run, held)
-            runs.work(run, jobs, shown)
+            work(run, jobs, shown)
             plan = run.plan()
             if unpublished := publication.why_not(plan):
                 raise ended(f"{unpublished}; run `session-pipeline run`, which finishes the erasure")
