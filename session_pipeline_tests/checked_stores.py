@@ -6,7 +6,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from session_pipeline.checks import Verdict
-from session_pipeline.run.pipeline import Run, open_run
+from session_pipeline.run.pipeline import open_run
+from session_pipeline.run.run import Run
 from session_pipeline.store.records import Key, Partition, Written
 from session_pipeline.tables import table
 from session_pipeline_tests.deployment import Deployment

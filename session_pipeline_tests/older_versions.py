@@ -4,7 +4,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from session_pipeline.run.pipeline import Run, open_run
+from session_pipeline.run.pipeline import open_run
+from session_pipeline.run.run import Run
 from session_pipeline.store.records import Recipe, Written
 from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.deployment import Deployment

@@ -12,7 +12,8 @@ from session_pipeline.ingest.admission.admit import Admitted
 from session_pipeline.ingest.reading.local_reader import LocalReader
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.run.opened import open_folder
-from session_pipeline.run.pipeline import Run, writing
+from session_pipeline.run.pipeline import writing
+from session_pipeline.run.run import Run
 from session_pipeline_tests.built_week import UNTIL, day_of_events
 from session_pipeline_tests.deployment import Deployment
 

@@ -20,7 +20,8 @@ from dagster._utils.interrupts import capture_interrupts
 from session_pipeline.build.builder import Built
 from session_pipeline.defs import resources, sensors, tags
 from session_pipeline.run import opened
-from session_pipeline.run.pipeline import Run, open_store
+from session_pipeline.run.pipeline import open_store
+from session_pipeline.run.run import Run
 from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.deployment import Deployment

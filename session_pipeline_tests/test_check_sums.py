@@ -9,7 +9,7 @@ import pytest
 
 from session_pipeline import checks
 from session_pipeline.checks import Verdict
-from session_pipeline.run.pipeline import Run
+from session_pipeline.run.run import Run
 from session_pipeline_tests.checked_stores import DAY, WEEKS, change, opened
 from session_pipeline_tests.deployment import Deployment
 

@@ -14,7 +14,7 @@ from session_pipeline import checks, defs
 from session_pipeline.checks import Verdict, unusual
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError, StoreError
 from session_pipeline.reference.days import ONE_DAY
-from session_pipeline.run.pipeline import Run
+from session_pipeline.run.run import Run
 from session_pipeline.store.records import Key
 from session_pipeline_tests.checked_stores import DAY, WEEKS, asked, change, opened
 from session_pipeline_tests.deployment import Deployment, damage

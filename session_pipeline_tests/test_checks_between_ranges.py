@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from session_pipeline.checks import CHECKS, Verdict
-from session_pipeline.run.pipeline import Run, open_run
+from session_pipeline.run.pipeline import open_run
+from session_pipeline.run.run import Run
 from session_pipeline.tables.steps import steps_of
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.orchestration import SMALL, shop_lines

@@ -14,7 +14,7 @@ from session_pipeline.defs import alerts, dead_runs, local_runs
 from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.errors import HistoryError, MemoryTooSmallError, StoreHeldError
 from session_pipeline.run.opened import open_folder, open_store
-from session_pipeline.run.pipeline import Run
+from session_pipeline.run.run import Run
 from session_pipeline.store import locks
 from session_pipeline.store.catalog_file import RUN_IS_OPEN
 from session_pipeline_tests.built_week import UNTIL, day_of_events

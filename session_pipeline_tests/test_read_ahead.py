@@ -14,7 +14,7 @@ import pytest
 from session_pipeline.engines.duckdb import DuckDBEngine
 from session_pipeline.ingest.mapping.visitors import find_key
 from session_pipeline.run.person import Person
-from session_pipeline.run.pipeline import Run
+from session_pipeline.run.run import Run
 from session_pipeline_tests import erasures
 from session_pipeline_tests.built_week import UNTIL, day_of_events
 from session_pipeline_tests.deployment import Deployment

@@ -20,7 +20,7 @@ from session_pipeline.publish.publication import Published
 from session_pipeline.report import figures
 from session_pipeline.report.ahead import ReadAhead, read_ahead
 from session_pipeline.run import written_ahead
-from session_pipeline.run.pipeline import Run
+from session_pipeline.run.run import Run
 from session_pipeline.settings_warnings import find_for_folder
 from session_pipeline_tests.built_week import day_of_events
 from session_pipeline_tests.test_warehouse_ahead import LAST, WAIT_SECONDS, built_days, unfinished_files

@@ -15,7 +15,8 @@ from session_pipeline.errors import StoreError
 from session_pipeline.publish.native_rows import Kept
 from session_pipeline.publish.new_warehouse import NewWarehouse
 from session_pipeline.publish.publication import Published
-from session_pipeline.run.pipeline import Run, open_run
+from session_pipeline.run.pipeline import open_run
+from session_pipeline.run.run import Run
 from session_pipeline.tables import TABLES
 from session_pipeline.tables.steps import STEP_OF_TABLE
 from session_pipeline_tests.built_week import UNTIL, day_of_events

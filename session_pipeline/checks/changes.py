@@ -14,7 +14,7 @@ from session_pipeline.report.figures import filled
 from session_pipeline.tables.changes.phrases import drop_text, outcome_text
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
-    from session_pipeline.run.pipeline import Run
+    from session_pipeline.run.run import Run
 
 
 def progress_adds_up(run: "Run", days: Sequence[date]) -> Verdict:

@@ -33,7 +33,7 @@ from session_pipeline.tables import table
 from session_pipeline.tables.steps import STEP_OF_TABLE
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
-    from session_pipeline.run.pipeline import Run
+    from session_pipeline.run.run import Run
 
 WATCHED = timedelta(days=7)
 OF_GONE_FILE = "; the file is gone, so its own rows stay as they were read"

@@ -12,7 +12,7 @@ from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings.shortening import shortened
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
-    from session_pipeline.run.pipeline import Run
+    from session_pipeline.run.run import Run
 
 FEWEST_SESSIONS = 30
 LARGEST_BOUNCE_SHARE = 0.05  # of sessions with page views; few sites have fewer, so only their events are read

@@ -10,7 +10,7 @@ from session_pipeline.checks.verdict import SHOWN, Verdict, verdict
 from session_pipeline.errors import StoreError
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
-    from session_pipeline.run.pipeline import Run
+    from session_pipeline.run.run import Run
 
 
 def settings_match_data(run: "Run", days: Sequence[date]) -> Verdict:

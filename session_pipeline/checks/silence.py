@@ -18,7 +18,7 @@ from session_pipeline.report import figures
 from session_pipeline.settings.shortening import shortened
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
-    from session_pipeline.run.pipeline import Run
+    from session_pipeline.run.run import Run
 
 
 def silent_sites(run: "Run", days: Sequence[date]) -> Verdict:

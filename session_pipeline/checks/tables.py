@@ -11,7 +11,7 @@ from session_pipeline.tables import spans
 from session_pipeline.tables.steps import STEP_OF_TABLE
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
-    from session_pipeline.run.pipeline import Run
+    from session_pipeline.run.run import Run
 
 
 def audit_recompute(run: "Run", days: Sequence[date]) -> Verdict:

@@ -16,7 +16,7 @@ from session_pipeline.settings.shortening import shortened
 from session_pipeline.store.records import Key
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
-    from session_pipeline.run.pipeline import Run
+    from session_pipeline.run.run import Run
 
 LARGEST_BOT_SHARE = 0.5
 LARGEST_ACTION_COUNT = 1000

@@ -18,7 +18,7 @@ from session_pipeline.tables.spans import Span
 from session_pipeline.tables.steps import STEP_OF_TABLE
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
-    from session_pipeline.run.pipeline import Run
+    from session_pipeline.run.run import Run
 
 SHOWN = 5
 NOTHING: Mapping[str, Any] = {}

@@ -10,7 +10,7 @@ from session_pipeline.store.records import Key
 from session_pipeline.tables import spans, table
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
-    from session_pipeline.run.pipeline import Run
+    from session_pipeline.run.run import Run
 
 COHORT_TABLES = ("visitors", "retention")
 

@@ -22,7 +22,7 @@ from session_pipeline.publish import publication
 from session_pipeline.run import erasure, pipeline
 from session_pipeline.run.held import Held, find_held
 from session_pipeline.run.person import Person
-from session_pipeline.run.pipeline import Run
+from session_pipeline.run.run import Run
 from session_pipeline.store.shortage import report_shortage
 
 if TYPE_CHECKING:

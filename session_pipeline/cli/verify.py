@@ -17,7 +17,7 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import StoreError
 from session_pipeline.publish import comparison, published_state
 from session_pipeline.run import pipeline
-from session_pipeline.run.pipeline import Run
+from session_pipeline.run.run import Run
 from session_pipeline.settings import load_settings
 from session_pipeline.store.records import Partition
 

@@ -17,7 +17,7 @@ from session_pipeline.defs import metadata, partition_events, retention, tags
 from session_pipeline.defs.resources import PipelineResource
 from session_pipeline.errors import WrongUseError
 from session_pipeline.publish.publication import Published
-from session_pipeline.run.pipeline import Run
+from session_pipeline.run.run import Run
 from session_pipeline.settings import Settings
 from session_pipeline.tables import TABLES
 from session_pipeline.tables.graph import Step

@@ -17,8 +17,8 @@ from session_pipeline.defs.resources import PipelineResource
 from session_pipeline.errors import DiskFullError, MemoryTooSmallError
 from session_pipeline.run.opened import today_in
 from session_pipeline.run.outcome import FailedCheck
-from session_pipeline.run.pipeline import Run
 from session_pipeline.run.profile import CHECKS as CHECKING
+from session_pipeline.run.run import Run
 from session_pipeline.store.shortage import report_shortage
 from session_pipeline.tables import TABLES
 

@@ -9,7 +9,7 @@ import dagster as dg
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import assets, checks, event_log, jobs, partitions, schedules, sensors
 from session_pipeline.defs.resources import make_resource
-from session_pipeline.run.pipeline import Run
+from session_pipeline.run.run import Run
 from session_pipeline.settings import load_settings
 
 

@@ -27,8 +27,8 @@ from session_pipeline.defs.failures import was_interrupted, why
 from session_pipeline.defs.jobs import BUILD, INGEST, UNDATED
 from session_pipeline.defs.partitions import BuiltDays, days_of
 from session_pipeline.errors import DamagedHistoryError, HistoryError, SessionPipelineError
-from session_pipeline.run.pipeline import Run
 from session_pipeline.run.profile import DAGSTER
+from session_pipeline.run.run import Run
 from session_pipeline.settings.shortening import shortened
 from session_pipeline.store.locks import folder_lock
 from session_pipeline.store.shortage import disk_full, means_disk_full, too_many_files

@@ -18,8 +18,8 @@ from session_pipeline.engines.sql import literal
 from session_pipeline.ingest.summary import IngestSummary
 from session_pipeline.publish.publication import Published
 from session_pipeline.run import delivered_files
-from session_pipeline.run.pipeline import Run
 from session_pipeline.run.profile import INGEST, PUBLISH
+from session_pipeline.run.run import Run
 from session_pipeline.store.records import Key, Partition
 from session_pipeline.tables import Table, table
 from session_pipeline.tables.graph import Step

@@ -15,7 +15,8 @@ from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs import dead_runs, tags
 from session_pipeline.defs.same_folder import require_own_history
 from session_pipeline.errors import SessionPipelineError
-from session_pipeline.run.pipeline import Run, open_run
+from session_pipeline.run.pipeline import open_run
+from session_pipeline.run.run import Run
 from session_pipeline.store.shortage import report_shortage
 
 RETRIES = 2

@@ -34,7 +34,7 @@ from session_pipeline.tables.graph import Log
 from session_pipeline.tables.steps import LOGS
 
 if TYPE_CHECKING:  # imports this module
-    from session_pipeline.run.pipeline import Run
+    from session_pipeline.run.run import Run
 
 
 def record(run: "Run", held: Held) -> None:

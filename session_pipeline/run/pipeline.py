@@ -29,7 +29,6 @@ LOCK_WAIT_SECONDS = 3600.0
 
 __all__ = [
     "LOCK_WAIT_SECONDS",
-    "Run",
     "current_plan",
     "horizon",
     "make_planner",

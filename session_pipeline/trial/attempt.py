@@ -20,7 +20,8 @@ from session_pipeline.engines.sql import fill, query_text, quote
 from session_pipeline.ingest.formats.compression import compression_of_name
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.reference.days import ONLY_DATES, are_midnights, zone
-from session_pipeline.run.pipeline import Run, open_run
+from session_pipeline.run.pipeline import open_run
+from session_pipeline.run.run import Run
 from session_pipeline.settings import (
     OWN_FOLDER,
     load_settings,

@@ -30,7 +30,7 @@ from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.mapping.source_rules import rules_of
 from session_pipeline.reference.extended_log_formats import extended_log_format
 from session_pipeline.reference.log_formats import NAMED_FORMATS, OTHER_LOG_FORMAT, parse_log_format
-from session_pipeline.run.pipeline import Run
+from session_pipeline.run.run import Run
 from session_pipeline.settings import key_of_source, packaged_preset
 from session_pipeline.store.file_facts import FileFacts
 from session_pipeline.trial.field_values import FieldValues

@@ -16,7 +16,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.run.pipeline import Run, make_planner, open_run, open_store
+from session_pipeline.run.pipeline import make_planner, open_run, open_store
+from session_pipeline.run.run import Run
 from session_pipeline.settings import load_settings
 from session_pipeline.store.paths import file_name
 from session_pipeline.store.records import Key, Partition, StoredFile, part_list_of

@@ -18,7 +18,8 @@ import pytest
 from session_pipeline import checks
 from session_pipeline.checks import Verdict, changes, deliveries, doubled, tables, unusual, verdict, visitors
 from session_pipeline.engines.sql import query_text
-from session_pipeline.run.pipeline import Run, open_run
+from session_pipeline.run.pipeline import open_run
+from session_pipeline.run.run import Run
 from session_pipeline_tests.checked_stores import WEEKS, build_four_weeks, change
 from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.mutation.forked_tests import OPTIONS

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from session_pipeline.build.wanted import days_with_events
-from session_pipeline.run.pipeline import Run, open_run
+from session_pipeline.run.pipeline import open_run
+from session_pipeline.run.run import Run
 from session_pipeline.tables import table
 from session_pipeline.tables.steps import STEP_OF_TABLE
 from session_pipeline_tests.deployment import Deployment
