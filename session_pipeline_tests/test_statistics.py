@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from session_pipeline.tables.statistics import about, of_hundred, percent, q_values
-from session_pipeline_tests.oracles import opportunity_rows as oracle
+from session_pipeline_tests.oracles.strata import yekutieli
 
 
 @pytest.mark.long
@@ -22,8 +22,8 @@ def test_q_values_are_those_of_statsmodels(seed: int) -> None:
 
 def test_q_values_are_computed_by_group() -> None:
     p_values = [0.01, 0.04, 0.03, 0.5, 0.001]
-    of_first = oracle.yekutieli([0.01, 0.04, 0.001])
-    of_second = oracle.yekutieli([0.03, 0.5])
+    of_first = yekutieli([0.01, 0.04, 0.001])
+    of_second = yekutieli([0.03, 0.5])
     found = q_values(p_values, np.array([0, 0, 1, 1, 0])).tolist()
     assert found == pytest.approx([of_first[0], of_first[1], of_second[0], of_second[1], of_first[2]])
 

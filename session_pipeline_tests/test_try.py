@@ -1,6 +1,8 @@
-"""Tests the command try: it shows what a file would give, and leaves nothing behind."""
+"""Tests the command try: it shows what a file would give, and leaves nothing behind.
 
-import gzip
+test_try_refused.py tests what it refuses.
+"""
+
 import json
 import os
 import re
@@ -54,20 +56,6 @@ def test_nothing_is_written_and_the_file_is_unchanged(tmp_path: Path) -> None:
     after = sorted(tmp_path.rglob("*")), os.stat(file)
     assert before[0] == after[0]
     assert (before[1].st_ctime_ns, before[1].st_nlink) == (after[1].st_ctime_ns, after[1].st_nlink)
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("_SUCCESS", "is a marker that Spark writes next to its files and is not read; name one of them"),
-        ("_committed_7", "is a marker that Spark writes next to its files and is not read; name one of them"),
-        ("_delta_log/0.json", "is in the log of a Delta table, which has no events; name a file of events"),
-    ],
-)
-def test_files_that_have_no_events_are_not_tried(tmp_path: Path, name: str, said: str) -> None:
-    file = write(tmp_path / name, "{}")
-    code, _, err = call("try", file)
-    assert (code, said in " ".join(err.split())) == (2, True), err
 
 
 @pytest.mark.long
@@ -174,42 +162,6 @@ def test_days_after_the_first_week_are_only_counted(tmp_path: Path) -> None:
     assert (len(found["days"]), found["day_count"], found["outcomes"]) == (7, 11, {"bounce": 7})
 
 
-def test_unacceptable_file_explains_why(tmp_path: Path) -> None:
-    file = tmp_path / "events.jsonl.gz"
-    file.write_bytes(gzip.compress(b"{}\n" * 1000)[:-9])
-    code, _, err = call("try", file)
-    assert code == 1
-    assert "would not be accepted: gzip, cut short" in err.replace("the file cannot be read (", "")
-
-
-@pytest.mark.parametrize(("name", "fix"), [("nothing.jsonl", "name a file of events"), (".", "name one of its files")])
-def test_missing_file_or_folder_is_wrong_use(name: str, fix: str) -> None:
-    code, _, err = call("try", name)
-    assert code == 2
-    assert fix in err
-
-
-def test_folders_under_raw_are_wrong_use(tmp_path: Path) -> None:
-    file = write(tmp_path / "data" / "raw" / "web" / "events.jsonl", *EVENTS)
-    for path in (file.parent, file.parent.parent):
-        code, _, err = call("try", path, "--data", tmp_path / "data")
-        assert (code, f"{path} is a folder; name one of its files" in err) == (2, True), err
-
-
-def test_file_without_a_readable_line_exits_with_1(tmp_path: Path) -> None:
-    file = write(tmp_path / "events.jsonl", "{broken", {"a": 1})
-    code, _, err = call("try", file)
-    assert code == 1
-    assert "would give no events: 2 lines would be quarantined" in err
-
-
-@pytest.mark.parametrize(("name", "text"), [("empty.jsonl", ""), ("header.csv", "visitor_id,event_time,event_name\n")])
-def test_file_without_a_line_exits_with_1(tmp_path: Path, name: str, text: str) -> None:
-    (tmp_path / name).write_text(text)
-    code, _, err = call("try", tmp_path / name)
-    assert (code, "has no lines, so it would give no events" in err) == (1, True)
-
-
 def visits_of_a_person_and_a_bot(path: Path) -> Path:
     request = '192.0.2.{} - - [05/Mar/2024:10:00:0{} +0000] "GET /{} HTTP/1.1" 200 5 "-" "{}"'
     person = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
@@ -256,21 +208,6 @@ def test_odd_lines_and_names_are_tried(tmp_path: Path) -> None:
     assert code == 1, err
     assert "17 lines = 0 accepted + 17 quarantined" in out
     assert "would give no events" in err
-
-
-@pytest.mark.parametrize("source", ["a/b", "..", ".web", ""])
-def test_impossible_name_of_a_source_is_wrong_use(tmp_path: Path, source: str) -> None:
-    file = write(tmp_path / "events.jsonl", *EVENTS)
-    for command in (("try", file), ("init", tmp_path / "new", "--from", file)):
-        code, _, err = call(*command, "--source", source)
-        assert (code, f"{source!r} is not the name of a source" in err) == (2, True)
-    assert not (tmp_path / "new").exists()
-
-
-def test_hidden_file_is_wrong_use(tmp_path: Path) -> None:
-    code, _, err = call("try", write(tmp_path / ".events.jsonl", *EVENTS))
-    assert code == 2
-    assert "rename it" in err
 
 
 @pytest.mark.long

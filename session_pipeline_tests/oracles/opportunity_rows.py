@@ -1,16 +1,14 @@
 """Computes the rows of opportunities and next_best_actions in plain Python, from sessions and docs/definitions.md.
 
 For each signal or action seen before, goes through all sessions and puts them on one side or the other; no daily
-counts of the pipeline are used. opportunities.py defines sessions and moments. test_opportunity_rows.py compares.
+counts of the pipeline are used. opportunities.py defines sessions and moments, and strata.py compares matched ones.
+test_opportunity_rows.py compares the rows with those of the pipeline.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from decimal import Decimal
-from fractions import Fraction
-from math import erfc, sqrt
 from typing import Any
 
 from session_pipeline_tests.oracles.opportunities import (
@@ -22,6 +20,7 @@ from session_pipeline_tests.oracles.opportunities import (
     milestones_of,
     most_visited,
 )
+from session_pipeline_tests.oracles.strata import Stratum, mantel_haenszel, two_sided, yekutieli
 
 WINDOWS = (28, 84)
 LEAST_SESSIONS = 30
@@ -30,7 +29,6 @@ LARGEST_Q = 0.05
 LEAST_SCORE = 2.5
 MOST_ROWS = 20
 MOST_EXAMPLES = 3
-PARTS = 2**30  # fractions are rounded to multiples of 1 / PARTS before they are added
 
 PHRASES = {
     "rage_click": "clicked again and again at",
@@ -44,33 +42,6 @@ PHRASES = {
 
 Factor = tuple[str, str, str]  # site, action, and the signal at it or the action seen before it
 Row = dict[str, Any]
-
-
-@dataclass
-class Stratum:
-    """Sessions with and without a factor at one moment: n1 and n0, of which a and c converted.
-
-    converted is how many of all sessions at the moment converted later, and value that of their later conversions, also
-    of sessions that had the signal earlier. example is the lowest id.
-    """
-
-    n1: int = 0
-    a: int = 0
-    n0: int = 0
-    c: int = 0
-    converted: int = 0
-    value: Decimal | None = None
-    example: str | None = None
-
-    def add_with(self, session: Session, *, is_example: bool) -> None:
-        self.n1 += 1
-        self.a += session.is_converted
-        if is_example:
-            self.example = min(self.example or session.session_id, session.session_id)
-
-    def add_without(self, session: Session) -> None:
-        self.n0 += 1
-        self.c += session.is_converted
 
 
 Strata = dict[date, dict[Moment, Stratum]]
@@ -326,56 +297,6 @@ def _comparison(factor: Factor, days: Sequence[tuple[date, Mapping[Moment, Strat
     if figures["expected"] < LEAST_EXPECTED or not figures["variance"]:
         return None
     return Comparison(factor, matched, examples[:MOST_EXAMPLES], figures)
-
-
-# Figures
-
-
-def mantel_haenszel(strata: Iterable[Stratum]) -> dict[str, float]:
-    """Return the difference with its interval (Sato 1989) and the score (Mantel and Haenszel 1959)."""
-    matched = [each for each in strata if each.n1 and each.n0]
-    total = {name: Fraction(0) for name in ("with", "without", "weight", "p", "q", "expected", "variance")}
-    for s in matched:
-        n = s.n1 + s.n0
-        parts = {
-            "with": Fraction(s.a * s.n0, n),
-            "without": Fraction(s.c * s.n1, n),
-            "weight": Fraction(s.n1 * s.n0, n),
-            "p": Fraction(2 * (s.n1**2 * s.c - s.n0**2 * s.a) + s.n1 * s.n0 * (s.n0 - s.n1), 2 * n**2),
-            "q": Fraction(s.a * (s.n0 - s.c) + s.c * (s.n1 - s.a), 2 * n),
-            "expected": Fraction(s.n1 * (s.a + s.c), n),
-            "variance": Fraction(s.n1 * s.n0 * (s.a + s.c) * (n - s.a - s.c), n**2 * (n - 1)),
-        }
-        for name, part in parts.items():
-            total[name] += Fraction(round(part * PARTS), PARTS)
-    difference = (total["with"] - total["without"]) / total["weight"]
-    margin = 1.959963984540054 * sqrt(max(difference * total["p"] + total["q"], 0)) / total["weight"]
-    surplus = sum(s.a for s in matched) - total["expected"]
-    return {
-        "rate_with": float(total["with"] / total["weight"]),
-        "rate_without": float(total["without"] / total["weight"]),
-        "difference": float(difference),
-        "difference_low": max(float(difference) - margin, -1.0),
-        "difference_high": min(float(difference) + margin, 1.0),
-        "expected": float(total["expected"]),
-        "variance": float(total["variance"]),
-        "score": float(surplus) / sqrt(total["variance"]) if total["variance"] else 0.0,
-    }
-
-
-def yekutieli(p_values: Sequence[float]) -> list[float]:
-    """Return the q-value of each test (Benjamini and Yekutieli 2001)."""
-    count = len(p_values)
-    harmonic = sum(1 / number for number in range(1, count + 1))
-    ordered = sorted(p_values)
-    return [
-        min(1.0, *(ordered[place] * count * harmonic / (place + 1) for place in range(count) if ordered[place] >= p))
-        for p in p_values
-    ]
-
-
-def two_sided(score: float) -> float:
-    return erfc(abs(score) / sqrt(2))
 
 
 # Words
