@@ -21,7 +21,7 @@ from session_pipeline.ingest.mapping.visitors import KEY_BYTES, PROPERTY_PURPOSE
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.reference.days import Calendar
 from session_pipeline.run.opened import OpenFolder
-from session_pipeline.run.person import IS_HELD, IS_LINKED, IS_OF_VISITOR, Person, add, add_view, looking
+from session_pipeline.run.person import IS_HELD, IS_LINKED, IS_OF_VISITOR, Person, add_table, add_view, connection_about
 from session_pipeline.store.store import Store
 from session_pipeline.tables import TABLES, Table, table
 from session_pipeline.tables.identity.from_settings import linking_events
@@ -130,22 +130,22 @@ def find_held(opened: OpenFolder, person: Person) -> Held:
         raise StoreError(
             f"a file of the store cannot be read ({str(error).splitlines()[0]}); run `session-pipeline verify`,"
             " and then `session-pipeline run`, which rebuilds what can be rebuilt"
-        ) from None
+        ) from error
 
 
 def _find_held(opened: OpenFolder, person: Person, key: VisitorKey | None) -> Held:
     store = opened.store
     person = replace(person, ignored_users=opened.settings.identity.ignored_user_ids).with_key(key)
-    with looking(store, person) as connection:
+    with connection_about(store, person) as connection:
         rows = connection.execute(
             "select file_id, cast(event_time as date) as utc_date, count(*) as row_count from raw_events"
             f" where {IS_HELD} group by all"
         ).fetchall()
         frozen = frozen_dates(store, "events")
         read = {day + shift for day in {*frozen, *(utc_date for _, utc_date, _ in rows)} for shift in NEIGHBOURS}
-        add(connection, store, "events", read)
-        add(connection, store, "duplicate_events", frozen)
-        add(connection, store, "session_changes")
+        add_table(connection, store, "events", read)
+        add_table(connection, store, "duplicate_events", frozen)
+        add_table(connection, store, "session_changes")
         add_view(connection, "linking_events", _linking_events(opened, has_frozen=bool(frozen)))
         days = connection.execute(
             f"select distinct site, unnest([event_date, session_date]) as day from events where {IS_HELD} order by all"
@@ -166,7 +166,7 @@ def _find_held(opened: OpenFolder, person: Person, key: VisitorKey | None) -> He
             days=tuple((site, day) for site, day in days),
             file_ids=frozenset(file_id for file_id, *_ in (*rows, *frozen_files)),
         )
-        _keep_former_ids(connection, held, key)
+        _create_former_ids(connection, held, key)
         held = _with_mentions(connection, held)
         unsearched = _with_expired_rows(connection, opened) | _with_expired_texts(store)
     return _with_files(opened, _with_quarantined(store, held), unsearched)
@@ -185,7 +185,7 @@ def _ids(connection: duckdb.DuckDBPyConnection, select: str) -> tuple[tuple[str,
     return tuple((site, each) for site, each in connection.execute(select).fetchall())
 
 
-def _keep_former_ids(connection: duckdb.DuckDBPyConnection, held: Held, key: VisitorKey | None) -> None:
+def _create_former_ids(connection: duckdb.DuckDBPyConnection, held: Held, key: VisitorKey | None) -> None:
     """Create the table of the former ids of the person: all its ids, also as hash_properties stores them."""
     ids = {*_ids(connection, "select site, id from held_ids"), *held.visitors, *held.users}
     hashed = {(site, key.keyed(PROPERTY_PURPOSE, each)) for site, each in ids} if key is not None else set()
@@ -221,11 +221,11 @@ def held_tables(store: Store, held: Held) -> dict[str, list[dict[str, object]]]:
     that is shared with others, only rows of the person's events are returned, without what came before and after.
     """
     found: dict[str, list[dict[str, object]]] = {}
-    with looking(store, held.person) as connection:
+    with connection_about(store, held.person) as connection:
         connection.execute(
             "create temp table held_sessions as select unnest($1::varchar[]) as session_id", [list(held.session_ids)]
         )
-        add(connection, store, "events")
+        add_table(connection, store, "events")
         connection.execute(
             f"create temp table held_events as select session_id, event_number from events where {IS_HELD}"
         )
@@ -234,7 +234,7 @@ def held_tables(store: Store, held: Held) -> dict[str, list[dict[str, object]]]:
             if condition is None:
                 continue
             if name != "raw_events":
-                add(connection, store, name)
+                add_table(connection, store, name)
             order = ", ".join(quote(column) for column in (contract.date_column, *contract.order) if column)
             rows = connection.sql(f"select {_columns(contract)} from {quote(name)} where {condition} order by {order}")
             found[name] = rows.to_arrow_table().to_pylist()

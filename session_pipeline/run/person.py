@@ -76,8 +76,12 @@ class Person:
 
 
 @contextmanager
-def looking(store: Store, person: Person) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yield a connection with the tables raw_events and persons, and the macros is_held and is_of_visitor."""
+def connection_about(store: Store, person: Person) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection in which a person's rows can be found.
+
+    It has the tables raw_events, identities and identity_edges of the store, held_ids with the ids of the person,
+    persons with its visitors, and the macros is_of_visitor, is_of_user and is_held.
+    """
     with private_connection(temp_directory="") as connection:
         connection.execute("set enable_progress_bar = false")
         given = {
@@ -89,9 +93,9 @@ def looking(store: Store, person: Person) -> Iterator[duckdb.DuckDBPyConnection]
         for name, value in given.items():
             connection.execute(f"set variable {name} = $1::varchar", [value])
         connection.execute("set variable ignored_users = $1::varchar[]", [list(person.ignored_users)])
-        add(connection, store, "raw_events")
-        add(connection, store, "identities")
-        add(connection, store, "identity_edges")
+        add_table(connection, store, "raw_events")
+        add_table(connection, store, "identities")
+        add_table(connection, store, "identity_edges")
         add_view(connection, "seen_ids", _seen_ids(connection, store))
         connection.execute(f"create temp table held_ids as {query_text(__package__, 'held_ids')}")
         connection.execute(f"create temp table persons as {query_text(__package__, 'persons')}")
@@ -100,10 +104,12 @@ def looking(store: Store, person: Person) -> Iterator[duckdb.DuckDBPyConnection]
         yield connection
 
 
-def add(connection: duckdb.DuckDBPyConnection, store: Store, name: str, dates: Collection[date] | None = None) -> None:
+def add_table(
+    connection: duckdb.DuckDBPyConnection, store: Store, name: str, dates: Collection[date] | None = None
+) -> None:
     """Add a table of the store as a view: all of it, or only some dates. Events have the visitor id of the source."""
     if name == "events" and store.of_table("event_devices"):
-        add(connection, store, "event_devices", dates)
+        add_table(connection, store, "event_devices", dates)
         add_view(connection, "events_of_persons", _rows(store, name, dates))
         add_view(connection, name, query_text(__package__, "events_of_devices"))
     else:
@@ -116,7 +122,7 @@ def _seen_ids(connection: duckdb.DuckDBPyConnection, store: Store) -> str:
     selects = ["select site, visitor_id, user_id from raw_events"]
     if frozen["events"]:
         dates = frozen_dates(store, "events")
-        add(connection, store, "events", dates)
+        add_table(connection, store, "events", dates)
         selects.append("select site, visitor_id, user_id from events")
     if frozen["identity_links"]:
         links = rows_of(table("identity_links"), frozen["identity_links"])
