@@ -1,6 +1,7 @@
 """Tests what is suggested about values: texts for null, and names of events."""
 
 import json
+import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
@@ -125,3 +126,49 @@ def test_suggested_keys_do_not_repeat_those_of_the_preset(tmp_path: Path) -> Non
     file.write_text(json.dumps(line) + "\n")
     suggested = try_file(file, folder=deployment.folder, source="web", has_sessions=False).suggested
     assert suggested == {"columns": {"user_id": "member", "event_time": "happened_at"}, "null_values": ["NULL"]}
+
+
+@pytest.mark.parametrize(
+    ("amounts", "keys"),
+    [
+        (("$19.90", "$5"), ", or set expressions = { value = \"replace(line ->> 'revenue', '$', '')\" }"),
+        (("19.90 EUR", "5"), ", or set expressions = { value = \"replace(line ->> 'revenue', ' EUR', '')\" }"),
+        (("1'234.50", "5.5"), ", or set expressions = { value = \"replace(line ->> 'revenue', '''', '')\" }"),
+        (("1,234.50", "5.5"), ", or set expressions = { value = \"replace(line ->> 'revenue', ',', '')\" }"),
+        (
+            ("1.234,50 €", "5 €"),
+            ", or set decimal_comma = true and expressions = { value = \"replace(line ->> 'revenue', ' €', '')\" }",
+        ),
+        (("1,234", "5"), ""),  # could be a decimal comma
+        (("$5", "€7.50"), ""),  # the currency would be lost
+    ],
+)
+def test_amounts_that_are_no_plain_numbers_are_named(amounts: tuple[str, ...], keys: str) -> None:
+    said = f"revenue has values such as {amounts[0]!r}, and only plain numbers such as 1234.50 are read: export them so"
+    assert of_log(*({**EVENT, "revenue": amount} for amount in amounts)).remarks == [said + keys]
+    named = of_log(*({**EVENT, "value": amount} for amount in amounts)).remarks
+    assert named == [(said + keys).replace("revenue", "value")]
+
+
+@pytest.mark.parametrize("amounts", [("19.90", "5"), ("1.234,50", "5,5"), ("free", "$5"), ("2026-11-20",), ("50 %",)])
+def test_other_values_are_no_amounts(amounts: tuple[str, ...]) -> None:
+    assert of_log(*({**EVENT, "revenue": amount} for amount in amounts)).remarks == []
+
+
+def test_amounts_that_an_expression_reads_are_not_named() -> None:
+    line = {**EVENT, "revenue": "$5"}
+    assert of_log(line, rules=replace(RULES, expressions={"value": "'5'"})).remarks == []
+    assert of_log(line, rules=replace(RULES, columns={"value": ()})).remarks == []
+
+
+def test_amounts_are_read_with_the_keys_that_the_sentence_gives(tmp_path: Path) -> None:
+    start: dict[str, Any] = {"start_date": date(2026, 1, 1)}
+    deployment = Deployment(tmp_path / "data", start)
+    file = tmp_path / "orders.jsonl"
+    file.write_text(json.dumps({**EVENT, "revenue": "$1,234.50"}), encoding="utf-8")
+    [remark] = try_file(file, folder=deployment.folder, source="web", has_sessions=False).remarks
+    keys = tomllib.loads(remark.partition("or set ")[2])
+    deployment.set({**start, "sources": {"web": keys}})
+    read = try_file(file, folder=deployment.folder, source="web", has_sessions=False)
+    assert [field.example for field in read.fields if field.column == "value"] == ["1234.500000"]
+    assert read.remarks == []

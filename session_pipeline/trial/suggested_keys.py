@@ -15,7 +15,7 @@ from session_pipeline.trial.suggested_addresses import possible_addresses, sugge
 from session_pipeline.trial.suggested_remarks import log_in_field, numbered_events, remarks_about, remarks_about_pages
 from session_pipeline.trial.suggested_requests import NO_VALUE, suggested_request
 from session_pipeline.trial.suggested_times import time_keys
-from session_pipeline.trial.suggested_values import decoded_in, event_names_in, nulls_in, without
+from session_pipeline.trial.suggested_values import amounts_in, decoded_in, event_names_in, nulls_in, without
 from session_pipeline.trial.suggestions import (
     are_counts,
     missing_columns,
@@ -107,6 +107,7 @@ def suggested_keys(
     remarks = [
         *remarks,
         *remarks_about(fields, replace(rules, null_values=(*rules.null_values, *nulls)), columns, missing),
+        *amounts_in(fields, rules, columns, keys.get("expressions", {})),
         *([] if has_preset or missing else remarks_about_pages(fields, rules, columns, keys.get("event_names", {}))),
     ]
     if _has_object(fields, "value") and "value" not in columns and rules.fields_of("value") == ("value",):

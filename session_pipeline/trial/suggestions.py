@@ -232,6 +232,22 @@ def needs_decimal_comma(fields: Sequence[FieldValues], rules: ReadingRules, colu
     return is_read and any(field.has_decimal_comma() for field in fields if field.name in names[:1])
 
 
+def field_of_value(
+    fields: Sequence[FieldValues], rules: ReadingRules, columns: Mapping[str, str]
+) -> FieldValues | None:
+    """Return the field that values are read from, or could be by its name; None if there is none, or an expression."""
+    if "value" in {*rules.constants, *rules.expressions} or not rules.fields_of("value"):
+        return None
+    found = {field.name: field for field in fields}
+    for name in [columns["value"]] if "value" in columns else rules.fields_of("value"):
+        if name in found:
+            return found[name]
+    taken = {*columns.values(), *_read_fields(rules, DELIVERED_COLUMNS)}
+    free = {name: field for name, field in found.items() if name not in taken}
+    named = _named("value", USUAL_NAMES["value"], TRANSLATED_NAMES.get("value", ()), free, events_in=rules.events_in)
+    return found[named] if named else None
+
+
 def is_like_data(header: Iterable[str]) -> bool:
     """Whether names of fields are probably values of a first line: one is a time, an address on the web or a number."""
     return any(WRITTEN_TIME.match(name) or "://" in name or DECIMAL.fullmatch(name) for name in header)
