@@ -2,11 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from session_pipeline.trial.result import NO_SOURCE
 from session_pipeline.trial.suggested_keys import ONLY_COUNTS, Suggested
+from session_pipeline.trial.try_file import try_file
 from session_pipeline_tests.ingesting import RULES
 from session_pipeline_tests.test_suggested_requests import AT, of_log
 from session_pipeline_tests.test_suggestions import AGENT
@@ -176,3 +182,33 @@ def test_sentences_about_several_texts_have_the_same_null_values() -> None:
     null_values = r'null_values = ["\\N", "NA", "undefined"]'
     assert f"set {null_values} to set such lines aside" in of_visitor
     assert f"set {null_values}, so that such lines have no user_id" in of_user
+
+
+@pytest.mark.parametrize(
+    ("ids", "problem"),
+    [
+        (("1001.0", "1002.0"), "1001.0 is another visitor than 1001"),
+        ((1001.0, 1002.0), "1001.0 is another visitor than 1001"),
+        (("1001", "1.23E+18"), "1.23E+18 can have lost digits, so that several visitors count as one"),
+        ((1.23e18,), "1.23e+18 can have lost digits, so that several visitors count as one"),
+    ],
+)
+def test_ids_that_are_floating_point_numbers_are_named(ids: tuple[object, ...], problem: str) -> None:
+    line = {"visitor_id": "v", "event_time": AT, "event_name": "page_view"}
+    said = f"{{}} has ids as floating-point numbers: {problem}; export them as texts"
+    assert of_log(*({**line, "visitor_id": each} for each in ids)).remarks == [said.format("visitor_id")]
+    assert of_log(*({**line, "user_id": each} for each in ids)).remarks == [said.format("user_id")]
+
+
+@pytest.mark.parametrize("ids", [("1001", 1002), ("1234567890.1698765432",), ("5e1", "abc"), ("GA1.0",)])
+def test_other_ids_are_no_floating_point_numbers(ids: tuple[object, ...]) -> None:
+    line = {"event_time": AT, "event_name": "page_view"}
+    assert of_log(*({**line, "visitor_id": each} for each in ids)).remarks == []
+
+
+def test_ids_of_a_parquet_column_of_doubles_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    at = datetime(2026, 5, 4, 10, tzinfo=UTC)
+    pq.write_table(pa.table({"visitor_id": [1001.0], "event_time": [at], "event_name": ["page_view"]}), file)
+    [remark] = try_file(file, folder=None, source=NO_SOURCE, has_sessions=False).remarks
+    assert remark.startswith("visitor_id has ids as floating-point numbers: 1001.0 is another visitor than 1001;")

@@ -80,7 +80,7 @@ def test_requests_in_logs_are_suggested(
 
 def of_log(*lines: Mapping[str, Any], rules: ReadingRules = RULES, filled: frozenset[str] = frozenset()) -> Suggested:
     """What is suggested for some lines of a server's log."""
-    read = [json.loads(json.dumps(line), parse_int=Number) for line in lines]
+    read = [json.loads(json.dumps(line), parse_int=Number, parse_float=Number) for line in lines]
     with duckdb.connect() as connection:
         fields = fields_in(read, rules, connection)
     return suggested_keys(fields, rules, filled, rules.earliest.date())

@@ -14,13 +14,14 @@ from session_pipeline.reference.usual_event_names import PACKAGED_NAMES
 from session_pipeline.settings import as_toml
 from session_pipeline.settings.values import is_label, shown
 from session_pipeline.settings_warnings.sources import NAMELESS_IDS, PAGE_VIEW
-from session_pipeline.trial.field_values import URL, FieldValues
+from session_pipeline.trial.field_values import DECIMAL, URL, FieldValues
 from session_pipeline.trial.suggestions import SESSIONS, is_called, names_of_some_lines
 
 MOST_LOG_LINES = 20  # lines that are enough to recognize an access log in a field
 # The event that lines without its name probably are, by the column that they have.
 ONLY_EVENTS = {"page_url": "page_view", "page_title": "page_view", "value": "purchase"}
 FIRST_OF_LIST = re.compile(r"(\w+)_0_(\w+)")  # as actionDetails_0_url of Matomo's CSV
+FLOAT_ID = re.compile(r"\d+\.0|\d+(\.\d+)?[eE]\+?\d+")  # a whole number that was written as a floating-point one
 IMAGE = re.compile(r"(?i)[^?#]*\.(png|jpe?g|gif|svg|webp|avif|ico)([?#]|$)")
 
 
@@ -62,6 +63,7 @@ def remarks_about(
     return [
         *_about_sessions(columns),
         *_about_nameless(fields, rules, columns),
+        *_about_float_ids(fields, rules, columns),
         *_about_names(fields, rules, columns, missing),
     ]
 
@@ -93,6 +95,29 @@ def _about_nameless(fields: Sequence[FieldValues], rules: ReadingRules, columns:
             f"{name} has {shown(texts[0])} for visitors who are not known, who would count as one person:"
             f" set null_values = {null_values}{fix}"
         )
+
+
+def _about_float_ids(fields: Sequence[FieldValues], rules: ReadingRules, columns: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence for each field of visitors or users whose ids are floating-point numbers, as pandas writes them.
+
+    An id with an exponent can have lost its last digits. Other decimals can be ids, as the client ids of Google are.
+    """
+    named: set[str] = set()
+    for column in ("visitor_id", "user_id"):
+        if column in rules.expressions:
+            continue
+        names = [columns[column]] if column in columns else rules.fields_of(column)
+        for field in (field for field in fields if field.name in names and field.name not in named):
+            numbers = [value for value in field.values if isinstance(value, str) and FLOAT_ID.fullmatch(value)]
+            if numbers and field.is_mostly(DECIMAL.fullmatch):
+                named.add(field.name)
+                rounded = next((number for number in numbers if "e" in number.lower()), None)
+                problem = (
+                    f"{rounded} can have lost digits, so that several visitors count as one"
+                    if rounded
+                    else f"{numbers[0]} is another visitor than {numbers[0].removesuffix('.0')}"
+                )
+                yield f"{field.name} has ids as floating-point numbers: {problem}; export them as texts"
 
 
 def _about_names(
