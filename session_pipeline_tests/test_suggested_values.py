@@ -8,8 +8,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from session_pipeline.trial.field_values import FieldValues
+from session_pipeline.trial.result import NO_SOURCE
+from session_pipeline.trial.sampled_fields import json_fields_in
 from session_pipeline.trial.try_file import try_file
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.ingesting import RULES
@@ -172,3 +176,39 @@ def test_amounts_are_read_with_the_keys_that_the_sentence_gives(tmp_path: Path) 
     read = try_file(file, folder=deployment.folder, source="web", has_sessions=False)
     assert [field.example for field in read.fields if field.column == "value"] == ["1234.500000"]
     assert read.remarks == []
+
+
+AIRBYTE = {"_airbyte_raw_id": "a", "_airbyte_extracted_at": 1777888800000}
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
+def test_fields_in_texts_of_json_are_suggested(tmp_path: Path, ending: str) -> None:
+    inner = {"uid": "v", "ts": AT, "event": "page_view", "page": {"url": "/p"}}
+    lines = [{**AIRBYTE, "_airbyte_data": json.dumps({**inner, "n": number})} for number in range(3)]
+    file = tmp_path / f"a.{ending}"
+    if ending == "jsonl":
+        file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    elif ending == "csv":
+        pd.DataFrame(lines).to_csv(file, index=False)
+    else:
+        pd.DataFrame(lines).to_parquet(file, index=False)
+    found = try_file(file, folder=None, source=NO_SOURCE, has_sessions=False)
+    columns = {"visitor_id": "uid", "event_time": "ts", "event_name": "event", "page_url": "page.url"}
+    assert found.suggested == {
+        "json_fields": ["_airbyte_data"],
+        "columns": {column: f"_airbyte_data.{name}" for column, name in columns.items()},
+    }
+    assert (found.accepted_with_suggested, found.missing) == (3, {})
+
+
+def test_texts_of_json_without_a_column_stay_texts(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text(f"{json.dumps({**EVENT, 'more': json.dumps({'colour': 'red', 'n': 1})})}\n")
+    assert try_file(file, folder=None, source=NO_SOURCE, has_sessions=False).suggested == {}
+
+
+@pytest.mark.parametrize("text", ["{broken", "[1, 2]", '"{}"', "7"])
+def test_other_texts_are_no_json_fields(text: str) -> None:
+    assert json_fields_in([FieldValues("a", [text], 1, 0)], RULES) == []
+    assert json_fields_in([FieldValues("a", ['{"b": 1}'], 1, 0)], RULES) == ["a"]
+    assert json_fields_in([FieldValues("a", ['{"b": 1}'], 1, 0)], replace(RULES, json_fields=("a",))) == []

@@ -78,6 +78,17 @@ def fields_in(
     return fields
 
 
+def json_fields_in(fields: Sequence[FieldValues], rules: ReadingRules) -> list[str]:
+    """Return the fields whose texts are JSON objects and that the settings do not read as such: of `json_fields`."""
+    return [
+        field.name
+        for field in fields
+        if "." not in field.name
+        and field.name not in rules.json_fields
+        and field.is_mostly(lambda text: text.lstrip().startswith("{") and isinstance(_read(text), dict))
+    ]
+
+
 def _objects(admitted: Admitted, connection: duckdb.DuckDBPyConnection, scratch: Path) -> Iterator[dict[str, Any]]:
     for text in _texts(admitted, connection, scratch):
         with suppress(ValueError, RecursionError):

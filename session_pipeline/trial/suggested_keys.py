@@ -4,6 +4,7 @@ suggestions.py finds the fields of columns. suggested_times.py, suggested_reques
 suggested_values.py find the other keys. suggested_remarks.py says what the keys do not.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -113,6 +114,19 @@ def suggested_keys(
     if _has_object(fields, "value") and "value" not in columns and rules.fields_of("value") == ("value",):
         keys["columns"] = {**columns, "value": []}  # an object, as the value of a message of Kafka, is no number
     return Suggested(columns, keys, remarks, missing)
+
+
+def with_json_fields(found: Suggested, rules: ReadingRules, json_fields: Sequence[str]) -> Suggested | None:
+    """Return a suggestion with the `json_fields` that it needs; None if it names no field within them.
+
+    Args:
+        found: What is suggested if the texts of these fields are read as JSON.
+        rules: How the lines are read at present.
+        json_fields: Fields whose texts are JSON.
+    """
+    named = str((found.keys, found.missing, found.remarks))
+    needed = [name for name in json_fields if re.search(rf"(?<![\w.]){re.escape(name)}\.\S", named)]
+    return replace(found, keys={"json_fields": [*rules.json_fields, *needed], **found.keys}) if needed else None
 
 
 def _other_content(fields: Sequence[FieldValues], columns: Mapping[str, str], missing: Collection[str]) -> str | None:

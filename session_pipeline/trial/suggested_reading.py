@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -35,8 +36,8 @@ from session_pipeline.settings import key_of_source, packaged_preset
 from session_pipeline.store.file_facts import FileFacts
 from session_pipeline.trial.field_values import FieldValues
 from session_pipeline.trial.result import QuarantineReason, named_source
-from session_pipeline.trial.sampled_fields import fields_in, fields_of
-from session_pipeline.trial.suggested_keys import ONLY_COUNTS, Suggested, suggested_keys
+from session_pipeline.trial.sampled_fields import fields_in, fields_of, json_fields_in
+from session_pipeline.trial.suggested_keys import ONLY_COUNTS, Suggested, suggested_keys, with_json_fields
 from session_pipeline.trial.suggestions import are_counts, is_like_data, suggested_log_format
 
 INVALID_LOG_LINE = "invalid_log_line"  # the reason for lines that fit no known log format
@@ -88,6 +89,7 @@ def suggested_for(
         # Without a section, try_file.py drops the keys if fewer lines fit them. The remarks are then those that stay.
         of_present = [] if has_own_section else _about_log(rules, reasons)
         return Suggested(keys=other_format, remarks=[*too_early, *of_present])
+    has_preset = facts.get("preset") is not None
     admitted = admit(
         path,
         root=trial.raw,
@@ -99,6 +101,9 @@ def suggested_for(
     try:
         with private_connection() as connection:
             fields = fields_of(admitted, rules, connection, run.store.scratch)
+            json_fields = [] if has_preset else json_fields_in(fields, rules)
+            with_json = replace(rules, json_fields=(*rules.json_fields, *json_fields))
+            inner = fields_of(admitted, with_json, connection, run.store.scratch) if json_fields else []
             wrapped = _wrapped_events(only_object, rules, connection)
             lists = _lists_of_events(fields, rules, connection)
     finally:
@@ -110,8 +115,9 @@ def suggested_for(
         return Suggested(remarks=[wrong])
     if admitted.format == Tsv.name and fields and all(field.name.startswith('"') for field in fields):
         return Suggested(keys={"format": Csv.name})  # TSV has no quotes
-    has_preset = facts.get("preset") is not None
-    found = suggested_keys(fields, rules, filled, run.settings.start_date, has_preset=has_preset)
+    suggest = partial(suggested_keys, filled=filled, start_date=run.settings.start_date, has_preset=has_preset)
+    read = with_json_fields(suggest(inner, with_json), rules, json_fields) if json_fields else None
+    found = read or suggest(fields, rules)
     if found.missing and (rows := list_of_rows(only_object)) is not None:
         return Suggested(remarks=[ROWS_AS_LISTS.format(rows=rows)])
     if lists and found.missing.keys() & {"event_time", "event_name"}:
