@@ -117,6 +117,15 @@ def test_second_run_builds_nothing_and_earlier_until_drops_days(own_shop: Path) 
 
 
 @pytest.mark.long
+def test_run_names_tables_without_days_if_only_they_were_built(own_shop: Path) -> None:
+    settings = own_shop / "settings.toml"
+    settings.write_text(settings.read_text().replace("retention_days = 30", "retention_days = 10"))
+    assert "Built     retention, of all days; in " in run(own_shop).stdout
+    printed = json.loads(run(own_shop, "--json").stdout)
+    assert (printed["built_days"], printed["built_tables"]) == ([], [])
+
+
+@pytest.mark.long
 def test_run_warns_about_unusable_files(own_shop: Path) -> None:
     deliver(own_shop, "foreign.jsonl", '{"who": "ann"}\n', '{"who": "bob"}\n')
     (own_shop / "raw" / "web" / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n' * 1000)[:-20])

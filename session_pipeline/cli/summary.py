@@ -43,6 +43,7 @@ class Summary:
         recognized: The presets that files were recognized as, by source, for sources without own settings.
         set_aside_reasons: Number of quarantined lines by reason, largest first.
         built_days: Days for which the run built at least one partition.
+        built_tables: Tables without days that the run built, such as retention.
         outdated_days: Days of older settings or models that wait for `run --upgrade`.
         days: Days over which outcomes and funnels are counted: the built days, or all days if none was built.
         is_all_days: Whether `days` are all days that have sessions.
@@ -57,6 +58,7 @@ class Summary:
     recognized: dict[str, list[str]]
     set_aside_reasons: dict[str, int]
     built_days: list[date]
+    built_tables: list[str]
     outdated_days: list[date]
     days: list[date]
     is_all_days: bool
@@ -79,13 +81,12 @@ def gather(opened: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], sec
     """Count the figures of the summary after everything is published."""
     folder, settings, store, files = opened.folder, opened.settings, opened.store, outcome.files
     ledger, reasons = _ledger(store, settings)
-    built_days = sorted(
-        {
-            partition.key.date
-            for partition in store.partitions.values()
-            if partition.run_id in outcome.run_ids and partition.key.table in STEP_OF_TABLE and partition.key.date
-        }
-    )
+    built = {
+        partition.key
+        for partition in store.partitions.values()
+        if partition.run_id in outcome.run_ids and partition.key.table in STEP_OF_TABLE
+    }
+    built_days = sorted({key.date for key in built if key.date})
     all_days = sorted(partition.key.date for partition in store.of_table("sessions") if partition.key.date)
     days = built_days or all_days
     outdated_days = sorted(opened.plan(upgrade=opened.upgrade).outdated_days)
@@ -95,6 +96,7 @@ def gather(opened: OpenFolder, outcome: Outcome, *, warnings: Sequence[str], sec
         recognized=delivered_files.recognized_presets(settings, store),
         set_aside_reasons=reasons,
         built_days=built_days,
+        built_tables=sorted(key.table for key in built if not key.date),
         outdated_days=outdated_days,
         days=days,
         is_all_days=days == all_days,
@@ -132,8 +134,6 @@ def _rows(summary: Summary) -> list[tuple[str, str]]:
     before = files["not_accepted_before_count"]
     not_accepted = f", {before:,} of them not accepted by earlier runs" if before else ""
     reasons = ", ".join(f"{plain(reason)} {count:,}" for reason, count in summary.set_aside_reasons.items())
-    built = f"{counted(len(summary.built_days), 'day')}, {day_ranges(summary.built_days)}" if summary.built_days else ""
-    others_are = "all other days are" if summary.outdated_days else "all days are"
     before_start = f" + {ledger['before_start']:,} before start_date" if ledger["before_start"] else ""
     expired = f" + {ledger['expired']:,} expired" if ledger.get("expired") else ""
     return [
@@ -156,8 +156,17 @@ def _rows(summary: Summary) -> list[tuple[str, str]]:
             f"{before_start}{expired}",
         ),
         *([("Expired", counted(summary.expired_count, "partition"))] if summary.expired_count else []),
-        ("Built", f"{built or f'nothing, {others_are} up to date'}; in {summary.seconds:.1f} s"),
+        ("Built", f"{_built(summary)}; in {summary.seconds:.1f} s"),
     ]
+
+
+def _built(summary: Summary) -> str:
+    """Return what a run built. Tables without days are named only if no day was built, else they belong to it."""
+    if summary.built_days:
+        return f"{counted(len(summary.built_days), 'day')}, {day_ranges(summary.built_days)}"
+    if summary.built_tables:
+        return f"{', '.join(summary.built_tables)}, of all days"
+    return f"nothing, {'all other days are' if summary.outdated_days else 'all days are'} up to date"
 
 
 def stages(profile: Profile, seconds: float) -> dict[str, Spent]:
