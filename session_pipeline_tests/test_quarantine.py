@@ -7,6 +7,7 @@ from hashlib import md5
 
 import pytest
 
+from session_pipeline.errors import CorruptFileError
 from session_pipeline_tests.ingesting import EVENT, RULES, Ingest, Row
 
 NOT_JSON = [
@@ -189,3 +190,28 @@ def test_quarantine_contains_no_address(each_way_of_columns: Ingest) -> None:
     taken = each_way_of_columns.take("{}\n" + "\n".join(f"{filler} {address} {address}" for address in ADDRESSES))
     taken.quarantined.pop(0)
     assert {row["line"] for row in taken.quarantined} == {f"{filler} [address] [address]"[:2000]}
+
+
+@pytest.mark.parametrize(("nuls", "reason"), [(1, "nul_byte"), (9_000, "nul_byte"), (300_000, "line_too_long")])
+@pytest.mark.parametrize("end", [b"", b'{"visitor_id": "v'])
+def test_lines_before_nuls_at_the_end_are_read(
+    each_way_and_in_parts: Ingest, nuls: int, reason: str, end: bytes
+) -> None:
+    """As a log ends that was preallocated, or open when the power failed."""
+    taken = each_way_and_in_parts.take((json.dumps(EVENT).encode() + b"\n") * 2 + end + bytes(nuls))
+    assert (len(taken.events), taken.admitted.line_count, taken.reasons) == (2, 3, {3: reason})
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.log"])
+def test_nuls_at_the_end_of_other_texts_are_a_line(each_way: Ingest, name: str) -> None:
+    row = '192.0.2.7 - - [04/May/2024:10:00:00 +0000] "GET /p HTTP/1.1" 200 512 "-" "Chrome"\n'
+    if name != "a.log":
+        row = "visitor_id,event_time,event_name\nv,2024-05-04T10:00:00Z,page_view\n"
+    content = (row.replace(",", "\t") if name == "a.tsv" else row).encode()
+    assert list(each_way.take(content + bytes(9_000), name).reasons.values()) == ["nul_byte"]
+
+
+@pytest.mark.parametrize("content", [bytes(9_000), b"\1" + bytes(9_000), bytes(9_000) + b"{}\n", b"{}\n\0" * 9])
+def test_file_of_nuls_has_no_lines(ingest: Ingest, content: bytes) -> None:
+    with pytest.raises(CorruptFileError, match="binary data"):
+        ingest.take(content)

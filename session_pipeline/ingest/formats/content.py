@@ -65,7 +65,10 @@ def binary_kind(beginning: bytes) -> str | None:
         return "a tar archive; unpack it"
     if ORC.match(beginning):
         return "an ORC file; write it as Parquet or JSON lines"
-    if beginning.count(b"\0") > MOST_NULS * len(beginning):
+    text = beginning.rstrip(b"\0")
+    # A log that was preallocated, or open during a power failure, ends in NULs; its lines before them are read.
+    looked_at = text if b"\n" in text else beginning
+    if looked_at.count(b"\0") > MOST_NULS * len(looked_at):
         return next((kind for pattern, kind in WIDE_TEXT if pattern.match(beginning)), BINARY_DATA)
     return None
 

@@ -3,6 +3,7 @@
 Each format is a module of this folder. mapping/given_lines.py maps the fields of its lines to columns.
 """
 
+import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -159,7 +160,9 @@ class TextLines(Format):
         return True
 
     def lines_by_duckdb(self, content: Content) -> Lines | None:
-        """Return the lines as DuckDB reads them."""
+        """Return the lines as DuckDB reads them; None if it would drop NULs at the end of the file."""
+        if ends_in_nul(content.plain_path):
+            return None
         select = query("text_lines", path=literal(escaped(content.plain_path)), longest=LONGEST_EVENT_BYTES)
         return Lines(select, 1, content.line_count + content.blank_line_count)
 
@@ -174,6 +177,14 @@ def row_of_line(line: bytes) -> Row:
     """Return the row of a line. A blank line is counted as blank, however long it is."""
     text, reason = decoded(line)
     return NO_LINE if reason and is_blank(line) else (text or None, reason, None)
+
+
+def ends_in_nul(path: Path) -> bool:
+    """Whether the last byte of a file is a NUL."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - 1, 0))
+        return file.read(1) == b"\0"
 
 
 def escaped(path: Path) -> str:
