@@ -112,7 +112,9 @@ CURRENCY = text(
     "Null without a currency.",
 )
 USER_AGENT = text(
-    "user_agent", "User agent as it was sent; reduced for people if the settings say so. Null if there is none."
+    "user_agent",
+    "User agent as it was sent; reduced for people if the settings say so, or if the source has only its parts. Null "
+    "if there is none.",
 )
 USER_AGENT_ID = text("user_agent_id", "md5 of the user agent; null if there is none. See user_agents.")
 PROPERTIES = text(
