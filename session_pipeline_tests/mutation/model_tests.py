@@ -59,13 +59,21 @@ class PreparedCase:
 
 @dataclass(frozen=True)
 class StepOfGroup:
-    """A step on one day of a group of generated cases, with correct inputs and the rows that the oracles expect."""
+    """A step on neighbouring days of a group of generated cases, with correct inputs and the rows the oracles expect.
+
+    Attributes:
+        step: The step.
+        days: The days: each day alone, and all days at once.
+        frame: The days and settings of the group.
+        inputs: The rows of each input, by table.
+        expected: The columns and rows of each table, by day.
+    """
 
     step: Step
-    day: date
+    days: Sequence[date]
     frame: Frame
     inputs: Mapping[str, Rows]
-    expected: Mapping[str, tuple[Sequence[str], Counter[tuple[Any, ...]]]]
+    expected: Mapping[str, Mapping[date, tuple[Sequence[str], Counter[tuple[Any, ...]]]]]
 
 
 @dataclass
@@ -135,7 +143,8 @@ class ModelTests:
         for seed in self.seeds:
             for item in self._steps_of_group(seed):
                 if model in item.step.models:
-                    yield f"generated cases {seed}, {item.step.name}[{item.day}]", lambda i=item: self._compare(i)
+                    days = f"{item.days[0]} to {item.days[-1]}"
+                    yield f"generated cases {seed}, {item.step.name}[{days}]", lambda i=item: self._compare(i)
         yield "portable", lambda: _lint(model, sql)
 
     def _run(self, prepared: PreparedCase) -> None:
@@ -147,9 +156,10 @@ class ModelTests:
     def _compare(self, item: StepOfGroup) -> None:
         scratch = self.folder / "written"
         scratch.mkdir(exist_ok=True)
-        written = StepRunner(self._engine, item.frame, scratch).run(item.step, (item.day,), item.inputs)
-        for name, (columns, expected) in item.expected.items():
-            assert _rows(written[name][item.day].path, columns, name, item.day) == expected, name
+        written = StepRunner(self._engine, item.frame, scratch).run(item.step, item.days, item.inputs)
+        for name, of_days in item.expected.items():
+            for day, (columns, expected) in of_days.items():
+                assert _rows(written[name][day].path, columns, name, day) == expected, name
 
     def _steps_of_group(self, seed: int) -> list[StepOfGroup]:
         if seed not in self._steps:
@@ -192,13 +202,14 @@ def _steps_of_group(seed: int, folder: Path) -> list[StepOfGroup]:
     with open_run(deployment.folder, run_id="test", until=group.until) as run:
         for step in STEPS:
             known = [name for name in step.tables if name in expected]
-            for day in run.planner.frame.wanted if known else ():
+            wanted = run.planner.frame.wanted
+            for days in [*((day,) for day in wanted), wanted] if known else ():
                 inputs = {
                     name: Rows([run.store.path_of(item) for item in found if isinstance(item, Partition)])
-                    for name, found in run.planner.inputs.of(step, (day,)).items()
+                    for name, found in run.planner.inputs.of(step, days).items()
                 }
-                of_day = {name: _expected_of_day(expected[name], name, day) for name in known}
-                items.append(StepOfGroup(step, day, run.planner.frame, inputs, of_day))
+                of_days = {name: {day: _expected_of_day(expected[name], name, day) for day in days} for name in known}
+                items.append(StepOfGroup(step, days, run.planner.frame, inputs, of_days))
     return items
 
 
