@@ -309,8 +309,7 @@ CHANGES: Mapping[str, Change] = {
     "dimensions": Change(
         {"plan": "properties ->> 'plan'"},
         ("session_dimensions", "daily_breakdowns", *VISITS, "outcome_changes"),
-        "setting dimensions changed; setting breakdowns or dimensions changed; setting changes or dimensions changed; "
-        "setting changes, breakdowns or dimensions changed, setting changes or dimensions changed",
+        "setting dimensions changed; setting breakdowns or dimensions changed; setting changes or dimensions changed",
     ),
     "breakdowns.dimensions": Change(
         ["os"],
@@ -320,13 +319,12 @@ CHANGES: Mapping[str, Change] = {
     "changes.dimensions": Change(
         ["device"],
         (*VISITS, "outcome_changes"),
-        "setting changes changed; setting changes, breakdowns or dimensions changed, setting changes changed",
+        "setting changes changed",
     ),
     "changes.excluded_dimensions": Change(
         ["variant"],
         (*VISITS, "outcome_changes"),
-        "setting changes or dimensions changed; "
-        "setting changes, breakdowns or dimensions changed, setting changes or dimensions changed",
+        "setting changes or dimensions changed",
     ),
     # The ingest has built the other tables of identity.
     "identity.by": Change("person", (*SESSIONIZED, "event_devices"), "setting identity.by changed"),
