@@ -57,6 +57,14 @@ def test_utc_dates_of_a_local_day() -> None:
     assert Calendar("America/New_York").utc_dates(day) == (day, next_day)
 
 
+def test_utc_date_is_over_before_the_day_after_its_last_local_day() -> None:
+    utc_date, next_day = date(2026, 10, 5), date(2026, 10, 6)
+    assert Calendar("UTC").is_over_before(utc_date, next_day)
+    assert not Calendar("UTC").is_over_before(utc_date, utc_date)
+    assert Calendar("America/New_York").is_over_before(utc_date, next_day)  # it ends at 20:00 of the same date
+    assert not Calendar("Asia/Kathmandu").is_over_before(utc_date, next_day)
+
+
 def test_longest_session_reaches_the_next_days() -> None:
     calendar = Calendar("America/New_York")
     longest = timedelta(hours=24) - MICROSECOND
