@@ -48,7 +48,7 @@ TESTS_OF_QUERY: Mapping[str, Sequence[str]] = {
     "doubled_page_views": ("test_check_doubled.py",),
     "outcome_alerts": ("test_check_alerts.py", "-k", "outcome_alerts"),
     "progress_alerts": ("test_check_alerts.py", "-k", "progress_alerts"),
-    "sessions_of_sites": ("test_check_warnings.py", "-k", "volume or usual or chance"),
+    "sessions_of_sites": ("test_check_volume.py", "-k", "volume or usual or chance"),
     "sites_without_bounces": ("test_check_doubled.py",),
     "visitors_of_cohorts": ("test_checks.py", "-k", "cohorts"),
     "wrong_definitions": ("test_checks.py", "-k", "definitions"),
