@@ -50,20 +50,31 @@ end;
 create or replace temp macro month_digits(name) as
 lpad(cast((strpos('JanFebMarAprMayJunJulAugSepOctNovDec', name) + 2) // 3 as varchar), 2, '0');
 
--- A time of a mail header (RFC 2822), an access log or a program as ISO 8601; null for anything
--- else: Mon, 06 May 2024 07:08:09 +0200; 06/May/2024:07:08:09 +0200, also in brackets;
--- 2024/05/06 07:08:09.
+-- A time of a mail header (RFC 2822), an access log or a program in the usual form of ISO 8601;
+-- null for anything else: Mon, 06 May 2024 07:08:09 +0200; 06/May/2024:07:08:09 +0200, also in
+-- brackets; 2024/05/06 07:08:09; 2024-05-06 07:08:09,123; 20240506T070809Z.
 create or replace temp macro iso_time(written) as
 case
     when
         regexp_full_match(
             written,
-            '\d{4}/\d\d/\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?'
+            '\d{4}(/\d\d/|-\d\d-)\d\d([Tt ]\d\d:\d\d(:\d\d([.,]\d+)?)?'
             || '( ?([Zz]|UTC|GMT|[+-]([01]\d|2[0-3]):?[0-5]\d))?)?'
         )
         then
             replace(left(written, 10), '/', '-')
-            || regexp_replace(replace(substr(written, 11), ',', '.'), ' ?(UTC|GMT)$', 'Z')
+            || regexp_replace(replace(substr(written, 11), ',', '.'), ' ?([Zz]|UTC|GMT)$', 'Z')
+    when
+        regexp_full_match(
+            written,
+            '\d{8}T\d{4}(\d\d([.,]\d+)?)?(Z|[+-]([01]\d|2[0-3]):?[0-5]\d)?'
+        )
+        then regexp_replace(
+            regexp_replace(
+                replace(written, ',', '.'), '^(....)(..)(..)T(..)(..)', '\1-\2-\3T\4:\5'
+            ),
+            '^(.{16})(\d\d)', '\1:\2'
+        )
     when
         regexp_full_match(
             written,
@@ -82,8 +93,8 @@ case
         )
 end;
 
--- A time in UTC, from a time that is written with slashes or with the name of a month. A lambda
--- names a value once, because a macro repeats it.
+-- A time in UTC, from a time in a form that iso_time knows. A lambda names a value once, because a
+-- macro repeats it.
 create or replace temp macro time_of_words(written, local_starts, local_offsets) as
 list_transform(
     [iso_time(written)],
@@ -144,7 +155,7 @@ case
         then instant_of(try_cast(written as timestamp), local_starts, local_offsets)
     when regexp_full_match(written, '\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?')
         then instant_of(clock_time(written), local_starts, local_offsets)
-    when regexp_matches(written, '^\d{4}/|[A-Za-z]{3}[ /-]\d{4}')
+    when regexp_matches(written, '^\d{4}/|[A-Za-z]{3}[ /-]\d{4}|^\d{8}T|:\d\d,\d| ?GMT$')
         then time_of_words(written, local_starts, local_offsets)
 end;
 

@@ -20,7 +20,7 @@ from session_pipeline.reference.days import ONE_DAY, zone
 from session_pipeline.reference.user_agents import lists_fingerprint
 from session_pipeline.tables import table
 
-LOGIC_VERSION = 25  # version of what the Python and SQL of ingest do; a test pins the source that it represents
+LOGIC_VERSION = 26  # version of what the Python and SQL of ingest do; a test pins the source that it represents
 TABLES = (Csv.name, Tsv.name, Parquet.name)  # formats in which an object or a list can only be text, or often is
 FIELD_OF_LINE = re.compile(r"->>\s*'((?:[^']|'')*)'")
 NEVER = datetime(1, 1, 1)
