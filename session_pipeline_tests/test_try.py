@@ -286,6 +286,22 @@ def test_tsv_with_quotes_is_read_as_csv(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("end", ["", ";"])
+def test_rows_that_are_quoted_as_a_whole_are_named(tmp_path: Path, end: str) -> None:
+    rows = ("visitor_id,event_time,event_name", "u,2026-05-04 10:00:00,view")
+    (tmp_path / "a.csv").write_text("".join(f'"{row}"{end}\n' for row in rows))
+    code, out, _ = call("try", tmp_path / "a.csv")
+    assert (code, "Note: the rows are quoted as a whole" in out, "could be" in out) == (1, True, False)
+
+
+@pytest.mark.parametrize("delimiter", ["^", pytest.param("~", marks=pytest.mark.long)])
+def test_rare_delimiter_is_suggested(tmp_path: Path, delimiter: str) -> None:
+    rows = [("visitor_id", "event_time", "event_name"), *[("u", "2026-05-04 10:00:00", "view")] * 3]
+    found = tried(write(tmp_path / "a.csv", *map(delimiter.join, rows)))
+    assert (found["suggested"], found["accepted_with_suggested"]) == ({"delimiter": delimiter}, 3)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize(("delimiter", "format"), [(",", "csv"), (";", "csv"), ("\t", "tsv")])
 def test_table_called_like_a_log_is_read_as_a_table(tmp_path: Path, delimiter: str, format: str) -> None:
     rows = [("uid", "ts", "event"), *[("u", "2026-05-04 10:00:00", "view")] * 3]

@@ -26,6 +26,7 @@ from session_pipeline.ingest.admission.wrapped_records import (
     wrapped_records,
 )
 from session_pipeline.ingest.formats import AccessLog, JsonLines, W3c, format_named
+from session_pipeline.ingest.formats.records import DELIMITERS
 from session_pipeline.ingest.formats.separated import Csv, Tsv
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.mapping.source_rules import rules_of
@@ -42,6 +43,8 @@ from session_pipeline.trial.suggestions import are_counts, is_like_data, suggest
 
 INVALID_LOG_LINE = "invalid_log_line"  # the reason for lines that fit no known log format
 RAGGED_ROW = "ragged_row"  # the reason for records with more or fewer fields than the header
+QUOTED_ROWS = "the rows are quoted as a whole, so each is one field: export the file without quotes around its rows"
+OTHER_DELIMITER = re.compile(r"[^\w\s.,;|\"'()/\\-]")  # what can separate fields, but is not looked for in a header
 NO_HEADER = "the first line looks like data; if the file has no header"
 ROWS_AS_LISTS = (
     "the records in {rows} are lists of values, and such records are not read: export them as objects, with a name for"
@@ -111,8 +114,11 @@ def suggested_for(
     if wrapped is not None:
         return wrapped
     has_header = format_named(admitted.format).has_header and not rules.header
-    if has_header and not facts["accepted_count"] and (wrong := _wrong_header(source, quarantined, facts, fields)):
-        return Suggested(remarks=[wrong])
+    if has_header and not facts["accepted_count"]:
+        if (unsplit := _rows_of_one_field(fields)) is not None:
+            return unsplit
+        if wrong := _wrong_header(source, quarantined, facts, fields):
+            return Suggested(remarks=[wrong])
     if admitted.format == Tsv.name and fields and all(field.name.startswith('"') for field in fields):
         return Suggested(keys={"format": Csv.name})  # TSV has no quotes
     suggest = partial(suggested_keys, filled=filled, start_date=run.settings.start_date, has_preset=has_preset)
@@ -161,6 +167,18 @@ def _other_format(path: Path, reasons: Mapping[str, int], facts: FileFacts, *, h
     if reasons.get(INVALID_LOG_LINE) and not facts["accepted_count"] and (table := table_format(beginning_of(path))):
         return {"format": table}
     return {}
+
+
+def _rows_of_one_field(fields: Sequence[FieldValues]) -> Suggested | None:
+    """Return how to read a table of whose fields only one has values, because its rows are not split; else None."""
+    filled = [field for field in fields if field.values]
+    if len(filled) != 1:
+        return None
+    rows = [filled[0].name, *map(str, filled[0].values)]
+    if any(all(delimiter in row for row in rows) for delimiter in DELIMITERS):
+        return Suggested(remarks=[QUOTED_ROWS])
+    found = [mark for mark in {*OTHER_DELIMITER.findall(rows[0])} if len({row.count(mark) for row in rows}) == 1]
+    return Suggested(keys={"delimiter": found[0]}) if len(found) == 1 else None
 
 
 def _wrong_header(
