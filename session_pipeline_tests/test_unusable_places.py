@@ -211,6 +211,15 @@ def test_commands_explain_too_many_open_files(own_shop: Path, monkeypatch: pytes
     assert (code, err.startswith(TOO_MANY.format("settings.toml"))) == (1, True)
 
 
+def test_search_for_a_person_explains_too_many_open_files(own_shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), "part-0.parquet")
+
+    monkeypatch.setattr("session_pipeline.run.held.connection_about", refuse)
+    code, _, err = call("erase", "--data", own_shop, "--visitor", "v1")
+    assert (code, err.startswith(TOO_MANY.format("part-0.parquet"))) == (1, True), err
+
+
 @pytest.mark.long
 def test_run_explains_too_many_open_files_within_dagster(own_shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def tags_of(*_: object) -> dict[str, str]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
 from session_pipeline.ingest.admission.recognition import MOST_LINES, likely_preset, preset_of
+from session_pipeline.ingest.admission.unsplit_rows import QUOTED_ROWS, are_quoted_rows, rare_delimiter
 from session_pipeline.ingest.admission.wrapped_records import is_one_object, list_of_rows, wrapped_records
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
@@ -60,7 +61,6 @@ BYTE_ORDER_MARK = "\ufeff"
 _JSON_BLANKS = " \t\r\n"
 SEPARATED = ("csv", "tsv")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_SEPARATING_SIGN = re.compile(r"""[^\w\s"'.\\-]""")
 # Reasons that a setting affects only if it makes all lines unusable.
 OF_WHOLE_FILES = frozenset(("ragged_row", "invalid_csv"))
 
@@ -141,11 +141,15 @@ def _is_unread_table(facts: FileFacts) -> bool:
 
 
 def _fix_of_table(facts: FileFacts, reason: str, lines: Sequence[tuple[str, str]]) -> str | None:
-    """Return the delimiter to set if a table was probably read with another one; else None."""
+    """Return how to read a table whose rows were probably not split into fields; else None."""
     if not _is_unread_table(facts) or not reason.startswith("missing_"):
         return None
-    sign = _other_delimiter([text for _, text in lines])
-    source = path_of_source(facts["source"])
+    rows = _rows_of_one_field([text for _, text in lines])
+    if not rows:
+        return None
+    if are_quoted_rows(rows):
+        return f"fix them at their source: {QUOTED_ROWS}"
+    sign, source = rare_delimiter(rows), path_of_source(facts["source"])
     return f'if {sign} separates the fields, set {source}.delimiter = "{sign}" in settings.toml' if sign else None
 
 
@@ -194,14 +198,14 @@ def _preset(facts: FileFacts, texts: Sequence[str], presets: Collection[str] | N
     return likely or (next(iter(presets)) if len(presets) == 1 else None)
 
 
-def _other_delimiter(texts: Sequence[str]) -> str | None:
-    """Return the sign that probably separates the fields of a table that was read as one column, by its first line."""
-    with suppress(ValueError, IndexError, RecursionError):
-        line = json.loads(texts[0])
-        if isinstance(line, dict) and len(line) == 1:
-            [(sign, count)] = Counter(_SEPARATING_SIGN.findall(next(iter(line)))).most_common(1)
-            return sign if count > 1 else None
-    return None
+def _rows_of_one_field(texts: Sequence[str]) -> list[str]:
+    """Return the header and the rows of a table that has values in one field only; empty if it has more fields."""
+    rows: list[str] = []
+    with suppress(ValueError, RecursionError, AttributeError):
+        for text in texts:
+            [(name, value)] = [(name, value) for name, value in json.loads(text).items() if value]
+            rows += [value] if rows else [name, value]
+    return rows
 
 
 def _begins_as_object(text: str) -> bool:

@@ -22,6 +22,7 @@ from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.reference.days import Calendar
 from session_pipeline.run.opened import OpenFolder
 from session_pipeline.run.person import IS_HELD, IS_LINKED, IS_OF_VISITOR, Person, add_table, add_view, connection_about
+from session_pipeline.store.shortage import report_shortage
 from session_pipeline.store.store import Store
 from session_pipeline.tables import TABLES, Table, table
 from session_pipeline.tables.identity.from_settings import linking_events
@@ -119,13 +120,16 @@ def find_held(opened: OpenFolder, person: Person) -> Held:
 
     Raises:
         StoreError: A file of the store cannot be read.
+        OpenFilesError: The process may not open more files.
+        MemoryTooSmallError: The engine needed more memory than its limit.
         OSError: The visitor key cannot be read.
     """
     import pyarrow as pa  # slow to load
 
     key = find_key(opened.folder.visitor_key)
     try:
-        return _find_held(opened, person, key)
+        with report_shortage(opened.folder.store):
+            return _find_held(opened, person, key)
     except (duckdb.IOException, duckdb.InvalidInputException, pa.ArrowException, OSError) as error:
         raise StoreError(
             f"a file of the store cannot be read ({str(error).splitlines()[0]}); run `session-pipeline verify`,"

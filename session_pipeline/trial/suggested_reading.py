@@ -20,13 +20,9 @@ from session_pipeline.ingest.admission.admit import admit, beginning_of
 from session_pipeline.ingest.admission.recognition import MOST_LINES, likely_preset, preset_of, preset_of_text
 from session_pipeline.ingest.admission.tabbed_logs import CLOUDFRONT, FLUENTD, is_of_cloudfront, is_of_fluentd
 from session_pipeline.ingest.admission.unknown_names import table_format, whole_lines
-from session_pipeline.ingest.admission.wrapped_records import (
-    is_one_object,
-    list_of_rows,
-    wrapped_records,
-)
+from session_pipeline.ingest.admission.unsplit_rows import QUOTED_ROWS, are_quoted_rows, rare_delimiter
+from session_pipeline.ingest.admission.wrapped_records import is_one_object, list_of_rows, wrapped_records
 from session_pipeline.ingest.formats import AccessLog, JsonLines, W3c, format_named
-from session_pipeline.ingest.formats.records import DELIMITERS
 from session_pipeline.ingest.formats.separated import Csv, Tsv
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.ingest.mapping.source_rules import rules_of
@@ -43,8 +39,6 @@ from session_pipeline.trial.suggestions import are_counts, is_like_data, suggest
 
 INVALID_LOG_LINE = "invalid_log_line"  # the reason for lines that fit no known log format
 RAGGED_ROW = "ragged_row"  # the reason for records with more or fewer fields than the header
-QUOTED_ROWS = "the rows are quoted as a whole, so each is one field: export the file without quotes around its rows"
-OTHER_DELIMITER = re.compile(r"[^\w\s.,;|\"'()/\\-]")  # what can separate fields, but is not looked for in a header
 NO_HEADER = "the first line looks like data; if the file has no header"
 ROWS_AS_LISTS = (
     "the records in {rows} are lists of values, and such records are not read: export them as objects, with a name for"
@@ -175,10 +169,10 @@ def _rows_of_one_field(fields: Sequence[FieldValues]) -> Suggested | None:
     if len(filled) != 1:
         return None
     rows = [filled[0].name, *map(str, filled[0].values)]
-    if any(all(delimiter in row for row in rows) for delimiter in DELIMITERS):
+    if are_quoted_rows(rows):
         return Suggested(remarks=[QUOTED_ROWS])
-    found = [mark for mark in {*OTHER_DELIMITER.findall(rows[0])} if len({row.count(mark) for row in rows}) == 1]
-    return Suggested(keys={"delimiter": found[0]}) if len(found) == 1 else None
+    delimiter = rare_delimiter(rows)
+    return Suggested(keys={"delimiter": delimiter}) if delimiter else None
 
 
 def _wrong_header(
