@@ -303,6 +303,18 @@ def test_rows_that_are_not_split_are_explained(header: str, row: str, fix: str |
     assert ("columns.visitor_id" in warning) is (fix is None)
 
 
+@pytest.mark.parametrize(("name", "settings"), [("a.tsv", {}), ("a.csv", {"delimiter": ","})])
+def test_wrong_delimiter_is_no_row_in_quotes(name: str, settings: dict[str, str], tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path, {"start_date": date(2024, 1, 1), "sources": {"web": settings}})
+    path = deployment.folder.raw / "web" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("visitor_id|event_time|event_name\nv|2024-03-01|a\n")
+    with open_run(deployment.folder, run_id="test", until=date(2024, 3, 2)) as run:
+        run.ingest()
+        [warning] = rejected_files(run.folder, run.settings, run.store, run.until)
+    assert 'if | separates the fields, set sources.web.delimiter = "|" in settings.toml' in warning
+
+
 @pytest.mark.parametrize(
     ("line", "what"),
     [

@@ -294,10 +294,17 @@ def test_rows_that_are_quoted_as_a_whole_are_named(tmp_path: Path, end: str) -> 
     assert (code, "Note: the rows are quoted as a whole" in out, "could be" in out) == (1, True, False)
 
 
-@pytest.mark.parametrize("delimiter", ["^", pytest.param("~", marks=pytest.mark.long)])
-def test_rare_delimiter_is_suggested(tmp_path: Path, delimiter: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "delimiter"),
+    [
+        ("a.csv", "^"),
+        pytest.param("a.csv", "~", marks=pytest.mark.long),
+        pytest.param("a.tsv", "|", marks=pytest.mark.long),
+    ],
+)
+def test_other_delimiter_is_suggested(tmp_path: Path, name: str, delimiter: str) -> None:
     rows = [("visitor_id", "event_time", "event_name"), *[("u", "2026-05-04 10:00:00", "view")] * 3]
-    found = tried(write(tmp_path / "a.csv", *map(delimiter.join, rows)))
+    found = tried(write(tmp_path / name, *map(delimiter.join, rows)))
     assert (found["suggested"], found["accepted_with_suggested"]) == ({"delimiter": delimiter}, 3)
 
 

@@ -135,7 +135,9 @@ def rejected_files(folder: DataFolder, settings: Settings, store: Store, until: 
         keys = settings.sources[source].model_fields_set if source in settings.sources else set()
         presets = recognized.get(source, []) if keys <= KEYS_OF_ANY_FORMAT | {"format"} else None
         table = _table_read_as_log(folder, facts, present)
-        if sentence := too_many_quarantined(facts, lines.counts, _first_lines(store, lines, facts), presets, table):
+        first = _first_lines(store, lines, facts)
+        sets_delimiter = "delimiter" in keys
+        if sentence := too_many_quarantined(facts, lines.counts, first, presets, table, sets_delimiter=sets_delimiter):
             problems.append(sentence if file_id in present() else sentence + OF_GONE_FILE)
     return problems
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
 from session_pipeline.ingest.admission.recognition import MOST_LINES, likely_preset, preset_of
-from session_pipeline.ingest.admission.unsplit_rows import QUOTED_ROWS, are_quoted_rows, rare_delimiter
+from session_pipeline.ingest.admission.unsplit_rows import QUOTED_ROWS, are_quoted_rows, other_delimiter
 from session_pipeline.ingest.admission.wrapped_records import is_one_object, list_of_rows, wrapped_records
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
@@ -94,6 +94,8 @@ def too_many_quarantined(
     lines: Sequence[tuple[str, str]] = (),
     presets: Collection[str] | None = None,
     table: str | None = None,
+    *,
+    sets_delimiter: bool = False,
 ) -> str | None:
     """Return a warning if more than LARGEST_QUARANTINED_RATE of a file's lines were quarantined; else None.
 
@@ -104,6 +106,7 @@ def too_many_quarantined(
         presets: The presets that other files of the source were recognized as; None if the settings say how files of
             the source are read.
         table: csv or tsv, if the file is probably a table that was read as an access log.
+        sets_delimiter: Whether the settings have the delimiter of the source.
     """
     if not has_too_many_quarantined(facts):
         return None
@@ -112,7 +115,9 @@ def too_many_quarantined(
         return _other_log_format(facts, reason.removeprefix(OTHER_LOG_FORMAT), count)
     if lines and is_one_object(facts) and (fix := _fix_of_only_object(facts, lines[0][1])):
         return f"raw/{facts['path']}: its only line was quarantined for {reason}; {fix}"
-    fix = _fix_of_table(facts, reason, lines) or _fix_of_format(facts, reason, lines, presets, table)
+    fix = _fix_of_table(facts, reason, lines, sets_delimiter=sets_delimiter) or _fix_of_format(
+        facts, reason, lines, presets, table
+    )
     return (
         f"raw/{facts['path']}: {facts['set_aside_count']:,} of {facts['line_count']:,} lines were quarantined,"
         f" {count:,} of them for {reason}; see quarantined_lines, then {fix or _fix_of_reason(facts, reason)}"
@@ -140,16 +145,18 @@ def _is_unread_table(facts: FileFacts) -> bool:
     return facts["format"] in SEPARATED and not facts["accepted_count"]
 
 
-def _fix_of_table(facts: FileFacts, reason: str, lines: Sequence[tuple[str, str]]) -> str | None:
+def _fix_of_table(
+    facts: FileFacts, reason: str, lines: Sequence[tuple[str, str]], *, sets_delimiter: bool
+) -> str | None:
     """Return how to read a table whose rows were probably not split into fields; else None."""
     if not _is_unread_table(facts) or not reason.startswith("missing_"):
         return None
     rows = _rows_of_one_field([text for _, text in lines])
     if not rows:
         return None
-    if are_quoted_rows(rows):
+    if facts["format"] == "csv" and not sets_delimiter and are_quoted_rows(rows):
         return f"fix them at their source: {QUOTED_ROWS}"
-    sign, source = rare_delimiter(rows), path_of_source(facts["source"])
+    sign, source = other_delimiter(rows), path_of_source(facts["source"])
     return f'if {sign} separates the fields, set {source}.delimiter = "{sign}" in settings.toml' if sign else None
 
 

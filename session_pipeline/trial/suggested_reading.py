@@ -20,7 +20,7 @@ from session_pipeline.ingest.admission.admit import admit, beginning_of
 from session_pipeline.ingest.admission.recognition import MOST_LINES, likely_preset, preset_of, preset_of_text
 from session_pipeline.ingest.admission.tabbed_logs import CLOUDFRONT, FLUENTD, is_of_cloudfront, is_of_fluentd
 from session_pipeline.ingest.admission.unknown_names import table_format, whole_lines
-from session_pipeline.ingest.admission.unsplit_rows import QUOTED_ROWS, are_quoted_rows, rare_delimiter
+from session_pipeline.ingest.admission.unsplit_rows import QUOTED_ROWS, are_quoted_rows, other_delimiter
 from session_pipeline.ingest.admission.wrapped_records import is_one_object, list_of_rows, wrapped_records
 from session_pipeline.ingest.formats import AccessLog, JsonLines, W3c, format_named
 from session_pipeline.ingest.formats.separated import Csv, Tsv
@@ -109,7 +109,7 @@ def suggested_for(
         return wrapped
     has_header = format_named(admitted.format).has_header and not rules.header
     if has_header and not facts["accepted_count"]:
-        if (unsplit := _rows_of_one_field(fields)) is not None:
+        if (unsplit := _rows_of_one_field(fields, admitted.format, rules)) is not None:
             return unsplit
         if wrong := _wrong_header(source, quarantined, facts, fields):
             return Suggested(remarks=[wrong])
@@ -163,15 +163,15 @@ def _other_format(path: Path, reasons: Mapping[str, int], facts: FileFacts, *, h
     return {}
 
 
-def _rows_of_one_field(fields: Sequence[FieldValues]) -> Suggested | None:
+def _rows_of_one_field(fields: Sequence[FieldValues], format: str, rules: ReadingRules) -> Suggested | None:
     """Return how to read a table of whose fields only one has values, because its rows are not split; else None."""
     filled = [field for field in fields if field.values]
     if len(filled) != 1:
         return None
     rows = [filled[0].name, *map(str, filled[0].values)]
-    if are_quoted_rows(rows):
+    if format == Csv.name and rules.delimiter is None and are_quoted_rows(rows):
         return Suggested(remarks=[QUOTED_ROWS])
-    delimiter = rare_delimiter(rows)
+    delimiter = other_delimiter(rows)
     return Suggested(keys={"delimiter": delimiter}) if delimiter else None
 
 
