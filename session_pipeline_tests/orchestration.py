@@ -17,7 +17,7 @@ from session_pipeline.build.plan import Plan
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.defs.deployment import make_definitions
 from session_pipeline.defs.local_runs import instance_of
-from session_pipeline.defs.tags import run_tags
+from session_pipeline.defs.tags import SCHEDULE, run_tags
 from session_pipeline.run import pipeline
 from session_pipeline.settings import load_settings
 from session_pipeline_tests.commands import run_program
@@ -85,7 +85,7 @@ class Orchestrated(Deployment):
         return self.execute("build", self.run_tags(days[0], days[-1]))
 
     def run_tags(self, first: date, last: date) -> Mapping[str, str]:
-        return run_tags(self.planned(), str(first), str(last))
+        return run_tags(self.planned(), str(first), str(last), SCHEDULE)
 
     def execute(
         self,

@@ -165,6 +165,12 @@ def test_plan_status_and_run_report_the_same_problems(own_shop: Path) -> None:
     warnings = json.loads(run(own_shop, "--json").stdout)["warnings"]
     planned = json.loads(call("plan", "--json", "--data", own_shop)[1])
     assert planned["problems"] + planned["warnings"] == warnings
+    refused = json.loads(call("status", "--json", "--data", own_shop)[1])["files_not_accepted"]
+    assert [(file["path"], file["status"]) for file in refused] == [
+        ("web/cut.jsonl.gz", "corrupt"),
+        ("web/cut_list.json", "corrupt"),
+    ]
+    assert all(file["reason"] in " ".join(warnings) for file in refused)
     code, out, err = call("status", "--check", "--data", own_shop)
     assert code == 1
     for problem in (

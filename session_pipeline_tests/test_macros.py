@@ -199,7 +199,7 @@ def test_ad_hoc_funnel_needs_a_window_from_0(warehouse: Deployment, window: str)
 
 @pytest.mark.long
 def test_export_has_the_macros(warehouse: Deployment, tmp_path: Path) -> None:
-    from session_pipeline.cli.answers import export
+    from session_pipeline.cli.exporting import export
 
     export(tmp_path / "export.duckdb", data=warehouse.folder.path)
     with closing(duckdb.connect(str(tmp_path / "export.duckdb"), read_only=True)) as connection:

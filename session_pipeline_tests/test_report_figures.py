@@ -46,7 +46,7 @@ def test_days_of_trends_and_alerts_are_counted_from_the_last_day() -> None:
 
 
 @pytest.mark.parametrize(
-    ("days_ago", "has_before", "has_some_before"),
+    ("days_ago", "can_compare_weeks", "has_week_before"),
     [
         (range(13, -1, -1), True, True),
         (range(12, -1, -1), False, True),
@@ -58,10 +58,10 @@ def test_days_of_trends_and_alerts_are_counted_from_the_last_day() -> None:
     ids=["each day", "its first day is missing", "closed weekdays", "a holiday", "its last day is missing", "no week"],
 )
 def test_weeks_are_compared_if_they_have_the_same_weekdays(
-    days_ago: Sequence[int], has_before: bool, has_some_before: bool
+    days_ago: Sequence[int], can_compare_weeks: bool, has_week_before: bool
 ) -> None:
     found = window(*days_ago)
-    assert (found.has_before, found.has_some_before) == (has_before, has_some_before)
+    assert (found.can_compare_weeks, found.has_week_before) == (can_compare_weeks, has_week_before)
 
 
 def test_days_with_visits_are_counted() -> None:

@@ -182,7 +182,7 @@ def test_task_that_is_kept_goes_on_after_a_stop(engine: TwoJobs, second: SecondT
     second.give({"kept": Task("inputs", in_turn(started, go))})
     assert started.wait(WAIT_SECONDS)
     second.give({"other": returns("never")})
-    second.stop(but="kept")  # without waiting for it
+    second.stop(keep="kept")  # without waiting for it
     assert not engine.are_two
     assert sys.getswitchinterval() < USUAL_LOCK_SECONDS
     go.set()
@@ -197,14 +197,14 @@ def test_task_that_is_kept_is_taken_after_a_stop(second: SecondThread) -> None:
     second.give({"kept": Task("inputs", lambda jobs: str(taken.set())), "other": Task("", in_turn(started, go))})
     assert started.wait(WAIT_SECONDS)
     go.set()
-    second.stop(but="kept")
+    second.stop(keep="kept")
     assert taken.wait(WAIT_SECONDS)
     assert second.fetch("kept", "inputs") == "None"
 
 
 def test_stop_without_the_kept_task_ends_the_second_job(second: SecondThread) -> None:
     give_and_wait(second, {"a": returns("result")})
-    second.stop(but="kept")
+    second.stop(keep="kept")
     assert sys.getswitchinterval() == USUAL_LOCK_SECONDS
 
 

@@ -54,7 +54,7 @@ class Ahead:
         return self._has_begun and all(step.name in self._built for step in steps)
 
     @property
-    def computes(self) -> bool:
+    def is_computing(self) -> bool:
         """Whether steps are computed: no day has more than MOST_EVENTS, and no step has failed."""
         return bool(self._days)
 
@@ -71,12 +71,12 @@ class Ahead:
         self._days = () if any(self._planner.inputs.event_count(day) > MOST_EVENTS for day in days) else days
         self._give(stale)
 
-    def built(self, step: Step, stale: StaleDays) -> None:
-        """Take note that a step is built for the days, and go on with the steps that read its tables."""
+    def mark_built(self, step: Step, stale: StaleDays) -> None:
+        """Record that a step is built for the days, and go on with the steps that read its tables."""
         self._built.add(step.name)
         self._give(stale)
 
-    def computed(self, step: Step, days: Sequence[date | None]) -> Computed | None:
+    def fetch(self, step: Step, days: Sequence[date | None]) -> Computed | None:
         """Return what was computed for a stretch of days; None if the caller must compute it."""
         if self._first_kept.get(step.name, days[0]) != days[0]:
             self.stop()  # the rows that both threads keep would be in one table
@@ -86,7 +86,7 @@ class Ahead:
 
     def end(self) -> bool:
         """Compute nothing more; return whether anything was computed until now."""
-        was_used, self._days = self.computes, ()
+        was_used, self._days = self.is_computing, ()
         self.stop()
         return was_used
 

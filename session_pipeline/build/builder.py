@@ -132,7 +132,7 @@ class Builder:
             stretch = stale.first_stretch(step, days[position:], found)
             yield from self._build(step, stretch)
             position += len(stretch)
-        self.ahead.built(step, self._stale())
+        self.ahead.mark_built(step, self._stale())
 
     def compact(self) -> None:
         """Write compacted files of the days that the steps read one by one or in memory."""
@@ -262,7 +262,7 @@ class Builder:
 
     def _computed(self, step: Step, days: Sequence[date | None]) -> Computed:
         """Return the files of a stretch of days: from the second thread, or computed here."""
-        ahead = self.ahead.computed(step, days)
+        ahead = self.ahead.fetch(step, days)
         if ahead is not None:
             return ahead
         # The engine replaces the rows that it has of these tables, and can fail before the new ones are committed.

@@ -77,16 +77,16 @@ class SecondThread:
             return None
         return task.result.result()
 
-    def stop(self, *, but: Hashable = None) -> None:
+    def stop(self, *, keep: Hashable = None) -> None:
         """Wait for the task that the thread has taken, and forget all tasks. Then the engine runs one job at a time.
 
         Args:
-            but: A task that does not use the engine. It goes on, and can be fetched later; it is not waited for.
+            keep: A task that does not use the engine. It goes on, and can be fetched later; it is not waited for.
         """
         with self._lock:
-            self._waiting = {name: task for name, task in self._waiting.items() if name == but}
-            stopped = [task for name, task in self._taken.items() if name != but]
-            self._taken = {name: task for name, task in self._taken.items() if name == but}
+            self._waiting = {name: task for name, task in self._waiting.items() if name == keep}
+            stopped = [task for name, task in self._taken.items() if name != keep]
+            self._taken = {name: task for name, task in self._taken.items() if name == keep}
             goes_on = bool(self._waiting or self._taken)
         for task in stopped:
             task.result.exception()

@@ -15,6 +15,7 @@ from session_pipeline.checks.verdict import Verdict, verdict
 from session_pipeline.errors import StoreError
 from session_pipeline.publish import warehouse
 from session_pipeline.report import figures
+from session_pipeline.report.silence import FEWEST_SILENT_DAYS
 from session_pipeline.settings.shortening import shortened
 
 if TYPE_CHECKING:  # slow to load; commands that only look need no run
@@ -36,7 +37,7 @@ def silent_sites(run: "Run", days: Sequence[date]) -> Verdict:
         return Verdict(False, str(error))
     except duckdb.Error as error:
         return Verdict(False, f"the warehouse cannot be read {warehouse.reason_and_fix(error)}")
-    lasting = [row for row in rows["silent_sites"] if row["day_count"] >= figures.FEWEST_SILENT_DAYS]
+    lasting = [row for row in rows["silent_sites"] if row["day_count"] >= FEWEST_SILENT_DAYS]
     if lasting and lasting[0]["silent_site"] is None:  # all sites; each of them needs no sentence of its own
         lasting = lasting[:1]
     # The usual number grows with each day. An alert is sent once, so its problem only names the site and the first day.

@@ -39,8 +39,8 @@ COMMANDS = {
     "query": Command("query.query", "Query the warehouse with SQL, read-only."),
     "sessions": Command("listing.sessions", "List sessions to choose from for `show`, latest first."),
     "show": Command("timeline.show", "Show one session as a timeline, or list the sessions of a visitor."),
-    "report": Command("answers.report", "Write the HTML report, and print its path."),
-    "export": Command("answers.export", "Write the warehouse as one self-contained file."),
+    "report": Command("exporting.report", "Write the HTML report, and print its path."),
+    "export": Command("exporting.export", "Write the warehouse as one self-contained file."),
     "erase": Command("erasing.erase", "Erase a visitor or a user, also from files that arrive later."),
     "dev": Command("dev.dev", "Start the Dagster UI on 127.0.0.1."),
 }

@@ -1,6 +1,6 @@
 """Writes everything that is held about one visitor or user as one JSON document, for `export --visitor`.
 
-What is held is found in `run.held`. The command, and its other form without a visitor, are in `cli.answers`.
+What is held is found in `run.held`. The command, and its other form without a visitor, are in `cli.exporting`.
 """
 
 import sys

@@ -39,6 +39,7 @@ class Status:
     Attributes:
         until: Last day that a run would build now.
         files: Number of delivered files by status.
+        files_not_accepted: The delivered files that were not accepted and are still under raw/: path, status, reason.
         problems: Errors other than stale days and an old publication; `--check` reports them.
         warnings: Unusual findings that can be correct.
         changed_fields: For each source, sentences about columns that its newest file has and earlier files lack, or

@@ -75,7 +75,7 @@ def reason_of(plan: Plan, first: date | None = None, last: date | None = None, n
     return LATE if last and last < plan.frame.until else SCHEDULE
 
 
-def run_tags(plan: Plan, first: str, last: str, reason: str = "plan", *, upgrade: bool = False) -> dict[str, str]:
+def run_tags(plan: Plan, first: str, last: str, reason: str, *, upgrade: bool = False) -> dict[str, str]:
     """Return the run tags of a planned build of a range of days."""
     asked = {UPGRADE: "true"} if upgrade else {}
     return {RANGE_START: first, RANGE_END: last, **planned(plan, reason), **asked}

@@ -57,7 +57,6 @@ VISIT_QUERIES = (
     "sites",
     "unfolded_actions",
 )
-FEWEST_SILENT_DAYS = 2  # for an alert: the files of the last day often arrive after the run
 FILE_QUERIES = ("ledger", "files", "quarantined_lines")
 
 

@@ -91,9 +91,9 @@ class Currencies:
 
     def ordered(self, rows: Sequence[Row], values: Sequence[LostValue | None], lost: str) -> list[Row]:
         """Return rows in their order, the largest lost value first; by lost conversions if values have no order."""
-        return list(rows) if self.can_compare(values) else sorted(rows, key=lambda row: -(row[lost] or 0.0))
+        return list(rows) if self._can_compare(values) else sorted(rows, key=lambda row: -(row[lost] or 0.0))
 
-    def can_compare(self, values: Iterable[LostValue | None]) -> bool:
+    def _can_compare(self, values: Iterable[LostValue | None]) -> bool:
         """Whether all values are in one currency, or all without one. Others have no common order."""
         currencies = {self._of(lost) for lost in values if lost is not None}
         return len(currencies) <= 1 and SEVERAL not in currencies

@@ -100,7 +100,7 @@ def ordered(rows: Sequence[Row], names: Sequence[str], column: str = "outcome") 
 def bars(outcomes: Sequence[Row], visits: Mapping[str, Row], window: Window) -> list[Bar]:
     """Return a bar for the week and one for the week before, or for the last day if the weeks cannot be compared."""
     periods = [("week", formats.short_days(window.first_day, window.last_day))]
-    if window.has_before:
+    if window.can_compare_weeks:
         periods.append(("before", formats.short_days(window.before_first_day, window.before_last_day)))
     else:
         periods.append(("day", formats.day(window.last_day)))

@@ -148,13 +148,13 @@ class _Tiles:
 
     def _growth(self, now: float | None, then: float | None) -> str:
         """Return the change of a count or value since the week before; empty if the weeks cannot be compared."""
-        change = formats.growth(now, then) if self._window.has_before else formats.NOTHING
+        change = formats.growth(now, then) if self._window.can_compare_weeks else formats.NOTHING
         return "" if change == formats.NOTHING else change
 
     def _points(self, rate: str) -> str:
         """Return the change of a rate since the week before; empty if the weeks cannot be compared."""
         now, then = self._week[rate], self._before[rate]
-        return "" if now is None or then is None or not self._window.has_before else formats.points(now - then)
+        return "" if now is None or then is None or not self._window.can_compare_weeks else formats.points(now - then)
 
     def _is_chance(self, count: str, total: str) -> bool:
         week, before = self._week, self._before

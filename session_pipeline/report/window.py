@@ -85,7 +85,7 @@ class Window:
         return len(self._with_visits(self.last_day - timedelta(days=SHORTEST_DAYS_READ - 1), self.last_day))
 
     @property
-    def has_before(self) -> bool:
+    def can_compare_weeks(self) -> bool:
         """Whether the same weekdays have visits in the week and in the week before, so that they can be compared."""
         week, before = (
             {day.weekday() for day in self._with_visits(last - timedelta(days=6), last)}
@@ -94,7 +94,7 @@ class Window:
         return week == before
 
     @property
-    def has_some_before(self) -> bool:
+    def has_week_before(self) -> bool:
         """Whether the week before has visits."""
         return bool(self._with_visits(self.before_first_day, self.before_last_day))
 

@@ -203,7 +203,7 @@ class Run(OpenFolder):
         new = NewWarehouse(self.folder, self.store, plan, package_version=package_version(), run_id=self.run_id)
         connection = self.engine.connection.cursor()
         kept = self._work.kept(lambda: connection)
-        reads = self._work.builder.ahead.computes  # otherwise the checks may need the memory
+        reads = self._work.builder.ahead.is_computing  # otherwise the checks may need the memory
         self._written_ahead.begin(new, kept, self.folder, self.settings, reads=reads)
 
     def discard_unpublished(self) -> None:

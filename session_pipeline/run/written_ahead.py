@@ -60,7 +60,7 @@ class WrittenAhead:
         """Return the warehouse, and wait for it if necessary; None if the run must write it. Reading it goes on."""
         written = self._second.fetch(WAREHOUSE, None)
         assert written is None or isinstance(written, NewWarehouse)
-        self._second.stop(but=READ)
+        self._second.stop(keep=READ)
         return written
 
     def found(self, folder: DataFolder) -> ReadAhead | None:

@@ -62,13 +62,13 @@ def _history(frame: Frame, day: date) -> tuple[date, ...]:
     return (*frame.blocks.before(day), day)
 
 
-def _none(_: Frame) -> int:
+def _no_days(_: Frame) -> int:
     return 0
 
 
-THE_DAY = Span("the day", lambda frame, day: (day,), ahead=_none)
-DAY_BEFORE = Span("the day before", lambda frame, day: frame.only_wanted((frame.calendar.previous(day),)), ahead=_none)
-TWO_DAYS = Span("the day and the day before", _two_days, ahead=_none)
+THE_DAY = Span("the day", lambda frame, day: (day,), ahead=_no_days)
+DAY_BEFORE = Span("the day before", lambda frame, day: frame.only_wanted((frame.calendar.previous(day),)), ahead=_no_days)
+TWO_DAYS = Span("the day and the day before", _two_days, ahead=_no_days)
 UTC_DATES = Span("the UTC dates that overlap the day", lambda frame, day: frame.calendar.utc_dates(day))
 REACH = Span("the days that its sessions can reach", lambda frame, day: frame.only_wanted(frame.reach(day)))
 REACHING = Span(
@@ -79,7 +79,7 @@ END_OF_REACH = Span(
     lambda frame, day: (last,) if (last := frame.end_of_reach(day)) else (),
 )
 IDENTITIES_OF_DAY = Span(
-    "the day, if identity.by is person", lambda frame, day: (day,), is_by_settings=True, ahead=_none
+    "the day, if identity.by is person", lambda frame, day: (day,), is_by_settings=True, ahead=_no_days
 )
 VISITOR_WINDOW = Span(
     "the days to the end of the longest visitor window",
@@ -88,13 +88,13 @@ VISITOR_WINDOW = Span(
     ahead=lambda frame: frame.longest_visitor_window.days + DAYS_OF_A_SESSION,
 )
 CLOSED_BLOCKS = Span(
-    "the parts of the blocks that the day closes", lambda frame, day: frame.blocks.closed_by(day), ahead=_none
+    "the parts of the blocks that the day closes", lambda frame, day: frame.blocks.closed_by(day), ahead=_no_days
 )
 HISTORY = Span(
     "the day, and the blocks of all days before it",
     _history,
     lambda frame: _history(frame, frame.wanted[-1]) if frame.wanted else (),
-    ahead=_none,
+    ahead=_no_days,
 )
 ALL_DAYS = Span("all days", lambda frame, day: frame.wanted)
 WHOLE_TABLE = Span("the table, which has no days", lambda frame, day: ())
@@ -105,7 +105,7 @@ def days_back(count: int) -> Span:
     return Span(
         f"the {count} days up to the day",
         lambda frame, day: frame.only_wanted(dates(day - (count - 1) * ONE_DAY, day)),
-        ahead=_none,
+        ahead=_no_days,
     )
 
 

@@ -4,7 +4,6 @@ select
     asset_key,
     last_materialization,
     last_run_id,
-    asset_details,
     cached_status_data,
     last_materialization is not null
     and asset_details is null
