@@ -18,7 +18,7 @@ import pytest
 from dagster._utils.interrupts import capture_interrupts
 
 from session_pipeline.build.builder import Built
-from session_pipeline.defs import resources, sensors, tags
+from session_pipeline.defs import resources, tags, waiting
 from session_pipeline.run import opened
 from session_pipeline.run.pipeline import open_store
 from session_pipeline.run.run import Run
@@ -38,7 +38,7 @@ OnBuild = Callable[[Step, date | None, Built], None]
 
 @pytest.fixture
 def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Orchestrated]:
-    monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
+    monkeypatch.setattr(waiting, "SETTLED_SECONDS", 0)
     with orchestrated(tmp_path / "data") as made:
         yield made
 
@@ -136,7 +136,7 @@ def canceled_and_resumed(
         assert not deployment.folder.warehouse.exists(), "readers are not given half a state"
 
         assert evaluate(deployment, "stale_days") == [], "who cancels does not want it again at once"
-        monkeypatch.setattr(sensors, "FIRST_WAIT", timedelta(0))
+        monkeypatch.setattr(waiting, "FIRST_WAIT", timedelta(0))
         [request] = evaluate(deployment, "stale_days")
         assert execute(deployment, request).success
 

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.defs import dead_runs, sensors, tags
+from session_pipeline.defs import dead_runs, sensors, tags, waiting
 from session_pipeline.defs.local_runs import instance_of
 from session_pipeline.run.alerts import Alert, send_new
 from session_pipeline.settings import AlertSettings
@@ -36,17 +36,17 @@ def test_sensor_does_not_wait_for_a_run_of_the_future(
 ) -> None:
     with instance_in(DataFolder(tmp_path)) as instance:
         instance.add_run(dg.DagsterRun(job_name="build", status=status, tags={tags.PLANNED: "plan"}))
-        assert sensors._waits(instance, "build", "plan") is not None
+        assert waiting.why_after_run(instance, "build", "plan") is not None
         clock.go_on(-YEAR)
-        assert sensors._waits(instance, "build", "plan") is None
+        assert waiting.why_after_run(instance, "build", "plan") is None
 
 
 def test_sensor_does_not_wait_after_a_cancel_of_the_future(clock: Clock, tmp_path: Path) -> None:
     with instance_in(DataFolder(tmp_path)) as instance:
         instance.add_run(dg.DagsterRun(job_name="build", status=dg.DagsterRunStatus.CANCELED))
-        assert sensors._after_cancel(instance) is not None
+        assert waiting.why_after_cancel(instance) is not None
         clock.go_on(-YEAR)
-        assert sensors._after_cancel(instance) is None
+        assert waiting.why_after_cancel(instance) is None
 
 
 def test_sensor_does_not_wait_for_a_reload_of_the_future(clock: Clock) -> None:
@@ -61,7 +61,7 @@ def test_clock_set_back_a_little_still_waits(clock: Clock, tmp_path: Path) -> No
         failed = dg.DagsterRun(job_name="build", status=dg.DagsterRunStatus.FAILURE, tags={tags.PLANNED: "plan"})
         instance.add_run(failed)
         clock.go_on(-timedelta(minutes=1))
-        assert sensors._waits(instance, "build", "plan") is not None
+        assert waiting.why_after_run(instance, "build", "plan") is not None
 
 
 def test_run_that_never_started_in_the_future_is_dead(clock: Clock, tmp_path: Path) -> None:

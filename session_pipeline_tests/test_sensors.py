@@ -17,7 +17,7 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 
 from session_pipeline import report
 from session_pipeline.checks import CHECKS
-from session_pipeline.defs import code_location, sensors, tags
+from session_pipeline.defs import code_location, sensors, tags, waiting
 from session_pipeline.defs.assets import INGESTED
 from session_pipeline.defs.jobs import REPORT, UNDATED
 from session_pipeline.run.pipeline import open_run
@@ -85,7 +85,7 @@ def test_new_file_launches_ingest_once_it_is_settled(deployment: Orchestrated, m
     assert tick(deployment, "landing").skip_message == "no new file under raw/"
     deployment.deliver("new", shop_lines(DAY, visitors=7))
     assert tick(deployment, "landing").skip_message == "files are still being delivered"
-    monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
+    monkeypatch.setattr(waiting, "SETTLED_SECONDS", 0)
     [request] = tick(deployment, "landing").run_requests or []
     assert request.tags[tags.REASON] == "landing"
 
@@ -102,13 +102,13 @@ def test_removed_file_that_was_not_accepted_launches_ingest(deployment: Orchestr
 
 
 def test_changed_source_settings_launch_ingest(deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
+    monkeypatch.setattr(waiting, "SETTLED_SECONDS", 0)
     deployment.set({**SMALL, "sources": {"test": {"site": "shop"}}})
     assert len(tick(deployment, "landing").run_requests or []) == 1
 
 
 def test_failed_ingest_is_not_retried_every_minute(deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
+    monkeypatch.setattr(waiting, "SETTLED_SECONDS", 0)
     deployment.deliver("new", shop_lines(DAY, visitors=7))
     [request] = tick(deployment, "landing").run_requests or []
     remember(deployment, "ingest", dg.DagsterRunStatus.FAILURE, **request.tags)
@@ -158,7 +158,7 @@ def test_build_reason_is_schedule_for_the_newest_day_or_late(deployment: Orchest
 
 @pytest.mark.long
 def test_rebuild_of_damaged_files_has_the_reason_damaged(built: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
+    monkeypatch.setattr(waiting, "SETTLED_SECONDS", 0)
     assert built.ingest().success  # the copies are known
     with open_run(built.folder, run_id="test") as run:
         run.store.mark_damaged(run.store.partitions[Key("sessions", DAY)])
@@ -196,7 +196,7 @@ READ_FIRST = "delivered files were read with other settings, or by another versi
 
 
 def test_files_are_read_again_before_one_build(built: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
+    monkeypatch.setattr(waiting, "SETTLED_SECONDS", 0)
     built.set(RULES_AND_SITE)
     assert tick(built, "stale_days").skip_message == READ_FIRST
     [request] = tick(built, "landing").run_requests or []
@@ -208,7 +208,7 @@ def test_files_are_read_again_before_one_build(built: Orchestrated, monkeypatch:
 def test_build_waits_for_no_ingest_that_is_not_coming(built: Orchestrated, monkeypatch: pytest.MonkeyPatch) -> None:
     built.set(RULES_AND_SITE)
     assert tick(built, "stale_days").run_requests, "the files are not settled, so landing may wait for long"
-    monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
+    monkeypatch.setattr(waiting, "SETTLED_SECONDS", 0)
     landing = code_location.origin().get_instigator_origin("landing")
     built.instance.add_instigator_state(InstigatorState(landing, InstigatorType.SENSOR, InstigatorStatus.STOPPED))
     assert tick(built, "stale_days").run_requests, "a user switched landing off"
@@ -225,7 +225,7 @@ def test_build_waits_for_no_ingest_that_is_not_coming(built: Orchestrated, monke
 def test_file_that_cannot_be_read_again_prevents_no_build(
     built: Orchestrated, monkeypatch: pytest.MonkeyPatch, content: bytes | None
 ) -> None:
-    monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
+    monkeypatch.setattr(waiting, "SETTLED_SECONDS", 0)
     for path in (built.folder.raw / "test").iterdir():
         path.unlink()
         if content is not None:

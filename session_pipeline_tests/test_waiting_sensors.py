@@ -10,7 +10,7 @@ import pytest
 
 from session_pipeline import processes
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.defs import sensors, tags
+from session_pipeline.defs import tags, waiting
 from session_pipeline.defs.tags import PROCESS
 from session_pipeline_tests import process_names
 from session_pipeline_tests.orchestration import (
@@ -41,7 +41,7 @@ def deployment(delivered: Orchestrated, tmp_path: Path) -> Iterator[Orchestrated
 def test_nothing_is_launched_during_a_run(
     deployment: Orchestrated, monkeypatch: pytest.MonkeyPatch, name: str, status: dg.DagsterRunStatus
 ) -> None:
-    monkeypatch.setattr(sensors, "SETTLED_SECONDS", 0)
+    monkeypatch.setattr(waiting, "SETTLED_SECONDS", 0)
     deployment.deliver("new", shop_lines(DAY, visitors=7))
     run_id = remember(deployment, "build", status)
     assert tick(deployment, name).skip_message == f"waits for run {run_id[:8]} ({status.value.lower()})"
@@ -77,7 +77,7 @@ def test_wait_doubles_with_each_failure_of_the_same_plan(
         "the build of the same plan failed 3 times in a row; the next attempt is after "
     )
     assert len(tick(deployment, "stale_days").run_requests or []) == 0
-    monkeypatch.setattr(sensors, "LONGEST_WAIT", timedelta(0))
+    monkeypatch.setattr(waiting, "LONGEST_WAIT", timedelta(0))
     assert len(tick(deployment, "stale_days").run_requests or []) == 2
 
 
@@ -96,11 +96,11 @@ def test_wait_doubles_from_five_minutes_to_six_hours(letters: str, minutes: int,
     with simulated(datetime.now(UTC)) as clock, instance_in(DataFolder(tmp_path)) as instance:
         for letter in letters:
             instance.add_run(dg.DagsterRun(job_name="build", status=status[letter], tags={tags.PLANNED: "plan"}))
-        assert sensors._waits(instance, "build", "another plan") is None
+        assert waiting.why_after_run(instance, "build", "another plan") is None
         clock.go_on(timedelta(minutes=minutes - 2))
-        assert sensors._waits(instance, "build", "plan") is not None
+        assert waiting.why_after_run(instance, "build", "plan") is not None
         clock.go_on(timedelta(minutes=3))  # the database adds the time of the machine, some moments later
-        assert sensors._waits(instance, "build", "plan") is None
+        assert waiting.why_after_run(instance, "build", "plan") is None
 
 
 @pytest.mark.long
@@ -115,7 +115,7 @@ def test_rest_of_a_canceled_build_waits(deployment: Orchestrated, monkeypatch: p
     run_id = remember(deployment, "build", dg.DagsterRunStatus.CANCELED, **{tags.PLANNED: "all of it"})
     said = str(tick(deployment, "stale_days").skip_message)
     assert said.startswith(f"run {run_id[:8]} was canceled; the remaining days are built after ")
-    monkeypatch.setattr(sensors, "FIRST_WAIT", timedelta(0))
+    monkeypatch.setattr(waiting, "FIRST_WAIT", timedelta(0))
     assert len(tick(deployment, "stale_days").run_requests or []) == 2
 
 

@@ -41,6 +41,10 @@ class Compaction:
         self._missing |= found.missing
         return found
 
+    def request(self, partitions: Sequence[Partition]) -> None:
+        """Have `write` write the compacted files that the partitions of a table lack, although no step reads them."""
+        self.find(partitions)
+
     def write(self, rows_of: "Callable[[Sequence[Partition]], Rows]") -> None:
         """Write the files that the steps of this run lacked. Without the disk or memory for it, none are written.
 

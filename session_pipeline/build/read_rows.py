@@ -81,7 +81,7 @@ class ReadRows:
             rows[name] = replace(self.of_partitions([*in_memory, *found.partitions]), compacted=found.files)
         if any(each.kept_days for each in rows.values()):
             for partitions in self.partitions(step, days[-1:]).values():
-                self._compaction.find(partitions)  # the next run reads about the same days, and from files
+                self._compaction.request(partitions)  # the next run reads about the same days, and from files
         return rows
 
     def of_partitions(self, partitions: Sequence[Partition]) -> Rows:

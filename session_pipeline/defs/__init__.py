@@ -1,8 +1,8 @@
 """All Dagster definitions, one module per concept.
 
 deployment.py puts the definitions together: assets.py, checks.py and check_results.py, jobs.py, schedules.py,
-sensors.py, with partitions.py, resources.py, tags.py and subsets.py. metadata.py and partition_events.py say what the
-UI shows of a partition.
+sensors.py, whose reasons to wait are in waiting.py, with partitions.py, resources.py, tags.py and subsets.py.
+metadata.py and partition_events.py say what the UI shows of a partition.
 
 local_runs.py runs the jobs in a process of the command line; code_location.py makes the UI show them. home.py prepares
 Dagster's home. dead_runs.py and failures.py find out how runs ended, alerts.py which of them are alerts. history.py and

@@ -3,31 +3,27 @@
 Both look at the current state, not at past events. Missed ticks, gaps and late files are therefore caught up regardless
 of their age. This is also how a build follows an ingest, however the ingest was launched: a sensor on its success would
 add nothing to the plan. Neither sensor launches anything while a run is queued or in progress, and a build waits for
-files that are to be read again. A third sensor sends alerts; `defs.alerts` finds them.
+files that are to be read again; `defs.waiting` finds the reasons. A third sensor sends alerts, which `defs.alerts`
+finds.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from functools import wraps
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.scheduler.instigation import InstigatorStatus
 
 from session_pipeline import report
 from session_pipeline.build.plan import Plan
 from session_pipeline.data_folder import DataFolder
-from session_pipeline.defs import alerts, code_location, tags
-from session_pipeline.defs.dead_runs import WITH_A_PROCESS, fail_dead_runs, has_died
+from session_pipeline.defs import alerts, code_location, tags, waiting
 from session_pipeline.defs.jobs import BUILD, INGEST, REPORT, UNDATED
 from session_pipeline.defs.partitions import BuiltDays
-from session_pipeline.defs.retention import FINISHED
 from session_pipeline.defs.same_folder import require_own_history
 from session_pipeline.errors import OtherHistoryError, SettingsError
-from session_pipeline.ingest.admission.raw_folder import deliveries
 from session_pipeline.ingest.ledger import DAMAGED_ROWS
 from session_pipeline.publish import published_state
 from session_pipeline.run import delivered_files, pipeline
@@ -35,17 +31,10 @@ from session_pipeline.settings import AlertSettings, Settings, load_settings
 from session_pipeline.store.catalog_file import CATALOG_FILE
 from session_pipeline.store.files import digest
 
-LANDING = "landing"
 LANDING_SECONDS = 60
 BUILD_SECONDS = 10  # a tick is cheap if the state has not changed
-SETTLED_SECONDS = 10  # a file that changed more recently may be incomplete
 LOADING = "loading since "  # prefix of the cursor of stale_days while the definitions are reloaded
 LONGEST_LOADING = timedelta(seconds=75)  # the daemon checks for new definitions every minute
-FIRST_WAIT = timedelta(minutes=5)
-LONGEST_WAIT = timedelta(hours=6)
-RUNS_TO_LOOK_AT = 10
-WORK = {INGEST: "the ingest of the same files", BUILD: "the build of the same plan"}  # by job, for reasons to wait
-QUEUED_OR_RUNNING = [dg.DagsterRunStatus.QUEUED, *WITH_A_PROCESS]
 Requests = Iterator[dg.RunRequest | dg.SkipReason]
 Tick = Callable[[dg.SensorEvaluationContext], Requests]
 
@@ -67,7 +56,7 @@ def make_sensors(
 
 def _landing_sensor(folder: DataFolder, ingest: Any) -> dg.SensorDefinition:
     @dg.sensor(
-        name=LANDING,
+        name=waiting.LANDING,
         job=ingest,
         minimum_interval_seconds=LANDING_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -75,16 +64,16 @@ def _landing_sensor(folder: DataFolder, ingest: Any) -> dg.SensorDefinition:
     )
     @_skips_if_unusable(folder)
     def landing(context: dg.SensorEvaluationContext) -> Requests:
-        if busy := _busy(context.instance, folder):
+        if busy := waiting.why_busy(context.instance, folder):
             yield dg.SkipReason(busy)
             return
         with closing(pipeline.open_store(folder)) as store:
             files = delivered_files.files_to_read(folder, load_settings(folder.path), store)
-        settled = _settled(folder, files)
-        landed = _files_id(settled)
+        settled = waiting.settled_files(folder, files)
+        landed = waiting.files_id(settled)
         if not settled:
             yield dg.SkipReason("files are still being delivered" if files else "no new file under raw/")
-        elif waits := _waits(context.instance, INGEST, landed):
+        elif waits := waiting.why_after_run(context.instance, INGEST, landed):
             yield dg.SkipReason(waits)
         else:
             first = next(iter(settled))
@@ -106,7 +95,7 @@ def _build_sensor(folder: DataFolder, build: Any, days: BuiltDays) -> dg.SensorD
     )
     @_skips_if_unusable(folder)
     def stale_days(context: dg.SensorEvaluationContext) -> Requests:
-        if busy := _busy(context.instance, folder):
+        if busy := waiting.why_busy(context.instance, folder):
             yield dg.SkipReason(busy)
             return
         settings = load_settings(folder.path)
@@ -116,7 +105,7 @@ def _build_sensor(folder: DataFolder, build: Any, days: BuiltDays) -> dg.SensorD
         if context.cursor == state:
             yield dg.SkipReason("all days are up to date, and nothing has changed since the last tick")
             return
-        if reads_first := _reads_first(context.instance, folder, settings):
+        if reads_first := waiting.why_read_first(context.instance, folder, settings):
             yield dg.SkipReason(reads_first)
             return
         plan = pipeline.current_plan(folder, settings, until, upgrade=upgrade)
@@ -133,7 +122,8 @@ def _build_sensor(folder: DataFolder, build: Any, days: BuiltDays) -> dg.SensorD
             yield dg.SkipReason("all days are up to date")
             return
         planned = _report_id(folder) if is_published else tags.plan_id(plan)
-        if waits := _after_cancel(context.instance) or _waits(context.instance, BUILD, planned):
+        instance = context.instance
+        if waits := waiting.why_after_cancel(instance) or waiting.why_after_run(instance, BUILD, planned):
             yield dg.SkipReason(waits)
         elif is_published:  # the run that published was killed before it wrote the report, or could not write it
             yield dg.RunRequest(
@@ -164,7 +154,7 @@ def _alert_sensor(folder: DataFolder, alert_settings: AlertSettings) -> dg.Senso
             settings = alert_settings
         if not settings.command:
             return dg.SkipReason("settings.toml has no [alerts] command")
-        _busy(context.instance, folder)  # also marks runs of dead processes as failed, so that they cause alerts
+        waiting.why_busy(context.instance, folder)  # marks runs of dead processes as failed, so that they cause alerts
         problems: list[str] = []
         sent = alerts.send_new(context.instance, folder, settings, problems.append)
         for problem in problems:
@@ -222,109 +212,7 @@ def _is_loading(cursor: str | None) -> bool:
     """Return whether the daemon may still have old definitions; it cannot launch runs for days that these lack."""
     if not (cursor or "").startswith(LOADING):
         return False
-    return _is_recent(datetime.fromisoformat(str(cursor).removeprefix(LOADING)), LONGEST_LOADING)
-
-
-def _is_recent(moment: datetime, span: timedelta) -> bool:
-    """Return whether a moment is less than this span of time ago, or ahead.
-
-    If the clock was set back, the moment can be in the future. Nothing waits for one that is further ahead.
-    """
-    return abs(datetime.now(UTC) - moment) < span
-
-
-def _settled(folder: DataFolder, files: Iterable[str]) -> dict[str, float]:
-    """Return the files that have not changed for SETTLED_SECONDS, each with the time of its last change (ctime).
-
-    The modification time is not used, because tools that copy files set it. A file that is gone is settled, with 0.
-    """
-    changed = {delivery.name: delivery.changed_at for delivery in deliveries(folder)}
-    now = datetime.now(UTC).timestamp()
-    times = {name: changed.get(name, 0.0) for name in files}
-    return {name: time for name, time in times.items() if abs(now - time) >= SETTLED_SECONDS}
-
-
-def _files_id(settled: Mapping[str, float]) -> str:
-    """Return a hash of the settled files that are to be read, to recognize an ingest of the same files."""
-    return digest(settled)[:12]
-
-
-def _reads_first(instance: dg.DagsterInstance, folder: DataFolder, settings: Settings) -> str | None:
-    """Return why to wait for an ingest of files whose source's settings changed; None if none is coming.
-
-    A build before it would publish the new settings with the old rows of these files, and would be done again after it.
-    Nothing waits if the last ingest failed, or the same files were read just now, or `landing` is switched off: a file
-    that cannot be read again must not prevent builds.
-    """
-    with closing(pipeline.open_store(folder)) as store:
-        changed = delivered_files.files_of_other_settings(folder, settings, store)
-        if not changed:
-            return None
-        files = delivered_files.files_to_read(folder, settings, store)
-    settled = _settled(folder, files)
-    if changed.isdisjoint(settled) or _is_off(instance, LANDING):
-        return None
-    last = instance.get_runs(dg.RunsFilter(job_name=INGEST, statuses=FINISHED), limit=1)
-    if any(run.status is not dg.DagsterRunStatus.SUCCESS for run in last):
-        return None
-    if _waits(instance, INGEST, _files_id(settled)):
-        return None
-    return "delivered files were read with other settings, or by another version; they are read again first"
-
-
-def _is_off(instance: dg.DagsterInstance, sensor: str) -> bool:
-    """Return whether a user switched a sensor off. Dagster stores the state only of one that was switched."""
-    off = instance.all_instigator_state(
-        instigator_type=InstigatorType.SENSOR, instigator_statuses={InstigatorStatus.STOPPED}
-    )
-    return any(state.instigator_name == sensor for state in off)
-
-
-def _busy(instance: dg.DagsterInstance, folder: DataFolder) -> str | None:
-    if not instance.get_runs(dg.RunsFilter(statuses=QUEUED_OR_RUNNING), limit=1):
-        return None
-    fail_dead_runs(instance, folder)  # otherwise a dead run would block all others
-    runs = instance.get_runs(dg.RunsFilter(statuses=QUEUED_OR_RUNNING), limit=1)
-    return f"waits for run {runs[0].run_id[:8]} ({runs[0].status.value.lower()})" if runs else None
-
-
-def _after_cancel(instance: dg.DagsterInstance) -> str | None:
-    """Return why to wait after a user canceled a build: the rest, though it is a different plan, waits FIRST_WAIT."""
-    # A build can also be one that a user composed of assets, which Dagster runs as a job of its own.
-    finished = instance.get_run_records(dg.RunsFilter(statuses=FINISHED), limit=RUNS_TO_LOOK_AT)
-    runs = [run for run in finished if run.dagster_run.job_name != INGEST]
-    if not runs or runs[0].dagster_run.status is not dg.DagsterRunStatus.CANCELED or has_died(runs[0].dagster_run):
-        return None
-    if not _is_recent(runs[0].update_timestamp, FIRST_WAIT):
-        return None
-    again = runs[0].update_timestamp + FIRST_WAIT
-    return f"run {runs[0].dagster_run.run_id[:8]} was canceled; the remaining days are built after {again:%H:%M} UTC"
-
-
-def _waits(instance: dg.DagsterInstance, job: str, planned: str) -> str | None:
-    """Return why to wait after a run of the same plan, or None.
-
-    After a success, more late files are collected for FIRST_WAIT. The wait doubles with each further
-    failure in a row, up to LONGEST_WAIT. Runs that `fail_dead_runs` marked as failed do not count: nothing is known
-    against their plan. A run whose process its code server saw being killed counts, because a plan that needs more
-    memory than there is would be killed each time; Dagster retries such a run once without a wait.
-    """
-    found = instance.get_run_records(
-        dg.RunsFilter(job_name=job, statuses=FINISHED, tags={tags.PLANNED: planned}), limit=RUNS_TO_LOOK_AT
-    )
-    runs = [run for run in found if not has_died(run.dagster_run)]
-    if not runs:
-        return None
-    successes = [run.dagster_run.status is dg.DagsterRunStatus.SUCCESS for run in runs]
-    failures = successes.index(True) if any(successes) else len(runs)
-    wait = min(FIRST_WAIT * 2 ** max(failures - 1, 0), LONGEST_WAIT)
-    if not _is_recent(runs[0].update_timestamp, wait):
-        return None
-    again = runs[0].update_timestamp + wait
-    if failures:
-        count = f" {failures} times in a row" if failures > 1 else ""
-        return f"{WORK[job]} failed{count}; the next attempt is after {again:%H:%M} UTC"
-    return f"{WORK[job]} ran just now; more changes are collected until {again:%H:%M} UTC"
+    return waiting.is_recent(datetime.fromisoformat(str(cursor).removeprefix(LOADING)), LONGEST_LOADING)
 
 
 def _asks_for_upgrade(instance: dg.DagsterInstance) -> bool:

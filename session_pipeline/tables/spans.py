@@ -67,7 +67,9 @@ def _no_days(_: Frame) -> int:
 
 
 THE_DAY = Span("the day", lambda frame, day: (day,), ahead=_no_days)
-DAY_BEFORE = Span("the day before", lambda frame, day: frame.only_wanted((frame.calendar.previous(day),)), ahead=_no_days)
+DAY_BEFORE = Span(
+    "the day before", lambda frame, day: frame.only_wanted((frame.calendar.previous(day),)), ahead=_no_days
+)
 TWO_DAYS = Span("the day and the day before", _two_days, ahead=_no_days)
 UTC_DATES = Span("the UTC dates that overlap the day", lambda frame, day: frame.calendar.utc_dates(day))
 REACH = Span("the days that its sessions can reach", lambda frame, day: frame.only_wanted(frame.reach(day)))
