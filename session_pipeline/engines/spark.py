@@ -26,6 +26,9 @@ from session_pipeline.settings.engine import FIXED_CONF, EngineSettings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+# Rows are handed to PySpark as Arrow, never as pandas; it warns of pandas 3 with each query all the same.
+warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas")
+
 USUAL_CONF = {
     "spark.app.name": "session_pipeline",
     "spark.ui.enabled": "false",
