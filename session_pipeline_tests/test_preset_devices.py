@@ -27,16 +27,29 @@ METRICA: Line = {
     "ym:pv:clientID": "17", "ym:pv:dateTime": "2026-05-04 09:00:00", "ym:pv:URL": "https://shop.example/",
     "ym:pv:isPageView": "1", "ym:pv:browser": "firefox", "ym:pv:operatingSystemRoot": "windows",
 }  # fmt: skip
+VERCEL: Line = {
+    "schema": "vercel.analytics.v1", "eventType": "pageview", "timestamp": 1777885200000, "sessionId": 3, "deviceId": 7,
+    "origin": "https://shop.example", "path": "/", "clientName": "Chrome", "osName": "Android",
+}  # fmt: skip
+POSTHOG: Line = {"uuid": "1", "event": "$screen", "distinct_id": "a", "timestamp": "2026-05-04 09:00:00+00:00"}
+MIXPANEL: Line = {"event": "$mp_web_page_view"}
+AMPLITUDE: Line = {
+    "uuid": "1", "amplitude_id": 1, "device_id": "a", "event_type": "Page Viewed",
+    "event_time": "2026-05-04 09:00:00.000000", "event_properties": {},
+}  # fmt: skip
 DEVICES: list[tuple[str, Line, dict[str, str]]] = [
     ("matomo", MATOMO, {"Desktop": "desktop", "Smartphone": "mobile", "Phablet": "mobile", "Tablet": "tablet",
                         "Feature phone": "mobile", "TV": "tv", "Car browser": "other"}),
     ("plausible", PLAUSIBLE, {"Desktop": "desktop", "Laptop": "desktop", "Mobile": "mobile", "Tablet": "tablet",
                               "Watch": "other"}),
     ("umami", UMAMI, {"desktop": "desktop", "laptop": "desktop", "mobile": "mobile", "tablet": "tablet"}),
+    ("vercel", VERCEL, {"desktop": "desktop", "mobile": "mobile", "smartphone": "mobile", "tablet": "tablet",
+                        "smarttv": "tv", "wearable": "other"}),
     ("yandex_metrica", METRICA, {"1": "desktop", "2": "mobile", "3": "tablet", "4": "tv"}),
 ]  # fmt: skip
 FIELDS = {
-    "matomo": "deviceType", "plausible": "screen_size", "umami": "device", "yandex_metrica": "ym:pv:deviceCategory"
+    "matomo": "deviceType", "plausible": "screen_size", "umami": "device", "vercel": "deviceType",
+    "yandex_metrica": "ym:pv:deviceCategory",
 }  # fmt: skip
 
 
@@ -69,7 +82,7 @@ def test_device_of_other_tools(ingest: Ingest, preset: str, line: Line, kinds: d
     found = agents(ingest, preset, *lines, line, {**line, FIELDS[preset]: ""})
     assert [agent and agent[2] for agent in found] == [*kinds.values(), None, None]
     named = {"matomo": ("Firefox", "GNU/Linux"), "plausible": ("Safari", "Mac"), "umami": ("ios", "iOS"),
-             "yandex_metrica": ("firefox", "windows")}  # fmt: skip
+             "vercel": ("Chrome", "Android"), "yandex_metrica": ("firefox", "windows")}  # fmt: skip
     assert {agent[:2] for agent in found if agent} == {named[preset]}
 
 
@@ -83,3 +96,75 @@ def test_user_agent_of_its_own_comes_first(ingest: Ingest) -> None:
     line = {**MATOMO, "deviceType": "Desktop", "userAgent": "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X)"}
     [(_, system, device)] = agents(ingest, "matomo", line)
     assert (system, device) == ("iOS", "mobile")
+
+
+def test_device_of_apps_in_posthog(ingest: Ingest) -> None:
+    sent = {
+        "$browser": "Firefox",
+        "$os": "Linux",
+        "$raw_user_agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X)",
+    }
+    properties = (
+        {"$device_type": "Mobile", "$os": "", "$os_name": "iOS"},
+        {"$device_type": "Tablet", "$os": "Android"},
+        {"$device_type": "Desktop", "$os": "Windows", "$browser": "Chrome"},
+        {"$device_type": "TV"},
+        {"$device_type": "Wearable"},
+        {"$os": "Linux"},  # an event of a server
+    )
+    lines = [{**POSTHOG, "properties": each} for each in (*properties, {"$device_type": "Desktop", **sent})]
+    *found, own = agents(ingest, "posthog", *lines)
+    assert found == [
+        ("Other", "iOS", "mobile"),
+        ("Other", "Android", "tablet"),
+        ("Chrome", "Windows", "desktop"),
+        ("Other", "Other", "tv"),
+        ("Other", "Other", "other"),
+        None,
+    ]
+    assert own
+    assert own[1:] == ("iOS", "mobile")
+
+
+def test_device_of_mixpanel(ingest: Ingest) -> None:
+    told: tuple[tuple[dict[str, str], tuple[str, str, str] | None], ...] = (
+        ({"$os": "Windows", "$browser": "Chrome"}, ("Chrome", "Windows", "desktop")),
+        ({"$os": "Mac OS X", "$browser": "Safari"}, ("Safari", "Mac OS X", "desktop")),
+        ({"$os": "iOS", "$browser": "Mobile Safari", "$device": "iPhone"}, ("Mobile Safari", "iOS", "mobile")),
+        ({"$os": "iOS", "$browser": "Mobile Safari", "$device": "iPad"}, ("Mobile Safari", "iOS", "tablet")),
+        ({"$os": "Android", "$browser": "Chrome", "$device": "Android"}, ("Chrome", "Android", "mobile")),
+        ({"$os": "iPadOS", "$model": "iPad13,1"}, ("Other", "iPadOS", "tablet")),
+        ({"$os": "tvOS"}, ("Other", "tvOS", "tv")),
+        ({"$os": "watchOS"}, ("Other", "watchOS", "other")),
+        ({"$os": ""}, None),
+        ({}, None),
+    )
+    base = {"time": 1777885200, "distinct_id": "a", "$current_url": "https://shop.example/"}
+    lines = [{**MIXPANEL, "properties": {**base, **sent}} for sent, _ in told]
+    assert agents(ingest, "mixpanel", *lines) == [expected for _, expected in told]
+
+
+def test_device_of_amplitude(ingest: Ingest) -> None:
+    told: tuple[tuple[str, str | None, str | None, str | None, tuple[str, str, str] | None], ...] = (
+        # platform, os_name, device_family, device_type
+        ("Web", "Chrome", "Windows", "Windows", ("Chrome", "Windows", "desktop")),
+        ("Web", "Safari", "Mac OS", "Mac OS", ("Safari", "Mac OS", "desktop")),
+        ("Web", "Firefox", None, "Linux", ("Firefox", "Linux", "desktop")),
+        ("Web", "Mac OS X", "Mac", "Mac", ("Other", "Mac", "desktop")),  # events that Segment passes on
+        ("Web", "Mobile Safari", "Apple iPhone", "Apple iPhone 12", ("Mobile Safari", "iOS", "mobile")),
+        ("Web", "Mobile Safari", "Apple iPad", "Apple iPad", ("Mobile Safari", "iOS", "tablet")),
+        ("Web", "Chrome Mobile", "Android", "Android", ("Chrome Mobile", "Android", "mobile")),
+        ("Web", "Samsung Browser", "Samsung Phone", "Samsung Galaxy S21", ("Samsung Browser", "Other", "mobile")),
+        ("Web", "Chrome", None, "Galaxy Tab S6", ("Chrome", "Other", "tablet")),
+        ("Web", "Chrome", "", "SM-G991B", ("Chrome", "Other", "other")),
+        ("iOS", "ios", "Apple iPhone", "Apple iPhone 12", ("Other", "iOS", "mobile")),
+        ("iOS", "ipados", "Apple iPad", "Apple iPad Pro", ("Other", "iOS", "tablet")),
+        ("Android", "android", None, None, ("Other", "Android", "mobile")),
+        ("Web", "Chrome", None, "", None),
+        ("", None, None, None, None),
+    )
+    lines = [
+        {**AMPLITUDE, "platform": platform, "os_name": name, "device_family": family, "device_type": kind}
+        for platform, name, family, kind, _ in told
+    ]
+    assert agents(ingest, "amplitude", *lines, AMPLITUDE) == [*(expected for *_, expected in told), None]
