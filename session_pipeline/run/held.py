@@ -17,6 +17,7 @@ from session_pipeline.errors import StoreError
 from session_pipeline.ingest.erasing.erase_frozen import frozen_dates
 from session_pipeline.ingest.erasing.erasures import LEAST_SEARCHED, Erasures
 from session_pipeline.ingest.erasing.expired_text import EXPIRED_TEXT
+from session_pipeline.ingest.erasing.frozen_places import add_frozen_places, places_of
 from session_pipeline.ingest.mapping.visitors import KEY_BYTES, PROPERTY_PURPOSE, VisitorKey, find_key
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
 from session_pipeline.reference.days import Calendar
@@ -28,9 +29,18 @@ from session_pipeline.tables import TABLES, Table, table
 from session_pipeline.tables.identity.from_settings import linking_events
 
 NEIGHBOURS = (timedelta(days=-1), timedelta(), timedelta(days=1))  # a UTC date has parts of these local days
-# Tables with a row for an event or an action. In a session that is shared with others, the rows of the person's events
-# are about the person.
-OF_EVENTS = ("event_devices", "session_actions", "outcome_matches", "goal_matches", "funnel_matches")
+# The rows of the person's events, by table with rows for events or actions. Of a session that is shared with others,
+# only these are about the person.
+OF_EVENTS = {
+    "event_devices": (
+        "(event_date, session_id, event_number) in (select (event_date, session_id, event_number) from held_events)"
+    ),
+    **dict.fromkeys(
+        ("session_actions", "outcome_matches", "funnel_matches"),
+        "(session_id, event_id) in (select (session_id, event_id) from held_places)",
+    ),
+    "goal_matches": "(session_id, event_number) in (select (session_id, event_number) from held_places)",
+}
 # Their columns that are about the events around it, which can be those of others.
 OF_NEIGHBOURS = ("previous_action", "next_action", "seconds_to_next")
 COMPARED = ("visitor_id", "user_id")  # with the ids of the person, as a whole
@@ -230,9 +240,10 @@ def held_tables(store: Store, held: Held) -> dict[str, list[dict[str, object]]]:
             "create temp table held_sessions as select unnest($1::varchar[]) as session_id", [list(held.session_ids)]
         )
         add_table(connection, store, "events")
-        connection.execute(
-            f"create temp table held_events as select session_id, event_number from events where {IS_HELD}"
-        )
+        connection.execute(f"create temp table held_events as {query_text(__package__, 'held_events')}")
+        frozen_before = store.catalog.frozen_before()
+        add_frozen_places(connection, store, frozen_before)
+        connection.execute(f"create temp table held_places as {places_of('held_events', frozen_before)}")
         for name, contract in TABLES.items():
             condition = _condition(contract)
             if condition is None:
@@ -272,7 +283,7 @@ def _condition(contract: Table) -> str | None:
         if name in names
     ]
     if contract.name in OF_EVENTS:
-        conditions.append("(session_id, event_number) in (select (session_id, event_number) from held_events)")
+        conditions.append(OF_EVENTS[contract.name])
     return " or ".join(conditions) or None
 
 

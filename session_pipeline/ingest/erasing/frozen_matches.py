@@ -2,7 +2,8 @@
 
 A row is found by its visitor, its user, its session or its event. A session that an erased user shares with others
 stays, with its figures: only its user id, and the pages and actions that only erased events have, become null.
-frozen_visitors.py computes the history of visitors that stay. erase_frozen.py writes the tables again.
+frozen_places.py finds where rows of a day name events of the next one, frozen_visitors.py computes the history of
+visitors that stay. erase_frozen.py writes the tables again.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,12 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from session_pipeline.engines.connections import private_connection
-from session_pipeline.engines.sql import rows_of
 from session_pipeline.ingest.erasing.erasures import Unfinished
+from session_pipeline.ingest.erasing.frozen_places import add_frozen, add_frozen_places, places_of
 from session_pipeline.ingest.erasing.frozen_visitors import Histories
 from session_pipeline.ingest.sql import query
 from session_pipeline.store.store import Store
-from session_pipeline.tables import table
 
 VISITORS = ("visitor_id", "device_id", "person_id")
 USERS = ("user_id", "known_user_id")
@@ -29,20 +29,27 @@ NAMES = (
     *("previous_action", "next_action", "next_action_2", "next_action_3"),
     *("dropped_to_action", "dropped_to_action_2", "dropped_to_action_3"),
 )
-OF_NUMBER = "(session_id, {}) in (select (session_id, event_number) from erased_events)"
-OF_ID = "(session_id, {}) in (select (session_id, event_id) from erased_events)"
+OF_ID = "(session_id, {}) in (select (session_id, event_id) from erased_places)"
+OF_PLACE = "(session_id, event_number) in (select (session_id, event_number) from erased_places)"
+OF_LATER_TIME = (
+    "(session_id, event_time) in (select (session_id, event_time) from erased_events where event_date <> session_date)"
+)
+OF_ENTRY = "(event_date, session_id, {0}) in (select (entry_date, session_id, {1}) from erased_entries)"
+OF_NUMBER = (
+    "(event_date, session_id, event_number) in (select (event_date, session_id, event_number) from erased_events)"
+)
 OF_NAME = "(session_id, {}) in (select (session_id, name) from erased_names)"
 OF_LINE = "({}, {}) in (select (file_id, line_number) from erased_events)"
 # By table, the condition on rows that are about an erased event. Other columns of an event's number are figures.
 OF_EVENT: Mapping[str, str] = {
+    **dict.fromkeys(("events", "event_devices"), OF_NUMBER),
     **dict.fromkeys(
-        (
-            *("events", "event_devices", "session_actions", "outcome_matches", "goal_matches", "funnel_matches"),
-            "funnel_events",
-        ),
-        OF_NUMBER.format("event_number"),
+        ("session_actions", "outcome_matches", "funnel_matches", "funnel_events"), OF_ID.format("event_id")
     ),
-    **dict.fromkeys(("funnel_entries", "funnel_entry_steps"), OF_NUMBER.format("entry_event_number")),
+    # Without an event id. An event after midnight that is no action has no certain number.
+    "goal_matches": f"{OF_PLACE} or {OF_LATER_TIME}",
+    "funnel_entries": OF_ENTRY.format("entry_event_id", "event_id"),
+    "funnel_entry_steps": OF_ENTRY.format("entry_event_number", "event_number"),
     "session_patterns": OF_ID.format("first_event_id"),
     "session_friction": f"{OF_ID.format('first_event_id')} or {OF_NAME.format('action')}",
     "duplicate_events": OF_LINE.format("kept_file_id", "kept_line_number"),
@@ -141,13 +148,16 @@ def matching(store: Store, left: Unfinished, frozen_before: date) -> Iterator[Ma
         _keep_ids(connection, "erased_users", left.users)
         _keep_ids(connection, "erased_former_ids", [*left.visitors, *left.users, *left.former_ids])
         _keep_ids(connection, "erased_sessions", [("", each) for each in left.session_ids])
+        add_frozen_places(connection, store, frozen_before)
         for view, name in (
             ("frozen_events", "events"),
             ("frozen_devices", "event_devices"),
-            ("frozen_actions", "session_actions"),
+            ("frozen_entries", "funnel_entries"),
         ):
-            connection.execute(f"create temp view {view} as {_rows_until(store, name, frozen_before)}")
-        for name in ("erased_events", "erased_names", "erased_labels"):
+            add_frozen(connection, store, view, name, frozen_before)
+        connection.execute(f"create temp table erased_events as {query('erased_events')}")
+        connection.execute(f"create temp table erased_places as {places_of('erased_events', frozen_before)}")
+        for name in ("erased_entries", "erased_names", "erased_labels"):
             connection.execute(f"create temp table {name} as {query(name)}")
         yield Matches(connection, Histories(connection, store, frozen_before))
 
@@ -158,10 +168,3 @@ def _keep_ids(connection: duckdb.DuckDBPyConnection, name: str, ids: Iterable[tu
         f"create temp table {name} as select unnest($1::varchar[]) as site, unnest($2::varchar[]) as id",
         [[site for site, _ in given], [each for _, each in given]],
     )
-
-
-def _rows_until(store: Store, name: str, last_day: date) -> str:
-    """Return SQL of the rows of a table until a day, of those files that are intact."""
-    partitions = [each for each in store.of_table(name) if each.key.date is not None and each.key.date <= last_day]
-    intact = [each for each in partitions if store.is_intact(each)]
-    return rows_of(table(name), [path for each in intact for path in store.paths_of(each)], with_date=True)

@@ -1,10 +1,13 @@
--- One row is an erased event of a frozen day or of the day after it, on which a session can go on.
+-- One row is an erased event of a frozen day or of the days after it, on which a session can go on.
 -- By person, events have the visitor id of the person, and frozen_devices has their own.
 select
     e.event_date,
+    e.session_date,
+    e.site,
     e.session_id,
     e.event_number,
     e.event_id,
+    e.event_time,
     e.file_id,
     e.line_number,
     e.event_name,
