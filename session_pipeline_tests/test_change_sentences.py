@@ -261,6 +261,20 @@ def test_missing_conversions_are_those_of_the_window(window_days: int, since: da
     assert text.endswith(f" before it was 40 %. {expected}")
 
 
+def test_days_of_an_older_drop_in_the_window_are_named() -> None:
+    older = date(2026, 3, 20), date(2026, 3, 26)
+    step = replace(STEP, window_days=28, lost=61.0, lost_value=1100.0, older_days=older)
+    assert sentence(step, since=date(2026, 4, 8)).endswith(
+        ". About 61 conversions are missing in these 28 days, with those of an older drop from 20 to 26 March,"
+        " worth about 1,100."
+    )
+    ended = ended_progress_sentence(step, Ended(date(2026, 4, 2), date(2026, 4, 5), Shares(0.4, 0.1, 0.4)))
+    assert ended.endswith(
+        " In the 28 days to 9 April, about 61 conversions are missing, with those of an older drop from 20 to 26 March,"
+        " worth about 1,100."
+    )
+
+
 def test_without_sessions_before_a_change_nothing_is_said_of_before() -> None:
     text = sentence(since=date(2026, 4, 2), rate_before=None, others=OTHERS._replace(rate=0.2))
     assert text == "Since 2 April, fewer mobile visits at /cart go on to /pay: 10 % of 1,000 on 9 April."

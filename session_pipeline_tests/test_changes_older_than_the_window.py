@@ -74,6 +74,21 @@ def test_older_drop_that_is_over_is_not_what_was_before() -> None:
     )
 
 
+def test_older_drop_in_the_window_is_named_with_the_conversions() -> None:
+    """Of the last 28 days, an older drop has seven, and the drop that is not over the last two."""
+    usual, drop, older_days = counts(50, 60), counts(30, 60), range(58, 65)
+    parts = {MOBILE: (with_drop(usual[MOBILE], drop[MOBILE], older_days), drop[MOBILE])}
+    whole = with_drop(usual[None], drop[None], older_days)
+    row = changes_of(whole, drop[None], faulty_days=2, parts=parts)[28, MOBILE, STEP]
+    assert row["is_alert"]
+    assert row["associated_lost"] == 20 * 9
+    assert row["sentence"] == (
+        "Since 24 March, fewer visits with device m at cart convert afterwards: 44 % of 2,800 in the 28 days to 25 March;"
+        " before it was 50 %, for the others it still is 60 %. About 180 conversions are missing in these 28 days, with"
+        " those of an older drop from 28 February to 6 March, worth about 3,600."
+    )
+
+
 def test_small_older_drop_is_a_part_of_what_was_before() -> None:
     """45 instead of 50 of 100 visits for ten days has a score above -4."""
     usual, older, faulty = counts(50, 60), counts(45, 60), counts(25, 60)

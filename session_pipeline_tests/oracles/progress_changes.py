@@ -125,6 +125,7 @@ def _row(window: Window, site: str, tested: Tested, tested_count: int, is_alert:
         lost=row["associated_lost"],
         lost_value=lost_value,
         has_older=any(day in left_out for day in window.before),
+        older_days=(min(older), max(older)) if (older := [day for day in window.days if day in left_out]) else None,
     )
     if since and over_since and shares:
         sentence = ended_progress_sentence(changed, Ended(since, over_since, periods.Shares(*shares)))

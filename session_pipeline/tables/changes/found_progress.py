@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -131,6 +132,7 @@ def _sentence(
         lost=row["associated_lost"],
         lost_value=row["associated_lost_value"],
         has_older=period is not None and period.older is not None and period.older[0] < window.first,
+        older_days=_older_days(counts, window, period),
     )
     if days.ended:
         return ended_progress_sentence(changed, days.ended)
@@ -145,6 +147,13 @@ def _sentence(
         others=OtherValues(others, row["others_rate"], before.others_rate),
         explained_by=row["explained_by"],
     )
+
+
+def _older_days(counts: SiteCounts, window: Window, period: Period | None) -> tuple[date, date] | None:
+    """Return the first and the last day of the window that an older drop has; None without one."""
+    if period is None or period.older is None or period.older[1] <= window.first:
+        return None
+    return counts.day(max(period.older[0], window.first)), counts.day(period.older[1] - 1)
 
 
 def _name(counts: SiteCounts, drop: Drop) -> str:

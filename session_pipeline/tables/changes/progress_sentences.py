@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from session_pipeline.reference.changes import GOAL, Segment
-from session_pipeline.tables.changes.phrases import capitalized, day_text, ended_text, visits_of, window_text
+from session_pipeline.tables.changes.phrases import capitalized, day_text, days_text, ended_text, visits_of, window_text
 from session_pipeline.tables.statistics import about, of_hundred, percent
 
 if TYPE_CHECKING:  # loads numpy
@@ -34,6 +34,7 @@ class ChangedStep:
         lost: The conversions that are missing in the window; negative for a gain.
         lost_value: The value of the missing conversions, or None.
         has_older: Whether days before the window have an older drop, which also lowers what is usual.
+        older_days: The first and the last day of the window that an older drop has, which was over; None without one.
     """
 
     segment: Segment
@@ -44,6 +45,7 @@ class ChangedStep:
     lost: float
     lost_value: float | None
     has_older: bool
+    older_days: tuple[date, date] | None = None
 
     @property
     def window(self) -> str:
@@ -118,7 +120,7 @@ def ended_progress_sentence(step: ChangedStep, ended: "Ended") -> str:
         are = "conversion is" if count == "1" else "conversions are"
         at_least = _about(step, ended.since).lower()
         worth = _worth(step.lost_value or 0.0)
-        sentence += f" {capitalized(step.window)}, {at_least} {count} {are} missing{worth}."
+        sentence += f" {capitalized(step.window)}, {at_least} {count} {are} missing{_with_older(step)}{worth}."
     return sentence
 
 
@@ -166,10 +168,16 @@ def _conversions(step: ChangedStep, since: date | None) -> str:
 
 
 def _part_of_change(step: ChangedStep, since: date | None) -> str:
-    """Return the window to put behind its conversions, if the change began before it; the others are not counted."""
-    if not step.is_older(since):
+    """Return the window to put behind its conversions, if these are not all of the change, or not only of it."""
+    if not step.is_older(since) and step.older_days is None:
         return ""
-    return " on that day" if step.window_days == 1 else f" in these {step.window_days} days"
+    window = " on that day" if step.window_days == 1 else f" in these {step.window_days} days"
+    return window + _with_older(step)
+
+
+def _with_older(step: ChangedStep) -> str:
+    """Return what to put behind the conversions of a window that also has an older drop."""
+    return f", with those of an older drop {days_text(*step.older_days)}" if step.older_days else ""
 
 
 def _about(step: ChangedStep, since: date | None) -> str:
