@@ -84,8 +84,8 @@ def test_older_drop_in_the_window_is_named_with_the_conversions() -> None:
     assert row["associated_lost"] == 20 * 9
     assert row["sentence"] == (
         "Since 24 March, fewer visits with device m at cart convert afterwards: 44 % of 2,800 in the 28 days to 25"
-        " March; before it was 50 %, for the others it still is 60 %. About 180 conversions are missing in these 28 days,"
-        " with those of an older drop from 28 February to 6 March, worth about 3,600."
+        " March; before it was 50 %, for the others it still is 60 %. About 180 conversions are missing in these 28"
+        " days, with those of an older drop from 28 February to 6 March, worth about 3,600."
     )
 
 
