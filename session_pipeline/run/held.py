@@ -36,10 +36,9 @@ OF_EVENTS = {
         "(event_date, session_id, event_number) in (select (event_date, session_id, event_number) from held_events)"
     ),
     **dict.fromkeys(
-        ("session_actions", "outcome_matches", "funnel_matches"),
-        "(session_id, event_id) in (select (session_id, event_id) from held_places)",
+        ("session_actions", "outcome_matches", "goal_matches", "funnel_matches"),
+        "(session_id, event_number) in (select (session_id, event_number) from held_places)",
     ),
-    "goal_matches": "(session_id, event_number) in (select (session_id, event_number) from held_places)",
 }
 # Their columns that are about the events around it, which can be those of others.
 OF_NEIGHBOURS = ("previous_action", "next_action", "seconds_to_next")

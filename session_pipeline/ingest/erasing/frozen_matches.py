@@ -29,27 +29,27 @@ NAMES = (
     *("previous_action", "next_action", "next_action_2", "next_action_3"),
     *("dropped_to_action", "dropped_to_action_2", "dropped_to_action_3"),
 )
-OF_ID = "(session_id, {}) in (select (session_id, event_id) from erased_places)"
+OF_NUMBER = (
+    "(event_date, session_id, event_number) in (select (event_date, session_id, event_number) from erased_events)"
+)
 OF_PLACE = "(session_id, event_number) in (select (session_id, event_number) from erased_places)"
 OF_LATER_TIME = (
     "(session_id, event_time) in (select (session_id, event_time) from erased_events where event_date <> session_date)"
 )
-OF_ENTRY = "(event_date, session_id, {0}) in (select (entry_date, session_id, {1}) from erased_entries)"
-OF_NUMBER = (
-    "(event_date, session_id, event_number) in (select (event_date, session_id, event_number) from erased_events)"
+OF_ENTRY = (
+    "(event_date, session_id, entry_event_number) in"
+    " (select (entry_date, session_id, event_number) from erased_entries)"
 )
+OF_ID = "(session_id, {}) in (select (session_id, event_id) from erased_places)"
 OF_NAME = "(session_id, {}) in (select (session_id, name) from erased_names)"
 OF_LINE = "({}, {}) in (select (file_id, line_number) from erased_events)"
 # By table, the condition on rows that are about an erased event. Other columns of an event's number are figures.
 OF_EVENT: Mapping[str, str] = {
     **dict.fromkeys(("events", "event_devices"), OF_NUMBER),
-    **dict.fromkeys(
-        ("session_actions", "outcome_matches", "funnel_matches", "funnel_events"), OF_ID.format("event_id")
-    ),
-    # Without an event id. An event after midnight that is no action has no certain number.
+    **dict.fromkeys(("session_actions", "outcome_matches", "funnel_matches", "funnel_events"), OF_PLACE),
+    # It has no ids, and an event after midnight that no other table has can have another number.
     "goal_matches": f"{OF_PLACE} or {OF_LATER_TIME}",
-    "funnel_entries": OF_ENTRY.format("entry_event_id", "event_id"),
-    "funnel_entry_steps": OF_ENTRY.format("entry_event_number", "event_number"),
+    **dict.fromkeys(("funnel_entries", "funnel_entry_steps"), OF_ENTRY),
     "session_patterns": OF_ID.format("first_event_id"),
     "session_friction": f"{OF_ID.format('first_event_id')} or {OF_NAME.format('action')}",
     "duplicate_events": OF_LINE.format("kept_file_id", "kept_line_number"),

@@ -2,8 +2,7 @@
 select
     f.entry_date,
     f.session_id,
-    f.entry_event_number as event_number,
-    f.entry_event_id as event_id
+    f.entry_event_number as event_number
 from frozen_entries as f
 inner join erased_events as e
     on

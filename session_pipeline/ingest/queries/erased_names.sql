@@ -32,7 +32,9 @@ actions as (
     select
         session_id,
         action as name,
-        (session_id, event_id) in (select (session_id, event_id) from erased_places) as is_erased
+        (session_id, event_number) in (
+            select (session_id, event_number) from erased_places
+        ) as is_erased
     from frozen_actions
     where session_id in (select session_id from erased_places)
 ),
