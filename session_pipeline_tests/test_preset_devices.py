@@ -168,3 +168,30 @@ def test_device_of_amplitude(ingest: Ingest) -> None:
         for platform, name, family, kind, _ in told
     ]
     assert agents(ingest, "amplitude", *lines, AMPLITUDE) == [*(expected for *_, expected in told), None]
+
+
+@pytest.mark.parametrize("preset", ["segment", "rudderstack"])
+def test_device_of_apps_that_send_no_user_agent(ingest: Ingest, preset: str) -> None:
+    told: tuple[tuple[dict[str, str], dict[str, str], tuple[str, str, str] | None], ...] = (
+        ({"type": "ios", "model": "iPhone14,5"}, {"name": "iOS"}, ("Other", "iOS", "mobile")),
+        ({"type": "iOS", "model": "iPad13,1"}, {"name": "iPadOS"}, ("Other", "iPadOS", "tablet")),
+        ({"type": "ios", "model": "iPad"}, {"name": "iOS"}, ("Other", "iOS", "tablet")),
+        ({"type": "Android", "model": "Pixel 8"}, {"name": "Android"}, ("Other", "Android", "mobile")),
+        ({"type": "android"}, {"name": ""}, ("Other", "android", "mobile")),
+        ({"type": "tvos"}, {"name": "tvOS"}, ("Other", "tvOS", "tv")),
+        ({"type": "macos"}, {"name": "macOS"}, ("Other", "macOS", "desktop")),
+        ({"type": "watchos"}, {}, ("Other", "watchos", "other")),
+        ({"type": ""}, {"name": "Linux"}, None),
+        ({}, {"name": "Linux"}, None),  # an event of a server
+    )
+    base = {
+        "messageId": "1", "type": "track", "event": "Product Added", "anonymousId": "a", "rudderId": "b",
+        "originalTimestamp": "2026-05-04T09:00:00.000Z", "timestamp": "2026-05-04T09:00:00.000Z",
+    }  # fmt: skip
+    lines = [{**base, "context": {"device": device, "os": system}} for device, system, _ in told]
+    own = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X)"
+    lines.append({**base, "context": {"device": {"type": "android"}, "os": {}, "userAgent": own}})
+    *found, sent = agents(ingest, preset, *lines)
+    assert found == [expected for *_, expected in told]
+    assert sent
+    assert sent[1:] == ("iOS", "mobile")
