@@ -110,6 +110,7 @@ def test_second_run_builds_nothing_and_earlier_until_drops_days(own_shop: Path) 
     assert printed["outcomes"] == {"bounce": 2, "purchase": 1}
     assert printed["funnels"]["checkout"] == [["add to cart", 1], ["begin checkout", 1], ["purchase", 1]]
     assert printed["optional"]["checkout"] == []
+    assert printed["grains"] == {"checkout": "session", "product to purchase": "visitor"}
     assert ", and published" in call("plan", "--data", own_shop)[1]
 
     printed = json.loads(run(own_shop, "--until", "2024-03-05", "--json").stdout)

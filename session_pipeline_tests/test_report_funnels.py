@@ -98,6 +98,7 @@ def test_table_and_summary_say_which_step_is_optional(tmp_path: Path, capsys: py
     of_funnel = [row[:2] for row in page.rows if row[0].startswith(("1 ", "2 ", "3 "))]
     assert of_funnel == [["1 /shop/a", "4"], ["2 add_to_cart optional", "1"], ["3 purchase", "4"]]
     assert "an attempt can go on without an optional step." in page.text
+    assert "several can end with the same event" not in page.text
     results = read_results(deployment.folder, load_settings(deployment.folder.path), [LAST], [])
     show_results(results, [LAST], [], is_all_days=True)
     printed = [line.split() for line in capsys.readouterr().out.splitlines()]
@@ -173,6 +174,7 @@ def test_default_window_of_visitors_has_rates_of_the_days_that_are_over(tmp_path
     assert rows[1][1] == "7"
     assert "Rates are of the 7 days up to" in text
     assert "because attempts can continue for up to 7 days. Not counted: 35 attempts since" in text
+    assert "Of attempts across visits, several can end with the same event." in text
 
 
 @pytest.mark.long
@@ -188,6 +190,7 @@ def test_attempts_of_the_last_hours_count_in_rates(tmp_path: Path, funnel: dict[
     ("options", "said"),
     [
         ({}, "by visit"),
+        ({"grain": "visitor", "window_seconds": 3600}, "by visitor and day, within 1 hour"),
         ({"window_seconds": 0}, "by visit, all steps at the same time"),
         ({"window_seconds": 3600}, "by visit, within 1 hour"),
         ({"mode": "strict"}, "by visit, no other event between steps"),

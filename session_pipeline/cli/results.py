@@ -32,6 +32,7 @@ class Results:
         outcomes: Number of sessions without bots by outcome, largest first.
         funnels: For each funnel its steps in order, with the number of attempts that reached them. Excluded attempts
             are not counted. No steps if no day has the funnel yet, because days wait.
+        grains: For each funnel its grain.
         bases: For each funnel and each of its steps, the number of attempts that entered up to the step.
         optional: For each funnel the names of its optional steps.
         excluded: For each funnel the number of excluded attempts.
@@ -43,6 +44,7 @@ class Results:
     sessions: dict[str, int]
     outcomes: dict[str, int]
     funnels: dict[str, list[tuple[str, int]]]
+    grains: dict[str, str]
     bases: dict[str, list[int]]
     optional: dict[str, list[str]]
     excluded: dict[str, int]
@@ -97,6 +99,7 @@ def read_results(
         sessions=sessions,
         outcomes={row[0]: int(row[1]) for row in outcomes if row[1]},
         funnels={funnel: [(step, found.reached) for step, found in steps] for funnel, steps in of_steps.items()},
+        grains={funnel.name: funnel.grain for funnel in settings.funnels},
         bases={funnel: [found.base for _, found in steps] for funnel, steps in of_steps.items()},
         optional={funnel.name: [step.name for step in funnel.steps if step.optional] for funnel in settings.funnels},
         excluded={
@@ -165,7 +168,10 @@ def _show_unconverted(actions: Mapping[str, int]) -> None:
 
 def _show_funnel(results: Results, funnel: str, outdated_count: int) -> None:
     steps, excluded = results.funnels[funnel], results.excluded[funnel]
-    note = f" ({counted(excluded, 'excluded attempt')} not counted)" if excluded else ""
+    # A visitor has an attempt on each day, and one purchase can convert several of them.
+    note = ", by visitor and day" if results.grains[funnel] == "visitor" else ""
+    if excluded:
+        note += f" ({counted(excluded, 'excluded attempt')} not counted)"
     if not steps:
         outdated = f"{counted(outdated_count, 'day')} of older settings"
         note = f": no attempts yet; {outdated} to be rebuilt by `session-pipeline run --upgrade`"

@@ -31,6 +31,7 @@ class FunnelView:
             largest loss, or None.
         more_sites: How many other sites have attempts.
         is_unordered: Whether its steps are numbers of conditions, such as "1 of 3", which are met in any order.
+        shares_events: Whether one event can be the last step of several attempts, because they are not of one session.
     """
 
     steps: list[Row]
@@ -38,6 +39,7 @@ class FunnelView:
     sites: list[Row]
     more_sites: int
     is_unordered: bool = False
+    shares_events: bool = False
 
     @property
     def has_optional_step(self) -> bool:
@@ -53,6 +55,7 @@ def funnel_views(figures: Figures, settings: Settings, findings: Findings) -> di
     in_order = ordered(of_all_sites(figures), [funnel.name for funnel in settings.funnels], "funnel")
     of_sites = [row for row in figures.rows("funnels") if row["site"] is not None]
     unordered = {funnel.name for funnel in settings.funnels if funnel.mode == "unordered"}
+    within_sessions = {funnel.name for funnel in settings.funnels if funnel.is_within_a_session}
     found = {}
     for number, (name, group) in enumerate(groupby(in_order, itemgetter("funnel")), start=1):
         steps = list(group)
@@ -62,7 +65,14 @@ def funnel_views(figures: Figures, settings: Settings, findings: Findings) -> di
             step["instead"] = [] if step["is_open"] else followed.get((name, step["step_number"]), [])
         chart = charts.funnel(f"funnel-{number}", WIDTH, name, steps)
         sites = last_steps([row for row in of_sites if row["funnel"] == name], _blocked(steps))
-        found[name] = FunnelView(steps, chart, sites[:MOST_SITES], max(0, len(sites) - MOST_SITES), name in unordered)
+        found[name] = FunnelView(
+            steps,
+            chart,
+            sites=sites[:MOST_SITES],
+            more_sites=max(0, len(sites) - MOST_SITES),
+            is_unordered=name in unordered,
+            shares_events=name not in within_sessions,
+        )
     return found
 
 
@@ -108,7 +118,7 @@ def unit(funnel: FunnelSettings) -> str:
     within = f", within {formats.duration(funnel.window_seconds)}" if funnel.window_seconds else ""
     if funnel.window_seconds == 0:
         within = ", all steps at the same time"
-    kind = {"session": "by visit", "visitor": "by visitor"}.get(funnel.grain, f"by {funnel.grain}")
+    kind = {"session": "by visit", "visitor": "by visitor and day"}.get(funnel.grain, f"by {funnel.grain}")
     order = {"strict": ", no other event between steps", "unordered": ", steps in any order"}.get(funnel.mode, "")
     entry = ", entered at any step" if funnel.entry == "any" else ""
     return kind + within + order + entry
