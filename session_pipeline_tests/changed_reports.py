@@ -36,6 +36,7 @@ STEP = {
     "session_count": 100,
     "progress_rate": 0.24,
     "usual_rate": 0.77,
+    "before_rate": 0.78,
     "others_rate": 0.74,
     "associated_lost": 25.0,
     "score": -5.0,

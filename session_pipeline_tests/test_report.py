@@ -118,8 +118,9 @@ def test_funnel_shows_losses_and_marks_the_largest(page: Page) -> None:
     assert page.row("1 cart") == ["1 cart", "8", "100.0 %", "–", "–", "3 largest", "left 100.0 %"]
     assert page.row(f"2 {HOSTILE_STEP}") == [f"2 {HOSTILE_STEP}", "5", "62.5 %", "30.6–86.3 %", "62.5 %", "0", ""]
     assert page.row("3 purchase") == ["3 purchase", "5", "62.5 %", "30.6–86.3 %", "100.0 %", "–", ""]
-    assert "−3 (37.5 %), largest loss" in page.text
-    assert "Fri 15 Mar: 1 → 1 → 1. Week before: 100.0 %." in page.text
+    assert "−3 (37.5 %)" in page.text
+    assert "The largest loss is after cart." in page.text
+    assert "Fri 15 Mar: 1 → 1 → 1. Rate of the week before: 100.0 %." in page.text
 
 
 def test_matching_settings_have_no_section(page: Page) -> None:

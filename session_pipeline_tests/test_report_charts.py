@@ -35,7 +35,7 @@ def test_charts_of_the_page_are_images_of_their_own(reported_week: Deployment, t
     for image in charts.values():
         assert image.startswith("<svg ")
         assert image.count("<svg ") == 1
-    assert "usual 77.0" in charts["Look here first, 1: Fewer."]
+    assert "before 78.0" in charts["Look here first, 1: Fewer."]
     texts = re.findall(r">([^<>]+)\u202f%</text>", charts["How visits ended"])
     assert texts[-2:] == ["purchase 60.0", "engaged 40.0"], "a legend"
     assert sum(map(len, charts.values())) < 60_000

@@ -24,7 +24,7 @@ def test_flaw_has_its_last_day_examples_and_rates(reported_week: Deployment, tmp
     first = page.html.split('id="flaw-1"')[1].split("</article>")[0]
     assert "last seen 12 Mar" in first
     assert re.findall(r"<li><code>(.*?)</code></li>", first) == ["aaa", "bbb", "ccc"]
-    assert "Then 24.0\u202f%, usual 77.0\u202f%, others then 74.0\u202f%." in first
+    assert "Then 24.0\u202f%, before 78.0\u202f%, others then 74.0\u202f%." in first
 
 
 def test_unusual_outcome_of_a_segment_has_its_examples(reported_week: Deployment, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_change_before_the_window_is_worth_at_least_so_much(
     sentence = f"Fewer. {about} 25 conversions are missing, worth about 900."
     rows = [STEP | {"since": since, "sentence": sentence, "session_date": LAST, "associated_lost_value": 900.0}]
     page = page_with(reported_week, tmp_path, {"progress_changes": rows})
-    assert "Now 24.0\u202f%, usual 77.0\u202f%, others now 74.0\u202f%." in page.html
+    assert "Now 24.0\u202f%, before 78.0\u202f%, others now 74.0\u202f%." in page.html
     assert f"{since.day} Mar · {worth} 900 EUR in 7 days" in page.text
 
 

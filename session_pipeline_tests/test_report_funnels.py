@@ -154,7 +154,7 @@ def test_attempts_that_are_all_open_have_the_rates_so_far(tmp_path: Path) -> Non
     first, last = ["100.0 %", "–", "–", "–", ""], ["20.0 %", "–", "20.0 %", "–", ""]
     assert rows == [["1 add_to_cart", "50", *first], ["2 purchase", "10", *last]]
     assert "Still open: 40 of 50 attempts can still continue, so these rates are those so far, and can rise." in text
-    assert "Week before" not in text.partition("Still open")[0].rpartition("add_to_cart")[2]
+    assert "week before" not in text.partition("Still open")[0].rpartition("add_to_cart")[2]
 
 
 @pytest.mark.long
@@ -162,7 +162,7 @@ def test_days_of_open_attempts_do_not_count_in_rates(tmp_path: Path) -> None:
     rows, text = rows_of_funnel(tmp_path, range(1, 16), 15, grain="visitor", window_seconds=3 * DAY_SECONDS)
     assert rows[0] == ["1 add_to_cart", "35", "100.0 %", "–", "–", "28 largest", "left 100.0 %"]
     assert rows[1][:3] == ["2 purchase", "7", "20.0 %"]
-    assert "Week before: 20.0 %. Rates are of the 7 days up to Tue 12 Mar" in text
+    assert "Rate of the week before: 20.0 %. Rates are of the 7 days up to Tue 12 Mar" in text
     assert "Not counted: 15 attempts since Wed 13 Mar; 12 can still continue." in text
 
 

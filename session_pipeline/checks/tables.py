@@ -126,10 +126,10 @@ def built_by_current_rules(run: "Run", days: Sequence[date]) -> Verdict:
     plan = run.plan()
     count = len(plan.outdated_days)
     if not count:
-        return Verdict(True, "all days were built with the current settings and models", {"days": 0})
+        return Verdict(True, "all days were built with the current settings and models", {"outdated_days": 0})
     reason = next(item.reason for item in plan.outdated if item.day is not None)
     # Without the number, which changes with each late file: an alert is sent once as long as the problem is the same.
     problem = f"older settings or models ({reason})"
     have = "day has" if count == 1 else "days have"
     sentence = f"{count} {have} {problem}; rebuild them: `session-pipeline run --upgrade`"
-    return Verdict(False, sentence, {"days": count}, (problem,))
+    return Verdict(False, sentence, {"outdated_days": count}, (problem,))

@@ -175,6 +175,8 @@ def _show_funnel(results: Results, funnel: str, outdated_count: int) -> None:
     if not steps:
         outdated = f"{counted(outdated_count, 'day')} of older settings"
         note = f": no attempts yet; {outdated} to be rebuilt by `session-pipeline run --upgrade`"
+    elif not excluded and not any(count for _, count in steps):
+        note, steps = ": no attempts", []
     echo(Text.assemble(("Funnel", "bold"), f"  {plain(funnel)}{note}"))
     rows = [
         (f"{plain(step)}{' (optional)' if step in results.optional[funnel] else ''}", number(count), share(count, base))

@@ -258,7 +258,7 @@ LIFECYCLE = text(
     "new: the visitor's first day; returning: also seen on the day before; resurrected: seen before, but not on the day"
     " before; null for bots.",
 )
-VISITOR_COUNT = count("visitor_count", "Distinct visitors, without bots; in retention: the visitors of the cohort.")
+VISITOR_COUNT = count("visitor_count", "Distinct visitors of the row, without bots.")
 BOUNCE_COUNT = count("bounce_count", "Sessions with outcome bounce, without bots.")
 ENGAGED_COUNT = count(
     "engaged_count",

@@ -101,7 +101,9 @@ def _changed_step(
     connection: duckdb.DuckDBPyConnection, number: int, row: Row, window: Window, currencies: Currencies
 ) -> Flaw:
     now, is_least = _time_of(row, window), lost_values.is_lower_bound(row)
-    rates = [(now, row["progress_rate"], "on-loss"), ("usual", row["usual_rate"], "ghost-strong")]
+    # As in the sentence: the usual rate also has days of a change that is older than its window.
+    before = ("usual", row["usual_rate"]) if row["before_rate"] is None else ("before", row["before_rate"])
+    rates = [(now, row["progress_rate"], "on-loss"), (*before, "ghost-strong")]
     if row["others_rate"] is not None:
         rates.append((f"others {now}", row["others_rate"], "ghost-strong"))
     chart = charts.comparison(f"flaw-step-{number}", CHART_WIDTH, "Share of visits that go on", rates)

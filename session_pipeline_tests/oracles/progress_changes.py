@@ -85,6 +85,7 @@ def _row(window: Window, site: str, tested: Tested, tested_count: int, is_alert:
     since, over_since, shares, left_out = _days(window, tested) if is_alert else (None, None, None, ())
     others_count, others_rate, others_usual_rate = _others(window, tested.step, window.before)
     before = [day for day in window.before if (since is None or day < since) and day not in left_out]
+    before_count, before_progressed, _, _ = window.site.sums(tested.step, tuple(before))
     row = {
         "session_date": window.last,
         "site": site,
@@ -99,9 +100,13 @@ def _row(window: Window, site: str, tested: Tested, tested_count: int, is_alert:
         "usual_session_count": tested.usual_session_count,
         "usual_progressed_count": tested.usual_progressed_count,
         "usual_rate": usual_rate,
+        "before_session_count": before_count,
+        "before_progressed_count": before_progressed,
+        "before_rate": before_progressed / before_count if before_count else None,
         "others_session_count": others_count,
         "others_rate": others_rate,
         "others_usual_rate": others_usual_rate,
+        "others_before_rate": _others(window, tested.step, before)[2],
         "step_value": round(float(tested.step_value), 6),
         "associated_lost": round(float(lost), 3),
         "associated_lost_value": lost_value,
@@ -130,14 +135,13 @@ def _row(window: Window, site: str, tested: Tested, tested_count: int, is_alert:
     if since and over_since and shares:
         sentence = ended_progress_sentence(changed, Ended(since, over_since, periods.Shares(*shares)))
     else:
-        others_rate_before = _others(window, tested.step, before)[2]
         sentence = progress_sentence(
             changed,
             since=since,
             count=tested.session_count,
             progressed_count=tested.progressed_count,
-            rate_before=_rate(window, tested.step, before),
-            others=OtherValues(_other_values(window, tested.step[0]), others_rate, others_rate_before),
+            rate_before=row["before_rate"],
+            others=OtherValues(_other_values(window, tested.step[0]), others_rate, row["others_before_rate"]),
             explained_by=explained_by,
         )
     return {**row, "sentence": sentence}
@@ -160,11 +164,6 @@ def _mean_value(window: Window, step: Step) -> float | None:
     known = [window.site.values.get((day, segment, action)) for day in window.before]
     values = [value for value in known if value is not None]
     return sum(values) / window.site.sums((segment, action, GOAL), window.before)[1] if values else None
-
-
-def _rate(window: Window, step: Step, days: Sequence[date]) -> float | None:
-    n, k, _, _ = window.site.sums(step, tuple(days))
-    return k / n if n else None
 
 
 def _others(window: Window, step: Step, before: Sequence[date]) -> tuple[int | None, float | None, float | None]:

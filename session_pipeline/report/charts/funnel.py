@@ -1,6 +1,7 @@
 """Draws a funnel: how many attempts reach each step, and where they are lost."""
 
 from collections.abc import Sequence
+from itertools import product
 
 from markupsafe import Markup
 
@@ -72,13 +73,12 @@ def _loss(before: Row, step: Row, width: int, top: float) -> list[Markup]:
     rate = formats.percent(before["dropped_count"] / before["reached_count"])
     short = f"{formats.MINUS}{formats.number(before['dropped_count'])} ({rate})"
     on_loss = "on-loss" if is_largest else "muted"
-    places = (
-        (lost, share, 6, on_loss),  # on the loss
-        (1 - share - lost, share + lost, 6, on_loss),  # after the loss
-        (share, share, -6, "end on-accent"),  # in the bar of the step
-    )
-    for content in (f"{short}, largest loss", short) if is_largest else (short,):
-        for room, at, shift, style in places:
-            if room * width >= text_width(content) + 6:
-                return [*drawn, text(content, at * width + shift, top + 13, style)]
+    contents = (f"{short}, largest loss", short) if is_largest else (short,)
+    on_the_loss = (lost, share, 6, on_loss)
+    after_the_loss = (1 - share - lost, share + lost, 6, on_loss)
+    in_the_bar = (share, share, -6, "end on-accent")  # of those who stayed: only if there is no other room
+    for content, place in (*product(contents, (on_the_loss, after_the_loss)), *product(contents, (in_the_bar,))):
+        room, at, shift, style = place
+        if room * width >= text_width(content) + 6:
+            return [*drawn, text(content, at * width + shift, top + 13, style)]
     return drawn

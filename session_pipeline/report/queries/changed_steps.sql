@@ -28,6 +28,7 @@ select
     session_count,
     progress_rate,
     usual_rate,
+    before_rate,
     others_rate,
     associated_lost,
     associated_lost_value,

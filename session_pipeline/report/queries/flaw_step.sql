@@ -1,5 +1,5 @@
 -- One row is a day and a window: how many of the visits at the action went on, against the 56 days
--- before the window.
+-- before the window. before_rate is without those of them that are days of the change.
 select
     session_date,
     window_days,
@@ -7,6 +7,7 @@ select
     progressed_count,
     progress_rate,
     usual_rate,
+    before_rate,
     others_rate,
     associated_lost,
     associated_lost_value,

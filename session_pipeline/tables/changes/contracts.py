@@ -103,8 +103,18 @@ TABLES: tuple[Table, ...] = (
             rate(
                 "usual_rate",
                 "usual_progressed_count / usual_session_count. If since is before the window, these days have days of "
-                "the change; they can also have days of an older drop that was over. sentence has the rate without "
-                "both.",
+                "the change; they can also have days of an older drop that was over. before_rate is without both.",
+            ),
+            count(
+                "before_session_count",
+                "Of usual_session_count: sessions of the days before since, without those of an older drop that was "
+                "over; all if since is null.",
+            ),
+            count("before_progressed_count", "Of before_session_count: sessions that went on to next_action."),
+            rate(
+                "before_rate",
+                "before_progressed_count / before_session_count; null without sessions. sentence has this rate, unless "
+                "the drop is over: then it is that of all days before since, also those of the window.",
             ),
             count(
                 "others_session_count",
@@ -119,6 +129,10 @@ TABLES: tuple[Table, ...] = (
                 "others_usual_rate",
                 "usual_rate of the dimension's other values, on days with the dimension; null for 'all', and if there "
                 "were none.",
+            ),
+            rate(
+                "others_before_rate",
+                "before_rate of the dimension's other values, on these days; null for 'all', and if there were none.",
             ),
             Column(
                 "step_value",

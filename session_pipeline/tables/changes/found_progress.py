@@ -83,6 +83,7 @@ def _row(counts: SiteCounts, tested: Tested, place: int, drop: Drop | None) -> R
     others = _others(counts, window, step)
     period = _period(counts, drop) if drop is not None and drop.is_alert else None
     days = days_of(period, counts.day)
+    before = _before(counts, window, step, period)
     explained_by = None if drop is None or drop.alert is None else _name(counts, drop.alert)
     row: Row = {
         "session_date": counts.day(window.last),
@@ -98,9 +99,13 @@ def _row(counts: SiteCounts, tested: Tested, place: int, drop: Drop | None) -> R
         "usual_session_count": n0,
         "usual_progressed_count": k0,
         "usual_rate": k0 / n0,
+        "before_session_count": before.session_count,
+        "before_progressed_count": before.progressed_count,
+        "before_rate": before.rate,
         "others_session_count": others.session_count,
         "others_rate": others.rate,
         "others_usual_rate": others.usual_rate,
+        "others_before_rate": before.others_rate,
         "step_value": round(step_value, DIGITS),
         "associated_lost": round(lost, LOST_DIGITS),
         "associated_lost_value": None if value is None else round(lost * value, VALUE_DIGITS),
@@ -136,15 +141,14 @@ def _sentence(
     )
     if days.ended:
         return ended_progress_sentence(changed, days.ended)
-    before = _rates_before(counts, window, step, period)
     others = [other for other in _values(counts, dimension, window.last) if other != value]
     return progress_sentence(
         changed,
         since=days.since,
         count=row["session_count"],
         progressed_count=row["progressed_count"],
-        rate_before=before.rate,
-        others=OtherValues(others, row["others_rate"], before.others_rate),
+        rate_before=row["before_rate"],
+        others=OtherValues(others, row["others_rate"], row["others_before_rate"]),
         explained_by=row["explained_by"],
     )
 
@@ -225,15 +229,17 @@ def _others_between(counts: SiteCounts, step: int, first: int, last: int) -> tup
     return n, k
 
 
-class RatesBefore(NamedTuple):
-    """The rates before a change, of a step and of the other values of its dimension; None without sessions."""
+class Before(NamedTuple):
+    """The sessions at risk before a change, those that went on, and the rates; a rate of no sessions is None."""
 
+    session_count: int
+    progressed_count: int
     rate: float | None
     others_rate: float | None
 
 
-def _rates_before(counts: SiteCounts, window: Window, step: int, period: Period | None) -> RatesBefore:
-    """Return the rates that a sentence calls those before: of the days before the window, without those of a change.
+def _before(counts: SiteCounts, window: Window, step: int, period: Period | None) -> Before:
+    """Return what was before a change: on the days before the window, without those of the change.
 
     A change that is older than the window lowers what is usual, so the usual rates are not those before it. An older
     change that was over before this one does so, too.
@@ -246,7 +252,7 @@ def _rates_before(counts: SiteCounts, window: Window, step: int, period: Period 
         n, k = (all_days - left_out for all_days, left_out in zip((n, k), _between(counts, step, *older), strict=True))
         left_out_n, left_out_k = _others_between(counts, step, *older)
         others_n, others_k = others_n - left_out_n, others_k - left_out_k
-    return RatesBefore(k / n if n else None, others_k / others_n if others_n else None)
+    return Before(n, k, k / n if n else None, others_k / others_n if others_n else None)
 
 
 def _period(counts: SiteCounts, drop: Drop) -> Period:
