@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from session_pipeline.cli.results import read_results, show_results
+from session_pipeline.cli.results import Results, read_results, show_results
 from session_pipeline.report.figures import Figure, Figures
 from session_pipeline.report.funnels import funnel_views, unit
 from session_pipeline.report.sections import fitting
@@ -104,6 +104,21 @@ def test_table_and_summary_say_which_step_is_optional(tmp_path: Path, capsys: py
     printed = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [line for line in printed if "(optional)" in line] == [["add_to_cart", "(optional)", "1", "25.0%"]]
     assert results.optional == {"f": ["add_to_cart"]}, "a list, which is one in JSON, too"
+
+
+def test_summary_has_one_line_for_a_funnel_without_attempts(capsys: pytest.CaptureFixture[str]) -> None:
+    results = Results(
+        sessions={"people": 1, "bots": 0},
+        outcomes={"bounce": 1},
+        funnels={"f": [("a", 0), ("b", 0)]},
+        grains={"f": "visitor"},
+        bases={"f": [0, 0]},
+        optional={"f": []},
+        excluded={"f": 0},
+        unconverted=None,
+    )
+    show_results(results, [LAST], [], is_all_days=True)
+    assert capsys.readouterr().out.splitlines()[-1].strip() == "Funnel  f: no attempts"
 
 
 @pytest.mark.long

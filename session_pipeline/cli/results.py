@@ -168,19 +168,22 @@ def _show_unconverted(actions: Mapping[str, int]) -> None:
 
 def _show_funnel(results: Results, funnel: str, outdated_count: int) -> None:
     steps, excluded = results.funnels[funnel], results.excluded[funnel]
-    # A visitor has an attempt on each day, and one purchase can convert several of them.
-    note = ", by visitor and day" if results.grains[funnel] == "visitor" else ""
-    if excluded:
-        note += f" ({counted(excluded, 'excluded attempt')} not counted)"
     if not steps:
         outdated = f"{counted(outdated_count, 'day')} of older settings"
-        note = f": no attempts yet; {outdated} to be rebuilt by `session-pipeline run --upgrade`"
-    elif not excluded and not any(count for _, count in steps):
-        note, steps = ": no attempts", []
-    echo(Text.assemble(("Funnel", "bold"), f"  {plain(funnel)}{note}"))
+        _name_funnel(funnel, f": no attempts yet; {outdated} to be rebuilt by `session-pipeline run --upgrade`")
+        return
+    if not excluded and not any(count for _, count in steps):
+        _name_funnel(funnel, ": no attempts")
+        return
+    # A visitor has an attempt on each day, and one purchase can convert several of them.
+    unit = ", by visitor and day" if results.grains[funnel] == "visitor" else ""
+    _name_funnel(funnel, unit + (f" ({counted(excluded, 'excluded attempt')} not counted)" if excluded else ""))
     rows = [
         (f"{plain(step)}{' (optional)' if step in results.optional[funnel] else ''}", number(count), share(count, base))
         for (step, count), base in zip(steps, results.bases[funnel], strict=True)
     ]
-    if rows:
-        stdout.print(grid("step", Right("reached"), Right("share"), rows=rows, indent=2))
+    stdout.print(grid("step", Right("reached"), Right("share"), rows=rows, indent=2))
+
+
+def _name_funnel(funnel: str, note: str) -> None:
+    echo(Text.assemble(("Funnel", "bold"), f"  {plain(funnel)}{note}"))
