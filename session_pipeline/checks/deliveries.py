@@ -17,10 +17,10 @@ from session_pipeline.ingest.admission.unknown_names import table_format
 from session_pipeline.ingest.formats import AccessLog, JsonLines
 from session_pipeline.reference.days import ONE_DAY, Calendar, dates, zone
 from session_pipeline.run.delivered_files import (
-    files_of_other_keys,
     files_there,
     lines_before_start,
     lost_visitor_key,
+    other_key_count,
     recognized_presets,
     replaced_visitor_key,
 )
@@ -183,7 +183,7 @@ def source_arrived(run: "Run", days: Sequence[date]) -> Verdict:
 
 def visitor_key_kept(run: "Run", days: Sequence[date]) -> Verdict:
     """All visitor ids were made with the current visitor_key, also before this run, so people keep their ids."""
-    reread_count = run.outcome.other_key_count - files_of_other_keys(run.folder, run.store)
+    reread_count = run.outcome.other_key_count - other_key_count(run.folder, run.store)
     if reread_count > 0:  # afterwards, only the outcome shows that ids have changed
         problem: str | None = replaced_visitor_key(run.folder, reread_count)
     else:

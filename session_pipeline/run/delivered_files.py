@@ -122,7 +122,7 @@ def sources_without_folder(folder: DataFolder, settings: Settings) -> list[str]:
 
 def lost_visitor_key(folder: DataFolder, store: Store) -> str | None:
     """Return a warning if visitor ids in the store were made with another key than the present one, else None."""
-    others = files_of_other_keys(folder, store)
+    others = other_key_count(folder, store)
     if not others:
         return None
     return (
@@ -141,7 +141,7 @@ def replaced_visitor_key(folder: DataFolder, file_count: int) -> str:
     )
 
 
-def files_of_other_keys(folder: DataFolder, store: Store) -> int:
+def other_key_count(folder: DataFolder, store: Store) -> int:
     """Return the number of files in the store whose visitor ids were made with another key than the present one."""
     key = find_key(folder.visitor_key)
     known = key.fingerprint if key is not None else None

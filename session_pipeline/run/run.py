@@ -132,7 +132,7 @@ class Run(OpenFolder):
         with self.profile.stage(INGEST):
             self.second_thread.stop()
             # Counted first: the ingest makes a key if there is none, and reads these files again.
-            others = delivered_files.files_of_other_keys(self.folder, self.store)
+            others = delivered_files.other_key_count(self.folder, self.store)
             self.outcome.other_key_count = max(others, self.outcome.other_key_count)
             self.outcome.files = self._work.ingest.run(at_file, settle_seconds=settle_seconds)
         if self.files_ahead is not None:
