@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from session_pipeline.engines.duckdb_jobs import Job
 from session_pipeline.engines.sql import fill, query_text, quote
 from session_pipeline.ingest.formats.compression import compression_of_name
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS
-from session_pipeline.reference.days import ONLY_DATES, are_midnights, zone
+from session_pipeline.reference.days import ONLY_DATES, are_midnights
+from session_pipeline.run.opened import today_in
 from session_pipeline.run.pipeline import open_run
 from session_pipeline.run.run import Run
 from session_pipeline.settings import (
@@ -70,7 +71,7 @@ def attempt(
     """
     with (
         _temporary_folder(file, folder, source, keys, ending, start_date) as trial,
-        open_run(trial, run_id=NO_SOURCE, until=_today(trial)) as run,
+        open_run(trial, run_id=NO_SOURCE, until=today_in(load_settings(trial.path).timezone)) as run,
     ):
         run.ingest()
         read = _read_lines(trial, run, source, file)
@@ -154,10 +155,6 @@ def _temporary_folder(
         else:
             copy_file(file, delivered)  # not a hard link, which would change the ctime of the original
         yield trial
-
-
-def _today(folder: DataFolder) -> date:
-    return datetime.now(UTC).astimezone(zone(load_settings(folder.path).timezone)).date()
 
 
 def _add(job: Job, run: Run, name: str, days: Sequence[date] | None = None) -> None:
