@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from session_pipeline.publish import lake
+from session_pipeline.publish import lake, published_state
 from session_pipeline.run.pipeline import open_run
 from session_pipeline_tests.deployment import Deployment
 
@@ -58,13 +58,13 @@ def test_publishing_into_a_folder_of_others_removes_nothing_of_theirs(tmp_path: 
     deployment.folder.lake.symlink_to(folder)
     deployment.deliver("first", [EVENT])
     with open_run(deployment.folder, run_id="older") as run:
-        run.store.catalog.set_state(lake.PUBLISHED_TABLES, "removed_table")
+        run.store.catalog.set_state(published_state.PUBLISHED_TABLES, "removed_table")
     deployment.run(UNTIL)
     assert [path.read_text() for path in theirs] == ["kept"] * 4
     assert not any(path.parent.exists() for path in gone)
     assert (folder / "sessions" / "session_date=2026-10-06" / "data.parquet").is_file()
     with open_run(deployment.folder, run_id="look") as run:
-        names = run.store.catalog.text(lake.PUBLISHED_TABLES).split()
+        names = run.store.catalog.text(published_state.PUBLISHED_TABLES).split()
     assert {"removed_table", "sessions", "visitors"} <= set(names)
 
 

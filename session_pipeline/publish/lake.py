@@ -21,6 +21,7 @@ from pyarrow import parquet
 from session_pipeline.engines.connections import private_connection
 from session_pipeline.engines.parquet_files import FORMAT
 from session_pipeline.engines.sql import literal, rows_of
+from session_pipeline.publish.published_state import PUBLISHED_TABLES
 from session_pipeline.store import crash_points
 from session_pipeline.store.files import (
     WRITER,
@@ -37,7 +38,6 @@ from session_pipeline.store.store import Store
 from session_pipeline.tables import TABLES, Table, table
 
 STEM, SUFFIX = "data", ".parquet"
-PUBLISHED_TABLES = "published_tables"  # text: the names of all tables that were ever published, also of other versions
 # What `places_of` returns, and the temporary names of `_place`.
 OWN_PLACE = re.compile(
     r"(?P<table>\w+)/"

@@ -1,6 +1,6 @@
 """Says what was published last, and whether readers see the present state of the store.
 
-The catalog records it as numbers; publication.py publishes.
+The catalog records it; publication.py publishes.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,13 @@ from session_pipeline.store.store import Store
 from session_pipeline.tables import TABLES, models
 from session_pipeline.tables.steps import IDENTITY_STEPS, STEP_OF_TABLE
 
-# Numbers in the catalog: what was published last.
+# Numbers in the catalog, and one text: what was published last.
 LAKE_GENERATION = "lake_generation"  # the generation that the lake shows
 WAREHOUSE_WRITTEN_AT = "warehouse_written_at"  # the modification time of the warehouse
 PUBLISHED_CONTRACTS = "published_contracts"  # the hash of the contracts
 PUBLISHED_FOLDER = "published_folder"  # the hash of the store's path, or NO_VIEWS
 PUBLISHED_OUTDATED_DAYS = "published_outdated_days"  # how many days were outdated
+PUBLISHED_TABLES = "published_tables"  # text: the names of all tables that were ever published, also of other versions
 NO_VIEWS = 0  # recorded instead of the folder's number if the warehouse has no views
 NOT_PUBLISHED = {"alerts", "history"}  # settings on which nothing that is published depends
 # Tables whose days are checked. The ingest builds those of identities before it is known which days are stale.
@@ -182,8 +183,6 @@ def record(
     has_views: bool,
 ) -> None:
     """Record in the catalog what was published, in one transaction."""
-    from session_pipeline.publish.lake import PUBLISHED_TABLES
-
     written = stamp(folder.warehouse) or Stamp(0, 0)
     tables = {*store.catalog.text(PUBLISHED_TABLES).split(), *(each.key.table for each in partitions)}
     with store.catalog.transaction(advances=False):
