@@ -30,7 +30,6 @@ from session_pipeline.store import crash_points
 from session_pipeline.store.files import entries_of, remove_temporaries, sync_folder
 from session_pipeline.store.records import Partition, Written
 from session_pipeline.tables import table
-from session_pipeline.tables.graph import Log
 from session_pipeline.tables.steps import LOGS
 
 if TYPE_CHECKING:  # imports this module
@@ -65,12 +64,12 @@ def remove_from_logs(run: "Run", left: Unfinished) -> None:
     for log in LOGS:
         for partition in run.store.of_table(log.table):
             if run.store.is_intact(partition):
-                _remove_from_log(run, log, partition, left)
+                _remove_from_log(run, partition, left)
     crash_points.reached("erase: logs written again")
 
 
-def _remove_from_log(run: "Run", log: Log, partition: Partition, left: Unfinished) -> None:
-    contract = table(log.table)
+def _remove_from_log(run: "Run", partition: Partition, left: Unfinished) -> None:
+    contract = table(partition.key.table)
     names = {column.name for column in contract.columns}
     conditions = [f"contains(reason, {literal(REASON)})"]
     if "visitor_id" in names:
@@ -82,14 +81,14 @@ def _remove_from_log(run: "Run", log: Log, partition: Partition, left: Unfinishe
         sites = [literal(site) for site, day in left.days if day == partition.key.date]
         conditions.append(_is_one_of("site", sites))
     kept = f"not coalesce({' or '.join(conditions)}, false)"
-    path = run.store.scratch / f"{log.table}.{partition.key.date}.parquet"
+    path = run.store.scratch / f"{contract.name}.{partition.key.date}.parquet"
     with run.engine.job() as job:
         job.add_input(contract, run.store.paths_of(partition))
-        count = job.rows(f"select count(*) as row_count from {log.table} where {kept}").column(0)[0].as_py()
+        count = job.rows(f"select count(*) as row_count from {contract.name} where {kept}").column(0)[0].as_py()
         if count == partition.row_count:
             return
         if count:
-            job.write(contract, f"select * from {log.table} where {kept}", path)
+            job.write(contract, f"select * from {contract.name} where {kept}", path)
     written = [Written(partition.key, path, count, fingerprint="", reason=REASON)] if count else []
     run.store.commit(written, run_id=run.run_id, drop=[] if count else [partition.key])
 
@@ -136,7 +135,7 @@ def _delete_reports(run: "Run", left: Unfinished) -> list[Path]:
 
 
 def pages_with_ids(folder: DataFolder, left: Unfinished) -> list[Path]:
-    """Return the pages in the folder of reports that are no reports and contain an erased id. They stay."""
+    """Return the pages in the folder of reports that are not reports and contain an erased id. They stay."""
     pages = [path for path in _pages(folder) if not _is_report(path)]
     return [path for path in pages if path.is_file() and os.access(path, os.R_OK) and _contains(path, left)]
 
