@@ -215,10 +215,10 @@ class Store(StoredPartitions):
         if len(publications) < KEPT_PUBLICATIONS:
             return
         paths = self.catalog.retired(publications[KEPT_PUBLICATIONS - 1].generation)
-        named = self._named_paths() if paths else set()
+        used = self._used_paths() if paths else set()
         # After a power loss, a file that was deleted just before can be back. So the record of a retired file is
         # deleted only by a later sweep, which finds the file gone.
-        there = [path for path in paths if path not in named and self.files.exists(path)]
+        there = [path for path in paths if path not in used and self.files.exists(path)]
         for path in there:
             self.check_lock()
             self.files.remove(path)
@@ -237,8 +237,8 @@ class Store(StoredPartitions):
         """
         self.check_lock()
         self.compacted.remove_outdated(self.partitions)
-        named = self._named_paths()
-        gone = [name for name in self.files.names() if name not in named and not name.startswith(f"{SCRATCH}/")]
+        used = self._used_paths()
+        gone = [name for name in self.files.names() if name not in used and not name.startswith(f"{SCRATCH}/")]
         for name in gone:
             self.check_lock()
             self.files.remove(name)
@@ -249,7 +249,7 @@ class Store(StoredPartitions):
         self.catalog.shrink()
         crash_points.reached("erase: catalog shrunk")
 
-    def _named_paths(self) -> set[str]:
+    def _used_paths(self) -> set[str]:
         """Return the paths of the files of all partitions."""
         return {path for partition in self.partitions.values() for path in partition.file_paths}
 
