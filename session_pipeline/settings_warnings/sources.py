@@ -16,7 +16,7 @@ from session_pipeline.ingest.admission.raw_folder import has_file
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS, REQUIRED_COLUMNS
 from session_pipeline.reference.days import ONLY_DATES, are_midnights
 from session_pipeline.reference.usual_event_names import usual_event_names
-from session_pipeline.settings import Settings, as_toml, parse_settings, path_of_source
+from session_pipeline.settings import Settings, SourceSettings, as_toml, parse_settings, path_of_source
 from session_pipeline.settings.presets import packaged_names, packaged_preset
 from session_pipeline.settings.values import is_label, shown
 from session_pipeline.settings_warnings.model import SettingsWarning
@@ -323,17 +323,20 @@ def unknown_event_names(
 def _own_event_names(settings: Settings, source: str) -> dict[str, str]:
     """Return the delivered event names with ours, without those of a packaged preset."""
     own = settings.sources[source]
-    is_packaged = own.preset is not None and own.preset in packaged_names()
-    packaged = packaged_preset(own.preset).event_names if is_packaged and own.preset else {}
+    packaged = _preset_of(own).event_names
     return {theirs: ours for theirs, ours in own.event_names.items() if packaged.get(theirs) != ours}
 
 
 def _own_columns(settings: Settings, source: str) -> dict[str, str | Sequence[str]]:
     """Return the columns of a source with their fields, without those of a packaged preset and those left empty."""
     own = settings.sources[source]
-    is_packaged = own.preset is not None and own.preset in packaged_names()
-    packaged = packaged_preset(own.preset).columns if is_packaged and own.preset else {}
+    packaged = _preset_of(own).columns
     return {column: fields for column, fields in own.columns.items() if fields and packaged.get(column) != fields}
+
+
+def _preset_of(own: SourceSettings) -> SourceSettings:
+    """Return the packaged preset of a source; settings without any keys if it has none."""
+    return packaged_preset(own.preset) if own.preset in packaged_names() and own.preset else SourceSettings()
 
 
 def _event_names(connection: duckdb.DuckDBPyConnection, window: Window, source: str) -> list[str]:
