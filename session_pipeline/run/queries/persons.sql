@@ -3,13 +3,13 @@
 -- are those of a person, all visitors that are not the person's own are shared.
 with named as (
     select
-        r.site,
-        r.visitor_id
-    from seen_ids as r
+        s.site,
+        s.visitor_id
+    from seen_ids as s
     inner join held_ids as h
         on
-            r.site = h.site
-            and h.id = case when h.kind = 'visitor' then r.visitor_id else r.user_id end
+            s.site = h.site
+            and h.id = case when h.kind = 'visitor' then s.visitor_id else s.user_id end
     union
     select
         site,
@@ -31,18 +31,18 @@ select
     and bool_or(
         p.site is not null
         or (
-            r.user_id is not null
+            s.user_id is not null
             and u.id is null
-            and not list_contains(getvariable('ignored_users'), r.user_id)
+            and not list_contains(getvariable('ignored_users'), s.user_id)
         )
     ) as is_shared
 from named as n
-left join seen_ids as r
-    on n.site = r.site and n.visitor_id = r.visitor_id
+left join seen_ids as s
+    on n.site = s.site and n.visitor_id = s.visitor_id
 left join held_ids as v
     on n.site = v.site and v.kind = 'visitor' and n.visitor_id = v.id
 left join held_ids as u
-    on n.site = u.site and u.kind = 'user' and r.user_id = u.id
+    on n.site = u.site and u.kind = 'user' and s.user_id = u.id
 left join sites_of_person as p
     on n.site = p.site
 group by n.site, n.visitor_id
