@@ -126,7 +126,10 @@ def send_new(
 
 
 def _take(state: _State, happened: Iterable[Alert | Passed], *, only_lasting: bool) -> None:
-    """Queue the alerts that are new."""
+    """Queue the alerts that are new, and forget the problems that have ended.
+
+    With `only_lasting`, alerts whose problems have all ended are not sent.
+    """
     for one in happened:
         before = state.open.get(one.about, [])
         if isinstance(one, Passed):

@@ -240,11 +240,11 @@ class OpenFolder:
         _refuse_other_timezone(self.store, self.settings.timezone)
 
     def renewed(self) -> "OpenFolder":
-        """Return the folder with the settings of now and, if the caller gave none, the last day of now.
+        """Return the folder with the current settings and, if the caller gave no last day, the current one.
 
         Raises:
             SettingsError: The settings are invalid.
-            WrongUseError: The given last day is before the start_date of now.
+            WrongUseError: The given last day is before the current start_date.
         """
         settings = load_settings(self.folder.path)
         return replace(self, settings=settings, until=horizon(settings, self.given_until), plans={}, to_read={})

@@ -118,7 +118,7 @@ def _put(merged: dict[str, Any], key: str, own: Any, preset: Any) -> None:
 
 
 def _put_dropped(merged: dict[str, Any], own: Any, preset: Any) -> None:
-    if own and isinstance(own, list) and isinstance(preset, list):  # load.py reports what is no list
+    if own and isinstance(own, list) and isinstance(preset, list):  # load.py reports what is not a list
         merged["drop_fields"] = [*preset, *(name for name in own if name not in preset)]
 
 

@@ -165,7 +165,7 @@ class SourceSettings(Section):
 
     @field_validator("request")
     @classmethod
-    def _says_what_was_asked_for(cls, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _check_has_a_page(cls, request: Mapping[str, Any]) -> Mapping[str, Any]:
         if request and not any(request.get(part) for part in ("line", "target", "path")):
             raise refusal("has no page", "write line ('GET /a HTTP/1.1'), target ('/a?b=c') or path ('/a')")
         return request

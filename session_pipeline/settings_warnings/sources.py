@@ -37,11 +37,11 @@ MOST_PAIRS_OF_FILES = 1_000  # those with the most equal events
 SMALLEST_REPEATED_SHARE = 0.9  # of the events of one of the files
 DAYS_OF_REPETITION = 4  # the newest; exports overlap by a day or two, and the last day is often in one file only
 MOST_COMPARED_EVENTS = 200_000  # about so many are compared, so that the cost is bounded
-FEWEST_NAMELESS = 10  # events from which on a visitor id that names nobody is no single mistake
+FEWEST_NAMELESS = 10  # events from which on a visitor id that names nobody is not a single mistake
 PAGE_VIEW = "page_view"
 # The detail of quarantined lines whose value decimal_comma reads. In it, value can be followed by the names of fields.
 VALUE_WITH_COMMA = r"(?s)value( \(.*\))?: [+-]?(\d{1,3}([. '\x{a0}\x{202f}]\d{3})+|\d*),(\d{1,2}|\d{4,})"
-VIEW = re.compile("(?<![a-z])view|pageview|(?-i:(?<=[a-z])View)", re.IGNORECASE)  # review_page is no view of a page
+VIEW = re.compile("(?<![a-z])view|pageview|(?-i:(?<=[a-z])View)", re.IGNORECASE)  # review_page is not a view of a page
 NAMELESS_IDS = (  # what programs and trackers write for a value that they do not have
     "undefined", "null", "NULL", "none", "None", "nan", "NaN", "NA", "N/A", "unknown", "Unknown", "anonymous",
     "(not set)", "[object Object]", "00000000-0000-0000-0000-000000000000",

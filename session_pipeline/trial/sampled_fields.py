@@ -98,7 +98,7 @@ def _objects(admitted: Admitted, connection: duckdb.DuckDBPyConnection, scratch:
 
 
 def _read(value: object) -> object:
-    """Return the object or list that a field has as text; the value itself if it is no text of JSON."""
+    """Return the object or list that a field has as text; the value itself if it is not JSON text."""
     with suppress(ValueError, RecursionError):
         return json.loads(value, parse_int=Number, parse_float=Number) if isinstance(value, str) else value
     return value

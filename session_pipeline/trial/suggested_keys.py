@@ -112,7 +112,7 @@ def suggested_keys(
         *([] if has_preset or missing else remarks_about_pages(fields, rules, columns, keys.get("event_names", {}))),
     ]
     if _has_object(fields, "value") and "value" not in columns and rules.fields_of("value") == ("value",):
-        keys["columns"] = {**columns, "value": []}  # an object, as the value of a message of Kafka, is no number
+        keys["columns"] = {**columns, "value": []}  # an object, as the value of a message of Kafka, is not a number
     return Suggested(columns, keys, remarks, missing)
 
 

@@ -136,7 +136,7 @@ def _too_early(reasons: Mapping[str, int], facts: FileFacts, start: date) -> lis
 
 
 def _tabbed_log(path: Path) -> Suggested | None:
-    """Return how to read a log with tabs between its fields, by its first lines; None if it is no known one."""
+    """Return how to read a log with tabs between its fields, by its first lines; None if it is not a known one."""
     first = whole_lines(beginning_of(path))
     if is_of_fluentd(first):
         return Suggested(keys=FLUENTD)

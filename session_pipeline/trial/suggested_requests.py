@@ -37,7 +37,7 @@ REFERRER_NAME = re.compile(r".*refer(er|rer)")
 def suggested_request(
     fields: Sequence[FieldValues], visitor: str | None = None
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Suggest the fields of a request, and of the columns that belong to it; empty if the lines are no server's log.
+    """Suggest the fields of a request, and of the columns that belong to it; empty if it is not a server's log.
 
     Of several fields that fit, the one in the same object as the method is used. A field with the whole first line of a
     request is used if there is no field of the method or of the target. Without either method or line, only lines with
