@@ -9,7 +9,8 @@ A folder cases/<table>/<statement>/ contains:
   empty string. Fractions are compared to four decimals, as printed in the literature, but may not lie beyond an
   expected 0 or 1. All other values are compared exactly;
 - settings.toml (optional), over the packaged defaults;
-- day.toml (optional): `day`, and `first` and `until`, the first and the last day that is built.
+- day.toml (optional): `day`, and `first` and `until`, the first and the last day that is built; `days_at_once`, the
+  number of days from `day` on that one query computes, usually 1. Then expected.csv has the rows of each day in turn.
 
 The inputs of a log are those of its model: its subject table before (`<table>_before`) and after the change, the log
 before the change, its other inputs, and new_files.csv. BUILD_FACTS holds the facts about the build that it is given.
@@ -82,6 +83,13 @@ class Case:
     folder: Path
     frame: Frame
     day: date
+    days_at_once: int = 1
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """The days of the table that one query computes; none for a table without days."""
+        last = self.day + timedelta(days=self.days_at_once - 1)
+        return self.frame.only_wanted(dates(self.day, last)) if self.table.date_column else ()
 
     @property
     def table(self) -> Table:
@@ -109,12 +117,12 @@ def read_case(folder: Path) -> Case:
     settings_file, day_file = folder / "settings.toml", folder / "day.toml"
     settings = settings_of(settings_file.read_text() if settings_file.exists() else "")
     days = tomllib.loads(day_file.read_text()) if day_file.exists() else {}
-    assert days.keys() <= {"day", "first", "until"}, f"{day_file} has more than day, first and until"
+    assert days.keys() <= {"day", "first", "until", "days_at_once"}, f"{day_file} has unknown keys"
     day = days.get("day", DAY)
     until = days.get("until", day + DAYS_AFTER)
     calendar = Calendar(settings.timezone)
     wanted = tuple(filter(calendar.exists, dates(days.get("first", day - DAYS_BEFORE), until)))
-    return Case(folder, Frame(settings, calendar, wanted, until), day)
+    return Case(folder, Frame(settings, calendar, wanted, until), day, days.get("days_at_once", 1))
 
 
 @cache
@@ -168,7 +176,7 @@ def write_input(case: Case, name: str, what: Input, folder: Path) -> list[Path]:
         return []
     given = read_csv(path, contract)
     rows = with_defaults(given, contract, case.day)
-    read = what.span.dates(case.frame, case.day if contract_is_daily(case) else None)
+    read = what.span.all_dates(case.frame, case.days) if case.days else what.span.dates(case.frame, None)
     if contract.date_column is None:
         parts = {None: rows}
     elif contract.date_column in given.column_names:
@@ -191,10 +199,6 @@ def write_inputs(case: Case, folder: Path) -> dict[str, list[Path]]:
     return {name: write_input(case, name, what, folder) for name, what in case.inputs.items()}
 
 
-def contract_is_daily(case: Case) -> bool:
-    return case.table.date_column is not None
-
-
 def new_files(case: Case) -> list[str]:
     path = case.folder / "new_files.csv"
     return path.read_text().split()[1:] if path.exists() else []
@@ -203,18 +207,23 @@ def new_files(case: Case) -> list[str]:
 def run_case(
     case: Case, engine: DuckDBEngine, inputs: Mapping[str, list[Path]], expected: pa.Table, scratch: Path
 ) -> pa.Table:
-    """Run a case and return its rows, with the expected columns."""
+    """Run a case and return its rows day by day, with the expected columns."""
     made_by, runner = case.made_by, StepRunner(engine, case.frame, scratch)
     if isinstance(made_by, Step):
         step = replace(made_by, tables=(case.table.name,))
-        days = (case.day,) if step.is_daily else ()
         rows = {name: Rows(paths) for name, paths in inputs.items()}
-        [new] = runner.run(step, days, rows)[case.table.name].values()
+        written = runner.run(step, case.days, rows)[case.table.name]
     else:
         named = {name: (what.table, inputs[name]) for name, what in case.inputs.items()}
-        logged = LoggedDay(case.day, REASON, new_files(case))
-        [new] = runner.run_log(made_by, [logged], named, BUILD_FACTS).values()
-    return pa.parquet.ParquetFile(new.path).read(columns=expected.column_names).cast(expected.schema)
+        logged = [LoggedDay(day, REASON, new_files(case)) for day in case.days]
+        written = runner.run_log(made_by, logged, named, BUILD_FACTS)
+    parts = []
+    for day, new in written.items():
+        part = pa.parquet.ParquetFile(new.path).read()
+        if day is not None and case.table.date_column not in part.column_names:
+            part = part.append_column(case.table.date_column, pa.repeat(pa.scalar(day), part.num_rows))
+        parts.append(part.select(expected.column_names).cast(expected.schema))
+    return pa.concat_tables(parts)
 
 
 def compare(found: pa.Table, expected: pa.Table, name: str) -> None:
