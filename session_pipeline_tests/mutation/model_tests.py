@@ -41,6 +41,8 @@ from session_pipeline_tests.test_sessions_against_oracle import build_at_once, f
 # Test modules about one model.
 MODULES: Mapping[str, str] = {"session_channels": "test_channels.py"}
 CANNOT_RUN = (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException)
+# Of the Python code of a step that gets wrong rows from a model.
+FAILS_IN_PYTHON = (ArithmeticError, LookupError, TypeError, ValueError)
 
 
 class InvalidMutantError(Exception):
@@ -117,7 +119,7 @@ class ModelTests:
                         run()
                 except CANNOT_RUN as error:
                     raise InvalidMutantError(str(error)) from error
-                except (AssertionError, duckdb.Error, pa.ArrowException) as error:
+                except (AssertionError, duckdb.Error, pa.ArrowException, *FAILS_IN_PYTHON) as error:
                     if isinstance(error, duckdb.FatalException | duckdb.InternalException):
                         self._engine = self._new_engine()
                     self._failures[model, test] += 1
