@@ -28,6 +28,26 @@ def test_init_writes_the_preset_of_a_file(tmp_path: Path) -> None:
     assert load_settings(tmp_path / "new").source("web").key_values == ("event_params", "user_properties")
 
 
+def test_init_says_how_to_deliver_the_file(tmp_path: Path) -> None:
+    file, new = tmp_path / "my events.jsonl", tmp_path / "new"
+    file.write_text('{"visitor_id": "ann", "event_time": "2026-11-20T10:00:00Z", "event_name": "page_view"}\n')
+    code, out, err = call("init", new, "--from", file, "--source", "app")
+    assert (code, err) == (0, "")
+    copy = f"  cp '{file}' {new}/raw/app/\n"
+    assert f"Next:\n{copy}  session-pipeline run --data {new}   now, and when there are new files\n" in out
+    assert (new / "raw" / "app").is_dir()
+    assert "sample" not in out
+
+
+def test_init_from_a_file_that_is_delivered_already(tmp_path: Path) -> None:
+    file = tmp_path / "raw" / "web" / "a.jsonl"
+    file.parent.mkdir(parents=True)
+    file.write_text('{"visitor_id": "ann", "event_time": "2026-11-20T10:00:00Z", "event_name": "page_view"}\n')
+    code, out, err = call("init", tmp_path, "--from", file)
+    assert (code, err) == (0, "")
+    assert f"Next:\n  session-pipeline run --data {tmp_path}   now" in out
+
+
 def test_init_writes_fields_whose_values_fit(tmp_path: Path) -> None:
     lines = [
         {

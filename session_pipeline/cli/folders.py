@@ -53,25 +53,26 @@ def init(
         found, start_date = with_start_date(tried, from_file, source)
         text = settings_template(start_date) + _section_for(found, source)
         notes = _notes(found, source, start_date)
-    make_folder(made.raw)
+    make_folder(made.raw if from_file is None else made.raw / source)
     home.prepare(made)
     with replacing(made.settings) as temporary:  # half a file would count as a data folder
         temporary.write_text(text, encoding="utf-8")
     option = "" if made.path == Path(data_folder.DEFAULT).absolute() else f" --data {shlex.quote(str(folder))}"
     is_usable = from_file is None or accepted_count(found) > 0
-    _show_ready(folder, notes, option, is_usable=is_usable)
-    if not is_usable:
+    _show_ready(folder, notes, is_usable=is_usable)
+    if is_usable:
+        _show_next_commands(folder, from_file, source, option)
+    else:
         command = plain(shlex.join(["session-pipeline", "try", str(from_file), "--source", source]))
         raise ended(_why_not_usable(found, source, made, f"{command}{option}"))
 
 
-def _show_ready(folder: Path, notes: Sequence[str], option: str, *, is_usable: bool) -> None:
-    """Print what a new data folder contains, and the next commands.
+def _show_ready(folder: Path, notes: Sequence[str], *, is_usable: bool) -> None:
+    """Print what a new data folder contains.
 
     Args:
         folder: The folder.
         notes: Sentences about the settings that were written for a file.
-        option: The option that names the folder in commands; empty if they find it without.
         is_usable: Whether the settings can be used as they are.
     """
     echo(f"{folder} is ready:")
@@ -81,9 +82,28 @@ def _show_ready(folder: Path, notes: Sequence[str], option: str, *, is_usable: b
         echo(f"                 {plain(line)}")
     echo("  raw/           put event files into one folder for each source, such as raw/web/2026-10-05.jsonl.gz")
     echo("  dagster_home/  history of runs")
+
+
+def _show_next_commands(folder: Path, file: Path | None, source: str, option: str) -> None:
+    """Print the next commands: with a file, those that deliver and read it, otherwise those that try a sample.
+
+    Args:
+        folder: The data folder.
+        file: The file that its settings were written for; None if there is none.
+        source: The source of the file.
+        option: The option that names the folder in commands; empty if they find it without.
+    """
     echo("Next:")
-    echo(f"  session-pipeline sample{option}   to try it out: writes a week of synthetic shop events to raw/sample/")
-    echo(f"  session-pipeline run{option}      when there are new files")
+    if file is None:
+        echo(
+            f"  session-pipeline sample{option}   to try it out: writes a week of synthetic shop events to raw/sample/"
+        )
+        echo(f"  session-pipeline run{option}      when there are new files")
+        return
+    target = folder / "raw" / source
+    if file.absolute().parent != target.absolute():
+        echo(f"  {plain(shlex.join(['cp', str(file), f'{target}/']))}")
+    echo(f"  session-pipeline run{option}   now, and when there are new files")
 
 
 def _notes(found: Trial, source: str, start_date: date | None) -> list[str]:
