@@ -32,6 +32,7 @@ from session_pipeline.run.run import Run
 from session_pipeline.settings import key_of_source, packaged_preset
 from session_pipeline.store.file_facts import FileFacts
 from session_pipeline.trial.field_values import FieldValues
+from session_pipeline.trial.flat_exports import preset_of_flat, with_preset
 from session_pipeline.trial.result import QuarantineReason, named_source
 from session_pipeline.trial.sampled_fields import fields_in, fields_of, json_fields_in
 from session_pipeline.trial.suggested_keys import ONLY_COUNTS, Suggested, suggested_keys, with_json_fields
@@ -118,6 +119,11 @@ def suggested_for(
     suggest = partial(suggested_keys, filled=filled, start_date=run.settings.start_date, has_preset=has_preset)
     read = with_json_fields(suggest(inner, with_json), rules, json_fields) if json_fields else None
     found = read or suggest(fields, rules)
+    is_open = not facts["accepted_count"] and not has_preset and run.settings.recognizes(source)
+    if is_open and (flat := preset_of_flat(fields)):
+        with_flat = rules_of(run.settings, source, None, flat)
+        names = {field.name for field in fields}
+        found = with_preset(found, flat, suggest(fields, with_flat, has_preset=True), with_flat, names)
     if found.missing and (rows := list_of_rows(only_object)) is not None:
         return Suggested(remarks=[ROWS_AS_LISTS.format(rows=rows)])
     if lists and found.missing.keys() & {"event_time", "event_name"}:
