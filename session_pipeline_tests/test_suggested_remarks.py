@@ -12,7 +12,9 @@ import pytest
 
 from session_pipeline.trial.result import NO_SOURCE
 from session_pipeline.trial.suggested_keys import ONLY_COUNTS, Suggested
+from session_pipeline.trial.suggested_remarks import SECTIONS_OF_EXPORTS
 from session_pipeline.trial.try_file import try_file
+from session_pipeline_tests.documents import ROOT
 from session_pipeline_tests.ingesting import RULES
 from session_pipeline_tests.test_suggested_requests import AT, of_log
 from session_pipeline_tests.test_suggestions import AGENT
@@ -54,6 +56,20 @@ def test_field_with_lines_of_a_log_is_named(name: str, how: str) -> None:
     found = of_log({"time": AT, "stream": "stdout", name: f"{LOG_LINE}\n"})
     assert found == Suggested(remarks=[f"{name} has lines of an access log: write them into a file of their own{how}"])
     assert of_log({"time": AT, "stream": "stdout", name: "Starting up"}).remarks == []
+
+
+def test_settings_in_the_documentation_are_named() -> None:
+    said = 'docs/exports.md has settings for this export: copy the section "Kaggle eCommerce"'
+    kaggle = {"event_time": AT, "event_type": "view", "product_id": "7", "user_id": "5", "user_session": "a"}
+    assert of_log(kaggle).remarks == [said]
+    order = {"Name": "#100", "Email": "ann@example.org", "Financial Status": "paid", "Created at": AT}
+    said = said.replace("Kaggle eCommerce", "Shopify orders as CSV")
+    assert of_log({**order, "Lineitem name": "Pot", "Total": "5.00"}) == Suggested(remarks=[said])
+    assert not {
+        section
+        for section in SECTIONS_OF_EXPORTS
+        if f"\n## {section}\n" not in (ROOT / "docs" / "exports.md").read_text()
+    }
 
 
 def test_events_in_numbered_columns_are_named() -> None:

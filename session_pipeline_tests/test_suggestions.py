@@ -244,6 +244,17 @@ def test_codes_and_flags_are_no_event_names(suggest: Suggest, values: tuple[str,
     assert suggest(lambda number: {"event_type": values[number % 2]}) == {}
 
 
+@pytest.mark.parametrize("name", ["#{}", "2026/{}", "order {}"])
+def test_numbers_of_orders_are_no_event_names(suggest: Suggest, name: str) -> None:
+    assert suggest(lambda number: {"name": name.format(number // 2)}) == {}
+    assert suggest(lambda number: {"name": name.format(number)}, count=12) == {}
+
+
+def test_titles_that_are_all_distinct_are_no_event_names(suggest: Suggest) -> None:
+    assert suggest(lambda number: {"name": "Pot " + "x" * number}, count=15) == {}
+    assert suggest(lambda number: {"name": "Pot " + "x" * number}, count=5) == {"event_name": "name"}  # too few lines
+
+
 def test_misspelled_names_are_found_and_similar_words_are_not(suggest: Suggest) -> None:
     assert suggest(lambda number: {"visitor_ids": f"v{number % 7}"}) == {"visitor_id": "visitor_ids"}
     for name in ("visit", "visit_id", "visitor_type"):

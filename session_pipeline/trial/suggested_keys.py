@@ -13,7 +13,13 @@ from typing import Any
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.trial.field_values import FieldValues
 from session_pipeline.trial.suggested_addresses import possible_addresses, suggested_address
-from session_pipeline.trial.suggested_remarks import log_in_field, numbered_events, remarks_about, remarks_about_pages
+from session_pipeline.trial.suggested_remarks import (
+    log_in_field,
+    numbered_events,
+    remarks_about,
+    remarks_about_pages,
+    settings_in_docs,
+)
 from session_pipeline.trial.suggested_requests import NO_VALUE, suggested_request
 from session_pipeline.trial.suggested_times import time_keys
 from session_pipeline.trial.suggested_values import amounts_in, decoded_in, event_names_in, nulls_in, without
@@ -103,9 +109,11 @@ def suggested_keys(
         remarks = [*remarks, f"the visitor's address could be in {' or '.join(possible)}; set visitor_address to it"]
         if rules.request:  # the visitors of a server's log have no other identity
             missing.pop("visitor_id", None)
-    if other_content := _other_content(fields, columns, missing):
+    in_docs = None if has_preset else settings_in_docs(fields)
+    if other_content := _other_content(fields, columns, missing) or (in_docs if missing else None):
         return Suggested(remarks=[other_content])
     remarks = [
+        *([in_docs] if in_docs else []),
         *remarks,
         *remarks_about(fields, replace(rules, null_values=(*rules.null_values, *nulls)), columns, missing),
         *amounts_in(fields, rules, columns, keys.get("expressions", {})),

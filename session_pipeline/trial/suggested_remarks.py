@@ -20,9 +20,23 @@ from session_pipeline.trial.suggestions import SESSIONS, is_called, names_of_som
 MOST_LOG_LINES = 20  # lines that are enough to recognize an access log in a field
 # The event that lines without its name probably are, by the column that they have.
 ONLY_EVENTS = {"page_url": "page_view", "page_title": "page_view", "value": "purchase"}
+# Fields that show one of the exports in docs/exports.md, by the heading of its section.
+SECTIONS_OF_EXPORTS = {
+    "Shopify orders as CSV": {"Name", "Financial Status", "Lineitem name"},
+    "Kaggle eCommerce": {"event_time", "event_type", "product_id", "user_session"},
+    "Kaggle RetailRocket": {"timestamp", "visitorid", "event", "itemid", "transactionid"},
+    "Simple Analytics": {"added_iso", "datapoint", "hostname", "path"},
+}
 FIRST_OF_LIST = re.compile(r"(\w+)_0_(\w+)")  # as actionDetails_0_url of Matomo's CSV
 FLOAT_ID = re.compile(r"\d+\.0|\d+(\.\d+)?[eE]\+?\d+")  # a whole number that was written as a floating-point one
 IMAGE = re.compile(r"(?i)[^?#]*\.(png|jpe?g|gif|svg|webp|avif|ico)([?#]|$)")
+
+
+def settings_in_docs(fields: Sequence[FieldValues]) -> str | None:
+    """Return where the documentation has the settings for a common export; None if the file has other fields."""
+    names = {field.name for field in fields}
+    section = next((section for section, own in SECTIONS_OF_EXPORTS.items() if own <= names), None)
+    return section and f'docs/exports.md has settings for this export: copy the section "{section}"'
 
 
 def log_in_field(fields: Sequence[FieldValues]) -> str | None:

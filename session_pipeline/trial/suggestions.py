@@ -76,6 +76,7 @@ VISITOR_NAME = re.compile(
     re.IGNORECASE,
 )
 TIME_NAME = re.compile(r"time|date|stamp|(^|_)(ts|at)(_|$)|clock|when", re.IGNORECASE)
+LETTER = re.compile(r"[^\W\d_]")
 FLAG = re.compile("true|false|yes|no", re.IGNORECASE)
 CURRENCY = re.compile(r"[A-Za-z]{3}")
 COOKIES = re.compile(r"\w=[^=]")  # of a header, with the names of the cookies
@@ -98,9 +99,16 @@ def _can_be_event_name(field: FieldValues) -> bool:
         and not field.is_mostly(address_of)
         and not field.is_mostly(DECIMAL.fullmatch)
         and not field.is_mostly(FLAG.fullmatch)
+        and field.is_mostly(LETTER.search)
+        and not _are_distinct(field)
         and field.is_mostly(lambda text: not isinstance(text, Number) and len(text) <= LONGEST_NAME)
         and field.different_count <= _most_names(field)
     )
+
+
+def _are_distinct(field: FieldValues) -> bool:
+    """Whether nearly every line has another value, as ids and titles do; a few lines do not show it."""
+    return len(field.values) >= ENOUGH_LINES // 2 and field.different_count >= MOST * len(field.values)
 
 
 def _most_names(field: FieldValues) -> int:
