@@ -355,3 +355,15 @@ def test_times_that_are_all_midnight_are_named(tmp_path: Path, hour: str, is_mid
     assert (
         any(remark.startswith(said) for remark in tried(write(tmp_path / "a.jsonl", *lines))["remarks"]) is is_midnight
     )
+
+
+def test_old_file_is_tried_with_the_start_date_that_init_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "old.csv"
+    rows = "".join(f"2018-10-10 10:00:{second},view,v{second % 3}\n" for second in range(10, 40))
+    file.write_text(f"event_time,event_type,user_id\n{rows}")
+    code, out, _ = call("try", file)
+    assert code == 1
+    assert "The file was also tried with this and start_date = 2018-01-01: 30 of 30 lines would be accepted.\n" in out

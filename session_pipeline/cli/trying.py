@@ -22,7 +22,7 @@ from session_pipeline.ingest.formats import W3c
 from session_pipeline.reference.days import day_ranges
 from session_pipeline.settings import key_of_source, load_settings, source_section
 from session_pipeline.trial.result import NO_SOURCE, Trial, named_source
-from session_pipeline.trial.try_file import chosen_source, try_file, unused_sources
+from session_pipeline.trial.try_file import chosen_source, try_file, unused_sources, with_suggested_start
 
 SHOWN_FIELDS = 12
 MOST_POSSIBLE = 5  # fields that are named as possible ones for a column
@@ -46,6 +46,8 @@ def try_(
     folder = _folder(data)
     source = chosen_source(file, folder) if source is None else source
     found = try_file(file, folder=folder, source=source)
+    if folder is None and found.suggested:
+        found = with_suggested_start(found, file, source)
     if as_json:
         echo_json(asdict(found))
     else:
@@ -174,7 +176,8 @@ def _print_suggested(found: Trial, source: str, folder: DataFolder | None) -> No
         echo(f"  {plain(line)}")
     if found.accepted_with_suggested is not None:
         accepted, lines = number(found.accepted_with_suggested), counted(found.lines_with_suggested or 0, "line")
-        echo(f"The file was also tried with this: {accepted} of {lines} would be accepted.")
+        start = f" and start_date = {found.start_date}" if found.start_date else ""
+        echo(f"The file was also tried with this{start}: {accepted} of {lines} would be accepted.")
 
 
 def place_of_remarks(found: Trial, source: str) -> str | None:

@@ -69,6 +69,7 @@ class Trial:
         accepted_with_suggested: The number of lines that were accepted with these keys; None if there are none.
         lines_with_suggested: The number of lines with these keys, which can be records of one line; None if there are
             none.
+        start_date: The start_date that the suggested keys were tried with; None if it is that of the settings.
         days: The first days of the file; sessions of other days are not built.
         day_count: The number of days with events in the file.
         duplicate_count: The number of lines of `days` that duplicate an event.
@@ -87,6 +88,7 @@ class Trial:
     missing: Mapping[str, Sequence[str]]
     accepted_with_suggested: int | None = None
     lines_with_suggested: int | None = None
+    start_date: date | None = None
     days: Sequence[date] = ()
     day_count: int = 0
     duplicate_count: int = 0

@@ -135,6 +135,22 @@ def with_start_date(found: Trial, file: Path, source: str) -> tuple[Trial, date 
     return (earlier, date(days[0].year, 1, 1)) if days else (found, None)
 
 
+def with_suggested_start(found: Trial, file: Path, source: str) -> Trial:
+    """Return a trial with the packaged settings whose suggested keys were tried with the start_date that they need."""
+    earlier, start_date = with_start_date(found, file, source)
+    if not found.suggested or start_date is None:
+        return found
+    return replace(
+        found,
+        suggested_columns=earlier.suggested_columns,
+        suggested=earlier.suggested,
+        missing=earlier.missing,
+        accepted_with_suggested=earlier.accepted_with_suggested,
+        lines_with_suggested=earlier.lines_with_suggested,
+        start_date=start_date,
+    )
+
+
 def _with_suggested(found: Trial, try_with: Callable[..., Trial]) -> Trial:
     """Return a trial with the result of its suggested keys; without the keys if fewer lines are accepted with them."""
     if not found.suggested:
