@@ -6,8 +6,8 @@ suggested_reading.py suggests how the file is read, and header_beside.py finds a
 sampled_fields.py reads the fields of the first lines as field_values.py describes them. suggested_keys.py suggests the
 keys for them: suggestions.py finds the fields of empty columns, also with the names in translated_names.py,
 suggested_times.py how times are read, suggested_values.py which texts mean no value and which events have other names,
-suggested_requests.py the requests in logs, and suggested_addresses.py the visitor's address. suggested_remarks.py says
-what no key does.
+suggested_requests.py the requests in logs, and suggested_addresses.py the visitor's address. flat_exports.py suggests
+the preset for tables of tools. suggested_remarks.py says what no key does.
 
 cli/ calls this package. It changes nothing in the data folder: cli/folders.py writes the settings of a new one.
 """
