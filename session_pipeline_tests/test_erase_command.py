@@ -146,6 +146,21 @@ def test_erase_leaves_nothing_in_the_data_folder(own: Deployment) -> None:
 
 
 @pytest.mark.long
+def test_file_that_was_not_read_yet_says_which_visitors_are_the_users(own: Deployment) -> None:
+    """One event of the visitor has the user id, the other one does not."""
+    line = shop_lines(MONDAY)[0]
+    lines = [
+        {**line, "visitor_id": "canary-visitor", "event_id": f"n{number}", **more}
+        for number, more in enumerate(({"user_id": "canary-user"}, {}))
+    ]
+    own.deliver("new", lines)
+    code, out, err = call(own, "erase", "--user", "canary-user", "--yes", "--json", "--until", str(MONDAY))
+    assert code == 0, err
+    assert json.loads(out)["event_count"] == 2
+    assert texts_left(own, ["canary-visitor", "canary-user"]) == []
+
+
+@pytest.mark.long
 def test_history_in_folders_that_are_links_is_searched(own: Deployment, tmp_path: Path) -> None:
     folder = own.folder
     for name in ("history", "storage"):

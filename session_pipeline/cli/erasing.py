@@ -14,7 +14,7 @@ import typer
 
 from session_pipeline import interrupts, report
 from session_pipeline.cli.app import AsJson, Data, Site, Until, User, Visitor, chosen_folder, ended
-from session_pipeline.cli.exclusive_runs import exclusive_run, work
+from session_pipeline.cli.exclusive_runs import exclusive_run, read_new_files, work
 from session_pipeline.cli.screen import counted, echo, echo_json, plain, stderr
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.erasing.erasures import unfinished_in
@@ -83,7 +83,8 @@ def erase(
         if not yes and not typer.confirm(f"{question} It cannot be undone.", err=True):
             raise ended("nothing was erased")
         with exclusive_run(opened) as (run, jobs, shown):
-            # Again, because another run can have read more in the meantime.
+            # New files can say which visitors are the user's. Once erased, their lines are not kept to say so.
+            read_new_files(run, jobs)
             held = find_held(run, person)
             erasure.record(run, held)
             work(run, jobs, shown)

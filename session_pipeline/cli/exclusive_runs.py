@@ -105,7 +105,7 @@ def dagster_instance(
 
 def work(run: Run, jobs: "LocalRuns", shown: progress.Stages) -> None:
     """Run the jobs until nothing is stale and readers have the result."""
-    by_hand = {tags.UNTIL: str(run.until), tags.REASON: tags.COMMAND_LINE}
+    by_hand = _tags_by_hand(run)
     unpublished = published_state.unpublished_days(run.store)  # of a run that was killed
     jobs.ingest(by_hand)
     for _ in range(ROUNDS):
@@ -121,6 +121,15 @@ def work(run: Run, jobs: "LocalRuns", shown: progress.Stages) -> None:
     if not run.plan(upgrade=run.upgrade).days and run.has_work():
         shown.begin("Publishing")
         jobs.build({**by_hand, tags.PLANNED: "publish"})
+
+
+def read_new_files(run: Run, jobs: "LocalRuns") -> None:
+    """Run the ingest alone. `work` does the rest."""
+    jobs.ingest(_tags_by_hand(run))
+
+
+def _tags_by_hand(run: Run) -> dict[str, str]:
+    return {tags.UNTIL: str(run.until), tags.REASON: tags.COMMAND_LINE}
 
 
 def _build_count(plan: Plan, first: date, last: date) -> int:

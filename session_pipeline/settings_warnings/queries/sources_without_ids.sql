@@ -12,7 +12,7 @@ with files as (
     from source_files
     where
         status = 'accepted'
-        -- These times are in UTC, and a day of a site can begin before the day of UTC, or end after it.
+        -- These times are in UTC. A day of a site can begin before that of UTC, or end after it.
         and first_event_time < $last_day + interval 2 day
         and last_event_time >= $first_day - interval 1 day
         and json_extract_string(mapping, '$.event_id') is null
