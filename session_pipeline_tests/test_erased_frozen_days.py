@@ -8,6 +8,7 @@ import json
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -203,6 +204,41 @@ def test_user_that_came_first_leaves_the_visitor_and_the_session(tmp_path: Path)
     assert pairs(deployment, "sessions", "visitor_id", "user_id") == [("ada", ""), ("tablet", "")]
     assert set(pairs(deployment, "visitor_states", "visitor_id", "user_id")) == {("ada", ""), ("tablet", "")}
     assert texts_left(deployment, [CANARY_USER]) == []
+
+
+@pytest.mark.parametrize(
+    "privacy",
+    [
+        {},
+        {"hash_properties": ["previousId"]},
+        pytest.param({"user_ids": "keyed"}, marks=pytest.mark.nightly),
+    ],
+)
+def test_user_whose_id_is_the_visitor_id_of_a_person_is_erased_with_the_person(
+    privacy: dict[str, Any], tmp_path: Path
+) -> None:
+    """The former id of two visitors without a user is their visitor id, because it is the smallest."""
+    former = {"visitor-one-1234", "visitor-two-1234"}
+    lines = [
+        event("own-device", 1, 1, user_id=CANARY_USER),
+        *(event(each, 1, 2, previousId=CANARY_USER) for each in former),
+        *(event("ada", day, 3) for day in (1, 9)),
+    ]
+    settings = {**PERSONS, "privacy": {**SETTINGS["privacy"], **privacy}}
+    deployment = deployed(tmp_path / "data", settings, test=lines)
+    assert len(set(deployment.table("sessions")["visitor_id"])) == 3
+    held = erase(deployment, Person(None, CANARY_USER, None))
+    assert {"own-device", *former} <= {visitor for _, visitor in held.visitors}
+    assert texts_left(deployment, list(held.ids)) == []
+    assert set(deployment.table("sessions")["visitor_id"]) == {"ada"}
+
+
+def test_person_whose_visitor_id_is_only_equal_to_the_user_id_stays(tmp_path: Path) -> None:
+    """No event has it as its former id, so it is the id of a device."""
+    lines = [event("1234567", 1, 1, user_id="ann"), event("own", 1, 2, user_id="1234567"), event("ada", 9, 1)]
+    deployment = deployed(tmp_path / "data", PERSONS, test=lines)
+    erase(deployment, Person(None, "1234567", None))
+    assert pairs(deployment, "sessions", "visitor_id", "user_id") == [("1234567", "ann"), ("ada", "")]
 
 
 @pytest.mark.parametrize("hashed", [[], ["previousId"]])

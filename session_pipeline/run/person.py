@@ -1,7 +1,7 @@
 """Opens the store with what identifies the rows of a person: its ids, and macros that compare them.
 
-A visitor id is the one of the tables. By person, the id of a person stands for all ids that only the person uses.
-held.py finds what there is about a person.
+A visitor id is the one of the tables. By person, the id of a person stands for all ids that only the person uses, also
+if it is a user id that events have as their former id. held.py finds what there is about a person.
 """
 
 from collections.abc import Collection, Iterator
@@ -16,7 +16,7 @@ from session_pipeline.engines.connections import private_connection
 from session_pipeline.engines.sql import query_text, quote, rows_of
 from session_pipeline.errors import WrongUseError
 from session_pipeline.ingest.erasing.erase_frozen import frozen_dates, frozen_partitions
-from session_pipeline.ingest.mapping.visitors import USER_PURPOSE, VisitorKey
+from session_pipeline.ingest.mapping.visitors import PROPERTY_PURPOSE, USER_PURPOSE, VisitorKey
 from session_pipeline.store.store import Store
 from session_pipeline.tables import table
 
@@ -43,6 +43,7 @@ class Person:
         user: The user id; None if only a visitor id is known.
         site: The only site that counts; None for all sites.
         keyed_user: The form of the user id that `user_ids = "keyed"` stores; None if it is not known.
+        hashed_ids: The ids as `hash_properties` stores them where events have them as their former id.
         ignored_users: User ids that name nobody. A visitor with such an id does not have another user because of it.
     """
 
@@ -50,6 +51,7 @@ class Person:
     user: str | None
     site: str | None
     keyed_user: str | None = None
+    hashed_ids: tuple[str, ...] = ()
     ignored_users: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -63,7 +65,7 @@ class Person:
         return tuple(each for each in (self.visitor, self.user, self.keyed_user) if each)
 
     def with_key(self, key: VisitorKey | None) -> "Person":
-        """Return the person with the keyed forms of the user id and of the ignored ones, which are compared, too."""
+        """Return the person with the keyed forms of its ids and of the ignored ones, which are compared, too."""
         if key is None:
             return self
         # Rows of files that are gone can have the hash of an ignored id.
@@ -71,6 +73,7 @@ class Person:
         return replace(
             self,
             keyed_user=self.user and key.keyed(USER_PURPOSE, self.user),
+            hashed_ids=tuple(key.keyed(PROPERTY_PURPOSE, each) for each in (self.visitor, self.user) if each),
             ignored_users=(*self.ignored_users, *hashed),
         )
 
@@ -79,7 +82,7 @@ class Person:
 def connection_about(store: Store, person: Person) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection in which a person's rows can be found.
 
-    It has the tables raw_events, identities and identity_edges of the store, held_ids with the ids of the person,
+    It has the tables raw_events, identities, identity_links and identity_edges of the store, held_ids with the ids of the person,
     persons with its visitors, and the macros is_of_visitor, is_of_user and is_held.
     """
     with private_connection(temp_directory="") as connection:
@@ -92,9 +95,12 @@ def connection_about(store: Store, person: Person) -> Iterator[duckdb.DuckDBPyCo
         }
         for name, value in given.items():
             connection.execute(f"set variable {name} = $1::varchar", [value])
+        former_ids = [each for each in (person.user, person.keyed_user, *person.hashed_ids) if each]
+        connection.execute("set variable held_former_ids = $1::varchar[]", [former_ids])
         connection.execute("set variable ignored_users = $1::varchar[]", [list(person.ignored_users)])
         add_table(connection, store, "raw_events")
         add_table(connection, store, "identities")
+        add_table(connection, store, "identity_links")
         add_table(connection, store, "identity_edges")
         add_view(connection, "seen_ids", _seen_ids(connection, store))
         connection.execute(f"create temp table held_ids as {query_text(__package__, 'held_ids')}")
