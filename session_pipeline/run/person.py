@@ -82,8 +82,8 @@ class Person:
 def connection_about(store: Store, person: Person) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection in which a person's rows can be found.
 
-    It has the tables raw_events, identities, identity_links and identity_edges of the store, held_ids with the ids of the person,
-    persons with its visitors, and the macros is_of_visitor, is_of_user and is_held.
+    It has the tables raw_events, identities, identity_links and identity_edges of the store, held_ids with the ids of
+    the person, persons with its visitors, and the macros is_of_visitor, is_of_user and is_held.
     """
     with private_connection(temp_directory="") as connection:
         connection.execute("set enable_progress_bar = false")
