@@ -13,6 +13,7 @@ from session_pipeline.reference.small_table import SmallTable
 from session_pipeline.settings import parse_settings
 from session_pipeline.tables import table
 from session_pipeline.tables.opportunities import findings
+from session_pipeline.tables.opportunities.matched_sums import FIXED_POINT
 from session_pipeline.tables.steps import STEP_OF_TABLE
 from session_pipeline_tests.oracles.opportunities import Session
 
@@ -124,7 +125,7 @@ def assert_rows_equal(name: str, rows: Sequence[Mapping[str, Any]], expected: Se
                 assert value == exact, (key, column)
                 continue
             assert value == round(value, digits), (key, column)
-            assert abs(value - exact) <= 0.5000005 * 10**-digits + 1e-12 * abs(exact), (key, column, exact)
+            assert abs(value - exact) <= 0.5000005 * 10**-digits + abs(exact) / FIXED_POINT, (key, column, exact)
             assert str(value) != "-0.0", (key, column)
 
 

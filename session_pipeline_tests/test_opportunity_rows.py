@@ -224,13 +224,24 @@ def test_enough_sessions(
     assert (errors_at_home(engine, with_it, without_it) is not None) == has_row
 
 
-@pytest.mark.parametrize(("converted", "is_intention"), [(24, False), (25, True)])
-def test_sentence_says_that_intentions_differ_only_if_more_converted(
-    engine: DuckDBEngine, converted: int, is_intention: bool
+@pytest.mark.parametrize(
+    ("converted", "others", "is_intention"),
+    [
+        ((24, 48), (24, 48), False),
+        ((25, 48), (24, 48), True),
+        ((102, 200), (100, 200), True),
+        ((101, 200), (100, 200), False),
+    ],
+)
+def test_sentence_says_that_intentions_differ_only_if_it_says_that_more_converted(
+    engine: DuckDBEngine, converted: tuple[int, int], others: tuple[int, int], is_intention: bool
 ) -> None:
-    sessions = sessions_of(48, converted, "/a", "/b") + sessions_of(48, 24, "/c", "/b")
+    (converted_count, count), (others_converted_count, others_count) = converted, others
+    sessions = sessions_of(count, converted_count, "/a", "/b")
+    sessions += sessions_of(others_count, others_converted_count, "/c", "/b")
     rows = compared_seen(engine, count_moments(engine, sessions)[1], [FIRST])
     row = next(row for row in rows if row["seen_action"] == "/a")
+    assert ("more often" in row["sentence"]) == is_intention
     assert ("They may have meant to convert anyway." in row["sentence"]) == is_intention
     assert "This can be chance." in row["sentence"]
 

@@ -66,7 +66,7 @@ USES: Mapping[Signal, SignalUse] = {
     "dead_end": SignalUse(),
     "abandoned_form": SignalUse("started a form and did not send it"),
     "long_dwell": SignalUse(),
-    "repeat": SignalUse(comparison=Comparison("came to {} again", is_of_a_visit=False)),
+    "repeat": SignalUse(comparison=Comparison("repeated an action at {}", is_of_a_visit=False)),
 }
 
 # Sessions with one of these had a hard time.

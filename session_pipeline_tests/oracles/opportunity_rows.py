@@ -38,6 +38,7 @@ PHRASES = {
     "repeated_submit": "sent the same thing twice at",
     "error": "had an error at",
     "error_loop": "had several errors at",
+    "repeat": "repeated an action at",
 }
 
 Factor = tuple[str, str, str]  # site, action, and the signal at it or the action seen before it
@@ -138,17 +139,18 @@ def opportunity_rows(sessions: Sequence[Session], days: Iterable[date], most: in
     for day, window, place, found, is_significant in _compared(factors, strata_of, days, -1, rank):
         common = found.common(day, window, place, is_significant)
         lost, low, high = (found.lost(name) for name in ("difference", "difference_high", "difference_low"))
-        did = "came to {} again" if found.factor[2] == "repeat" else PHRASES[found.factor[2]] + " {}"
+        _, action, signal = found.factor
         rows.append(
             {
                 **_named(common, "with", "without", "with", "without"),
-                "action": found.factor[1],
-                "signal": found.factor[2],
+                "action": action,
+                "signal": signal,
                 "associated_lost_conversions": lost,
                 "low": low,
                 "high": high,
                 "associated_lost_value": found.lost_value(),
-                "sentence": f"Sessions that {did.format(found.factor[1])} ({found.n1:,}) {_rates(found)} without it. "
+                "sentence": f"Sessions that {PHRASES[signal]} {'' if action.startswith('/') else 'the event '}{action}"
+                f" ({found.n1:,}) {_rates(found)} without it. "
                 + lost_sentence(lost, low, high)
                 + " This can be chance." * found.can_be_chance(),
             }
@@ -216,7 +218,7 @@ def next_best_action_rows(sessions: Sequence[Session], days: Iterable[date], mos
                 ),
                 "sentence": f"Sessions that also {did} before {'' if action.startswith('/') else 'the event '}{action} "
                 f"({found.n1:,}) {_rates(found)} that had not."
-                + " They may have meant to convert anyway." * (common["difference"] > 0)
+                + " They may have meant to convert anyway." * ("more often" in _rates(found))
                 + " This can be chance." * found.can_be_chance(),
             }
         )

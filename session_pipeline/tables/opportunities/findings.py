@@ -60,7 +60,7 @@ def opportunities(rows: pa.Table) -> pa.Table:
             each if values else None for each, values in zip(_rounded(value[kept], 2), sums.values[kept], strict=True)
         ],
         "sentence": [
-            f"Sessions that {COMPARISONS[factor.name].did.format(factor.action)} ({sums.with_count[index]:,})"
+            f"Sessions that {COMPARISONS[factor.name].did.format(named(factor.action))} ({sums.with_count[index]:,})"
             f" {_rates(found, index)} without it. {lost_text(lost[index], low[index], high[index])}"
             f"{_if_by_chance(found, index)}"
             for index, factor in zip(kept, factors, strict=True)
@@ -96,7 +96,7 @@ def next_best_actions(rows: pa.Table) -> pa.Table:
         "sentence": [
             f"Sessions that also {_did(factor.name)} before {named(factor.action)} ({sums.with_count[index]:,})"
             f" {_rates(found, index)} that had not."
-            f"{' They may have meant to convert anyway.' if found.difference[index] > 0 else ''}"
+            f"{' They may have meant to convert anyway.' if _often(found, index) == 'more often' else ''}"
             f"{_if_by_chance(found, index)}"
             for index, factor in zip(kept, factors, strict=True)
         ],
@@ -180,10 +180,14 @@ def lost_text(lost: float, low: float, high: float) -> str:
 def _rates(found: Estimates, index: int) -> str:
     """Return the two rates in words. They are averages over moments, not shares of the counts."""
     with_it, without_it = percent(found.rate_with[index]), percent(found.rate_without[index])
-    often = "less often" if found.difference[index] < 0 else "more often"
-    if with_it == without_it:
-        often = "about as often"
-    return f"converted {often} afterwards: {with_it}, and {without_it} of comparable ones"
+    return f"converted {_often(found, index)} afterwards: {with_it}, and {without_it} of comparable ones"
+
+
+def _often(found: Estimates, index: int) -> str:
+    """Return how often sessions with the factor converted, in words that agree with the rates as they are shown."""
+    if percent(found.rate_with[index]) == percent(found.rate_without[index]):
+        return "about as often"
+    return "less often" if found.difference[index] < 0 else "more often"
 
 
 def _did(action: str) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LONGEST_WINDOW = 84  # days
 # Of findings.py, matched.py, matched_sums.py, windows.py, statistics.py and sentences of signals.py; a test says when
 # it must change.
-LOGIC_VERSION = "7"
+LOGIC_VERSION = "8"
 
 
 def _compared_signals(settings: Settings) -> SmallTable:
