@@ -89,7 +89,7 @@ class DiskFullError(SessionPipelineError):
     """A file could not be written because the disk is full or a size limit is reached."""
 
     def __init__(self, file: str, free_bytes: int | None) -> None:
-        free = "" if free_bytes is None else f" ({free_bytes / 1e6:,.1f} MB are free)"
+        free = "" if free_bytes is None else f" (now {free_bytes / 1e6:,.1f} MB are free)"
         super().__init__(
             f"cannot write {file}: the disk is full, or a file size limit is reached{free};"
             " free some space and run again: what is built is kept, and the last publication stays in place"

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import socket
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -17,7 +18,8 @@ from session_pipeline.defs import history
 from session_pipeline.run.opened import open_folder, open_store
 from session_pipeline.run.outcome import FailedCheck, Outcome
 from session_pipeline.run.pipeline import open_run
-from session_pipeline.store.records import Key
+from session_pipeline.store.records import Key, Partition
+from session_pipeline.store.store import Store
 from session_pipeline_tests.deployment import Deployment, damage
 from session_pipeline_tests.shop_commands import (
     EVENTS,
@@ -348,6 +350,25 @@ def test_verify_finds_damaged_and_missing_files_and_run_fixes_them(own_shop: Pat
     assert run(own_shop).returncode == 0
     code, out, _ = call("verify", "--data", own_shop)
     assert (code, "every line is accounted for" in out) == (0, True)
+
+
+def test_verify_says_which_files_of_a_run_at_the_same_time_it_did_not_check(
+    own_shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It hashes without the lock, and waits for the run only then."""
+    deliver_one_more_line(own_shop)
+
+    def hash_and_run(store: Store) -> Iterator[tuple[Partition, str | None]]:
+        yield from verify_store(store)
+        with open_run(DataFolder(own_shop), run_id="test") as started:
+            started.ingest()
+
+    verify_store = Store.verify
+    monkeypatch.setattr(Store, "verify", hash_and_run)
+    code, out, _ = call("verify", "--data", own_shop)
+    assert (code, "not checked: 2 files that a run wrote at the same time; verify again" in out) == (0, True)
+    monkeypatch.undo()
+    assert json.loads(call("verify", "--json", "--data", own_shop)[1])["unverified_count"] == 0
 
 
 def test_verify_says_whether_it_compared_the_published_files(own_shop: Path) -> None:

@@ -3,7 +3,7 @@
 Damage is only marked here; `run` rebuilds what is damaged.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -39,23 +39,26 @@ def verify(as_json: AsJson = False, data: Data = None) -> None:
             store.require_write_access()  # for the marks of damaged files; to hash them all takes long
             shown.begin("Checking the catalog")
             store.catalog.check_rows()
-            shown.begin("Hashing", len(store.partitions), "file")
+            present = [*store.partitions.values()]
+            shown.begin("Hashing", len(present), "file")
             wrong = []
             for number, (partition, problem) in enumerate(store.verify(), start=1):
                 shown.show(number, str(partition.key))
                 if problem:
                     wrong.append(partition)
-            checked = [partition for partition in store.partitions.values() if partition not in wrong]
+            checked = [partition for partition in present if partition not in wrong]
             file_count = sum(len(partition.files) for partition in checked)
         shown.begin("Counting lines")
-        problems, is_comparable = _mark_and_count(folder, wrong, shown)
+        problems, new_count, is_comparable = _mark_and_count(folder, present, wrong, shown)
         if is_comparable:
             problems += _published_problems(folder, shown)
     if as_json:
-        echo_json({"verified_count": file_count, "problems": problems})
+        echo_json({"verified_count": file_count, "unverified_count": new_count, "problems": problems})
     else:
         total = size(sum(partition.byte_count for partition in checked))
         echo(f"{counted(file_count, 'file')} of the store {'is' if file_count == 1 else 'are'} unchanged ({total})")
+        if new_count:
+            echo(f"not checked: {counted(new_count, 'file')} that a run wrote at the same time; verify again", style="yellow")
         for problem in problems:
             echo(f"ERROR: {problem}", style="bold red")
     if problems:
@@ -68,18 +71,23 @@ def verify(as_json: AsJson = False, data: Data = None) -> None:
         echo(f"every line is accounted for; {published if is_comparable else outdated}")
 
 
-def _mark_and_count(folder: DataFolder, suspects: list[Partition], shown: progress.Stages) -> tuple[list[str], bool]:
+def _mark_and_count(
+    folder: DataFolder, hashed: Sequence[Partition], suspects: Sequence[Partition], shown: progress.Stages
+) -> tuple[list[str], int, bool]:
     """Lock the store, mark the files that are still damaged, and check the ledger and the file of the warehouse.
 
     Returns:
-        The problems found, and whether the last publication has the rows of the present store.
+        The problems found, the number of files that another run has written since the others were hashed, and whether
+        the last publication has the rows of the present store.
     """
     with pipeline.open_run(folder, run_id="verify", on_wait=shown.note) as run:
         run.store.catalog.record_missing_digests()
         problems = [problem for suspect in suspects if (problem := _marked(run, suspect))]
         problems += _ledger_problems(run)
         problems += _problems_of_warehouse_file(run)
-        return problems, published_state.is_of_present_store(folder, run.store)
+        files = {file.path for partition in hashed for file in partition.files}
+        new_count = sum(file.path not in files for each in run.store.partitions.values() for file in each.files)
+        return problems, new_count, published_state.is_of_present_store(folder, run.store)
 
 
 def _marked(run: Run, suspect: Partition) -> str | None:
