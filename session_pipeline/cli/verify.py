@@ -58,7 +58,10 @@ def verify(as_json: AsJson = False, data: Data = None) -> None:
         total = size(sum(partition.byte_count for partition in checked))
         echo(f"{counted(file_count, 'file')} of the store {'is' if file_count == 1 else 'are'} unchanged ({total})")
         if new_count:
-            echo(f"not checked: {counted(new_count, 'file')} that a run wrote at the same time; verify again", style="yellow")
+            echo(
+                f"not checked: {counted(new_count, 'file')} that a run wrote at the same time; verify again",
+                style="yellow",
+            )
         for problem in problems:
             echo(f"ERROR: {problem}", style="bold red")
     if problems:
