@@ -74,7 +74,8 @@ def test_sources_that_share_a_site_must_set_it(
 
 def test_shared_site_warning_names_folders_and_keys(two_sources: Deployment) -> None:
     assert warnings_of(two_sources)["sources.forms.site"] == (
-        "raw/forms and raw/web share one site, 'main', by default: equal visitor ids in them count as one person;"
+        "raw/forms and raw/web share one site, 'main', by default: equal visitor ids in them count as one person, and a"
+        " visit or an order that several of them have, with other ids, counts in each;"
         " set sources.forms.site and sources.web.site in settings.toml ('main' if one site is right)"
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -11,7 +12,8 @@ import pytest
 from session_pipeline.ingest.admission.wrapped_records import Number
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.trial.sampled_fields import fields_in
-from session_pipeline.trial.suggested_times import time_keys
+from session_pipeline.trial.suggested_keys import suggested_keys
+from session_pipeline.trial.suggested_times import AS_UTC, time_keys
 from session_pipeline.trial.suggestions import needs_decimal_comma, suggested_columns
 from session_pipeline_tests.ingesting import RULES
 
@@ -56,6 +58,34 @@ def test_date_and_time_of_day_are_joined(keys: Keys) -> None:
 def test_usual_dates_and_times_of_other_languages_are_joined(keys: Keys, day: str, clock: str) -> None:
     line = {"Birth": "2001-02-03", day: "2026-11-20", clock: "10:00:00", "Zero": "00:02:10"}
     assert keys(line) == ({"expressions": {"event_time": JOINED.replace("date", day).replace("time", clock)}}, [])
+
+
+@pytest.mark.parametrize(
+    ("line", "is_local"),
+    [
+        ({"ts": "2026-11-20 10:00:00"}, True),
+        ({"ts": "2026-11-20T10:00:00.123"}, True),
+        ({"ts": "2026-11-20 10:00"}, True),
+        ({"ts": "20.11.2026 10:00:00"}, True),
+        ({"ts": "11/20/2026 10:00 PM"}, True),
+        ({"date": "2026-11-20", "time": "10:00:00"}, True),
+        ({"event_time": "2026-11-20 10:00:00"}, True),
+        ({"ts": "2026-11-20T10:00:00Z"}, False),
+        ({"ts": "2026-11-20T10:00:00.5-05:00"}, False),
+        ({"ts": "2026-11-20 10:00:00+0100"}, False),
+        ({"ts": "Fri, 20 Nov 2026 10:00:00 GMT"}, False),
+        ({"ts": Number("1795168800")}, False),
+        ({"ts": "2019-11-20 10:00:00"}, False),
+    ],
+)
+def test_times_without_an_offset_are_named(line: Mapping[str, Any], is_local: bool) -> None:
+    """Unless the time zone is known: that of the source, or that of a preset."""
+    with duckdb.connect() as connection:
+        fields = fields_in([{**line, "visitor_id": "v1", "event_name": "page_view"}], RULES, connection)
+    suggest = partial(suggested_keys, fields, RULES, frozenset({"visitor_id", "event_name"}), RULES.earliest.date())
+    assert (AS_UTC in suggest().remarks) == is_local
+    assert AS_UTC not in suggest(has_timezone=True).remarks
+    assert AS_UTC not in suggest(has_preset=True).remarks
 
 
 def test_date_without_a_time_of_day_is_not_suggested(keys: Keys) -> None:

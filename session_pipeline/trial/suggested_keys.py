@@ -21,7 +21,7 @@ from session_pipeline.trial.suggested_remarks import (
     settings_in_docs,
 )
 from session_pipeline.trial.suggested_requests import NO_VALUE, suggested_request
-from session_pipeline.trial.suggested_times import time_keys
+from session_pipeline.trial.suggested_times import about_local_times, time_keys
 from session_pipeline.trial.suggested_values import amounts_in, decoded_in, event_names_in, nulls_in, without
 from session_pipeline.trial.suggestions import (
     are_counts,
@@ -61,6 +61,7 @@ def suggested_keys(
     start_date: date,
     *,
     has_preset: bool = False,
+    has_timezone: bool = False,
 ) -> Suggested:
     """Suggest the keys of a source.
 
@@ -70,6 +71,7 @@ def suggested_keys(
         filled: The columns that have a value in some accepted line.
         start_date: The first day of the settings.
         has_preset: Whether the file is recognized as that of a preset, which knows its values.
+        has_timezone: Whether the settings say in which time zone times without an offset are.
     """
     nulls = [] if has_preset else nulls_in(fields, rules)
     fields = without(fields, nulls)
@@ -118,6 +120,7 @@ def suggested_keys(
         *remarks_about(fields, replace(rules, null_values=(*rules.null_values, *nulls)), columns, missing),
         *amounts_in(fields, rules, columns, keys.get("expressions", {})),
         *([] if has_preset or missing else remarks_about_pages(fields, rules, columns, keys.get("event_names", {}))),
+        *([] if has_preset or missing or has_timezone else about_local_times(fields, rules, columns, of_times)),
     ]
     if _has_object(fields, "value") and "value" not in columns and rules.fields_of("value") == ("value",):
         keys["columns"] = {**columns, "value": []}  # an object, as the value of a message of Kafka, is not a number

@@ -82,7 +82,8 @@ def suggested_for(
     rules = rules_of(run.settings, source, None, facts.get("preset"))
     if not facts["accepted_count"] and not rules.header and (tabbed := _tabbed_log(path)) is not None:
         return tabbed
-    has_own_section = source in run.settings.sources
+    own = run.settings.sources.get(source)
+    has_own_section = own is not None
     if other_format := _other_format(path, reasons, facts, has_own_section=has_own_section):
         # Without a section, try_file.py drops the keys if fewer lines fit them. The remarks are then those that stay.
         of_present = [] if has_own_section else _about_log(rules, reasons)
@@ -116,7 +117,13 @@ def suggested_for(
             return Suggested(remarks=[wrong])
     if admitted.format == Tsv.name and fields and all(field.name.startswith('"') for field in fields):
         return Suggested(keys={"format": Csv.name})  # TSV has no quotes
-    suggest = partial(suggested_keys, filled=filled, start_date=run.settings.start_date, has_preset=has_preset)
+    suggest = partial(
+        suggested_keys,
+        filled=filled,
+        start_date=run.settings.start_date,
+        has_preset=has_preset,
+        has_timezone=own is not None and "timezone" in own.model_fields_set,
+    )
     read = with_json_fields(suggest(inner, with_json), rules, json_fields) if json_fields else None
     found = read or suggest(fields, rules)
     is_open = not facts["accepted_count"] and not has_preset and run.settings.recognizes(source)

@@ -4,7 +4,7 @@ suggestions.py finds the field of the time; sampled_fields.py reads the values.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -14,6 +14,12 @@ from session_pipeline.trial.field_values import FieldValues
 from session_pipeline.trial.suggestions import plain_name
 
 CLOCK = re.compile(r"\d\d:\d\d(:\d\d([.,]\d+)?)?")
+# A time of day at the end, without an offset from UTC after it.
+LOCAL = re.compile(r"(?!.*[+-]\d\d:?\d\d$).*\d:\d\d(:\d\d([.,]\d+)?)?( ?[AaPp]\.?[Mm]\.?)?")
+AS_UTC = (
+    "the times have no offset and are read as UTC; if they are local, set the zone of the source, as in timezone ="
+    ' "Europe/Berlin"'
+)
 # In English and in the languages of translated_names.py, as plain_name writes them.
 USUAL_DAYS = ("date", "eventdate", "day", "datum", "fecha", "data")
 USUAL_CLOCKS = ("time", "eventtime", "timeofday", "clock", "uhrzeit", "heure", "hora", "ora", "tijd")
@@ -35,8 +41,7 @@ def time_keys(
     """
     if rules.time_format or "event_time" in {*rules.constants, *rules.expressions}:
         return {}, []
-    names = [columns["event_time"]] if "event_time" in columns else rules.fields_of("event_time")
-    field = next((field for name in names for field in fields if field.name == name), None)
+    field = _field_of_times(fields, rules, columns)
     if field is None:
         field = _only_day(fields)
     if field is None:
@@ -49,6 +54,34 @@ def time_keys(
         sentence = f"{field.name} has times before start_date {start_date}; set start_date to an earlier day"
         return {}, [sentence] if "event_time" in columns else []
     return _with_format(field.formats, f"the times in {field.name}")
+
+
+def about_local_times(
+    fields: Sequence[FieldValues], rules: ReadingRules, columns: Mapping[str, str], keys: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield a sentence if nearly all times have no offset from UTC.
+
+    Args:
+        fields: The fields of the sampled lines.
+        rules: How the lines are read at present, without a timezone of the source.
+        columns: The suggested fields, by column.
+        keys: The suggested keys for the times.
+    """
+    is_joined = "event_time" in keys.get("expressions", {})  # a date and a time of day
+    field = _field_of_times(fields, rules, columns)
+    is_read = is_joined or "time_format" in keys or (field is not None and field.is_time())
+    if not is_read or "event_time" in {*rules.constants, *rules.expressions}:
+        return
+    if is_joined or (field is not None and field.is_mostly(LOCAL.fullmatch)):
+        yield AS_UTC
+
+
+def _field_of_times(
+    fields: Sequence[FieldValues], rules: ReadingRules, columns: Mapping[str, str]
+) -> FieldValues | None:
+    """Return the field that event_time is read from; None if there is none."""
+    names = [columns["event_time"]] if "event_time" in columns else rules.fields_of("event_time")
+    return next((field for name in names for field in fields if field.name == name), None)
 
 
 def _only_day(fields: Sequence[FieldValues]) -> FieldValues | None:
