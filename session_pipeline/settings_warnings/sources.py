@@ -132,8 +132,8 @@ def shared_sites(settings: Settings, names: Iterable[str]) -> Iterator[SettingsW
             keys = first_of([path_of_source(name, "site") for name in undecided], "keys")
             yield SettingsWarning(
                 path_of_source(undecided[0], "site"),
-                f"{folders} share one site, {shown(site)}, by default: equal visitor ids in them count as one person, and a"
-                " visit or an order that several of them have, with other ids, counts in each;",
+                f"{folders} share one site, {shown(site)}, by default: equal visitor ids in them count as one person,"
+                " and a visit or an order that several of them have, with other ids, counts in each;",
                 f"set {keys} in settings.toml ({shown(site)} if one site is right)",
             )
 
