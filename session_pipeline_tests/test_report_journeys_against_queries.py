@@ -317,8 +317,9 @@ def test_usual_paths(reported: Reported) -> None:
             steps = path.split(" > ")
             repeats = ", with repeats," if round(actions) > len(steps) and "(more)" not in steps else ""
             medians = f"in {duration(seconds)} (medians)" if seconds > 0.5 else "(median)"
+            of_many = ", the most common of many paths" if on_path < visits / 10 else ""
             assert content.startswith(
-                f"{share(on_path, visits)} take it: {actions:,.0f} action{'s' * (actions != 1)}{repeats}"
+                f"{share(on_path, visits)} take it{of_many}: {actions:,.0f} action{'s' * (actions != 1)}{repeats}"
                 f" {medians} {' '.join(f'{named(step)} {kind_of(step)}' for step in steps)}"
             )
             continue

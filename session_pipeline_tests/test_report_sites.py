@@ -142,6 +142,19 @@ def test_more_actions_than_the_path_has_are_repeats(
     assert f"60.0 % take it: {said} (medians)" in page_with(reported_week, tmp_path, rows).text
 
 
+@pytest.mark.parametrize(("session_count", "said"), [(10, ":"), (9, ", the most common of many paths:")])
+def test_path_of_few_visits_is_said_to_be_one_of_many(
+    session_count: int, said: str, reported_week: Deployment, tmp_path: Path
+) -> None:
+    usual = path_of("jp", "(not converted)", "/jp/a") | {
+        "session_count": session_count,
+        "group_session_count": 100,
+        "share": session_count / 100,
+    }
+    rows = {"daily_summary": [OTHER_SITE], "typical_paths": [usual]}
+    assert f"{session_count}.0 % take it{said}" in page_with(reported_week, tmp_path, rows).text
+
+
 @pytest.mark.parametrize("seconds", [pytest.param(0, marks=pytest.mark.nightly), 0.5])
 def test_path_that_takes_no_time_has_no_duration(seconds: float, reported_week: Deployment, tmp_path: Path) -> None:
     usual = path_of("jp", "(not converted)", "/jp/a") | {"median_action_count": 1, "median_seconds": seconds}

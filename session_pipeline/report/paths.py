@@ -110,7 +110,7 @@ def visit_groups(
                 kind.title,
                 kind.end,
                 of_window[0]["group_session_count"] if of_window else 0,
-                [{**row, "steps": _steps(row["path"]), "is_cut": _is_cut(row["path"])} for row in shown],
+                [{**row, **_shown(row)} for row in shown],
                 _common(common, site, kind.column) if is_varied else [],
                 days,
                 site if has_several_sites else "",
@@ -179,6 +179,12 @@ def _usual_days(rows: Sequence[Row]) -> int | None:
     first = [row for row in rows if row["rank"] == 1 and not _is_rare(row)]
     enough = [row for row in first if row["session_count"] >= FEWEST_ON_PATH]
     return min((row["window_days"] for row in enough or first), default=None)
+
+
+def _shown(row: Row) -> Row:
+    """Return the columns of a path that only the report has."""
+    path, is_one_of_many = row["path"], row["share"] < SMALL_SHARE
+    return {"steps": _steps(path), "is_cut": _is_cut(path), "is_one_of_many": is_one_of_many}
 
 
 def _steps(path: str) -> list[Label]:
