@@ -16,9 +16,10 @@ import pytest
 
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.reference.column_groups import REQUIRED_COLUMNS
+from session_pipeline.trial.field_names import plain_name
 from session_pipeline.trial.field_values import FieldValues
 from session_pipeline.trial.sampled_fields import fields_of
-from session_pipeline.trial.suggestions import is_like_data, missing_columns, plain_name, suggested_columns
+from session_pipeline.trial.suggestions import is_like_data, missing_columns, suggested_columns
 from session_pipeline.trial.translated_names import TRANSLATED_NAMES
 from session_pipeline_tests.ingesting import RULES, Ingest
 

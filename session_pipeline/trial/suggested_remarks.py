@@ -14,8 +14,9 @@ from session_pipeline.reference.usual_event_names import PACKAGED_NAMES
 from session_pipeline.settings import as_toml
 from session_pipeline.settings.values import is_label, shown
 from session_pipeline.settings_warnings.sources import NAMELESS_IDS, PAGE_VIEW
+from session_pipeline.trial.field_names import SESSIONS, is_called, names_for
 from session_pipeline.trial.field_values import DECIMAL, URL, FieldValues
-from session_pipeline.trial.suggestions import SESSIONS, is_called, names_of_some_lines
+from session_pipeline.trial.suggestions import names_of_some_lines
 
 MOST_LOG_LINES = 20  # lines that are enough to recognize an access log in a field
 # The event that lines without its name probably are, by the column that they have.
@@ -96,7 +97,7 @@ def _about_nameless(fields: Sequence[FieldValues], rules: ReadingRules, columns:
     }
     found: dict[str, tuple[list[str], str]] = {}
     for column, fix in others.items():
-        names = [columns[column]] if column in columns else rules.fields_of(column)
+        names = names_for(column, columns, rules)
         for field in (field for field in fields if field.name in names and field.name not in found):
             texts = [text for text in NAMELESS_IDS if text in field.values and text not in rules.null_values]
             if texts:
@@ -120,7 +121,7 @@ def _about_float_ids(fields: Sequence[FieldValues], rules: ReadingRules, columns
     for column in ("visitor_id", "user_id"):
         if column in rules.expressions:
             continue
-        names = [columns[column]] if column in columns else rules.fields_of(column)
+        names = names_for(column, columns, rules)
         for field in (field for field in fields if field.name in names and field.name not in named):
             numbers = [value for value in field.values if isinstance(value, str) and FLOAT_ID.fullmatch(value)]
             if numbers and field.is_mostly(DECIMAL.fullmatch):
@@ -168,7 +169,7 @@ def remarks_about_pages(
     if not has_pages and of_pages and len(urls) == 1 and urls[0].name not in read:
         has_pages = True
         yield f"{urls[0].name} could be the page: write page_url = {as_toml(urls[0].name)} into columns to use it"
-    asked = [columns["event_name"]] if "event_name" in columns else rules.fields_of("event_name")
+    asked = names_for("event_name", columns, rules)
     of_fields = [Counter(map(str, found[name].values)) for name in asked if name in found]
     names = of_fields[0] if of_fields else Counter()
     is_renamed = rules.events or "event_name" in {*rules.constants, *rules.expressions}

@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from session_pipeline.trial.field_names import TOP_ONLY, USUAL_NAMES
 from session_pipeline.trial.field_values import FieldValues
 from session_pipeline.trial.suggested_addresses import possible_addresses
-from session_pipeline.trial.suggestions import CAN_BE, HTTP_STATUS, TOP_ONLY, USUAL_NAMES
+from session_pipeline.trial.suggestions import CAN_BE, HTTP_STATUS
 
 METHOD = re.compile("GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|CONNECT|TRACE")
 TARGET = re.compile("/|https?://")

@@ -10,8 +10,8 @@ from typing import Any
 
 from session_pipeline.engines.sql import literal
 from session_pipeline.ingest.mapping.rules import ReadingRules
+from session_pipeline.trial.field_names import names_for, plain_name
 from session_pipeline.trial.field_values import FieldValues
-from session_pipeline.trial.suggestions import plain_name
 
 CLOCK = re.compile(r"\d\d:\d\d(:\d\d([.,]\d+)?)?")
 # A time of day at the end, without an offset from UTC after it.
@@ -80,7 +80,7 @@ def _field_of_times(
     fields: Sequence[FieldValues], rules: ReadingRules, columns: Mapping[str, str]
 ) -> FieldValues | None:
     """Return the field that event_time is read from; None if there is none."""
-    names = [columns["event_time"]] if "event_time" in columns else rules.fields_of("event_time")
+    names = names_for("event_time", columns, rules)
     return next((field for name in names for field in fields if field.name == name), None)
 
 

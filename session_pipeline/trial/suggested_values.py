@@ -14,6 +14,7 @@ from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.reference.usual_event_names import usual_event_names
 from session_pipeline.settings import as_toml
 from session_pipeline.settings.values import is_label, shown
+from session_pipeline.trial.field_names import names_for
 from session_pipeline.trial.field_values import DECIMAL, MOST, WITH_COMMA, FieldValues
 from session_pipeline.trial.suggestions import field_of_value
 
@@ -52,7 +53,7 @@ def event_names_in(fields: Sequence[FieldValues], rules: ReadingRules, columns: 
     """
     if rules.events or rules.event_names or rules.request or "event_name" in {*rules.constants, *rules.expressions}:
         return {}
-    asked = [columns["event_name"]] if "event_name" in columns else rules.fields_of("event_name")
+    asked = names_for("event_name", columns, rules)
     names = {str(value) for field in fields if field.name in asked[:1] for value in field.values}
     return dict(usual_event_names(filter(is_label, names)))
 

@@ -1,15 +1,13 @@
 """Suggests keys of a source: above all, which field of a file is meant for a column of events, by its values and name.
 
 Names alone mislead: `event` is similar to event_time. So a field is suggested for a time only if its values are times,
-for a visitor only if its values repeat, and so on. sampled_fields.py reads the values; suggested_keys.py combines the
-suggestions.
+for a visitor only if its values repeat, and so on. field_names.py knows the usual names, sampled_fields.py reads the
+values; suggested_keys.py combines the suggestions.
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -17,45 +15,19 @@ from session_pipeline.ingest.admission.wrapped_records import Number
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS, REQUIRED_COLUMNS
 from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
+from session_pipeline.trial.field_names import (
+    SESSIONS,
+    TOP_ONLY,
+    USUAL_NAMES,
+    field_called,
+    is_called,
+    names_for,
+    plain_name,
+)
 from session_pipeline.trial.field_values import DECIMAL, MOST, URL, WRITTEN_TIME, FieldValues
 from session_pipeline.trial.suggested_addresses import address_of
 from session_pipeline.trial.translated_names import TRANSLATED_NAMES
 
-# Sessions, which stand for visitors in events that have no other id of them.
-SESSIONS = ("session_id", "sessionId", "session", "user_session", "website_session_id")
-# Common names of the fields in other systems, the surest first.
-USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
-    "visitor_id": (
-        "visitor_id", "visitorId", "anonymous_id", "anonymousId", "user_pseudo_id", "domain_userid", "distinct_id",
-        "client_id", "clientId", "device_id", "cookie_id", "browser_id", "anon_id", "fullVisitorId", "mcvisid", "mpid",
-        "visitor", "cookie", "uid", "user_id", "userId", "user", "customer_id", "customerId", "customer", "member_id",
-    ),
-    "event_time": (
-        "event_time", "timestamp", "event_timestamp", "derived_tstamp", "collector_tstamp", "occurred_at", "created_at",
-        "original_timestamp", "originalTimestamp", "sent_at", "time", "datetime", "ts", "date",
-    ),
-    "event_name": (
-        "event_name", "event", "eventName", "event_type", "event_action", "type", "action", "name", "kind",
-    ),
-    "event_id": ("eventId", "event_uuid", "message_id", "messageId", "insert_id", "$insert_id", "uuid", "id"),
-    "user_id": ("userId", "customer_id", "customerId", "account_id"),
-    "client_session_id": ("session_id", "sessionId", "$session_id", "ga_session_id", "domain_sessionid",
-                          "user_session"),
-    "received_at": ("receivedAt", "collector_tstamp", "server_time", "ingested_at"),
-    "page_url": (
-        "pageUrl", "page_location", "context_page_url", "$current_url", "event_url", "pageview_url", "location", "url",
-        "href", "page", "pathname", "path", "uri",
-    ),
-    "page_title": ("pageTitle", "context_page_title", "title"),
-    "referrer": ("referer", "page_referrer", "referrer_url", "context_page_referrer", "$referrer", "ref"),
-    "value": (
-        "revenue", "purchase_revenue", "amount", "order_value", "order_total", "total_price", "grand_total", "total",
-    ),
-    "currency": ("currency_code", "order_currency", "ccy"),
-    "user_agent": ("userAgent", "useragent", "useragent_raw", "context_user_agent", "ua"),
-}  # fmt: skip
-# Names that mean something else in nested objects: context.library.name is not an event name.
-TOP_ONLY = frozenset(("name", "type", "action", "id", "user", "customer", "date", "total", "page", "location", "ref"))
 OF_REQUEST = ("event_name", "page_url", "page_title")  # columns that follow from the request in a server's log
 
 # Columns of reports, as GA4, Matomo, Plausible and others export them from their pages.
@@ -67,15 +39,11 @@ COUNTS = frozenset(
 
 ENOUGH_LINES = 20  # lines that are enough to assess a field by its number of distinct values
 LONGEST_NAME = 100
-SIMILAR = 0.85  # from which on a name is a misspelled one
-# What a misspelled name must contain, so that visit_id is not taken for visitor_id, or referrer_name for event_name.
-WORD_OF = {"visitor_id": "visitor", "event_time": "time", "event_name": "event"}
 VISITOR_NAME = re.compile(
     r"visitor|user|customer|member|client|device|cookie|session|(^|[^a-z])ip(_?addr|[^a-z]|$)"
     r"|besucher|nutzer|(?<!se)kunde|visiteur|visitante|visitatore|bezoeker|utilisateur|usu[aá]rio|utente|gebruiker|klant",
     re.IGNORECASE,
 )
-TIME_NAME = re.compile(r"time|date|stamp|(^|_)(ts|at)(_|$)|clock|when", re.IGNORECASE)
 LETTER = re.compile(r"[^\W\d_]")
 FLAG = re.compile("true|false|yes|no", re.IGNORECASE)
 CURRENCY = re.compile(r"[A-Za-z]{3}")
@@ -190,7 +158,7 @@ def suggested_columns(fields: Sequence[FieldValues], rules: ReadingRules, filled
         }
         # In a server's log, such a name can be that of HTTP authentication, too.
         translated = () if rules.request else TRANSLATED_NAMES.get(column, ())
-        names = partial(_named, column, usual_names, translated, events_in=rules.events_in)
+        names = partial(field_called, column, usual_names, translated, events_in=rules.events_in)
         of_event = f"{enveloped}.{column}" if enveloped else ""
         match = of_event if of_event in free else (column == "event_name" and names(several)) or names(free)
         if match is None and column == "visitor_id" and not rules.request:  # there, it can be that of a connection
@@ -235,7 +203,7 @@ def _fitting(column: str, current: FieldValues | None, others: Sequence[FieldVal
 
 def needs_decimal_comma(fields: Sequence[FieldValues], rules: ReadingRules, columns: Mapping[str, str]) -> bool:
     """Whether the field that values are read from has a decimal comma, which the settings do not say yet."""
-    names = [columns["value"]] if "value" in columns else rules.fields_of("value")
+    names = names_for("value", columns, rules)
     is_read = not rules.decimal_comma and "value" not in rules.expressions
     return is_read and any(field.has_decimal_comma() for field in fields if field.name in names[:1])
 
@@ -247,12 +215,14 @@ def field_of_value(
     if "value" in {*rules.constants, *rules.expressions} or not rules.fields_of("value"):
         return None
     found = {field.name: field for field in fields}
-    for name in [columns["value"]] if "value" in columns else rules.fields_of("value"):
+    for name in names_for("value", columns, rules):
         if name in found:
             return found[name]
     taken = {*columns.values(), *_read_fields(rules, DELIVERED_COLUMNS)}
     free = {name: field for name, field in found.items() if name not in taken}
-    named = _named("value", USUAL_NAMES["value"], TRANSLATED_NAMES.get("value", ()), free, events_in=rules.events_in)
+    named = field_called(
+        "value", USUAL_NAMES["value"], TRANSLATED_NAMES.get("value", ()), free, events_in=rules.events_in
+    )
     return found[named] if named else None
 
 
@@ -316,47 +286,6 @@ def _by_values(field: FieldValues) -> tuple[bool, int]:
     return field.is_constant(), field.different_count
 
 
-def _named(
-    column: str,
-    usual_names: Sequence[str],
-    translated: Sequence[str],
-    fields: Mapping[str, FieldValues],
-    *,
-    events_in: str | None,
-) -> str | None:
-    """Return the field whose name fits a column best; None if no name fits.
-
-    Names are compared without regard to case, accents, spaces and punctuation: Distinct ID is distinct_id. The fields
-    of the events in a list are called as they are within an event. Names in other languages are the least sure ones.
-    """
-    plain = {name: plain_name(name) for name in (column, *usual_names)}
-    own = {field: plain_name(field.removeprefix(f"{events_in}.")) for field in fields}
-    for name, wanted in plain.items():
-        if alike := sorted(field for field in fields if own[field] == wanted):
-            return name if name in alike else alike[0]
-    nested = {field: plain_name(field) for field in fields if "." in field}
-    for name, wanted in plain.items():
-        if name not in TOP_ONLY and (inner := [field for field in nested if nested[field].endswith(f".{wanted}")]):
-            return min(inner, key=lambda field: (field.count("."), field))
-    if column in REQUIRED_COLUMNS:
-        possible = [field for field in sorted(fields) if WORD_OF[column] in field.lower()]
-        if similar := get_close_matches(column, possible, n=1, cutoff=SIMILAR):
-            return similar[0]
-    for name in translated:
-        if alike := sorted(field for field in fields if own[field] == name):
-            return alike[0]
-    if column == "event_time" and len(fields) == 1:
-        [(name, only)] = fields.items()
-        # Numbers alone can be ids that are as large as an epoch time.
-        return name if TIME_NAME.search(name) or not only.is_mostly(DECIMAL.fullmatch) else None
-    return None
-
-
-def is_called(field: str, name: str) -> bool:
-    """Whether a field, or the last part of its name, is called like a name."""
-    return plain_name(field.rpartition(".")[2]) == plain_name(name)
-
-
 def are_counts(names: Iterable[str]) -> bool:
     """Whether a table has counts, as the report of an analytics tool, by the names of its fields."""
     return len(COUNTS.intersection(map(plain_name, names))) >= 2
@@ -376,8 +305,3 @@ def names_of_some_lines(fields: Sequence[FieldValues], chosen: str) -> str | Non
             if field.name == name and not field.is_filled() and CAN_BE["event_name"](whole):
                 return name
     return None
-
-
-def plain_name(name: str) -> str:
-    """Return a name in lower case, without accents, spaces and punctuation, except the dots that lead into objects."""
-    return re.sub(r"[^\w.]|_", "", unicodedata.normalize("NFKD", name).lower())

@@ -1,6 +1,6 @@
 """Knows what exports in German, French, Spanish, Italian, Portuguese and Dutch call the columns of events.
 
-Only names that mean little else, written as suggestions.py compares names: in lower case, without accents, spaces and
+Only names that mean little else, written as field_names.py compares names: in lower case, without accents, spaces and
 punctuation. Besucher and Nutzer are left out, as they are also counts of visitors; so are client, for the program, and
 valor.
 """
