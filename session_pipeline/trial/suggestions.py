@@ -14,7 +14,6 @@ from typing import Any
 from session_pipeline.ingest.admission.wrapped_records import Number
 from session_pipeline.ingest.mapping.rules import ReadingRules
 from session_pipeline.reference.column_groups import DELIVERED_COLUMNS, REQUIRED_COLUMNS
-from session_pipeline.reference.log_formats import OTHER_LOG_FORMAT
 from session_pipeline.trial.field_names import (
     SESSIONS,
     TOP_ONLY,
@@ -107,19 +106,6 @@ def _could_be_time(field: FieldValues) -> bool:
     """Whether a field has times that are only read with another start_date or a time_format."""
     is_other = field.is_readable_time() or bool(field.formats)
     return field.is_filled() and is_other and not field.is_date()
-
-
-def suggested_log_format(reasons: Mapping[str, int]) -> str | None:
-    """Suggest the known log format that most quarantined lines of an access log fit; None if they fit none.
-
-    The accepted lines may not fit it: try_file.py keeps it only if more lines are accepted with it.
-
-    Args:
-        reasons: The number of quarantined lines, by reason.
-    """
-    found = (reason for reason in reasons if reason.startswith(OTHER_LOG_FORMAT))
-    reason = min(found, key=lambda reason: (-reasons[reason], reason), default=None)
-    return reason and reason.removeprefix(OTHER_LOG_FORMAT)
 
 
 def suggested_key_values(columns: Mapping[str, str], fields: Sequence[FieldValues]) -> list[str]:

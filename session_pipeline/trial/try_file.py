@@ -24,7 +24,7 @@ from session_pipeline.trial.attempt import attempt
 from session_pipeline.trial.header_beside import keys_of_header_beside
 from session_pipeline.trial.result import NO_SOURCE, Trial
 from session_pipeline.trial.sampled_fields import FIRST_WEB_TIME
-from session_pipeline.trial.suggested_reading import INVALID_LOG_LINE
+from session_pipeline.trial.suggested_logs import INVALID_LOG_LINE
 
 ADDED = ("null_values", "key_values")  # lists that a suggestion adds to
 # Suggestions that say only where the events are. The fields of the events are known once they are read with these keys.
