@@ -2,8 +2,10 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
+import subprocess
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from session_pipeline_tests.crashes.killed_runs import PROCESSES, KillAt
 from session_pipeline_tests.deployment import Deployment
 from session_pipeline_tests.erasures import texts_left
 from session_pipeline_tests.orchestration import SMALL, shop_lines
+from session_pipeline_tests.output_commands import PROGRAM
 
 MONDAY = date(2024, 5, 6)
 CANARY = "canary-3141592653"
@@ -158,6 +161,16 @@ def test_file_that_was_not_read_yet_says_which_visitors_are_the_users(own: Deplo
     assert code == 0, err
     assert json.loads(out)["event_count"] == 2
     assert texts_left(own, ["canary-visitor", "canary-user"]) == []
+
+
+@pytest.mark.long
+def test_reader_that_closes_the_pipe_does_not_prevent_an_erasure(own: Deployment) -> None:
+    arguments = ["erase", "--visitor", CANARY, "--yes", "--until", str(MONDAY), "--data", str(own.folder.path)]
+    command = shlex.join([*PROGRAM, *arguments])
+    ran = subprocess.run(["bash", "-c", f"{command} | true"], capture_output=True, text=True, check=False)
+    assert "Traceback" not in ran.stderr
+    assert texts_left(own, [CANARY]) == []
+    assert unfinished_in(own.folder) is None
 
 
 @pytest.mark.long

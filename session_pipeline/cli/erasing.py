@@ -5,6 +5,7 @@ interrupted.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -78,7 +79,8 @@ def erase(
             raise WrongUseError(f"there is no site {site!r}; the sites are {', '.join(sorted(known)) or 'unknown yet'}")
         held = find_held(opened, person)
         if not as_json:
-            _show(held)
+            with suppress(BrokenPipeError):  # a reader such as `head` that needs no more lines does not prevent it
+                _show(held)
         question = "Remember this id as erased?" if held.is_empty else "Erase this?"
         if not yes and not typer.confirm(f"{question} It cannot be undone.", err=True):
             raise ended("nothing was erased")

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, NoReturn
 
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -32,6 +32,10 @@ class SafeConsole(Console):
         """Render the text with each control character replaced by a space."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(harmless(segment.text), segment.style)
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Raise the error; rich would exit, although a command can have more to do."""
+        raise  # rich calls this while it handles the error
 
 
 def harmless(text: str) -> str:
