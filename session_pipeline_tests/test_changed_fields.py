@@ -25,10 +25,18 @@ def test_missing_and_new_fields_of_the_latest_file() -> None:
     assert changed_fields([*before, facts(3, "a", "e", "c")]) == {
         "web": ["web/3.jsonl: b is gone", "web/3.jsonl: e (e) is new"]
     }
+    said = ["web/3.jsonl: a, b are gone", "web/3.jsonl: e (e), f (f) are new"]
+    assert changed_fields([*before, facts(3, "e", "f")]) == {"web": said}
     assert changed_fields([facts(3, "a", "b"), *before]) == {}
     assert changed_fields([facts(1, "a"), facts(2, source="app")]) == {}
     assert changed_fields([*before, facts(3, status="refused"), facts(4, accepted_count=0)]) == changed_fields(before)
     assert changed_fields([facts(1, "x"), *(facts(number, "a") for number in range(2, 13))]) == {}
+
+
+def test_files_of_other_formats_are_not_compared() -> None:
+    before = [facts(1, "a", "b", format="jsonl"), facts(2, "a", format="csv")]
+    assert changed_fields([*before, facts(3, "a", format="csv")]) == {}
+    assert changed_fields([*before, facts(3, "a", format="jsonl")]) == {"web": ["web/3.jsonl: b is gone"]}
 
 
 def test_file_without_other_fields_is_named() -> None:
