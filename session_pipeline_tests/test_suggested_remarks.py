@@ -77,11 +77,15 @@ def test_events_in_numbered_columns_are_named() -> None:
     line = {"visitorId": "v", "actionDetails_0_timestamp": AT, "actionDetails_0_url": "/p", "actionDetails_1_url": "/q"}
     said = (
         "actionDetails_0_, actionDetails_1_ and so on are lists in numbered columns, which are not read: export them as"
-        " JSON with the lists as they are, or with a row for each event"
+        " JSON, in Matomo with format=JSON and without flat=1, with the lists as they are, or with a row for each event"
     )
     assert of_log(line) == Suggested(remarks=[said])
     assert of_log({**line, "actionDetails_0_timestamp": "soon"}) == Suggested(remarks=[said])
     assert of_log({**line, "event_time": AT, "event_name": "page_view"}).remarks != [said]
+    other = {"visitorId": "v", "hits_0_timestamp": AT, "hits_0_url": "/p", "hits_1_url": "/q"}
+    [remark] = of_log(other).remarks
+    assert "hits_0_" in remark
+    assert "Matomo" not in remark
 
 
 def test_names_of_some_events_are_named() -> None:

@@ -361,10 +361,11 @@ def test_likely_visitors_are_named_first() -> None:
         "ip": [f"192.0.2.{number}" for number in range(9)],
         "zip": [f"9{number % 3}" for number in range(9)],
         "web_session": [f"s{number % 3}" for number in range(9)],
+        "Email (Billing)": [f"{number % 4}@mail.example" for number in range(9)],
     }
     fields = [FieldValues(name, each, 9, 0) for name, each in values.items()]
     missing = missing_columns(fields, RULES, frozenset(), {})
-    assert missing["visitor_id"] == ["web_session", "ip", "code", "zip", "accession"]
+    assert missing["visitor_id"] == ["Email (Billing)", "web_session", "ip", "code", "zip", "accession"]
 
 
 @pytest.mark.timeout(60)

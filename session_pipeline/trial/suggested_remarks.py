@@ -28,6 +28,7 @@ SECTIONS_OF_EXPORTS = {
     "Kaggle RetailRocket": {"timestamp", "visitorid", "event", "itemid", "transactionid"},
     "Simple Analytics": {"added_iso", "datapoint", "hostname", "path"},
 }
+OF_MATOMO = "actionDetails"
 FIRST_OF_LIST = re.compile(r"(\w+)_0_(\w+)")  # as actionDetails_0_url of Matomo's CSV
 FLOAT_ID = re.compile(r"\d+\.0|\d+(\.\d+)?[eE]\+?\d+")  # a whole number that was written as a floating-point one
 IMAGE = re.compile(r"(?i)[^?#]*\.(png|jpe?g|gif|svg|webp|avif|ico)([?#]|$)")
@@ -57,9 +58,10 @@ def numbered_events(fields: Sequence[FieldValues], columns: Mapping[str, str], m
     names = {field.name for field in fields}
     for name in sorted(names):
         if (found := FIRST_OF_LIST.fullmatch(name)) and f"{found[1]}_1_{found[2]}" in names:
+            how = ", in Matomo with format=JSON and without flat=1," if found[1] == OF_MATOMO else ""
             return (
                 f"{found[1]}_0_, {found[1]}_1_ and so on are lists in numbered columns, which are not read:"
-                " export them as JSON with the lists as they are, or with a row for each event"
+                f" export them as JSON{how} with the lists as they are, or with a row for each event"
             )
     return None
 

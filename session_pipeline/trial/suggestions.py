@@ -39,7 +39,7 @@ COUNTS = frozenset(
 ENOUGH_LINES = 20  # lines that are enough to assess a field by its number of distinct values
 LONGEST_NAME = 100
 VISITOR_NAME = re.compile(
-    r"visitor|user|customer|member|client|device|cookie|session|(^|[^a-z])ip(_?addr|[^a-z]|$)"
+    r"visitor|user|customer|member|client|device|cookie|session|e-?mail|(^|[^a-z])ip(_?addr|[^a-z]|$)"
     r"|besucher|nutzer|(?<!se)kunde|visiteur|visitante|visitatore|bezoeker|utilisateur|usu[aá]rio|utente|gebruiker|klant",
     re.IGNORECASE,
 )
