@@ -77,11 +77,26 @@ def test_pages_of_a_folder_are_one_first_action_and_the_last_row_has_all_others(
         for page in pages
     ]
     bounces = [{**row, "outcome": "bounce", "session_count": 1, "converted_count": 0} for row in entries]
-    found = rows_of("landing_pages", {"action_transitions": [*entries, *bounces]})
+    found = rows_of("landing_pages", {"action_transitions": [*entries, *bounces], "action_visits": []})
     figures = [(row["action"], row["session_count"], row["converted_count"], row["bounce_rate"]) for row in found]
     assert figures[:2] == [("/product/…", 30, 6, 0.2), ("/00", 5, 2, 0.2)]
     assert figures[-1] == (None, 15, 6, 0.2)
     assert sum(row["session_count"] for row in found) == 90
+
+
+def test_visits_that_come_to_a_first_page_later_are_counted() -> None:
+    """On the day before, no visit began there; two days before, it was not among the most visited actions."""
+    entry = {"transition": "entry", "to_action": "/cart", "session_count": 5}
+    days_before = {"session_date": LAST - 2 * DAY}
+    entries = [entry, entry | days_before, entry | {"to_action": "action (none)"}, entry | {"to_action": "/a"}]
+    at_cart = visits("/cart", 9)
+    others = [visits("/cart", 4, days_ago=1), at_cart | {"dimension": "device"}, at_cart | {"site": "other"}]
+    tables = {
+        "action_transitions": [each | {"converted_count": 0} for each in entries],
+        "action_visits": [at_cart, *others, visits("(none)", 6)],
+    }
+    found = {row["action"]: row["later_count"] for row in rows_of("landing_pages", tables)}
+    assert found == {"/cart": 8, "action (none)": 1, "/a": None}
 
 
 @pytest.mark.parametrize(("most", "expected"), [(5, [("/product/…", 10)]), (6, [("/product/a", 6), ("/product/b", 1)])])
@@ -89,7 +104,7 @@ def test_page_with_most_visits_of_its_folder_has_its_own_row(most: int, expected
     counts = dict.fromkeys(SIX_PAGES, 1) | {"/product/a": most}
     entries = [{"transition": "entry", "to_action": page, "session_count": count} for page, count in counts.items()]
     tables = {"action_friction": [], "action_visits": []}
-    first = rows_of("landing_pages", {"action_transitions": [row | {"converted_count": 0} for row in entries]})
+    first = rows_of("landing_pages", tables | {"action_transitions": [row | {"converted_count": 0} for row in entries]})
     last = rows_of("exit_pages", tables | {"action_transitions": [exits(page, counts[page]) for page in SIX_PAGES]})
     assert [(row["action"], row["session_count"]) for row in first][:2] == expected
     assert [(row["action"], row["exit_count"]) for row in last][:2] == expected
@@ -117,13 +132,14 @@ def test_rates_are_not_known_if_rare_rows_are_combined() -> None:
     rows = [entry | {"converted_count": 7}, step, end, rare | {"transition_count": 3}]
     at_pages = {"action_friction": [visits("/b", 2)], "action_visits": []}
     for tables, rate in (({"action_transitions": rows[:3]}, 1.0), ({"action_transitions": rows}, None)):
-        (landing,) = rows_of("landing_pages", tables)
+        (landing,) = rows_of("landing_pages", at_pages | tables)
         assert (landing["session_count"], landing["conversion_rate"]) == (7, rate)
         assert (landing["bounce_rate"] is None, landing["low"] is None, landing["high"] is None) == (rate is None,) * 3
         assert [row["share"] for row in rows_of("transitions", tables)] == [rate]
         assert [row["exit_rate"] for row in rows_of("exit_pages", at_pages | tables)] == [rate]
     earlier = {**rare, "session_date": FIRST - DAY}
-    assert rows_of("landing_pages", {"action_transitions": [*rows[:3], earlier]})[0]["conversion_rate"] == 1.0
+    tables = at_pages | {"action_transitions": [*rows[:3], earlier]}
+    assert rows_of("landing_pages", tables)[0]["conversion_rate"] == 1.0
 
 
 def test_slash_in_a_parameter_of_an_action_is_no_folder() -> None:

@@ -124,6 +124,12 @@ def test_page_is_compared_with_the_week_before_of_its_site(rate_before: float | 
     assert len(works_of(sites=sites, landing_pages=[page])) == is_found
 
 
+@pytest.mark.parametrize(("later_count", "is_found"), [(100, True), (101, False), (None, True)])
+def test_page_to_which_most_of_its_visits_come_later_is_no_finding(later_count: int | None, is_found: bool) -> None:
+    page = group("landing_page", None) | {"site": "main", "action": "/cart", "later_count": later_count}
+    assert len(works_of(landing_pages=[page])) == is_found
+
+
 @pytest.mark.parametrize(
     ("converted", "visits", "rate", "expected"),
     [

@@ -115,15 +115,19 @@ def _best_groups(figures: Figures, window: Window) -> list[Strength]:
     A landing page is compared with all visits to its site, because another site can convert more often as a whole.
 
     Chance must give so many conversions with a probability below CHANCE divided by the number of groups, so that it
-    rarely causes any finding. Visits that begin late in a funnel, such as in the cart, convert more often for no other
-    reason. A group of which all visits convert is left out: it is the conversion, such as an order that a server sent,
-    or a way of paying. So are all first actions if rare ones are combined, because their rates are not known. A
-    dimension with a change in the week is left out: while mobile visits meet a fault, those on desktop convert more
-    often than all visits.
+    rarely causes any finding. A page to which most of its visits come later, such as the cart, is left out: visits that
+    begin there go on with an earlier one. A group of which all visits convert is left out: it is the conversion, such
+    as an order that a server sent, or a way of paying. So are all first actions if rare ones are combined, because
+    their rates are not known. A dimension with a change in the week is left out: while mobile visits meet a fault,
+    those on desktop convert more often than all visits.
     """
     changed = _changed_dimensions(figures, window)
     groups = {
-        figure: [group for group in large if group.dimension not in changed and not _is_conversion(group)]
+        figure: [
+            group
+            for group in large
+            if group.dimension not in changed and not _is_conversion(group) and not _is_mostly_later(group)
+        ]
         for figure, large in _large(figures).items()
     }
     level = CHANCE / max(1, sum(map(len, groups.values())))
@@ -191,6 +195,11 @@ def _is_large(group: Group) -> bool:
 
 def _is_conversion(group: Group) -> bool:
     return bool(group.row["converted_count"] == group.row["session_count"])
+
+
+def _is_mostly_later(group: Group) -> bool:
+    """Whether a landing page has more visits that come to it later than visits that begin there."""
+    return bool((group.row.get("later_count") or 0) > group.row["session_count"])
 
 
 def _changed_dimensions(figures: Figures, window: Window) -> set[str]:

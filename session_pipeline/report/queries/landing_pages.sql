@@ -2,18 +2,47 @@
 -- row, without an action, is all others. Pages of a folder with more than five pages are one
 -- action, named /folder/…, unless more than half of their visits begin at one of them. low and high
 -- are the bounds of the 95 % Wilson interval of the rate. Rates are null if rare first actions are
--- combined: they are by outcome, so mostly visits with the rarer outcomes are missing.
-with entries as (
+-- combined: they are by outcome, so mostly visits with the rarer outcomes are missing. later_count
+-- are the visits that came to the action after another one, on days on which it is one of the most
+-- visited; null for pages of a folder.
+with entries_of_day as (
     select
+        session_date,
         site,
         to_action as action,
-        regexp_extract(to_action, $page_of_folder, 1) as folder,
         sum(session_count) as session_count,
         sum(converted_count) as converted_count,
         coalesce(sum(session_count) filter (where outcome = 'bounce'), 0) as bounce_count
     from action_transitions
     where session_date between $first_day and $last_day and transition = 'entry'
-    group by site, to_action
+    group by session_date, site, to_action
+),
+
+entries as (
+    select
+        site,
+        action,
+        regexp_extract(action, $page_of_folder, 1) as folder,
+        sum(session_count) as session_count,
+        sum(converted_count) as converted_count,
+        sum(bounce_count) as bounce_count
+    from entries_of_day
+    group by site, action
+),
+
+later_visits as (
+    select
+        v.site,
+        path_label(v.action) as action,
+        cast(sum(v.session_count - coalesce(e.session_count, 0)) as bigint) as later_count
+    from action_visits as v
+    left join entries_of_day as e
+        on
+            v.session_date = e.session_date
+            and v.site = e.site
+            and path_label(v.action) = e.action
+    where v.session_date between $first_day and $last_day and v.dimension = 'all'
+    group by v.site, path_label(v.action)
 ),
 
 folders as (
@@ -76,13 +105,16 @@ rated as (
 )
 
 select
-    site,
-    action,
-    session_count,
-    converted_count,
-    converted_count / _n as conversion_rate,
-    wilson_low(_conversion_rate, _n, $z) as low,
-    wilson_high(_conversion_rate, _n, $z) as high,
-    bounce_count / _n as bounce_rate
-from rated
-order by action is null, session_count desc, action asc, site asc
+    r.site,
+    r.action,
+    r.session_count,
+    r.converted_count,
+    r.converted_count / r._n as conversion_rate,
+    wilson_low(r._conversion_rate, r._n, $z) as low,
+    wilson_high(r._conversion_rate, r._n, $z) as high,
+    r.bounce_count / r._n as bounce_rate,
+    l.later_count
+from rated as r
+left join later_visits as l
+    on r.site = l.site and r.action = l.action
+order by r.action is null, r.session_count desc, r.action asc, r.site asc
