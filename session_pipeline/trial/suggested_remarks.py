@@ -28,7 +28,7 @@ SECTIONS_OF_EXPORTS = {
     "Kaggle RetailRocket": {"timestamp", "visitorid", "event", "itemid", "transactionid"},
     "Simple Analytics": {"added_iso", "datapoint", "hostname", "path"},
 }
-OF_MATOMO = "actionDetails"
+OF_MATOMO = "actionDetails"  # the list of the events of a visit in Matomo's exports
 FIRST_OF_LIST = re.compile(r"(\w+)_0_(\w+)")  # as actionDetails_0_url of Matomo's CSV
 FLOAT_ID = re.compile(r"\d+\.0|\d+(\.\d+)?[eE]\+?\d+")  # a whole number that was written as a floating-point one
 IMAGE = re.compile(r"(?i)[^?#]*\.(png|jpe?g|gif|svg|webp|avif|ico)([?#]|$)")
