@@ -38,6 +38,7 @@ def is_understood(command: Sequence[str]) -> bool:
     return ran.returncode == 0 and "Usage:" in ran.stdout
 
 
+@pytest.mark.long
 def test_unknown_option_is_detected() -> None:
     assert not is_understood(["dagster-daemon", "run", "--workspacee", "workspace.yaml"])
 

@@ -100,6 +100,7 @@ def test_event_name_that_a_source_does_not_have_is_named(
         assert of_names[f"sources.forms.event_names[{name}]"].startswith(start)
 
 
+@pytest.mark.long
 def test_settings_are_not_compared_with_events_that_were_read_with_others(tmp_path: Path) -> None:
     """The store has events of the old name only, although each delivered file has the name that the setting names."""
 
@@ -124,6 +125,7 @@ def test_settings_are_not_compared_with_events_that_were_read_with_others(tmp_pa
     }
 
 
+@pytest.mark.long
 def test_first_event_names_are_compared_before_files_are_read_again(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "data")
     deployment.deliver("events", visit(DAY), source="web")
@@ -436,15 +438,19 @@ def page_views(first: int, visitors: int = 12, days: Sequence[int] = (0, 1, 2), 
 @pytest.mark.parametrize(
     ("second", "same_count"),
     [
-        (page_views(2, country="de"), 12),
-        (page_views(1, country="de"), 24),
-        (page_views(1), 0),
-        (page_views(3, country="de"), 0),
-        (page_views(1, visitors=9, country="de"), 0),
-        ([{**event, "event_id": str(number)} for number, event in enumerate(page_views(1))], 0),
-        ([{**event, "page_url": "https://shop.example/b"} for event in page_views(1)], 0),
+        pytest.param(page_views(2, country="de"), 12, id="a day"),
+        *(
+            pytest.param(events, same_count, marks=pytest.mark.long, id=name)
+            for name, events, same_count in (
+                ("two days", page_views(1, country="de"), 24),
+                ("equal lines", page_views(1), 0),
+                ("no day in both", page_views(3, country="de"), 0),
+                ("few visitors", page_views(1, visitors=9, country="de"), 0),
+                ("with ids", [{**event, "event_id": str(number)} for number, event in enumerate(page_views(1))], 0),
+                ("other pages", [{**event, "page_url": "https://shop.example/b"} for event in page_views(1)], 0),
+            )
+        ),
     ],
-    ids=["a day", "two days", "equal lines", "no day in both", "few visitors", "with ids", "other pages"],
 )
 def test_files_that_repeat_events_with_other_fields_are_named(
     tmp_path: Path, second: list[dict[str, Any]], same_count: int

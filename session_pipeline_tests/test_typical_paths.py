@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from session_pipeline import tables
 from session_pipeline.engines.sql import filled_model
@@ -50,6 +51,7 @@ def largest_operator(days: int) -> tuple[int, int]:
     return count, max(map(int, ROWS_OF_OPERATOR.findall(plan)))
 
 
+@pytest.mark.long
 def test_largest_join_grows_with_the_days_and_not_with_their_square() -> None:
     (few, rows_of_few), (many, rows_of_many) = largest_operator(50), largest_operator(150)
     assert (few, many) == (10_000, 30_000)
