@@ -69,6 +69,19 @@ added_iso,hostname,path,query,document_referrer,session_id,uuid,datapoint
 {"visitorid": "014fb", "eventid": "65f7", "eventtime": 1777885230000, "dom_url": "https://shop.example/products/lamp", \
 "dom_title": "Lamp", "udo_ut_event": "link"}
 """,
+    "segment-pages": """\
+ANONYMOUS_ID,CONTEXT_IP,CONTEXT_LIBRARY_NAME,CONTEXT_PAGE_URL,ID,NAME,PATH,RECEIVED_AT,REFERRER,TIMESTAMP,TITLE,URL,USER_ID
+a1,192.0.2.1,a.js,https://shop.example/lamp,ajs-1,Lamp,/lamp,2026-05-04 09:00:01,,2026-05-04 09:00:00,Lamp,https://shop.example/lamp,
+""",
+    "segment-tracks": """\
+anonymous_id,context_ip,context_page_url,event,event_text,id,received_at,timestamp,user_id
+a1,192.0.2.1,https://shop.example/lamp,product_added,Product Added,ajs-2,2026-05-04 09:00:31,2026-05-04 09:00:30,
+a1,192.0.2.1,https://shop.example/thanks,order_completed,Order Completed,ajs-3,2026-05-04 09:02:01,2026-05-04 09:02:00,
+""",
+    "segment-orders": """\
+anonymous_id,context_ip,context_page_url,currency,event,event_text,id,order_id,revenue,timestamp,total,user_id
+a1,192.0.2.1,https://shop.example/thanks,EUR,order_completed,Order Completed,ajs-3,o1,49.9,2026-05-04 09:02:00,53.9,
+""",
     "akamai": """\
 1 1239f220 1777885200.120 203.0.113.7 200 HTTPS shop.example GET /products/lamp q=a+b \
 Mozilla%2F5.0+%28X11%3B+Linux+x86_64%3B+rv%3A126.0%29 https%3A%2F%2Fwww.google.com%2F
@@ -89,6 +102,9 @@ EXPECTED = {
     "mparticle": [("page_view", "None", "None", "/Lamp"), ("Size guide", "None", "None", None),
                   ("purchase", "49.900000", "EUR", None)],
     "tealium": [("page_view", "None", "None", "/products/lamp"), ("click", "None", "None", "/products/lamp")],
+    "segment-pages": [("page_view", "None", "None", "/lamp")],
+    "segment-tracks": [("add_to_cart", "None", "None", "/lamp"), ("request", "None", "None", "/thanks")],
+    "segment-orders": [("purchase", "49.900000", "EUR", "/thanks")],
     "akamai": [("page_view", "None", "None", "/products/lamp"), ("submit", "None", "None", "/contact")],
 }  # fmt: skip
 

@@ -330,6 +330,7 @@ def test_preset_of_a_log_is_suggested_whatever_its_first_line_is(example: str, f
     preset = example.partition("/")[0]
     code, out, _ = call("try", file)
     assert (code, f'[sources.web]\n  preset = "{preset}"' in out) == (1, True)
+    assert f"\nWhat the preset reads is in docs/sources/{preset}.md.\n" in out
     code, out, err = call("init", tmp_path / "new", "--from", file)
     assert (code, err) == (0, "")
     assert f'preset = "{preset}" for files like a.log' in out

@@ -65,6 +65,9 @@ def test_settings_in_the_documentation_are_named() -> None:
     order = {"Name": "#100", "Email": "ann@example.org", "Financial Status": "paid", "Created at": AT}
     said = said.replace("Kaggle eCommerce", "Shopify orders as CSV")
     assert of_log({**order, "Lineitem name": "Pot", "Total": "5.00"}) == Suggested(remarks=[said])
+    track = {"ANONYMOUS_ID": "a", "CONTEXT_LIBRARY_NAME": "js", "ID": "1", "ORIGINAL_TIMESTAMP": AT, "RECEIVED_AT": AT}
+    said = said.replace("Shopify orders as CSV", "Segment warehouse tables")
+    assert of_log({**track, "TIMESTAMP": AT, "EVENT": "sign_up"}).remarks == [said]
     assert not {
         section
         for section in SECTIONS_OF_EXPORTS
@@ -174,7 +177,14 @@ def test_field_that_is_always_the_same_is_the_last_that_could_have_event_names()
             "totalUsers": "9",
         },
         {"Pathname": "/", "Views": "120", "Uniques": "90", "Date": "2026-05-04 00:00:00"},
+        {"Seitenpfad": "/", "Aufrufe": "120", "Sitzungen": "90", "Schlüsselereignisse": "3"},
+        {"Chemin de la page": "/", "Vues": "120", "Nombre total d'utilisateurs": "90"},
+        {"Ruta de la página": "/", "Vistas": "120", "Recuento de eventos": "90"},
+        {"Percorso pagina": "/", "Visualizzazioni": "120", "Utenti attivi": "90"},
+        {"Caminho da página": "/", "Visualizações": "120", "Sessões": "90"},
+        {"Paginapad": "/", "Weergaven": "120", "Unieke bezoekers": "90"},
     ],
+    ids=lambda row: next(iter(row)),
 )
 def test_report_of_counts_has_no_events(row: Mapping[str, str]) -> None:
     assert of_log(row) == Suggested(remarks=[ONLY_COUNTS])

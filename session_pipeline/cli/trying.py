@@ -81,7 +81,7 @@ def _print_result(found: Trial, folder: DataFolder | None, source: str) -> None:
         _print_advice(found, source, folder)
         return
     if preset := facts.get("preset"):
-        echo(f'recognized: preset = "{plain(preset)}"; `run` reads it so, too')
+        echo(f'recognized: preset = "{plain(preset)}"; `run` reads it so, too; see docs/sources/{plain(preset)}.md')
     accepted, quarantined = number(facts["accepted_count"]), number(facts["set_aside_count"])
     blank = facts["blank_line_count"]
     kind = "blank or # line" if facts["format"] == W3c.name else "blank line"
@@ -178,6 +178,8 @@ def _print_suggested(found: Trial, source: str, folder: DataFolder | None) -> No
         accepted, lines = number(found.accepted_with_suggested), counted(found.lines_with_suggested or 0, "line")
         start = f" and start_date = {found.start_date}" if found.start_date else ""
         echo(f"The file was also tried with this{start}: {accepted} of {lines} would be accepted.")
+    if preset := found.suggested.get("preset"):
+        echo(f"What the preset reads is in docs/sources/{preset}.md.")
 
 
 def place_of_remarks(found: Trial, source: str) -> str | None:

@@ -21,12 +21,13 @@ from session_pipeline.trial.suggestions import names_of_some_lines
 MOST_LOG_LINES = 20  # lines that are enough to recognize an access log in a field
 # The event that lines without its name probably are, by the column that they have.
 ONLY_EVENTS = {"page_url": "page_view", "page_title": "page_view", "value": "purchase"}
-# Fields that show one of the exports in docs/exports.md, by the heading of its section.
+# Fields that show one of the exports in docs/exports.md, in any case, by the heading of its section.
 SECTIONS_OF_EXPORTS = {
     "Shopify orders as CSV": {"Name", "Financial Status", "Lineitem name"},
     "Kaggle eCommerce": {"event_time", "event_type", "product_id", "user_session"},
     "Kaggle RetailRocket": {"timestamp", "visitorid", "event", "itemid", "transactionid"},
     "Simple Analytics": {"added_iso", "datapoint", "hostname", "path"},
+    "Segment warehouse tables": {"anonymous_id", "context_library_name", "id", "original_timestamp", "received_at"},
 }
 OF_MATOMO = "actionDetails"  # the list of the events of a visit in Matomo's exports
 FIRST_OF_LIST = re.compile(r"(\w+)_0_(\w+)")  # as actionDetails_0_url of Matomo's CSV
@@ -36,8 +37,9 @@ IMAGE = re.compile(r"(?i)[^?#]*\.(png|jpe?g|gif|svg|webp|avif|ico)([?#]|$)")
 
 def settings_in_docs(fields: Sequence[FieldValues]) -> str | None:
     """Return where the documentation has the settings for a common export; None if the file has other fields."""
-    names = {field.name for field in fields}
-    section = next((section for section, own in SECTIONS_OF_EXPORTS.items() if own <= names), None)
+    names = {field.name.lower() for field in fields}
+    sections = SECTIONS_OF_EXPORTS.items()
+    section = next((section for section, own in sections if names.issuperset(map(str.lower, own))), None)
     return section and f'docs/exports.md has settings for this export: copy the section "{section}"'
 
 

@@ -25,7 +25,7 @@ from session_pipeline.trial.field_names import (
 )
 from session_pipeline.trial.field_values import DECIMAL, MOST, URL, WRITTEN_TIME, FieldValues
 from session_pipeline.trial.suggested_addresses import address_of
-from session_pipeline.trial.translated_names import TRANSLATED_NAMES
+from session_pipeline.trial.translated_names import TRANSLATED_COUNTS, TRANSLATED_NAMES
 
 OF_REQUEST = ("event_name", "page_url", "page_title")  # columns that follow from the request in a server's log
 
@@ -274,7 +274,7 @@ def _by_values(field: FieldValues) -> tuple[bool, int]:
 
 def are_counts(names: Iterable[str]) -> bool:
     """Whether a table has counts, as the report of an analytics tool, by the names of its fields."""
-    return len(COUNTS.intersection(map(plain_name, names))) >= 2
+    return len((COUNTS | TRANSLATED_COUNTS).intersection(map(plain_name, names))) >= 2
 
 
 def names_of_some_lines(fields: Sequence[FieldValues], chosen: str) -> str | None:

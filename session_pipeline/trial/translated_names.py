@@ -1,4 +1,4 @@
-"""Knows what exports in German, French, Spanish, Italian, Portuguese and Dutch call the columns of events.
+"""Knows what exports in German, French, Spanish, Italian, Portuguese and Dutch call the columns of events, and counts.
 
 Only names that mean little else, written as field_names.py compares names: in lower case, without accents, spaces and
 punctuation. Besucher and Nutzer are left out, as they are also counts of visitors; so are client, for the program, and
@@ -53,3 +53,26 @@ TRANSLATED_NAMES: Mapping[str, tuple[str, ...]] = {
         "codigodemoneda", "divisa", "valuta", "codicevaluta", "moeda", "codigodamoeda", "valutacode",
     ),
 }  # fmt: skip
+
+# Columns of reports, as GA4, Matomo and others export them from their pages; the same languages in the same order.
+TRANSLATED_COUNTS = frozenset((
+    "aufrufe", "seitenaufrufe", "seitenansichten", "nutzer", "aktivenutzer", "neuenutzer", "nutzerinsgesamt", "besuche",
+    "besucher", "eindeutigebesucher", "sitzungen", "sitzungenmitinteraktionen", "interaktionsrate", "ereignisanzahl",
+    "schlusselereignisse", "absprungrate", "gesamtumsatz", "impressionen", "konversionen",
+    "vues", "pagesvues", "utilisateurs", "utilisateursactifs", "nouveauxutilisateurs", "nombretotaldutilisateurs",
+    "visites", "visiteurs", "visiteursuniques", "sessionsavecengagement", "tauxdengagement", "nombredevenements",
+    "evenementscles", "tauxderebond", "revenutotal",
+    "vistas", "paginasvistas", "usuarios", "usuariosactivos", "usuariosnuevos", "nuevosusuarios", "totaldeusuarios",
+    "visitas", "visitantes", "visitantesunicos", "sesiones", "sesionesconinteraccion", "numerodeeventos",
+    "recuentodeeventos", "eventosclave", "porcentajederebote", "tasaderebote", "ingresostotales", "impresiones",
+    "conversiones",
+    "visualizzazioni", "visualizzazionidipagina", "utenti", "utentiattivi", "nuoviutenti", "utentitotali", "visite",
+    "visitatori", "visitatoriunici", "sessioni", "sessioniconcoinvolgimento", "tassodicoinvolgimento",
+    "conteggioeventi", "eventichiave", "frequenzadirimbalzo", "entratetotali", "impressioni", "conversioni",
+    "visualizacoes", "visualizacoesdepagina", "usuariosativos", "novosusuarios", "utilizadores", "utilizadoresativos",
+    "novosutilizadores", "totaldeutilizadores", "sessoes", "sessoesengajadas", "taxadeengajamento",
+    "contagemdeeventos", "eventosprincipais", "taxaderejeicao", "receitatotal", "impressoes", "conversoes",
+    "weergaven", "paginaweergaven", "gebruikers", "actievegebruikers", "nieuwegebruikers", "totaalaantalgebruikers",
+    "bezoeken", "bezoekers", "uniekebezoekers", "sessies", "engagementpercentage", "aantalgebeurtenissen",
+    "belangrijkegebeurtenissen", "bouncepercentage", "totaleopbrengst", "vertoningen", "conversies",
+))  # fmt: skip
