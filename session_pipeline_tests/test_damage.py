@@ -2,14 +2,17 @@
 
 import gzip
 import os
+import shutil
 from collections.abc import Callable
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from session_pipeline.run.pipeline import open_store
+from session_pipeline.store.records import Key
 from session_pipeline.tables.steps import STEPS
 from session_pipeline_tests.built_week import UNTIL, clean, event
 from session_pipeline_tests.deployment import Deployment, damage, flipped
@@ -92,6 +95,59 @@ def test_warehouse_whose_copy_cannot_be_opened_is_written_again(week: Deployment
         for name in ("events", "sessions", "daily_summary", "retention"):
             [(count,)] = connection.execute(f"select count(*) from {name}").fetchall()
             assert count == len(week.table(name)) > 0
+
+
+SESSIONS = "select * from sessions order by session_id"
+HARMS = {"bit": flipped, "cut": lambda data: data[: len(data) // 2], "gone": None}
+
+
+def harm_file_of(deployment: Deployment, table: str, day: date, harm: str) -> Path:
+    """Damage the file of a day without marking it as damaged. Return its path."""
+    with closing(open_store(deployment.folder)) as store:
+        path = store.path_of(store.partitions[Key(table, day)])
+    harmed = HARMS[harm]
+    if harmed is None:
+        path.unlink()
+    else:
+        damage(path, harmed(path.read_bytes()))
+    return path
+
+
+@pytest.mark.parametrize("harm", ["gone", *(pytest.param(name, marks=pytest.mark.long) for name in ("bit", "cut"))])
+@pytest.mark.parametrize("lost", ["warehouse", "lake"])
+def test_what_is_written_again_has_no_rows_of_a_damaged_file(week: Deployment, harm: str, lost: str) -> None:
+    """The file was published, so no later run has read it."""
+    before, shown = week.hashes(), week.query(SESSIONS)
+    place = week.folder.path / ("warehouse.duckdb" if lost == "warehouse" else "lake")
+    place.unlink() if place.is_file() else shutil.rmtree(place)
+    stored = harm_file_of(week, "sessions", date(2026, 10, 7), harm)
+    week.run(UNTIL)
+    assert week.hashes() == before
+    assert week.query(SESSIONS) == shown
+    [linked] = files_in_lake(week, stored)
+    assert linked.read_bytes() == stored.read_bytes()
+
+
+@pytest.mark.long
+def test_warehouse_with_views_is_written_again_without_a_file_that_is_gone(week: Deployment) -> None:
+    shown = week.query(SESSIONS)
+    week.set({"publish": {"native_limit_gb": 0}})
+    week.run(UNTIL)
+    week.folder.warehouse.unlink()
+    harm_file_of(week, "sessions", date(2026, 10, 5), "gone")
+    week.run(UNTIL)
+    assert week.query(SESSIONS) == shown
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("table", "day"), [("events", 6), ("sessions", 6), ("sessions", 7)])
+def test_damaged_file_that_a_log_reads_is_repaired(week: Deployment, table: str, day: int, tmp_path: Path) -> None:
+    """session_changes names the sessions that the events of a rebuilt day belonged to, also on the days before."""
+    harm_file_of(week, table, date(2026, 10, day), "gone")
+    late = ["2026-10-08T10:30:00Z", "2026-10-07T23:59:00Z"]
+    week.deliver("late", [event("v0", time, 998 + number) for number, time in enumerate(late)])
+    week.run(UNTIL)
+    assert week.hashes() == clean(week, tmp_path / "clean")
 
 
 def test_damaged_raw_rows_without_delivered_file_are_reported(week: Deployment) -> None:

@@ -22,6 +22,7 @@ from session_pipeline.engines.base import Engine
 from session_pipeline.store.part_files import content_hash, files_at, paths_at, remove_at
 from session_pipeline.store.records import Key, Partition, Written
 from session_pipeline.store.store import Store
+from session_pipeline.store.stored_partitions import DamagedError
 from session_pipeline.tables.graph import Step
 from session_pipeline.tables.steps import STEP_OF_TABLE
 
@@ -199,9 +200,15 @@ class Builder:
         changed = {key for key, old in before.items() if old is None or old.sha256 != hashes[key]}
         written, causes = self._to_commit(step, stretch, before, computed, changed)
         dates = tuple(day for day in days if day is not None)
-        for log in step.logs:
-            logged = {day: before[Key(log.of, day)] for day in dates}
-            written += self._logs.write(log, logged, computed.files[log.of], hashes, causes)
+        try:
+            for log in step.logs:
+                logged = {day: before[Key(log.of, day)] for day in dates}
+                written += self._logs.write(log, logged, computed.files[log.of], hashes, causes)
+        except DamagedError as damaged:
+            self.ahead.stop()
+            self._repair(damaged.partition)
+            yield from self._build(step, stretch)
+            return
         committed = self.store.commit(written, run_id=self._run_id, recipe=self.planner.fingerprints.recipe(step))
         if len(days) > 1 and self._engine.keeps_rows:
             for name in step.tables:

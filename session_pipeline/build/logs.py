@@ -45,6 +45,9 @@ class Logs:
 
         Returns:
             The log's files of the days that get new rows.
+
+        Raises:
+            DamagedError: A file of another table or day that the log reads is damaged.
         """
         changed = [
             day
@@ -69,6 +72,7 @@ class Logs:
             is_own = what.table == log.of
             stored = [self._store.get(Key(what.table, day)) for day in read if not (is_own and day in before)]
             new = [path for day in read if is_own and day in before and day not in changed for path in files[day].paths]
+            self._store.check_intact(filter(None, stored))
             inputs[name] = what.table, [*self._paths(stored), *new]
         days = [LoggedDay(day, ", ".join(causes[day]), self._new_files(step, day, before[day])) for day in changed]
         parameters: dict[str, Scalar] = {

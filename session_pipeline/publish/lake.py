@@ -72,6 +72,7 @@ def publish(
             checked.
 
     Raises:
+        DamagedError: A file that the lake needs is damaged.
         StoreError: Another process can be the writer.
     """
     there, files = _listed(lake, {*TABLES, *store.catalog.text(PUBLISHED_TABLES).split()})
@@ -97,6 +98,7 @@ def publish(
         contract = table(partition.key.table)
         is_old = partition.generation > since_generation or place not in present
         if is_old or (contracts_changed and not fits(lake / place, contract)):
+            store.check_intact((partition,))
             source = store.files.location(path)
             recipe = partition.key.table, partition.parts.get("recipe", partition.path)
             if recipe not in fitting:

@@ -176,6 +176,7 @@ def _insert(
         if divided.in_memory:
             connection.execute(f"insert into {quote(contract.name)} by name {divided.in_memory}")
         if divided.in_files:
+            store.check_intact(divided.in_files)
             paths = [path for partition in divided.in_files for path in store.paths_of(partition)]
             rows = rows_of(contract, paths, with_date=True)
             connection.execute(f"insert into {quote(contract.name)} by name {rows}")

@@ -12,10 +12,11 @@ from session_pipeline.build.plan import Plan
 from session_pipeline.data_folder import DataFolder
 from session_pipeline.errors import StoreError
 from session_pipeline.publish.new_warehouse import NewWarehouse
-from session_pipeline.publish.published_state import LAKE_GENERATION, published_partitions, record
+from session_pipeline.publish.published_state import LAKE_GENERATION, record
 from session_pipeline.store import crash_points
 from session_pipeline.store.records import Partition
 from session_pipeline.store.store import Store
+from session_pipeline.store.stored_partitions import DamagedError
 
 if TYPE_CHECKING:  # slow to load
     from session_pipeline.publish.native_rows import Kept
@@ -58,7 +59,7 @@ def publish(
     kept: "Kept",
     written: NewWarehouse | None = None,
 ) -> Published:
-    """Publish the store's state: first the warehouse, then the lake.
+    """Publish the store's state: first the warehouse, then the lake. Damaged files that it reads are repaired first.
 
     Args:
         folder: The data folder.
@@ -73,13 +74,30 @@ def publish(
     Raises:
         StoreError: Something is stale, a damaged partition cannot be rebuilt, or another process can be the writer.
     """
-    from session_pipeline.publish import lake  # slow to load
-
     reason = why_not(plan)
     if reason is not None:
         raise StoreError(reason)
-    _repair_damaged(store, repair)
-    new = NewWarehouse(folder, store, plan, package_version=package_version, run_id=run_id)
+    while True:
+        new = NewWarehouse(folder, store, plan, package_version=package_version, run_id=run_id)
+        try:
+            return _publish(folder, store, plan, new, kept, written)
+        except DamagedError as damaged:  # in a file that nothing has read since it was damaged
+            repair(damaged.partition)
+
+
+def _publish(
+    folder: DataFolder, store: Store, plan: Plan, new: NewWarehouse, kept: "Kept", written: NewWarehouse | None
+) -> Published:
+    """Publish a new warehouse, or the equal one that was written before, and then the lake.
+
+    Raises:
+        DamagedError: A file that the warehouse or the lake needs is damaged.
+    """
+    from session_pipeline.publish import lake  # slow to load
+
+    # The engine can have the rows in memory, but readers of the lake get the files.
+    shown = store.catalog.number(LAKE_GENERATION)
+    store.check_intact(partition for partition in new.partitions if partition.generation > shown)
     crash_points.reached("publish: begun")
     if written is not None and written.is_equal(new):
         new = written
@@ -100,11 +118,3 @@ def publish(
     store.sweep()
     crash_points.reached("publish: swept")
     return Published(new.publication.generation, new.file.replaced_count, change.linked_count, change.removed_count)
-
-
-def _repair_damaged(store: Store, repair: Callable[[Partition], None]) -> None:
-    """Hash the partitions that the lake does not show yet, and repair those that are damaged."""
-    shown = store.catalog.number(LAKE_GENERATION)
-    for partition in published_partitions(store):
-        if shown < partition.generation and not store.is_intact(partition):
-            repair(partition)

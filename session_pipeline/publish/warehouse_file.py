@@ -107,6 +107,7 @@ class NewFile:
                 them.
 
         Raises:
+            DamagedError: A file of the store that it reads is damaged.
             StoreError: There is a write-ahead log next to the warehouse: another program opened it for writing.
         """
         self._check_no_writer()
@@ -271,7 +272,11 @@ def _make_view(
 ) -> None:
     drop(connection, contract.name)
     paths = [path for partition in found for path in store.paths_of(partition)]
-    connection.execute(f"create view {quote(contract.name)} as {rows_of(contract, paths, with_date=True)}")
+    try:
+        connection.execute(f"create view {quote(contract.name)} as {rows_of(contract, paths, with_date=True)}")
+    except duckdb.Error:
+        store.check_intact(found)  # only now, because a view has the files of the whole history
+        raise
     shown.remove_table(contract.name)
     shown.add(found)
     comment(connection, contract, "view")

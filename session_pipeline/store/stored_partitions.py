@@ -7,7 +7,7 @@ the files, and part_files.py handles partitions of several files.
 import json
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,19 @@ NOT_WRITABLE = (
     " files next to it"
 )
 RELEASE = re.compile(r"\d+(?:\.\d+)*")
+
+
+class DamagedError(StoreError):
+    """A file that is needed is damaged or missing. Whoever can build its rows again catches this, and tries again.
+
+    Attributes:
+        partition: The partition of the file.
+    """
+
+    def __init__(self, partition: Partition) -> None:
+        """Take the partition of the file."""
+        super().__init__(f"{partition.key} is damaged; `session-pipeline verify` shows what `run` can build again")
+        self.partition = partition
 
 
 class StoredPartitions:
@@ -89,6 +102,16 @@ class StoredPartitions:
     def is_intact(self, partition: Partition) -> bool:
         """Whether all files of a partition have the recorded hashes. Each file is hashed at most once per process."""
         return not partition.is_damaged and self.damaged_file(partition) is None
+
+    def check_intact(self, partitions: Iterable[Partition]) -> None:
+        """Check that partitions can be read; see `is_intact`.
+
+        Raises:
+            DamagedError: One of them is damaged.
+        """
+        for partition in partitions:
+            if not self.is_intact(partition):
+                raise DamagedError(partition)
 
     def damaged_file(self, partition: Partition) -> Path | None:
         """Return the first file of a partition that is missing or not as it was written; None if all are intact.
